@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tile ABI: what a tile is to the process that runs it.
+ *
+ * A tile is a shared object with one exported constant, `source_city_tile`, of type
+ * struct tile_descriptor. The host reads it out of the ELF file before any of the tile's code
+ * runs, so it must be constant data: TILE_EXPORT(...) below defines it.
+ *
+ * Rules that make a tile replaceable while it runs:
+ *  - What must survive a handover lives in cells (declared in the descriptor, see vat.h). Heap
+ *    memory is scratch: it dies with the version that allocated it.
+ *  - No writable globals, no thread-local variables, no constructors or destructors, no threads.
+ *    The host refuses an artifact that has them.
+ *  - No input or output of its own: time, randomness, streams and the screen are arguments or host
+ *    calls, so that the same inputs give the same result.
+ *  - Never hand cell memory to anything that writes it from outside (a system call, another
+ *    process): the host reads streams into memory of its own.
+ *
+ * All operations are called by the host, on one thread, never re-entered. Unless said otherwise,
+ * strings are UTF-8, sizes and positions are tile pixels (logical, before scale), times are
+ * nanoseconds of a monotonic clock that never restarts, and pointers given to an operation are
+ * valid until it returns.
+ */
+#ifndef SOURCE_CITY_TILE_H
+#define SOURCE_CITY_TILE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vat.h"
+
+/* Raised when anything in this header changes in a way that old artifacts would not survive. */
+#define TILE_ABI_VERSION 1u
+/* "SCtile" and two zeros, read as little endian; the host looks for it before anything else. */
+#define TILE_MAGIC 0x0000656c69744353ull
+
+struct tile;
+
+/* ------------------------------------------------------------------ time */
+
+struct tile_time {
+	uint64_t now_ns;  /* monotonic; continuous across handovers, restarts and suspend */
+	int64_t wall_ns;  /* since 1970-01-01T00:00:00Z */
+	int32_t utc_offset_s; /* local time = wall time + this */
+	uint32_t reserved;
+	uint64_t update;  /* number of updates of this tile since it was created, all versions */
+};
+
+/* ------------------------------------------------------------------ drawing */
+
+struct tile_rect {
+	int32_t x, y, width, height;
+};
+
+/*
+ * Where to draw. Pixels are 0xAARRGGBB, premultiplied, native endian, in buffer pixels: the
+ * tile's size times `scale`, rounded up. The buffer holds an older frame; everything inside
+ * `damage` (buffer pixels) must be drawn again, nothing outside it may change.
+ */
+struct tile_canvas {
+	uint32_t *pixels;
+	int32_t width, height; /* buffer pixels */
+	int32_t stride;        /* bytes */
+	double scale;
+	const struct tile_rect *damage;
+	size_t damage_count;
+};
+
+/* ------------------------------------------------------------------ input */
+
+enum tile_input_type {
+	TILE_INPUT_FOCUS = 1,      /* keyboard focus came or went: .focus */
+	TILE_INPUT_KEY,            /* .key */
+	TILE_INPUT_POINTER_ENTER,  /* .pointer */
+	TILE_INPUT_POINTER_LEAVE,
+	TILE_INPUT_POINTER_MOTION, /* .pointer */
+	TILE_INPUT_POINTER_BUTTON, /* .pointer */
+	TILE_INPUT_SCROLL,         /* .scroll */
+	TILE_INPUT_PASTE,          /* .paste: the answer to tile_host.clipboard_request */
+	TILE_INPUT_SIZE,           /* .size: the tile has a new size or scale */
+	TILE_INPUT_STREAM_END,     /* .stream: the child behind a PTY ended; its output is drained */
+};
+
+enum tile_modifier {
+	TILE_MOD_SHIFT = 1 << 0,
+	TILE_MOD_ALT = 1 << 1,
+	TILE_MOD_CTRL = 1 << 2,
+	TILE_MOD_SUPER = 1 << 3,
+	TILE_MOD_HYPER = 1 << 4,
+	TILE_MOD_META = 1 << 5,
+	TILE_MOD_CAPS = 1 << 6,
+	TILE_MOD_NUM = 1 << 7,
+};
+
+enum tile_key_state {
+	TILE_KEY_RELEASED = 0,
+	TILE_KEY_PRESSED = 1,
+	TILE_KEY_REPEATED = 2,
+};
+
+struct tile_input_key {
+	enum tile_key_state state;
+	uint32_t keycode;     /* evdev */
+	uint32_t keysym;      /* xkb, with modifiers applied */
+	uint32_t base_keysym; /* xkb, same key with no modifiers in the current layout */
+	uint32_t us_keysym;   /* xkb, same physical key in the us layout */
+	uint32_t modifiers;   /* enum tile_modifier, effective */
+	uint32_t consumed;    /* of these, those that were used up to make keysym */
+	char text[16];        /* what the key types, NUL-terminated; composed; "" for none */
+};
+
+struct tile_input_pointer {
+	double tx, ty;
+	uint32_t button; /* evdev, for POINTER_BUTTON */
+	bool pressed;
+	uint32_t modifiers;
+	uint32_t clicks; /* for POINTER_BUTTON pressed: 1 single, 2 double, 3 triple... */
+};
+
+struct tile_input_scroll {
+	double tx, ty;
+	double dx, dy;             /* tile pixels; positive is right and down */
+	int32_t step_x120, step_y120; /* wheel detents in 1/120, 0 for touchpads */
+	uint32_t modifiers;
+};
+
+struct tile_input {
+	enum tile_input_type type;
+	uint64_t time_ns;
+	union {
+		bool focus;
+		struct tile_input_key key;
+		struct tile_input_pointer pointer;
+		struct tile_input_scroll scroll;
+		struct {
+			bool primary;     /* from the primary selection rather than the clipboard */
+			const char *text; /* not NUL-terminated */
+			size_t size;
+		} paste;
+		struct {
+			int32_t width, height;
+			double scale;
+		} size;
+		struct {
+			const char *name;
+			int status; /* as waitpid gives it */
+		} stream;
+	};
+};
+
+enum tile_cursor {
+	TILE_CURSOR_DEFAULT = 0,
+	TILE_CURSOR_TEXT,
+	TILE_CURSOR_POINTER,
+	TILE_CURSOR_CROSSHAIR,
+	TILE_CURSOR_GRAB,
+	TILE_CURSOR_HIDDEN,
+};
+
+/* ------------------------------------------------------------------ the host's side */
+
+/* What tile_host.pty_open runs. Every pointer may be NULL: then the user's shell, the host's
+ * environment, the user's home. */
+struct tile_pty_options {
+	const char *const *argv; /* NULL-terminated */
+	const char *const *env;  /* "NAME=value" added to the environment, NULL-terminated */
+	const char *cwd;
+	uint16_t columns, rows, width_px, height_px;
+};
+
+/*
+ * Services of the host. Streams are named by the tile (vat_name_valid) and belong to the tile, not
+ * to a version of it: a stream opened by an older version is claimed by its name with stream_claim
+ * in attach. A stream that no one claimed is closed, and logged, when the handover's probation
+ * ends. Stream ids are small integers, valid in this version only.
+ */
+struct tile_host {
+	uint32_t size; /* bytes of this structure; later versions only append */
+
+	/* Ask for update() at a time (0: as soon as possible; UINT64_MAX: not at all). One shot; the
+	 * earliest of several wins until it has happened. */
+	void (*wake_at)(struct tile *tile, uint64_t now_ns);
+	/* Ask for draw(): mark an area (tile pixels) as needing to be drawn again. */
+	void (*damage)(struct tile *tile, double tx, double ty, double width, double height);
+
+	/* The stream's id, or -1 when the tile has none of that name. */
+	int (*stream_claim)(struct tile *tile, const char *name);
+	/* Start a program on a new PTY kept under that name. The program is a child of the keeper:
+	 * it lives on whatever happens to the tile. The stream's id, or -1 (reason in the log). */
+	int (*pty_open)(struct tile *tile, const char *name, const struct tile_pty_options *options);
+	/* Never block. Bytes moved; 0: nothing now; -1: the other end is gone. */
+	long (*stream_read)(struct tile *tile, int stream, void *data, size_t size);
+	long (*stream_write)(struct tile *tile, int stream, const void *data, size_t size);
+	/* Call stream_ready() when readable (true: always on until changed) and/or writable. */
+	void (*stream_watch)(struct tile *tile, int stream, bool readable, bool writable);
+	void (*pty_resize)(struct tile *tile, int stream, const struct tile_pty_options *size);
+	void (*stream_close)(struct tile *tile, int stream);
+
+	void (*set_title)(struct tile *tile, const char *title);
+	void (*set_cursor)(struct tile *tile, enum tile_cursor cursor);
+	void (*bell)(struct tile *tile);
+	/* Offer text as the clipboard, or as the primary selection. Copied by the host. */
+	void (*clipboard_set)(struct tile *tile, bool primary, const char *text, size_t size);
+	/* The answer comes as TILE_INPUT_PASTE; nothing comes when it is empty. */
+	void (*clipboard_request)(struct tile *tile, bool primary);
+	/* Open a link the way the desktop does it. */
+	void (*open_uri)(struct tile *tile, const char *uri);
+
+	/* Make cell number `cell` of the descriptor hold `count` elements: contents up to the smaller
+	 * count are kept, new elements are zero. tile->cells[cell] may move. False when refused (no
+	 * memory: reason in the log); the cell is then as before. Only in attach, update, input and
+	 * stream_ready. */
+	bool (*cell_resize)(struct tile *tile, uint32_t cell, uint64_t count);
+	uint64_t (*random64)(struct tile *tile);
+	/* Value of a key of the tile's block in the config file, NULL when it is not set. */
+	const char *(*option)(struct tile *tile, const char *key);
+	/* One line into the one log, under the tile's name. level as in log.h (0 error .. 3 debug). */
+	void (*log)(struct tile *tile, int level, const char *format, va_list args);
+};
+
+struct tile {
+	const struct tile_host *host;
+	void *scratch; /* the tile's own: set it in warm, free it in detach */
+	/* In the order of the descriptor's cells: the first element of each, its number of elements,
+	 * and whether it was created (zeroed) by this attach. NULL before attach. */
+	void *const *cells;
+	const uint64_t *cell_counts;
+	const bool *cell_fresh;
+	int32_t width, height; /* tile pixels */
+	double scale;
+	bool focused;
+	const struct tile_time *time; /* of the operation being run */
+};
+
+/* ------------------------------------------------------------------ the tile's side */
+
+enum tile_attach {
+	TILE_ATTACH_COLD = 1,     /* the tile is new: all cells are fresh */
+	TILE_ATTACH_HANDOVER,     /* from an older (or newer) version */
+	TILE_ATTACH_ROLLBACK,     /* this version ran, was replaced, and comes back */
+	TILE_ATTACH_RESTART,      /* same state, new process: a crash, or the desktop restarted */
+	TILE_ATTACH_REPLAY,       /* on a copy of the state, with recorded input and no streams */
+};
+
+/*
+ * Operations. Any may be NULL except attach and draw. An operation that has not returned after its
+ * limit makes the tile count as hung.
+ */
+struct tile_ops {
+	/* Before the cells are there, while the old version still runs: load fonts, build tables,
+	 * allocate scratch. Slow things belong here. False refuses the handover. */
+	bool (*warm)(struct tile *tile);
+	/* The cells are there and may be written. Claim streams, rebuild what depends on state. Every
+	 * microsecond here is a pause that the user may feel. False refuses (log says why). */
+	bool (*attach)(struct tile *tile, enum tile_attach why);
+	/* The time asked for by wake_at has come. */
+	void (*update)(struct tile *tile);
+	void (*draw)(struct tile *tile, const struct tile_canvas *canvas);
+	void (*input)(struct tile *tile, const struct tile_input *event);
+	void (*stream_ready)(struct tile *tile, int stream, bool readable, bool writable);
+	/* Put into cells what is still outside of them; last call in which cells may be written. False:
+	 * not now (the handover fails, the tile goes on). Must return before deadline_ns. */
+	bool (*quiesce)(struct tile *tile, uint64_t deadline_ns);
+	/* The tile's invariants, checked in probation and by tests: true, or false with a reason. Cells
+	 * may not be written. */
+	bool (*check)(const struct tile *tile, char *why, size_t why_size);
+	/* Free scratch. Cells may not be written. Not called when the process is killed. */
+	void (*detach)(struct tile *tile);
+};
+
+enum tile_capability {
+	TILE_CAP_PTY = 1 << 0,       /* pty_open */
+	TILE_CAP_CLIPBOARD = 1 << 1, /* clipboard_set, clipboard_request */
+	TILE_CAP_OPEN_URI = 1 << 2,  /* open_uri */
+};
+
+enum tile_port_direction {
+	TILE_PORT_IN = 1,
+	TILE_PORT_OUT,
+};
+
+/* A named end that a stream can be connected to; kind is free text such as "pty" or "audio". */
+struct tile_port {
+	const char *name;
+	const char *kind;
+	uint32_t direction; /* enum tile_port_direction */
+	uint32_t reserved;
+};
+
+struct tile_descriptor {
+	uint64_t magic;        /* TILE_MAGIC */
+	uint32_t abi_version;  /* TILE_ABI_VERSION */
+	uint32_t size;         /* sizeof(struct tile_descriptor) */
+	const char *name;      /* vat_name_valid: what kind of tile this is */
+	const char *role;      /* tiles of the same role can replace each other; usually the name */
+	const char *summary;   /* one line for people */
+	uint64_t capabilities; /* enum tile_capability: what it asks for */
+	const struct vat_cell_decl *cells;
+	uint32_t cell_count;
+	uint32_t port_count;
+	const struct tile_port *ports;
+	int32_t default_width, default_height; /* tile pixels, for a new one */
+	const struct tile_ops *ops;
+};
+
+/* Defines the descriptor of this artifact: TILE_EXPORT(.name = "clock", .ops = &ops, ...). */
+#define TILE_EXPORT(...)                                                                           \
+	__attribute__((visibility("default"), used)) extern const struct tile_descriptor              \
+		source_city_tile;                                                                      \
+	const struct tile_descriptor source_city_tile = {                                             \
+		.magic = TILE_MAGIC,                                                                   \
+		.abi_version = TILE_ABI_VERSION,                                                       \
+		.size = sizeof(struct tile_descriptor),                                                \
+		__VA_ARGS__}
+
+#define TILE_SYMBOL "source_city_tile"
+
+__attribute__((format(printf, 3, 4))) static inline void tile_log(
+	struct tile *tile, int level, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	tile->host->log(tile, level, format, args);
+	va_end(args);
+}
+
+#endif

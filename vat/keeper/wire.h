@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire between the keeper and its children.
+ *
+ * Each child has one SOCK_SEQPACKET socket to the keeper, its number in SOURCE_CITY_KEEPER_FD. A
+ * packet is one struct keeper_message, cut after its text, with up to KEEPER_FDS_MAX descriptors
+ * beside it (SCM_RIGHTS). Who sends what, and which descriptors, stands with each type below.
+ * Requests carry a number that the answer repeats; events carry 0.
+ *
+ * Both ends run the same build except while the keeper is being replaced, so the structure is
+ * checked by `version` only. A packet that does not parse is logged and dropped; the keeper never
+ * trusts a length or a name that a child sent.
+ */
+#ifndef SOURCE_CITY_KEEPER_WIRE_H
+#define SOURCE_CITY_KEEPER_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vat.h"
+
+#define KEEPER_WIRE_VERSION 1u
+#define KEEPER_FDS_MAX 4
+#define KEEPER_NAME_SIZE 64
+/* Holds a program with its arguments and environment; see KEEPER_PTY_OPEN. */
+#define KEEPER_TEXT_SIZE 8192
+
+enum keeper_message_type {
+	/* Any child. Answer to every request that has no answer of its own: status 0, or an errno
+	 * with a reason as text. */
+	KEEPER_RESULT = 1,
+
+	/* keeper -> compositor, once at its start. fds: listening socket. name: the socket's name.
+	 * Then one KEEPER_REGION per region that exists, then KEEPER_RESULT. */
+	KEEPER_HELLO,
+
+	/* compositor -> keeper: the region of tile `uuid`, created with at least `size` bytes when it is
+	 * not there. Answer: KEEPER_REGION. */
+	KEEPER_REGION_OPEN,
+	/* keeper -> compositor. fds: the region. uuid. status 1 when it was created just now. */
+	KEEPER_REGION,
+	/* compositor -> keeper: forget the region and close the streams of tile `uuid`. */
+	KEEPER_REGION_DROP,
+
+	/* compositor -> keeper: start a version of tile `uuid`. fds: its Wayland connection, the
+	 * artifact. name: the tile's name. text: the artifact's hash, a zero byte, then the tile's
+	 * options as "key=value" strings, each ended by a zero byte. Answer: KEEPER_SPAWNED. */
+	KEEPER_SPAWN,
+	/* keeper -> compositor: the answer, with pid; `instance` names the process from now on. */
+	KEEPER_SPAWNED,
+	/* compositor -> keeper: send signal `status` to process `instance`. */
+	KEEPER_KILL,
+	/* keeper -> compositor, event: process `instance` ended; status as waitpid gives it. */
+	KEEPER_EXITED,
+	/* compositor -> keeper: close the streams of tile `uuid` that process `instance` has not
+	 * claimed. Answer: KEEPER_RESULT, text: names of the closed ones, each ended by a zero byte. */
+	KEEPER_STREAM_SWEEP,
+
+	/* keeper -> tile: what to run. fds: Wayland connection, artifact, region. name: the tile's name.
+	 * uuid; instance; text as in KEEPER_SPAWN. */
+	KEEPER_ASSUME,
+
+	/* tile -> keeper: keep fds[0] as stream `name`. */
+	KEEPER_STREAM_PUT,
+	/* tile -> keeper: claim stream `name`. Answer: KEEPER_STREAM. */
+	KEEPER_STREAM_CLAIM,
+	/* keeper -> tile. fds: the stream. pid: the child behind a PTY, or 0. */
+	KEEPER_STREAM,
+	/* tile -> keeper: close stream `name`; a PTY's child gets SIGHUP from the kernel. */
+	KEEPER_STREAM_CLOSE,
+	/* tile -> keeper: start a program on a new PTY kept as stream `name`, window size in `pty`.
+	 * text: `argc` arguments, `envc` environment entries, then the working directory, each ended by
+	 * a zero byte. argc 0: the user's shell; empty directory: the home. Answer: KEEPER_STREAM. */
+	KEEPER_PTY_OPEN,
+	/* keeper -> tile, event: the child behind stream `name` ended; status as waitpid gives it. Sent
+	 * to every version that claimed the stream, and on a later claim. */
+	KEEPER_STREAM_ENDED,
+
+	/* compositor -> keeper: end the city. */
+	KEEPER_QUIT,
+	/* compositor -> keeper: the city is up: outputs and socket work. Starts what waits for it. */
+	KEEPER_READY,
+	/* compositor -> keeper: run the forge with fds[0] as its Wayland connection. It is started
+	 * again by the compositor when KEEPER_EXITED says that it ended. Answer: KEEPER_SPAWNED. */
+	KEEPER_FORGE,
+};
+
+struct keeper_message {
+	uint32_t version; /* KEEPER_WIRE_VERSION */
+	uint32_t type;    /* enum keeper_message_type */
+	uint64_t request;
+	uint64_t instance;
+	uint64_t size;
+	struct vat_uuid uuid;
+	int32_t pid;
+	int32_t status;
+	uint16_t argc, envc;
+	struct {
+		uint16_t columns, rows, width_px, height_px;
+	} pty;
+	uint32_t text_size; /* bytes of text used */
+	char name[KEEPER_NAME_SIZE]; /* NUL-terminated */
+	char text[KEEPER_TEXT_SIZE];
+};
+
+/* Bytes on the wire before the text. */
+#define KEEPER_MESSAGE_HEAD offsetof(struct keeper_message, text)
+
+/*
+ * Send one message with `fd_count` descriptors (not closed). 0, or -1 with errno; EAGAIN on a
+ * non-blocking socket whose peer does not read. Sets version. Async-signal-safe.
+ */
+int keeper_wire_send(int fd, struct keeper_message *message, const int *fds, size_t fd_count);
+
+/*
+ * Receive one message; descriptors come into fds[KEEPER_FDS_MAX], unused ones -1, all close-on-exec
+ * and the caller's. 1: a message; 0: the peer is gone; -1: errno, EAGAIN when there is none, EPROTO
+ * for one that was malformed and dropped. Checks version, sizes and that strings end.
+ */
+int keeper_wire_receive(int fd, struct keeper_message *message, int fds[KEEPER_FDS_MAX]);
+
+/* Append a string with its zero byte to the text. 0, or -1 when it does not fit. */
+int keeper_wire_add(struct keeper_message *message, const char *string);
+
+/*
+ * Walk the zero-ended strings of the text: pass *offset = 0 first. NULL at the end.
+ */
+const char *keeper_wire_next(const struct keeper_message *message, size_t *offset);
+
+/* Close all descriptors that are not -1. */
+void keeper_wire_close(int fds[KEEPER_FDS_MAX]);
+
+#endif
