@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The user's config: one scfg file, $XDG_CONFIG_HOME/source-city/config, else the installed
+ * default. Parsing has no side effects; what is read is plain data owned by struct city_config.
+ * Errors are reported as `file:line: what; allowed: ...` through city_log.
+ */
+#ifndef CITY_CONFIG_H
+#define CITY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xkbcommon/xkbcommon.h>
+
+enum city_action_kind {
+	CITY_ACTION_EXEC,	/* argument: a shell command */
+	CITY_ACTION_CLOSE,
+	CITY_ACTION_FOCUS_NEXT,
+	CITY_ACTION_FOCUS_PREV,
+	CITY_ACTION_FULLSCREEN,
+	CITY_ACTION_MAXIMIZE,
+	CITY_ACTION_MINIMIZE,
+	CITY_ACTION_PAN_LEFT,
+	CITY_ACTION_PAN_RIGHT,
+	CITY_ACTION_PAN_UP,
+	CITY_ACTION_PAN_DOWN,
+	CITY_ACTION_ZOOM_IN,
+	CITY_ACTION_ZOOM_OUT,
+	CITY_ACTION_ZOOM_ROOM,
+	CITY_ACTION_ZOOM_ALL,
+	CITY_ACTION_RELOAD,
+	CITY_ACTION_QUIT,
+	CITY_ACTION_NONE,	/* takes a default binding away */
+};
+
+struct city_bind {
+	uint32_t modifiers; /* WLR_MODIFIER_* */
+	xkb_keysym_t keysym;
+	enum city_action_kind action;
+	char *argument; /* NULL but for EXEC */
+};
+
+struct city_output_config {
+	char *name;	   /* "HDMI-A-1", or "*" for all others */
+	bool off;
+	int width, height; /* 0: preferred */
+	int refresh_mhz;   /* 0: any */
+	double scale;	   /* 0: 1 */
+	bool has_position;
+	int ox, oy;
+};
+
+/* `tile NAME { source PATH; at X Y; size W H }`: consumed by tiles. */
+struct city_tile_config {
+	char *name;
+	char *source; /* absolute, ~ expanded; NULL: the installed source of that name */
+	bool has_place, has_size;
+	double cx, cy;
+	int width, height;
+};
+
+struct city_config {
+	char *path; /* NULL: built-in defaults */
+
+	/* xkb names, NULL for the system's default. */
+	char *xkb_rules, *xkb_model, *xkb_layout, *xkb_variant, *xkb_options;
+	int repeat_rate, repeat_delay;
+	bool numlock;
+
+	bool natural_scroll, tap; /* libinput */
+	double pointer_speed;	  /* -1 to 1 */
+	char *cursor_theme;	  /* NULL: XCURSOR_THEME, else the default */
+	int cursor_size;
+
+	bool animations;
+	char *font; /* fontconfig name without size */
+	uint32_t color_ground, color_focus, color_frame;
+
+	/* arrays, heap */
+	struct city_bind *binds;
+	size_t bind_count;
+	struct city_output_config *outputs;
+	size_t output_count;
+	struct city_tile_config *tiles;
+	size_t tile_count;
+	char **autostart; /* shell commands run once the city is up */
+	size_t autostart_count;
+
+	/* Size of the outputs that the headless backend is given. */
+	int headless_width, headless_height, headless_count;
+};
+
+/* Built-in defaults. NULL when out of memory. */
+struct city_config *city_config_default(void);
+/*
+ * Reads `path`, or the user's file, or the installed default when path is NULL. On an error logs
+ * each problem and, when `strict`, returns NULL; otherwise returns what could be understood over
+ * the defaults. `errors` (may be NULL) counts the problems.
+ */
+struct city_config *city_config_load(const char *path, bool strict, int *errors);
+void city_config_destroy(struct city_config *config); /* NULL-safe */
+
+const struct city_output_config *city_config_output(
+	const struct city_config *config, const char *name); /* may return NULL */
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The map: the one place where coordinates are converted.
+ *
+ * Spaces and how names say which one a number is in:
+ *   surface  sx, sy   logical pixels of one wl_surface
+ *   tile     tx, ty   logical pixels of a view's content, origin at its top left (a view's
+ *                     content is as large on the map as it is in its own pixels)
+ *   city     cx, cy   doubles; the map. One city unit is one logical pixel at zoom 1
+ *   output   ox, oy   logical pixels of the output layout, which is what the scene graph uses
+ *
+ *   output = (city - camera) * zoom
+ *
+ * One camera serves the whole output layout for now; everything takes the camera as an argument,
+ * so that outputs may get their own. Called on the compositor's main thread only.
+ */
+#ifndef CITY_MAP_H
+#define CITY_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wlr/util/box.h>
+
+struct city_server;
+struct city_view;
+struct wlr_output;
+
+#define CITY_ZOOM_MIN (1.0 / 32)
+#define CITY_ZOOM_MAX 8.0
+/* Below this a click focuses and pans instead of reaching the client. */
+#define CITY_ZOOM_CLICK 0.5
+
+struct city_camera {
+	/* What is shown now: the city point at the layout's (0, 0), and the zoom. */
+	double cx, cy;
+	double zoom;
+
+	/* Where the animation goes. The animation runs on the city point in the middle of the
+	 * screen and on the logarithm of the zoom, so that both feel even. */
+	double target_cx, target_cy; /* again of the layout's (0, 0) */
+	double target_zoom;
+	/* While zooming about a point, that point stays fixed on the screen. */
+	bool anchored;
+	double anchor_cx, anchor_cy, anchor_ox, anchor_oy;
+	double vel_x, vel_y, vel_zoom;
+	bool moving;
+	int64_t last_ns; /* time of the last step; 0 when at rest */
+};
+
+/* A rectangle on the map. */
+struct city_box {
+	double cx, cy, width, height;
+};
+
+void city_map_init(struct city_camera *camera);
+
+/* Conversions. They use what is shown now, not the animation's target. */
+void city_map_to_output(
+	const struct city_camera *camera, double cx, double cy, double *ox, double *oy);
+void city_map_to_city(
+	const struct city_camera *camera, double ox, double oy, double *cx, double *cy);
+/* Edges are rounded, not sizes: boxes that touch on the map touch on the screen. */
+struct wlr_box city_map_box(const struct city_camera *camera, struct city_box box);
+/* The part of the city that a box of the output layout shows. */
+struct city_box city_map_visible(const struct city_camera *camera, struct wlr_box layout_box);
+
+/* True where the city is an ordinary desktop: zoom exactly 1 and at rest. */
+bool city_map_is_room(const struct city_camera *camera);
+
+/* Moves of the camera. Each starts (or redirects) the spring; with animations off in the config
+ * they take effect at once. */
+void city_map_pan(struct city_server *server, double dox, double doy);
+/* Follows the pointer without the spring. */
+void city_map_drag(struct city_server *server, double dox, double doy);
+void city_map_zoom_about(struct city_server *server, double zoom, double ox, double oy);
+/* One step of the keyboard's ladder of zooms (factors of the square root of two), about the
+ * middle of the focused output. */
+void city_map_zoom_step(struct city_server *server, int steps);
+/* Zoom 1 with this box in the middle of the output (top left when it is larger). */
+void city_map_room(struct city_server *server, struct city_box box);
+/* Everything in view. */
+void city_map_show_all(struct city_server *server);
+/* Pans as little as needed to bring the box in view, keeping the zoom. */
+void city_map_reveal(struct city_server *server, struct city_box box);
+/* At once and without animation. */
+void city_map_set(struct city_server *server, double cx, double cy, double zoom);
+
+/* Moves the animation on to the time of the coming frame. Called once per output frame by
+ * output.c; true while still moving. */
+bool city_map_step(struct city_server *server, int64_t when_ns);
+
+#endif

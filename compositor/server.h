@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server: one struct that owns everything the compositor is made of. Members are created by
+ * city_server_create in the order of its text and destroyed in reverse by city_server_destroy.
+ * Everything here is used on the main thread only; the effects engine has its own thread and
+ * speaks to the main loop through an eventfd.
+ */
+#ifndef CITY_SERVER_H
+#define CITY_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <wayland-server-core.h>
+
+#include "compositor/map.h"
+
+struct city_config;
+struct city_control;
+struct city_ground;
+struct city_keeper;
+struct city_lock;
+struct city_seat;
+struct city_tiles;
+struct city_view;
+struct wlr_allocator;
+struct wlr_backend;
+struct wlr_compositor;
+struct wlr_ext_foreign_toplevel_list_v1;
+struct wlr_output;
+struct wlr_output_event_present;
+struct wlr_output_layout;
+struct wlr_renderer;
+struct wlr_scene;
+struct wlr_scene_output;
+struct wlr_scene_output_layout;
+struct wlr_scene_tree;
+struct wlr_session;
+struct wlr_surface;
+
+/* The layers of the scene, from below. Each is a child of scene->tree. Nothing else is. */
+struct city_layers {
+	struct wlr_scene_tree *ground;		  /* colour and grid, ground.c */
+	struct wlr_scene_tree *shell_background;  /* layer-shell, output space */
+	struct wlr_scene_tree *shell_bottom;
+	struct wlr_scene_tree *districts;	  /* blocks behind the tiles */
+	struct wlr_scene_tree *views;		  /* city_view.tree of each view */
+	struct wlr_scene_tree *shell_top;
+	struct wlr_scene_tree *fullscreen;	  /* a fullscreen view while it has the focus */
+	struct wlr_scene_tree *popups;		  /* of views, above panels */
+	struct wlr_scene_tree *shell_overlay;
+	struct wlr_scene_tree *drag;		  /* drag icons */
+	struct wlr_scene_tree *input_method;	  /* popups of input methods */
+	struct wlr_scene_tree *lock;		  /* session lock, above everything */
+};
+
+/* server.events.frame_commit: an output is about to build and commit a frame. Whatever a listener
+ * does to the scene is part of exactly this frame and of no earlier one. */
+struct city_frame_event {
+	struct city_output *output;
+	int64_t when_ns;	/* predicted presentation, CLOCK_MONOTONIC */
+	uint32_t commit_seq;	/* wlr_output.commit_seq that this frame will have */
+};
+
+/* server.events.frame_presented: a frame reached the screen (or failed to). */
+struct city_presented_event {
+	struct city_output *output;
+	const struct wlr_output_event_present *present; /* presented, when, seq, refresh, flags */
+	uint32_t commit_seq; /* matches city_frame_event.commit_seq */
+	int64_t when_ns;
+	/* Refresh cycles between the previous presentation and this one in which nothing new was
+	 * shown although city_server_busy_begin was in force the whole time. */
+	uint32_t missed;
+};
+
+struct city_output {
+	struct wl_list link; /* city_server.outputs */
+	struct city_server *server;
+	struct wlr_output *wlr_output;
+	struct wlr_scene_output *scene_output; /* NULL while not in the layout */
+	struct wlr_box usable;		       /* layout coordinates, less exclusive zones */
+	struct wl_list layer_surfaces;	       /* city_layer_surface.link */
+	struct city_lock_surface *lock_surface; /* may be NULL */
+
+	/* The pace, for counting missed frames. */
+	int64_t last_presented_ns;
+	uint64_t last_presented_serial; /* city_server.busy_serial then */
+	uint64_t frames, missed;	/* totals since the output appeared */
+
+	struct wl_listener frame;
+	struct wl_listener present;
+	struct wl_listener request_state;
+	struct wl_listener destroy;
+};
+
+struct city_server {
+	struct wl_display *display;
+	struct wl_event_loop *loop;
+	struct wlr_session *session; /* NULL when headless or nested */
+	struct wlr_backend *backend;
+	struct wlr_renderer *renderer;
+	struct wlr_allocator *allocator;
+	struct wlr_compositor *compositor;
+
+	struct wlr_scene *scene;
+	struct wlr_scene_output_layout *scene_layout;
+	struct city_layers layers;
+
+	struct wlr_output_layout *output_layout;
+	struct wl_list outputs; /* city_output.link */
+
+	struct city_camera camera;
+	struct city_ground *ground;
+
+	/* city_view.link; the topmost first. Includes views that are minimised or not yet mapped
+	 * onto the map (see city_view.shown). */
+	struct wl_list views;
+	struct city_view *focused; /* has the keyboard, may be NULL */
+
+	struct city_seat *seat;
+	struct city_config *config;
+	struct city_lock *lock;
+	struct city_protocols *protocols; /* the globals that need no file of their own */
+	struct city_shells *shells;	  /* xdg-shell, layer-shell and decorations */
+
+	/* Written by others, opaque here; NULL where they are not in use. */
+	struct city_keeper *keeper;
+	struct city_tiles *tiles;
+	struct city_control *control;
+
+	/* The listening socket. city_keeper_create may set both before the server would make a
+	 * socket of its own: it then belongs to the server, which closes it. */
+	int listen_fd;	   /* -1: make one */
+	char *socket_name; /* "wayland-1", heap */
+
+	/* Clients that a listening socket did not bring in: the tile workers. Returns true for
+	 * clients that may see the tile protocol; set by tiles, NULL until then. */
+	bool (*is_tile_client)(struct city_server *server, const struct wl_client *client);
+
+	/* Sandboxed clients are those connected through a security context; see globals.c. A
+	 * module that makes a privileged global of its own registers it here so that sandboxed
+	 * clients never see it. With tiles_only, only clients for which is_tile_client says yes
+	 * see it. */
+	struct wl_array privileged; /* struct city_privileged_global */
+
+	struct {
+		struct wl_signal frame_commit;	  /* struct city_frame_event */
+		struct wl_signal frame_presented; /* struct city_presented_event */
+		struct wl_signal view_mapped;	  /* struct city_view: appeared on the map */
+		struct wl_signal view_unmapped;	  /* struct city_view: about to go */
+		struct wl_signal focus;		  /* struct city_view, may be NULL */
+		struct wl_signal camera;	  /* struct city_camera: moved */
+		struct wl_signal config;	  /* struct city_config: loaded again */
+		struct wl_signal renderer_lost;	  /* renderer was replaced: drop textures */
+	} events;
+
+	unsigned int busy; /* city_server_busy_begin minus _end */
+	uint64_t busy_serial; /* counts the times busy fell to 0 */
+
+	bool running;
+	int exit_code;
+
+	struct wl_listener backend_destroy;
+	struct wl_listener new_output;
+	struct wl_listener new_input;
+	struct wl_listener renderer_lost;
+	struct wl_event_source *sigint, *sigterm, *sighup;
+	struct wl_event_source *recover_idle; /* replaces a lost renderer outside its signal */
+};
+
+/*
+ * Builds the whole server and binds its socket; nothing is shown and no client is accepted yet.
+ * Takes the config. Returns NULL after one line in the log that says what failed.
+ */
+struct city_server *city_server_create(struct city_config *config);
+/* Starts the backend; false after one line in the log. */
+bool city_server_start(struct city_server *server);
+/* NULL-safe. Clients first, then everything in reverse order of creation. */
+void city_server_destroy(struct city_server *server);
+/* Ends the loop; `code` is the exit status of the process. */
+void city_server_quit(struct city_server *server, int code);
+
+/* Hides a global from sandboxed clients, or from everybody but tile workers. */
+void city_server_hide_global(struct city_server *server, struct wl_global *global, bool tiles_only);
+
+/*
+ * Asks every enabled output for a frame, so that frame_commit is emitted soon even if nothing was
+ * damaged. One call, one frame.
+ */
+void city_server_schedule_frame(struct city_server *server);
+/*
+ * Between these two the outputs draw without pause and a refresh cycle without a new frame counts
+ * as missed. Calls nest. Without them the city draws only damage and sleeps otherwise.
+ */
+void city_server_busy_begin(struct city_server *server);
+void city_server_busy_end(struct city_server *server);
+
+/* The output that has the focus: the one under the cursor, else the first. NULL without outputs. */
+struct city_output *city_server_focused_output(struct city_server *server);
+
+/* Starts a program of the user's with the city's environment, detached. */
+bool city_server_spawn(struct city_server *server, const char *command);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A view: one thing placed on the map, a guest (an ordinary Wayland window) or a tile. The owner
+ * (xdg.c for guests, tile.c for tiles) embeds or allocates struct city_view, calls city_view_init,
+ * and fills the content; view.c places it, frames it, zooms it and finds what is under a point.
+ *
+ * Coordinates: cx, cy, width, height describe the content, without the frame, in city units. The
+ * content's own pixels are tile coordinates (tx, ty): content pixel = city unit at zoom 1. A
+ * surface may be larger than the content (shadows): `offset` is the surface coordinate of the
+ * content's top left.
+ *
+ * Scene: view->tree holds, from below: frame, content (the nodes of the current surface tree or
+ * the shown buffer), badge. Its position is the view's place in output coordinates; the children
+ * are positioned and scaled by view.c after every commit and every move of the camera. Nobody else
+ * touches positions or sizes below view->tree.
+ *
+ * Main thread only.
+ */
+#ifndef CITY_VIEW_H
+#define CITY_VIEW_H
+
+#include <pixman.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/util/box.h>
+
+#include "compositor/map.h"
+
+struct city_label;
+struct city_server;
+struct city_surface_tree;
+struct city_view;
+struct wlr_buffer;
+struct wlr_scene_buffer;
+struct wlr_scene_rect;
+struct wlr_scene_tree;
+
+enum city_view_kind {
+	CITY_VIEW_GUEST,
+	CITY_VIEW_TILE,
+};
+
+enum city_badge_kind {
+	CITY_BADGE_NONE,
+	CITY_BADGE_INFO,
+	CITY_BADGE_WARN,
+	CITY_BADGE_ERROR,
+};
+
+/* What the owner of a view can do. Any of it may be NULL. */
+struct city_view_impl {
+	/* Asks for a new content size in city units. The view's size changes only when the owner
+	 * calls city_view_set_size after the client has drawn it. */
+	void (*configure)(struct city_view *view, int width, int height);
+	void (*activate)(struct city_view *view, bool active);
+	void (*close)(struct city_view *view);
+	const char *(*title)(struct city_view *view);  /* may return NULL */
+	const char *(*app_id)(struct city_view *view); /* may return NULL */
+	/* Every surface that belongs to the view, popups included, in drawing order. */
+	void (*for_each_surface)(
+		struct city_view *view, wlr_surface_iterator_func_t iterator, void *data);
+	void (*set_fullscreen)(struct city_view *view, bool fullscreen);
+	void (*set_maximized)(struct city_view *view, bool maximized);
+	void (*set_resizing)(struct city_view *view, bool resizing);
+	/* Limits of the content's size; 0 is none. */
+	void (*limits)(struct city_view *view, int *min_width, int *min_height, int *max_width,
+		int *max_height);
+	/* The view moved on the screen or its zoom changed: place again what lies outside
+	 * view->tree (popups). */
+	void (*placed)(struct city_view *view);
+};
+
+struct city_view {
+	struct wl_list link; /* city_server.views, topmost first */
+	struct city_server *server;
+	const struct city_view_impl *impl;
+	enum city_view_kind kind;
+	uint32_t id;  /* never reused within a run */
+	void *data;   /* the owner's */
+
+	double cx, cy;	   /* of the content's top left */
+	int width, height; /* of the content; 0 until first set */
+	bool shown;	   /* is on the map: has a place and is drawn */
+	bool minimized;
+	bool framed;	   /* the city draws the frame */
+	bool fullscreen, maximized;
+	struct city_box restore; /* place before fullscreen or maximised */
+	bool active;
+
+	struct wlr_scene_tree *tree;
+	struct wlr_scene_tree *frame;
+	struct wlr_scene_rect *bars[5]; /* title, left, right, bottom, and the shown buffer's back */
+	struct city_label *title_label;
+	struct wlr_scene_tree *content;
+	struct city_surface_tree *surfaces; /* NULL without a surface */
+	struct wlr_scene_buffer *buffer;    /* shown instead of the surfaces; NULL normally */
+	struct wl_listener buffer_frame_done;
+	struct wl_listener buffer_presented;
+	struct wl_listener buffer_destroy;
+	struct city_label *badge;
+	enum city_badge_kind badge_kind;
+	char *badge_text;
+	float opacity;
+
+	struct {
+		struct wl_signal destroy; /* struct city_view */
+		struct wl_signal moved;	  /* struct city_view: place or size changed */
+		struct wl_signal title;	  /* struct city_view */
+		struct wl_signal states;  /* struct city_view: active, fullscreen, ... */
+	} events;
+};
+
+/* Makes the scene nodes; the view is in server->views but not shown. False when out of memory. */
+bool city_view_init(struct city_view *view, struct city_server *server, enum city_view_kind kind,
+	const struct city_view_impl *impl);
+/* Emits destroy, takes the view out of focus and list, destroys its nodes. */
+void city_view_finish(struct city_view *view);
+
+/*
+ * The content.
+ *
+ * city_view_set_surface switches which wl_surface (with its subsurfaces) is the content. The new
+ * surface's current buffer is in the scene when the call returns: called from a frame_commit
+ * listener it is a switch on exactly that frame. NULL shows nothing. The surface may be destroyed
+ * at any time; the view is then without surface. Does not lock the old surface's buffer: to keep
+ * A's last picture, wlr_buffer_lock the wlr_client_buffer of A before.
+ * `offset_sx, offset_sy` is the surface coordinate of the content's top left (0, 0 for tiles).
+ */
+bool city_view_set_surface(struct city_view *view, struct wlr_surface *surface);
+struct wlr_surface *city_view_surface(const struct city_view *view); /* may be NULL */
+void city_view_set_offset(struct city_view *view, int offset_sx, int offset_sy);
+/*
+ * Shows `buffer` (any wlr_buffer that the renderer takes, shm or dmabuf; locked by the view while
+ * shown) stretched over the content instead of the surfaces. `damage` in buffer pixels, NULL for
+ * all. Call again with each new picture. Meanwhile the surfaces are not drawn but do get frame
+ * callbacks and presentation feedback from the buffer's frames, and input goes to the surfaces as
+ * if they were seen. False when out of memory.
+ */
+bool city_view_show_buffer(
+	struct city_view *view, struct wlr_buffer *buffer, const pixman_region32_t *damage);
+/* Back to the surfaces; no-op when they are shown. */
+void city_view_show_surface(struct city_view *view);
+
+/* Place and size. set_place and set_size only say where the content is; they ask nothing of the
+ * client. request_size asks through impl->configure, within impl->limits. */
+void city_view_set_place(struct city_view *view, double cx, double cy);
+void city_view_set_size(struct city_view *view, int width, int height);
+void city_view_request_size(struct city_view *view, int width, int height);
+struct city_box city_view_box(const struct city_view *view);	   /* the content */
+struct city_box city_view_outer_box(const struct city_view *view); /* with the frame */
+/* The content in output coordinates, as shown now. */
+struct wlr_box city_view_output_box(const struct city_view *view);
+/* The output that shows most of the view, NULL if none does. */
+struct city_output *city_view_main_output(const struct city_view *view);
+/* True if any of the content is on an enabled output now. */
+bool city_view_is_visible(const struct city_view *view);
+
+/* Puts the view on the map. A guest without a place gets a free spot near the middle of the
+ * screen: pass NULL. Does not focus. */
+void city_view_show(struct city_view *view, const struct city_box *place);
+void city_view_hide(struct city_view *view);
+/* Free ground for a content of this size, as near to the screen's middle as possible. */
+struct city_box city_view_find_place(struct city_server *server, int width, int height);
+
+/* The keyboard's focus. Raises, activates, brings the view on screen if `reveal`. NULL: nobody. */
+void city_server_focus(struct city_server *server, struct city_view *view, bool reveal);
+void city_view_raise(struct city_view *view);
+/* The next one round in focus order; step 1 or -1. */
+struct city_view *city_view_cycle(struct city_server *server, int step);
+
+void city_view_set_framed(struct city_view *view, bool framed);
+void city_view_set_fullscreen(struct city_view *view, bool fullscreen);
+void city_view_set_maximized(struct city_view *view, bool maximized);
+void city_view_set_minimized(struct city_view *view, bool minimized);
+void city_view_close(struct city_view *view);
+/* The owner says so after the title changed. */
+void city_view_title_changed(struct city_view *view);
+const char *city_view_title(struct city_view *view);  /* never NULL */
+const char *city_view_app_id(struct city_view *view); /* never NULL */
+
+/* A legible note over the content's lower edge; several lines; NULL or NONE takes it away. The
+ * text is drawn at the screen's size whatever the zoom. */
+void city_view_set_badge(struct city_view *view, enum city_badge_kind kind, const char *text);
+
+/* What is at a point of the content (tile coordinates): a surface that takes input there and the
+ * point in its coordinates; NULL if none. */
+struct wlr_surface *city_view_surface_at(
+	struct city_view *view, double tx, double ty, double *sx, double *sy);
+
+/* The view that owns this surface (its root, a subsurface or a popup); NULL if none. */
+struct city_view *city_view_from_surface(struct wlr_surface *surface);
+
+/* Places and scales everything below view->tree again. Called by view.c after commits and by the
+ * map after every move of the camera. */
+void city_view_update(struct city_view *view);
+void city_views_update(struct city_server *server);
+
+/* The hit test, the only one there is: pointer, touch, tablet and drag all ask it. */
+enum city_hit_kind {
+	CITY_HIT_NONE,	  /* ground */
+	CITY_HIT_VIEW,	  /* a view's content, or its popup */
+	CITY_HIT_FRAME,	  /* title or border */
+	CITY_HIT_SURFACE, /* a surface that is no view's: layer-shell, lock, input method */
+};
+struct city_hit {
+	enum city_hit_kind kind;
+	struct city_view *view;	     /* for VIEW and FRAME */
+	struct wlr_surface *surface; /* for VIEW and SURFACE; may be NULL for VIEW */
+	double sx, sy;		     /* surface coordinates, unscaled, in surface */
+	uint32_t edges;		     /* for FRAME: enum wlr_edges under the point, 0 for the title */
+	double zoom;		     /* output pixels per surface pixel of the surface hit */
+};
+struct city_hit city_hit_test(struct city_server *server, double ox, double oy);
+
+#endif
