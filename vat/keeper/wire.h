@@ -35,8 +35,8 @@ enum keeper_message_type {
 	 * Then one KEEPER_REGION per region that exists, then KEEPER_RESULT. */
 	KEEPER_HELLO,
 
-	/* compositor -> keeper: the region of tile `uuid`, created with at least `size` bytes when it is
-	 * not there. Answer: KEEPER_REGION. */
+	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with `size`
+	 * bytes when it is not there. Answer: KEEPER_REGION. */
 	KEEPER_REGION_OPEN,
 	/* keeper -> compositor. fds: the region. uuid. status 1 when it was created just now. */
 	KEEPER_REGION,
@@ -92,7 +92,8 @@ struct keeper_message {
 	uint64_t request;
 	uint64_t instance;
 	uint64_t size;
-	struct vat_uuid uuid;
+	struct vat_uuid uuid; /* the tile */
+	struct vat_uuid city; /* KEEPER_REGION_OPEN */
 	int32_t pid;
 	int32_t status;
 	uint16_t argc, envc;

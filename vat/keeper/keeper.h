@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The keeper: the small process that outlives everything else in the city.
+ *
+ * It owns the regions (memfds), the streams (PTYs and other descriptors), the listening socket and
+ * all child processes. It is single-threaded, runs one epoll loop, uses nothing but libc and libvat,
+ * and keeps no state that its children could corrupt: what they send is checked in wire.c and
+ * dispatch.c. Only main.c ends the process.
+ */
+#ifndef SOURCE_CITY_KEEPER_H
+#define SOURCE_CITY_KEEPER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keeper/wire.h"
+#include "vat.h"
+
+enum keeper_child_kind {
+	KEEPER_CHILD_COMPOSITOR,
+	KEEPER_CHILD_FORGE,
+	KEEPER_CHILD_SPARE, /* a tile host that has not been told yet what to run */
+	KEEPER_CHILD_TILE,
+	KEEPER_CHILD_PTY, /* a program behind a PTY stream; has no wire */
+};
+
+struct keeper_child {
+	struct keeper_child *next;
+	enum keeper_child_kind kind;
+	pid_t pid;
+	int wire;          /* -1 for KEEPER_CHILD_PTY, and once the peer is gone */
+	uint64_t instance; /* what the compositor calls it; 0 for none */
+	struct vat_uuid uuid;
+	char name[KEEPER_NAME_SIZE];
+};
+
+struct keeper_region {
+	struct keeper_region *next;
+	struct vat_uuid uuid;
+	int fd;
+};
+
+#define KEEPER_CLAIMS_MAX 8
+
+struct keeper_stream {
+	struct keeper_stream *next;
+	struct vat_uuid uuid; /* the tile */
+	char name[KEEPER_NAME_SIZE];
+	int fd;
+	pid_t pid;  /* the child behind a PTY, or 0 */
+	bool ended; /* that child was reaped; its status follows */
+	int status;
+	uint64_t claims[KEEPER_CLAIMS_MAX]; /* instances that have it; 0: unused */
+};
+
+struct keeper_socket {
+	char name[KEEPER_NAME_SIZE];
+	char path[108];
+	char lock_path[108 + 8];
+	int fd;
+	int lock_fd;
+};
+
+struct keeper {
+	int epoll;
+	int signals;    /* signalfd */
+	int timer;      /* timerfd: when to start the next spare, or the compositor again */
+	struct keeper_socket socket;
+	char *program_dir;      /* where the other programs lie, owned */
+	char **compositor_args; /* NULL-terminated, borrowed from main's argv */
+
+	struct keeper_child *children;
+	struct keeper_region *regions;
+	struct keeper_stream *streams;
+
+	struct keeper_child *compositor; /* may be NULL: between two of them */
+	struct keeper_child *spare;      /* may be NULL */
+	uint64_t next_instance;
+	sigset_t original_mask; /* what children get back */
+
+	bool ready;    /* the compositor has said so at least once */
+	bool quitting;
+	int exit_status;
+	unsigned restarts;         /* of the compositor in a row */
+	uint64_t last_start_ns;
+};
+
+/* --- socket.c: the listening Wayland socket --- */
+
+/* Lock, bind and listen. `name` NULL: the first free wayland-N. 0, or -1 after logging why. */
+int keeper_socket_open(struct keeper_socket *socket, const char *name);
+/* Close and unlink. Harmless on a zeroed structure with fd -1. */
+void keeper_socket_close(struct keeper_socket *socket);
+
+/* --- child.c: processes --- */
+
+/* Start the compositor, with HELLO and the regions waiting in its wire. 0, or -1 logged. */
+int keeper_start_compositor(struct keeper *keeper);
+/* Start the forge; `wayland` is its connection. The child, or NULL logged. */
+struct keeper_child *keeper_start_forge(struct keeper *keeper, int wayland);
+/* Start a tile host that waits. The child, or NULL logged. */
+struct keeper_child *keeper_start_spare(struct keeper *keeper);
+/* Have the spare ready a little later, when the handover that took the last one is over. */
+void keeper_want_spare(struct keeper *keeper);
+struct keeper_child *keeper_child_by_pid(struct keeper *keeper, pid_t pid);
+struct keeper_child *keeper_child_by_instance(struct keeper *keeper, uint64_t instance);
+/* Add a child that was forked elsewhere (PTYs). NULL when there is no memory. */
+struct keeper_child *keeper_child_add(
+	struct keeper *keeper, enum keeper_child_kind kind, pid_t pid, int wire);
+/* Stop listening to a child that closed its wire. */
+void keeper_child_hang_up(struct keeper *keeper, struct keeper_child *child);
+/* Forget a child that was reaped. */
+void keeper_child_remove(struct keeper *keeper, struct keeper_child *child);
+/* Called in a forked child: default signals, original mask, no descriptors from `first` on. */
+void keeper_child_prepare(const struct keeper *keeper, unsigned first);
+
+/* --- region.c --- */
+
+struct keeper_region *keeper_region_find(struct keeper *keeper, const struct vat_uuid *uuid);
+/* Create what KEEPER_REGION_OPEN asks for. NULL with a reason in `err`. */
+struct keeper_region *keeper_region_create(
+	struct keeper *keeper, const struct keeper_message *request, struct vat_error *err);
+void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid);
+
+/* --- stream.c --- */
+
+struct keeper_stream *keeper_stream_find(
+	struct keeper *keeper, const struct vat_uuid *uuid, const char *name);
+/* Take over `fd`. NULL with errno (EEXIST when the name is taken); fd is then still the caller's. */
+struct keeper_stream *keeper_stream_add(
+	struct keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd, pid_t pid);
+/* Note that `instance` has it, so that a sweep leaves it. False when too many have. */
+bool keeper_stream_claim(struct keeper_stream *stream, uint64_t instance);
+void keeper_stream_release_claims(struct keeper *keeper, uint64_t instance);
+/* Close it and forget it. */
+void keeper_stream_remove(struct keeper *keeper, struct keeper_stream *stream);
+/* The child behind a PTY was reaped: keep its status and tell those who have the stream. */
+void keeper_stream_child_ended(struct keeper *keeper, pid_t pid, int status);
+/* Tell one process that the child behind the stream has ended. */
+void keeper_stream_tell_ended(struct keeper_stream *stream, struct keeper_child *child);
+
+/* --- pty.c --- */
+
+/* Run what KEEPER_PTY_OPEN asks for. The new stream, or NULL with a reason in `why`. */
+struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child *tile,
+	const struct keeper_message *request, char *why, size_t why_size);
+
+/* --- dispatch.c --- */
+
+/* Handle what waits in a child's wire. */
+void keeper_dispatch(struct keeper *keeper, struct keeper_child *child);
+/* What the compositor is told first: the socket, the regions that exist. 0, or -1 with errno. */
+int keeper_greet_compositor(struct keeper *keeper, int wire);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t keeper_now(void);
+
+#endif

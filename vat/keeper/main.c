@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* source-city: the keeper and supervisor. See keeper.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "log.h"
+
+/* What children get to end by themselves before they are killed. */
+#define END_LIMIT_NS (2 * 1000000000ull)
+/* A compositor that ran this long did not crash in a loop. */
+#define STEADY_NS (10 * 1000000000ull)
+#define RESTARTS_MAX 3
+
+static const char usage[] =
+	"Usage: source-city [OPTION]... [-- COMPOSITOR-OPTION...]\n"
+	"Start a city: a Wayland compositor that can be rewritten while it runs.\n"
+	"\n"
+	"  -s, --socket NAME   listen on this socket in XDG_RUNTIME_DIR (default: the first\n"
+	"                      free one of wayland-1 to wayland-32)\n"
+	"  -h, --help          print this\n"
+	"  -v, --version       print the version\n"
+	"\n"
+	"What follows -- is passed to source-city-compositor(1), for example --config FILE.\n";
+
+/* One end for both: 0 to go on, or the exit status + 1. */
+static int parse_options(int argc, char **argv, const char **socket_name) {
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{0},
+	};
+	int option;
+	while ((option = getopt_long(argc, argv, "s:hv", options, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			*socket_name = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS + 1;
+		case 'v':
+			puts("source-city " CITY_VERSION);
+			return EXIT_SUCCESS + 1;
+		default:
+			fputs("Try 'source-city --help'.\n", stderr);
+			return 2 + 1;
+		}
+	}
+	return 0;
+}
+
+/* The other programs lie beside this one. Owned by the caller; NULL after logging why. */
+static char *find_program_dir(void) {
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (length < 0) {
+		city_log(CITY_LOG_ERROR, "keeper", "cannot tell where its programs are, is /proc mounted? %s",
+			strerror(errno));
+		return NULL;
+	}
+	self[length] = '\0';
+	return strdup(dirname(self));
+}
+
+static bool add_to_epoll(struct keeper *keeper, int fd) {
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+	return fd >= 0 && epoll_ctl(keeper->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static int open_loop(struct keeper *keeper) {
+	sigset_t mask;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, &keeper->original_mask);
+	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
+	keeper->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	keeper->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (keeper->epoll < 0 || !add_to_epoll(keeper, keeper->signals) ||
+		!add_to_epoll(keeper, keeper->timer)) {
+		city_log(CITY_LOG_ERROR, "keeper", "no event loop: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static void kill_kind(struct keeper *keeper, enum keeper_child_kind kind, int signal_number) {
+	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
+		if (child->kind == kind) {
+			kill(child->pid, signal_number);
+		}
+	}
+}
+
+static void describe_end(int status, char *text, size_t size) {
+	if (WIFSIGNALED(status)) {
+		snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	} else {
+		snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+	}
+}
+
+static void compositor_ended(struct keeper *keeper, int status) {
+	char end[128];
+	describe_end(status, end, sizeof(end));
+	if (keeper->quitting) {
+		return;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		keeper->quitting = true;
+		return;
+	}
+	if (!keeper->ready) {
+		/* It never worked: it has said why, and trying again would only say it again. */
+		keeper->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+		if (WIFSIGNALED(status)) {
+			city_log(CITY_LOG_ERROR, "compositor", "%s before it was up", end);
+		}
+		keeper->quitting = true;
+		return;
+	}
+	if (keeper_now() - keeper->last_start_ns > STEADY_NS) {
+		keeper->restarts = 0;
+	}
+	if (++keeper->restarts > RESTARTS_MAX) {
+		city_log(CITY_LOG_ERROR, "compositor", "%s, %u times in a row: giving up", end,
+			keeper->restarts);
+		keeper->exit_status = EXIT_FAILURE;
+		keeper->quitting = true;
+		return;
+	}
+	city_log(CITY_LOG_ERROR, "compositor", "%s; starting it again, regions and streams are kept", end);
+	/* Their connections ended with it; the new compositor starts tiles anew on the same state. */
+	kill_kind(keeper, KEEPER_CHILD_TILE, SIGKILL);
+	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
+	if (keeper_start_compositor(keeper) < 0) {
+		keeper->exit_status = EXIT_FAILURE;
+		keeper->quitting = true;
+	}
+}
+
+static void tell_exited(struct keeper *keeper, const struct keeper_child *child, int status) {
+	if (keeper->compositor == NULL || keeper->compositor->wire < 0) {
+		return;
+	}
+	struct keeper_message event = {
+		.type = KEEPER_EXITED,
+		.instance = child->instance,
+		.uuid = child->uuid,
+		.pid = child->pid,
+		.status = status,
+	};
+	memcpy(event.name, child->name, sizeof(event.name));
+	if (keeper_wire_send(keeper->compositor->wire, &event, NULL, 0) < 0) {
+		city_log(CITY_LOG_ERROR, "compositor", "cannot be told that %s ended: %s", child->name,
+			strerror(errno));
+	}
+}
+
+static void child_ended(struct keeper *keeper, struct keeper_child *child, int status) {
+	/* What it still said before it ended counts. */
+	if (child->wire >= 0) {
+		keeper_dispatch(keeper, child);
+	}
+	switch (child->kind) {
+	case KEEPER_CHILD_COMPOSITOR:
+		keeper_child_remove(keeper, child);
+		compositor_ended(keeper, status);
+		return;
+	case KEEPER_CHILD_SPARE:
+		if (!keeper->quitting) {
+			char end[128];
+			describe_end(status, end, sizeof(end));
+			city_log(CITY_LOG_WARN, "spare", "a waiting tile host %s", end);
+		}
+		break;
+	case KEEPER_CHILD_TILE:
+	case KEEPER_CHILD_FORGE:
+		keeper_stream_release_claims(keeper, child->instance);
+		tell_exited(keeper, child, status);
+		break;
+	case KEEPER_CHILD_PTY:
+		keeper_stream_child_ended(keeper, child->pid, status);
+		break;
+	}
+	keeper_child_remove(keeper, child);
+}
+
+static void reap(struct keeper *keeper) {
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct keeper_child *child = keeper_child_by_pid(keeper, pid);
+		if (child != NULL) {
+			child_ended(keeper, child, status);
+		}
+	}
+}
+
+static void handle_signals(struct keeper *keeper) {
+	struct signalfd_siginfo info;
+	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD) {
+			reap(keeper);
+		} else {
+			keeper->quitting = true;
+		}
+	}
+}
+
+static void handle_timer(struct keeper *keeper) {
+	uint64_t expirations;
+	if (read(keeper->timer, &expirations, sizeof(expirations)) < 0) {
+		return;
+	}
+	if (keeper->spare == NULL && !keeper->quitting) {
+		keeper_start_spare(keeper);
+	}
+}
+
+static void handle_fd(struct keeper *keeper, int fd) {
+	if (fd == keeper->signals) {
+		handle_signals(keeper);
+		return;
+	}
+	if (fd == keeper->timer) {
+		handle_timer(keeper);
+		return;
+	}
+	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
+		if (child->wire == fd) {
+			keeper_dispatch(keeper, child);
+			return;
+		}
+	}
+}
+
+static int wait_for_events(struct keeper *keeper, int limit_ms) {
+	struct epoll_event events[16];
+	int count = epoll_wait(keeper->epoll, events, 16, limit_ms);
+	for (int i = 0; i < count; i++) {
+		handle_fd(keeper, events[i].data.fd);
+	}
+	return count;
+}
+
+/* Everything that was started is ended and reaped: politely, then not. */
+static void end_children(struct keeper *keeper) {
+	kill_kind(keeper, KEEPER_CHILD_COMPOSITOR, SIGTERM);
+	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
+	kill_kind(keeper, KEEPER_CHILD_SPARE, SIGKILL);
+	/* Closing the last master end hangs up its terminal; tiles hold a copy until they end. */
+	kill_kind(keeper, KEEPER_CHILD_TILE, SIGTERM);
+	while (keeper->streams != NULL) {
+		keeper_stream_remove(keeper, keeper->streams);
+	}
+	kill_kind(keeper, KEEPER_CHILD_PTY, SIGHUP);
+	kill_kind(keeper, KEEPER_CHILD_PTY, SIGCONT);
+	uint64_t limit = keeper_now() + END_LIMIT_NS;
+	bool killed = false;
+	while (keeper->children != NULL) {
+		uint64_t now = keeper_now();
+		if (now >= limit && !killed) {
+			for (struct keeper_child *child = keeper->children; child != NULL;
+				child = child->next) {
+				kill(child->pid, SIGKILL);
+			}
+			killed = true;
+		}
+		int left_ms = killed ? 1000 : (int)((limit - now) / 1000000) + 1;
+		wait_for_events(keeper, left_ms);
+	}
+}
+
+static void finish(struct keeper *keeper) {
+	while (keeper->regions != NULL) {
+		struct vat_uuid uuid = keeper->regions->uuid;
+		keeper_region_drop(keeper, &uuid);
+	}
+	keeper_socket_close(&keeper->socket);
+	if (keeper->timer >= 0) {
+		close(keeper->timer);
+	}
+	if (keeper->signals >= 0) {
+		close(keeper->signals);
+	}
+	if (keeper->epoll >= 0) {
+		close(keeper->epoll);
+	}
+	free(keeper->program_dir);
+}
+
+int main(int argc, char **argv) {
+	city_log_program("keeper");
+	const char *socket_name = NULL;
+	int stop = parse_options(argc, argv, &socket_name);
+	if (stop != 0) {
+		return stop - 1;
+	}
+	/* Descriptors 0 to 2 must be taken, or a socket would end up there. */
+	int null;
+	do {
+		null = open("/dev/null", O_RDWR);
+	} while (null >= 0 && null <= 2);
+	if (null > 2) {
+		close(null);
+	}
+
+	struct keeper keeper = {
+		.epoll = -1,
+		.signals = -1,
+		.timer = -1,
+		.socket = {.fd = -1, .lock_fd = -1},
+		.compositor_args = argv + optind,
+		.exit_status = EXIT_FAILURE,
+	};
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	keeper.program_dir = find_program_dir();
+	if (keeper.program_dir == NULL) {
+		goto end;
+	}
+	if (keeper_socket_open(&keeper.socket, socket_name) < 0) {
+		goto end;
+	}
+	if (open_loop(&keeper) < 0) {
+		goto end;
+	}
+	if (keeper_start_compositor(&keeper) < 0) {
+		goto end;
+	}
+	keeper.exit_status = EXIT_SUCCESS;
+	while (!keeper.quitting) {
+		if (wait_for_events(&keeper, -1) < 0 && errno != EINTR) {
+			city_log(CITY_LOG_ERROR, "keeper", "its event loop failed: %s", strerror(errno));
+			keeper.exit_status = EXIT_FAILURE;
+			break;
+		}
+	}
+	keeper.quitting = true;
+end:
+	if (keeper.epoll >= 0) {
+		end_children(&keeper);
+	}
+	finish(&keeper);
+	return keeper.exit_status;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+
+#define PTY_STRINGS_MAX 256
+
+struct pty_command {
+	const char *argv[PTY_STRINGS_MAX + 1];
+	const char *env[PTY_STRINGS_MAX + 1];
+	const char *cwd;
+};
+
+static const char *user_shell(void) {
+	const char *shell = getenv("SHELL");
+	if (shell != NULL && shell[0] == '/') {
+		return shell;
+	}
+	const struct passwd *user = getpwuid(getuid());
+	return user != NULL && user->pw_shell != NULL && user->pw_shell[0] == '/' ? user->pw_shell
+										    : "/bin/sh";
+}
+
+static const char *user_home(void) {
+	const char *home = getenv("HOME");
+	if (home != NULL && home[0] == '/') {
+		return home;
+	}
+	const struct passwd *user = getpwuid(getuid());
+	return user != NULL && user->pw_dir != NULL ? user->pw_dir : "/";
+}
+
+static bool read_command(const struct keeper_message *request, struct pty_command *command) {
+	if (request->argc > PTY_STRINGS_MAX || request->envc > PTY_STRINGS_MAX) {
+		return false;
+	}
+	size_t offset = 0;
+	for (size_t i = 0; i < request->argc; i++) {
+		command->argv[i] = keeper_wire_next(request, &offset);
+		if (command->argv[i] == NULL) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < request->envc; i++) {
+		command->env[i] = keeper_wire_next(request, &offset);
+		if (command->env[i] == NULL || strchr(command->env[i], '=') == NULL) {
+			return false;
+		}
+	}
+	command->cwd = keeper_wire_next(request, &offset);
+	if (command->cwd == NULL) {
+		return false;
+	}
+	if (request->argc == 0) {
+		command->argv[0] = user_shell();
+	}
+	if (command->cwd[0] == '\0') {
+		command->cwd = user_home();
+	}
+	return true;
+}
+
+/* Open both ends; the master does not block. 0, or -1 with errno. */
+static int open_pair(const struct keeper_message *request, int *master, int *slave) {
+	*slave = -1;
+	*master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (*master < 0) {
+		return -1;
+	}
+	char path[64];
+	struct winsize size = {
+		.ws_col = request->pty.columns,
+		.ws_row = request->pty.rows,
+		.ws_xpixel = request->pty.width_px,
+		.ws_ypixel = request->pty.height_px,
+	};
+	if (grantpt(*master) == 0 && unlockpt(*master) == 0 &&
+		ptsname_r(*master, path, sizeof(path)) == 0 &&
+		ioctl(*master, TIOCSWINSZ, &size) == 0) {
+		*slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	}
+	if (*slave < 0) {
+		int saved = errno;
+		close(*master);
+		errno = saved;
+		return -1;
+	}
+	return 0;
+}
+
+/* In the child, from fork to exec: never returns; errno goes into `report`. */
+[[noreturn]] static void run_program(
+	const struct keeper *keeper, const struct pty_command *command, int slave, int report) {
+	if (setsid() >= 0 && ioctl(slave, TIOCSCTTY, 0) == 0 && dup2(slave, 0) >= 0 &&
+		dup2(slave, 1) >= 0 && dup2(slave, 2) >= 0 && dup2(report, 3) >= 0 &&
+		fcntl(3, F_SETFD, FD_CLOEXEC) == 0) {
+		report = 3;
+		keeper_child_prepare(keeper, 4);
+		unsetenv("SOURCE_CITY_KEEPER_FD");
+		setenv("WAYLAND_DISPLAY", keeper->socket.name, 1);
+		for (const char *const *entry = command->env; *entry != NULL; entry++) {
+			putenv((char *)*entry);
+		}
+		/* A folder that is gone must not keep the user from a shell. */
+		if (chdir(command->cwd) < 0 && chdir(user_home()) < 0 && chdir("/") < 0) {
+			goto failed;
+		}
+		execvp(command->argv[0], (char *const *)command->argv);
+	}
+failed:
+	int error = errno;
+	ssize_t written = write(report, &error, sizeof(error));
+	_exit(written == sizeof(error) ? 127 : 126);
+}
+
+struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child *tile,
+	const struct keeper_message *request, char *why, size_t why_size) {
+	struct pty_command command = {0};
+	if (!read_command(request, &command)) {
+		snprintf(why, why_size, "the request to open a PTY is malformed");
+		return NULL;
+	}
+	if (keeper_stream_find(keeper, &tile->uuid, request->name) != NULL) {
+		snprintf(why, why_size, "a stream \"%s\" exists already: close it first", request->name);
+		return NULL;
+	}
+	int master, slave, report[2];
+	if (open_pair(request, &master, &slave) < 0) {
+		snprintf(why, why_size, "no PTY can be had (is /dev/pts mounted?): %s", strerror(errno));
+		return NULL;
+	}
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		snprintf(why, why_size, "no pipe: %s", strerror(errno));
+		close(master);
+		close(slave);
+		return NULL;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		run_program(keeper, &command, slave, report[1]);
+	}
+	int fork_error = errno;
+	close(slave);
+	close(report[1]);
+	int error = pid < 0 ? fork_error : 0;
+	if (pid > 0 && read(report[0], &error, sizeof(error)) != sizeof(error)) {
+		error = 0; /* closed by a successful exec */
+	}
+	close(report[0]);
+	struct keeper_stream *stream = NULL;
+	if (error != 0) {
+		snprintf(why, why_size, "cannot run \"%s\": %s", command.argv[0], strerror(error));
+	} else {
+		stream = keeper_stream_add(keeper, &tile->uuid, request->name, master, pid);
+		if (stream == NULL) {
+			snprintf(why, why_size, "no memory for a stream");
+		}
+	}
+	if (pid > 0 && keeper_child_add(keeper, KEEPER_CHILD_PTY, pid, -1) == NULL && stream != NULL) {
+		snprintf(why, why_size, "no memory for a child");
+		keeper_stream_remove(keeper, stream);
+		return NULL;
+	}
+	if (stream == NULL) {
+		close(master);
+	}
+	return stream;
+}

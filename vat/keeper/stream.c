@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "log.h"
+
+struct keeper_stream *keeper_stream_find(
+	struct keeper *keeper, const struct vat_uuid *uuid, const char *name) {
+	for (struct keeper_stream *stream = keeper->streams; stream != NULL; stream = stream->next) {
+		if (vat_uuid_equal(&stream->uuid, uuid) && strcmp(stream->name, name) == 0) {
+			return stream;
+		}
+	}
+	return NULL;
+}
+
+struct keeper_stream *keeper_stream_add(
+	struct keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd, pid_t pid) {
+	if (keeper_stream_find(keeper, uuid, name) != NULL) {
+		errno = EEXIST;
+		return NULL;
+	}
+	struct keeper_stream *stream = calloc(1, sizeof(*stream));
+	if (stream == NULL) {
+		return NULL;
+	}
+	stream->uuid = *uuid;
+	snprintf(stream->name, sizeof(stream->name), "%s", name);
+	stream->fd = fd;
+	stream->pid = pid;
+	stream->next = keeper->streams;
+	keeper->streams = stream;
+	return stream;
+}
+
+static bool has_claim(const struct keeper_stream *stream, uint64_t instance) {
+	for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
+		if (stream->claims[i] == instance) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool keeper_stream_claim(struct keeper_stream *stream, uint64_t instance) {
+	if (has_claim(stream, instance)) {
+		return true;
+	}
+	for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
+		if (stream->claims[i] == 0) {
+			stream->claims[i] = instance;
+			return true;
+		}
+	}
+	return false;
+}
+
+void keeper_stream_release_claims(struct keeper *keeper, uint64_t instance) {
+	for (struct keeper_stream *stream = keeper->streams; stream != NULL; stream = stream->next) {
+		for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
+			if (stream->claims[i] == instance) {
+				stream->claims[i] = 0;
+			}
+		}
+	}
+}
+
+void keeper_stream_remove(struct keeper *keeper, struct keeper_stream *stream) {
+	for (struct keeper_stream **link = &keeper->streams; *link != NULL; link = &(*link)->next) {
+		if (*link == stream) {
+			*link = stream->next;
+			break;
+		}
+	}
+	close(stream->fd);
+	free(stream);
+}
+
+void keeper_stream_tell_ended(struct keeper_stream *stream, struct keeper_child *child) {
+	struct keeper_message event = {
+		.type = KEEPER_STREAM_ENDED,
+		.uuid = stream->uuid,
+		.pid = stream->pid,
+		.status = stream->status,
+	};
+	memcpy(event.name, stream->name, sizeof(event.name));
+	if (keeper_wire_send(child->wire, &event, NULL, 0) < 0) {
+		city_log(CITY_LOG_WARN, child->name, "cannot be told that the program on \"%s\" ended: %s",
+			stream->name, strerror(errno));
+	}
+}
+
+void keeper_stream_child_ended(struct keeper *keeper, pid_t pid, int status) {
+	for (struct keeper_stream *stream = keeper->streams; stream != NULL; stream = stream->next) {
+		if (stream->pid != pid || stream->ended) {
+			continue;
+		}
+		stream->ended = true;
+		stream->status = status;
+		for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
+			if (child->kind == KEEPER_CHILD_TILE && child->wire >= 0 &&
+				has_claim(stream, child->instance)) {
+				keeper_stream_tell_ended(stream, child);
+			}
+		}
+	}
+}
