@@ -56,7 +56,7 @@ struct tile_rect {
 
 /*
  * Where to draw. Pixels are 0xAARRGGBB, premultiplied, native endian, in buffer pixels: the
- * tile's size times `scale`, rounded up. The buffer holds an older frame; everything inside
+ * tile's size times `scale`, rounded to the nearest. The buffer holds an older frame; everything inside
  * `damage` (buffer pixels) must be drawn again, nothing outside it may change.
  */
 struct tile_canvas {
@@ -71,7 +71,7 @@ struct tile_canvas {
 /* ------------------------------------------------------------------ input */
 
 enum tile_input_type {
-	TILE_INPUT_FOCUS = 1,      /* keyboard focus came or went: .focus */
+	TILE_INPUT_FOCUS = 1,      /* keyboard focus came or went: .focus. Comes again after a handover */
 	TILE_INPUT_KEY,            /* .key */
 	TILE_INPUT_POINTER_ENTER,  /* .pointer */
 	TILE_INPUT_POINTER_LEAVE,
@@ -108,7 +108,9 @@ struct tile_input_key {
 	uint32_t us_keysym;   /* xkb, same physical key in the us layout */
 	uint32_t modifiers;   /* enum tile_modifier, effective */
 	uint32_t consumed;    /* of these, those that were used up to make keysym */
-	char text[16];        /* what the key types, NUL-terminated; composed; "" for none */
+	/* What the key types, composed, NUL-terminated; "" for none. Ctrl and Alt change nothing in it,
+	 * and it never holds control characters: Return, Tab, BackSpace... are told by keysym. */
+	char text[16];
 };
 
 struct tile_input_pointer {
@@ -180,7 +182,10 @@ struct tile_host {
 	uint32_t size; /* bytes of this structure; later versions only append */
 
 	/* Ask for update() at a time (0: as soon as possible; UINT64_MAX: not at all). One shot; the
-	 * earliest of several wins until it has happened. */
+	 * earliest of several wins until it has happened, and UINT64_MAX takes all back. Asked for in
+	 * attach and due, it happens before the first frame. While the tile cannot be seen and has damage
+	 * that waits to be drawn, its update is held back until it is seen again, unless it declares
+	 * TILE_CAP_BACKGROUND; streams and input are never held back. */
 	void (*wake_at)(struct tile *tile, uint64_t now_ns);
 	/* Ask for draw(): mark an area (tile pixels) as needing to be drawn again. */
 	void (*damage)(struct tile *tile, double tx, double ty, double width, double height);
@@ -209,7 +214,7 @@ struct tile_host {
 	void (*open_uri)(struct tile *tile, const char *uri);
 
 	/* Make cell number `cell` of the descriptor hold `count` elements: contents up to the smaller
-	 * count are kept, new elements are zero. tile->cells[cell] may move. False when refused (no
+	 * count are kept, new elements have the initial values of their fields. tile->cells[cell] may move. False when refused (no
 	 * memory: reason in the log); the cell is then as before. Only in attach, update, input and
 	 * stream_ready. */
 	bool (*cell_resize)(struct tile *tile, uint32_t cell, uint64_t count);
@@ -224,7 +229,8 @@ struct tile {
 	const struct tile_host *host;
 	void *scratch; /* the tile's own: set it in warm, free it in detach */
 	/* In the order of the descriptor's cells: the first element of each, its number of elements,
-	 * and whether it was created (zeroed) by this attach. NULL before attach. */
+	 * and whether it was created by this attach (the initial values of its fields, mostly zero). NULL
+	 * before attach. */
 	void *const *cells;
 	const uint64_t *cell_counts;
 	const bool *cell_fresh;
@@ -252,8 +258,11 @@ struct tile_ops {
 	/* Before the cells are there, while the old version still runs: load fonts, build tables,
 	 * allocate scratch. Slow things belong here. False refuses the handover. */
 	bool (*warm)(struct tile *tile);
-	/* The cells are there and may be written. Claim streams, rebuild what depends on state. Every
-	 * microsecond here is a pause that the user may feel. False refuses (log says why). */
+	/* The cells are there and may be written. Claim streams, ask for the next update, rebuild what
+	 * depends on state: what an older version asked of the host (wake_at, stream_watch, set_title)
+	 * is gone. A whole draw follows. Every microsecond here is a pause that the user may feel. False
+	 * refuses (log says why). Called again, on the same scratch and with the same stream ids, when
+	 * this version gave its cells up with quiesce and gets them back (TILE_ATTACH_ROLLBACK). */
 	bool (*attach)(struct tile *tile, enum tile_attach why);
 	/* The time asked for by wake_at has come. */
 	void (*update)(struct tile *tile);
@@ -274,6 +283,7 @@ enum tile_capability {
 	TILE_CAP_PTY = 1 << 0,       /* pty_open */
 	TILE_CAP_CLIPBOARD = 1 << 1, /* clipboard_set, clipboard_request */
 	TILE_CAP_OPEN_URI = 1 << 2,  /* open_uri */
+	TILE_CAP_BACKGROUND = 1 << 3, /* update() on time even while nobody can see the tile */
 };
 
 enum tile_port_direction {
