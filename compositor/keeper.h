@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The compositor's side of the keeper's wire: asks for regions and processes, hears when processes
+ * end. Nothing here waits: a request is queued and its answer comes from the event loop. The only
+ * exception is city_keeper_create, which receives what the keeper says at the start.
+ *
+ * Descriptors given to a call are copied or sent at once; the caller keeps and closes its own.
+ * When the keeper is gone the city ends: all requests fail first, then the server is told to quit.
+ * Main thread only.
+ */
+#ifndef CITY_KEEPER_H
+#define CITY_KEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <wayland-server-core.h>
+
+#include "vat.h"
+
+struct city_keeper;
+struct city_server;
+struct keeper_message;
+
+struct city_keeper_reply {
+	int status;	    /* 0, or an errno */
+	const char *reason; /* one line when status is not 0; never NULL */
+	uint64_t instance;  /* spawn, forge */
+	pid_t pid;
+	int fd;	    /* region; set it to -1 to keep it, otherwise it is closed */
+	bool fresh; /* region: it was made just now */
+	const struct keeper_message *message; /* for what has no member here; NULL at the end */
+};
+typedef void (*city_keeper_reply_func)(void *data, struct city_keeper_reply *reply);
+
+/* keeper->events.exited */
+struct city_keeper_exited {
+	uint64_t instance;
+	pid_t pid;
+	int status; /* as waitpid gives it */
+};
+
+struct city_keeper_events {
+	struct wl_signal exited; /* struct city_keeper_exited */
+};
+
+/*
+ * Connects to the keeper named by SOURCE_CITY_KEEPER_FD, waits for its greeting (5 s at most) and
+ * puts the listening socket into server->listen_fd and ->socket_name. NULL when there is no keeper
+ * (one line at debug) or it does not speak (one line at error).
+ */
+struct city_keeper *city_keeper_create(struct city_server *server);
+void city_keeper_destroy(struct city_keeper *keeper); /* NULL-safe */
+struct city_keeper_events *city_keeper_events(struct city_keeper *keeper);
+
+/* Each returns the number of the request, with which city_keeper_forget takes it back: its answer
+ * is then dropped, and a process that it started is killed. 0: failed at once, func was called. */
+uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uuid *uuid,
+	const char *name, uint64_t size, city_keeper_reply_func func, void *data);
+/* options: "key=value" strings. */
+uint64_t city_keeper_spawn(struct city_keeper *keeper, const struct vat_uuid *uuid,
+	const char *name, const char *hash, const char *const *options, size_t option_count,
+	int wayland_fd, int artifact_fd, city_keeper_reply_func func, void *data);
+uint64_t city_keeper_start_forge(
+	struct city_keeper *keeper, int wayland_fd, city_keeper_reply_func func, void *data);
+/* The names of the streams that were closed are the strings of reply->message. */
+uint64_t city_keeper_sweep(struct city_keeper *keeper, const struct vat_uuid *uuid,
+	uint64_t instance, city_keeper_reply_func func, void *data);
+void city_keeper_forget(struct city_keeper *keeper, uint64_t request);
+
+/* Without an answer; a failure is logged. */
+void city_keeper_kill(struct city_keeper *keeper, uint64_t instance, int signal);
+void city_keeper_drop_region(struct city_keeper *keeper, const struct vat_uuid *uuid);
+void city_keeper_ready(struct city_keeper *keeper);
+void city_keeper_quit(struct city_keeper *keeper);
+
+/* A one-line description of a wait status: "exit 3", "SIGSEGV". */
+void city_keeper_describe_status(int status, char *text, size_t size);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compositor/paths.h"
+
+static bool make_folders(char *path) {
+	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash) {
+			*slash = '\0';
+		}
+		bool ok = mkdir(path, 0700) == 0 || errno == EEXIST;
+		if (slash) {
+			*slash = '/';
+		}
+		if (!ok || !slash) {
+			return ok;
+		}
+	}
+}
+
+static char *below(const char *variable, const char *fallback, const char *sub) {
+	char path[PATH_MAX];
+	const char *base = getenv(variable);
+	int length;
+	if (base && base[0] == '/') {
+		length = snprintf(path, sizeof(path), "%s/source-city", base);
+	} else {
+		const char *home = getenv("HOME");
+		if (!home || home[0] != '/') {
+			errno = ENOENT;
+			return NULL;
+		}
+		length = snprintf(path, sizeof(path), "%s/%s/source-city", home, fallback);
+	}
+	if (sub && length > 0 && (size_t)length < sizeof(path)) {
+		length += snprintf(path + length, sizeof(path) - (size_t)length, "/%s", sub);
+	}
+	if (length < 0 || (size_t)length >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	return make_folders(path) ? strdup(path) : NULL;
+}
+
+char *city_path_data(const char *sub) {
+	return below("XDG_DATA_HOME", ".local/share", sub);
+}
+
+char *city_path_state(const char *sub) {
+	return below("XDG_STATE_HOME", ".local/state", sub);
+}
+
+char *city_path_tile(const char *kind) {
+	const char *base = getenv("SOURCE_CITY_TILEDIR");
+	char *path = NULL;
+	if (asprintf(&path, "%s/%s.so", base && *base ? base : CITY_TILEDIR, kind) < 0) {
+		return NULL;
+	}
+	return path;
+}
+
+char *city_path_tile_source(const char *kind) {
+	const char *base = getenv("SOURCE_CITY_DATADIR");
+	char *path = NULL;
+	if (asprintf(&path, "%s/tiles/%s", base && *base ? base : CITY_DATADIR, kind) < 0) {
+		return NULL;
+	}
+	return path;
+}
+
+bool city_path_replace(const char *path, const char *text, size_t size) {
+	char temp[PATH_MAX];
+	int length = snprintf(temp, sizeof(temp), "%s.new", path);
+	if (length < 0 || (size_t)length >= sizeof(temp)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	int fd = open(temp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		return false;
+	}
+	size_t done = 0;
+	while (done < size) {
+		ssize_t wrote = write(fd, text + done, size - done);
+		if (wrote < 0 && errno == EINTR) {
+			continue;
+		}
+		if (wrote < 0) {
+			break;
+		}
+		done += (size_t)wrote;
+	}
+	bool ok = done == size;
+	int saved = errno;
+	close(fd);
+	if (ok && rename(temp, path) == 0) {
+		return true;
+	}
+	if (ok) {
+		saved = errno;
+	}
+	unlink(temp);
+	errno = saved;
+	return false;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Folders of the city below the XDG base directories. Each call makes the folder (mode 0700) and
+ * returns a path for the caller to free; NULL with errno. */
+#ifndef CITY_PATHS_H
+#define CITY_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+char *city_path_data(const char *sub);	/* $XDG_DATA_HOME/source-city/SUB */
+char *city_path_state(const char *sub); /* $XDG_STATE_HOME/source-city/SUB; sub may be NULL */
+/* The installed artifact of a kind of tile; not made, perhaps not there. */
+char *city_path_tile(const char *kind);
+/* The installed sources of a kind of tile. */
+char *city_path_tile_source(const char *kind);
+/* Writes the file whole or not at all: beside it, then renamed. False with errno. */
+bool city_path_replace(const char *path, const char *text, size_t size);
+
+#endif

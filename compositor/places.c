@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <scfg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compositor/paths.h"
+#include "compositor/places.h"
+#include "log.h"
+
+#define SUBJECT "places"
+
+static void place_destroy(struct city_place *place) {
+	wl_list_remove(&place->link);
+	free(place->name);
+	free(place->kind);
+	free(place->source);
+	free(place->artifact);
+	free(place);
+}
+
+struct city_place *city_places_find(struct city_places *places, const char *name) {
+	struct city_place *place;
+	wl_list_for_each(place, &places->list, link) {
+		if (strcmp(place->name, name) == 0) {
+			return place;
+		}
+	}
+	return NULL;
+}
+
+struct city_place *city_places_add(struct city_places *places, const char *name) {
+	struct city_place *place = calloc(1, sizeof(*place));
+	if (!place) {
+		return NULL;
+	}
+	place->name = strdup(name);
+	if (!place->name) {
+		free(place);
+		return NULL;
+	}
+	wl_list_insert(places->list.prev, &place->link);
+	return place;
+}
+
+void city_places_remove(struct city_places *places, struct city_place *place) {
+	place_destroy(place);
+}
+
+static bool parse_number(const char *text, double *number) {
+	char *end;
+	errno = 0;
+	*number = strtod(text, &end);
+	return *text && !*end && errno == 0 && isfinite(*number) && fabs(*number) < 1e9;
+}
+
+static bool read_line(struct city_place *place, const struct scfg_directive *line) {
+	double x, y;
+	char **param = line->params;
+	size_t count = line->params_len;
+	if (strcmp(line->name, "uuid") == 0) {
+		return count == 1 && vat_uuid_parse(param[0], &place->uuid);
+	}
+	char **string = strcmp(line->name, "kind") == 0	      ? &place->kind
+			: strcmp(line->name, "source") == 0   ? &place->source
+			: strcmp(line->name, "artifact") == 0 ? &place->artifact
+							      : NULL;
+	if (string) {
+		free(*string);
+		*string = count == 1 ? strdup(param[0]) : NULL;
+		return *string != NULL;
+	}
+	bool at = strcmp(line->name, "at") == 0;
+	if (at || strcmp(line->name, "size") == 0) {
+		if (count != 2 || !parse_number(param[0], &x) || !parse_number(param[1], &y)) {
+			return false;
+		}
+		if (at) {
+			place->has_place = true;
+			place->cx = x;
+			place->cy = y;
+		} else {
+			place->width = (int)fmax(fmin(x, 16384), 0);
+			place->height = (int)fmax(fmin(y, 16384), 0);
+		}
+		return true;
+	}
+	/* A newer city may have written more. */
+	return true;
+}
+
+int city_places_read(struct city_places *places, const char *path) {
+	struct scfg_block root = {0};
+	if (scfg_load_file(&root, path) != 0) {
+		return errno == ENOENT ? 0 : -1;
+	}
+	int result = 1;
+	for (size_t i = 0; i < root.directives_len && result > 0; i++) {
+		struct scfg_directive *entry = &root.directives[i];
+		if (strcmp(entry->name, "tile") != 0) {
+			continue;
+		}
+		if (entry->params_len != 1 || !vat_name_valid(entry->params[0]) ||
+			city_places_find(places, entry->params[0])) {
+			city_log(CITY_LOG_ERROR, SUBJECT, "%s:%d: a tile without a name of its own",
+				path, entry->lineno);
+			result = -1;
+			break;
+		}
+		struct city_place *place = city_places_add(places, entry->params[0]);
+		for (size_t j = 0; place && j < entry->children.directives_len; j++) {
+			struct scfg_directive *line = &entry->children.directives[j];
+			if (!read_line(place, line)) {
+				city_log(CITY_LOG_ERROR, SUBJECT, "%s:%d: bad %s", path,
+					line->lineno, line->name);
+				result = -1;
+				break;
+			}
+		}
+		if (!place || vat_uuid_is_nil(&place->uuid) ||
+			(place->kind && !vat_name_valid(place->kind))) {
+			city_log(CITY_LOG_ERROR, SUBJECT, "%s:%d: tile %s has no identity or kind",
+				path, entry->lineno, entry->params[0]);
+			result = -1;
+		}
+	}
+	scfg_block_finish(&root);
+	return result;
+}
+
+static void set_aside(const char *path) {
+	char aside[4096];
+	for (int n = 1; n < 1000; n++) {
+		snprintf(aside, sizeof(aside), "%s.damaged-%d", path, n);
+		if (access(aside, F_OK) == 0) {
+			continue;
+		}
+		if (rename(path, aside) == 0) {
+			city_log(CITY_LOG_ERROR, SUBJECT,
+				"%s cannot be used; it is kept as %s and the tiles start anew", path,
+				aside);
+		} else {
+			city_log(CITY_LOG_ERROR, SUBJECT, "%s cannot be used: %s", path,
+				strerror(errno));
+		}
+		return;
+	}
+}
+
+struct city_places *city_places_load(void) {
+	struct city_places *places = calloc(1, sizeof(*places));
+	if (!places) {
+		return NULL;
+	}
+	wl_list_init(&places->list);
+	char *folder = city_path_state(NULL);
+	if (!folder || asprintf(&places->path, "%s/places", folder) < 0) {
+		city_log(CITY_LOG_ERROR, SUBJECT, "no state folder: %s; set HOME or XDG_STATE_HOME",
+			strerror(errno));
+		free(folder);
+		free(places);
+		return NULL;
+	}
+	free(folder);
+	int got = city_places_read(places, places->path);
+	places->existed = got > 0;
+	if (got < 0) {
+		struct city_place *place, *next;
+		wl_list_for_each_safe(place, next, &places->list, link) {
+			place_destroy(place);
+		}
+		set_aside(places->path);
+	}
+	return places;
+}
+
+void city_places_destroy(struct city_places *places) {
+	if (!places) {
+		return;
+	}
+	struct city_place *place, *next;
+	wl_list_for_each_safe(place, next, &places->list, link) {
+		place_destroy(place);
+	}
+	free(places->path);
+	free(places);
+}
+
+static void put_string(FILE *file, const char *key, const char *value) {
+	fprintf(file, "\t%s \"", key);
+	for (const char *c = value; *c; c++) {
+		if (*c == '"' || *c == '\\') {
+			fputc('\\', file);
+		}
+		fputc(*c, file);
+	}
+	fputs("\"\n", file);
+}
+
+bool city_places_save(const struct city_places *places) {
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+	if (!file) {
+		return false;
+	}
+	struct city_place *place;
+	wl_list_for_each(place, &places->list, link) {
+		char uuid[VAT_UUID_TEXT];
+		vat_uuid_format(&place->uuid, uuid);
+		fprintf(file, "tile %s {\n\tuuid %s\n", place->name, uuid);
+		if (place->kind) {
+			put_string(file, "kind", place->kind);
+		}
+		if (place->source && !strpbrk(place->source, "\n\r")) {
+			put_string(file, "source", place->source);
+		}
+		if (place->has_place) {
+			fprintf(file, "\tat %.3f %.3f\n", place->cx, place->cy);
+		}
+		if (place->width > 0 && place->height > 0) {
+			fprintf(file, "\tsize %d %d\n", place->width, place->height);
+		}
+		if (place->artifact) {
+			put_string(file, "artifact", place->artifact);
+		}
+		fputs("}\n", file);
+	}
+	bool ok = fclose(file) == 0 && city_path_replace(places->path, text, size);
+	if (!ok) {
+		city_log(CITY_LOG_WARN, SUBJECT, "cannot write %s: %s", places->path,
+			strerror(errno));
+	}
+	free(text);
+	return ok;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the tiles are, kept over restarts: $XDG_STATE_HOME/source-city/places, an scfg file that is
+ * always replaced as a whole. It holds for each tile its identity (the uuid that its region is
+ * found by), its kind, its place on the map and its last known good artifact:
+ *
+ *	tile terminal {
+ *		uuid 8d5f...
+ *		kind terminal
+ *		source /home/me/terminal
+ *		at 120 80
+ *		size 800 600
+ *		artifact 5e1c...
+ *	}
+ *
+ * Plain data. A file that cannot be understood is set aside under a new name and never overwritten.
+ */
+#ifndef CITY_PLACES_H
+#define CITY_PLACES_H
+
+#include <stdbool.h>
+#include <wayland-util.h>
+
+#include "vat.h"
+
+struct city_place {
+	struct wl_list link; /* city_places.list */
+	char *name;
+	char *kind;
+	char *source;	/* NULL: the installed one */
+	char *artifact; /* hash, NULL: none known to be good */
+	struct vat_uuid uuid;
+	bool has_place;
+	double cx, cy;
+	int width, height; /* 0: the kind's own */
+};
+
+struct city_places {
+	char *path;
+	bool existed;	     /* there was such a file, perhaps an empty one */
+	struct wl_list list; /* city_place.link, in the order of the file */
+};
+
+/* NULL when out of memory or without a state folder (one line in the log). */
+struct city_places *city_places_load(void);
+void city_places_destroy(struct city_places *places); /* NULL-safe */
+struct city_place *city_places_find(struct city_places *places, const char *name);
+/* A new entry at the end; NULL when out of memory. */
+struct city_place *city_places_add(struct city_places *places, const char *name);
+void city_places_remove(struct city_places *places, struct city_place *place);
+/* False after one line in the log. */
+bool city_places_save(const struct city_places *places);
+
+/* For tests: reads text as it would stand in the file; -1 after one line in the log. */
+int city_places_read(struct city_places *places, const char *path);
+
+#endif

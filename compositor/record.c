@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+#include "compositor/paths.h"
+#include "compositor/record.h"
+#include "log.h"
+
+#define SUBJECT "history"
+/* Beyond this the file is cut to the records that are kept in memory. */
+#define FILE_MAX (8 << 20)
+
+struct city_history {
+	char *path; /* NULL: nowhere to write */
+	char *lines[CITY_HISTORY_MAX]; /* a ring */
+	size_t first, count;
+	uint64_t last_id;
+	bool complained;
+};
+
+const char *city_result_name(enum city_result result) {
+	switch (result) {
+	case CITY_RESULT_LIVE:
+		return "live";
+	case CITY_RESULT_FAILED:
+		return "failed";
+	case CITY_RESULT_ROLLED_BACK:
+		return "rolled-back";
+	case CITY_RESULT_SUPERSEDED:
+		return "superseded";
+	}
+	return "failed";
+}
+
+void city_record_step(struct city_record *record, const char *name, int64_t at_ns) {
+	if (record->step_count < CITY_RECORD_STEPS) {
+		record->steps[record->step_count].name = name;
+		record->steps[record->step_count].at_ns = at_ns;
+		record->step_count++;
+	}
+}
+
+static void put_us(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, int64_t ns) {
+	if (ns < 0) {
+		yyjson_mut_obj_add_null(doc, object, key);
+	} else {
+		/* To a tenth: a pause is some tens of microseconds. */
+		yyjson_mut_obj_add_real(doc, object, key, (double)(ns / 100) / 10.0);
+	}
+}
+
+static void put_count(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, int64_t count) {
+	if (count < 0) {
+		yyjson_mut_obj_add_null(doc, object, key);
+	} else {
+		yyjson_mut_obj_add_sint(doc, object, key, count);
+	}
+}
+
+static void put_text(
+	yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text) {
+	yyjson_mut_obj_add_strcpy(doc, object, key, text);
+}
+
+static void format_time(int64_t wall_ns, char *text, size_t size) {
+	time_t seconds = (time_t)(wall_ns / 1000000000);
+	struct tm tm;
+	gmtime_r(&seconds, &tm);
+	char day[40];
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, size, "%s.%03dZ", day, (int)(wall_ns / 1000000 % 1000));
+}
+
+static char *record_json(const struct city_record *record, size_t reason_size, size_t origin_size) {
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	if (!doc) {
+		return NULL;
+	}
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+	yyjson_mut_doc_set_root(doc, root);
+	char text[128];
+	yyjson_mut_obj_add_uint(doc, root, "id", record->id);
+	format_time(record->wall_ns, text, sizeof(text));
+	put_text(doc, root, "time", text);
+	put_text(doc, root, "tile", record->tile);
+	char uuid[VAT_UUID_TEXT];
+	vat_uuid_format(&record->uuid, uuid);
+	put_text(doc, root, "uuid", uuid);
+	put_text(doc, root, "kind", record->kind);
+	put_text(doc, root, "from", record->from);
+	put_text(doc, root, "to", record->to);
+	char cut[512];
+	snprintf(cut, sizeof(cut), "%.*s", (int)origin_size, record->origin);
+	put_text(doc, root, "origin", cut);
+	put_text(doc, root, "strategy", record->strategy);
+	put_text(doc, root, "strategy_asked", record->strategy_asked);
+	put_text(doc, root, "splice_asked", record->splice_asked);
+	put_text(doc, root, "splice_met", record->splice_met);
+	yyjson_mut_obj_add_uint(doc, root, "epoch", record->epoch);
+	put_us(doc, root, "pause_us", record->pause_ns);
+	put_count(doc, root, "state_bytes", record->state_bytes);
+	put_count(doc, root, "migrated_bytes", record->migrated_bytes);
+	put_count(doc, root, "undo_pages", record->undo_pages);
+	yyjson_mut_obj_add_uint(doc, root, "frames_dropped", record->frames_dropped);
+	yyjson_mut_obj_add_uint(doc, root, "frames_shown", record->frames_shown);
+	put_us(doc, root, "build_us", record->build_ns);
+	put_us(doc, root, "total_us", record->end_ns - record->begin_ns);
+	yyjson_mut_val *steps = yyjson_mut_obj_add_arr(doc, root, "steps");
+	for (size_t i = 0; i < record->step_count; i++) {
+		yyjson_mut_val *step = yyjson_mut_arr_add_obj(doc, steps);
+		put_text(doc, step, "step", record->steps[i].name);
+		int64_t at_ns = record->steps[i].at_ns - record->begin_ns;
+		put_us(doc, step, "at_us", at_ns < 0 ? 0 : at_ns);
+	}
+	put_text(doc, root, "result", city_result_name(record->result));
+	put_text(doc, root, "step", record->step ? record->step : "");
+	snprintf(cut, sizeof(cut), "%.*s", (int)reason_size, record->reason);
+	put_text(doc, root, "reason", cut);
+	char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+	yyjson_mut_doc_free(doc);
+	return json;
+}
+
+char *city_record_json(const struct city_record *record) {
+	/* Escapes can make text up to six times as long. */
+	size_t reason_size = sizeof(record->reason) - 1, origin_size = sizeof(record->origin) - 1;
+	for (;;) {
+		char *json = record_json(record, reason_size, origin_size);
+		if (!json || strlen(json) < CITY_RECORD_SIZE) {
+			return json;
+		}
+		free(json);
+		reason_size /= 2;
+		origin_size /= 2;
+	}
+}
+
+static void keep(struct city_history *history, char *line) {
+	if (history->count == CITY_HISTORY_MAX) {
+		free(history->lines[history->first]);
+		history->lines[history->first] = line;
+		history->first = (history->first + 1) % CITY_HISTORY_MAX;
+		return;
+	}
+	history->lines[(history->first + history->count) % CITY_HISTORY_MAX] = line;
+	history->count++;
+}
+
+static bool read_id(const char *line, uint64_t *id) {
+	yyjson_doc *doc = yyjson_read(line, strlen(line), 0);
+	if (!doc) {
+		return false;
+	}
+	yyjson_val *value = yyjson_obj_get(yyjson_doc_get_root(doc), "id");
+	bool ok = yyjson_is_uint(value);
+	*id = ok ? yyjson_get_uint(value) : 0;
+	yyjson_doc_free(doc);
+	return ok;
+}
+
+static void load(struct city_history *history) {
+	FILE *file = fopen(history->path, "re");
+	if (!file) {
+		return;
+	}
+	char *line = NULL;
+	size_t capacity = 0;
+	ssize_t length;
+	while ((length = getline(&line, &capacity, file)) > 0) {
+		if (line[length - 1] == '\n') {
+			line[--length] = '\0';
+		}
+		uint64_t id;
+		/* A line that was cut short by a crash is passed over. */
+		if (length >= CITY_RECORD_SIZE || !read_id(line, &id)) {
+			continue;
+		}
+		char *copy = strdup(line);
+		if (!copy) {
+			break;
+		}
+		history->last_id = id > history->last_id ? id : history->last_id;
+		keep(history, copy);
+	}
+	free(line);
+	struct stat info;
+	bool large = fstat(fileno(file), &info) == 0 && info.st_size > FILE_MAX;
+	fclose(file);
+	if (!large) {
+		return;
+	}
+	char *text = NULL;
+	size_t size = 0;
+	FILE *all = open_memstream(&text, &size);
+	if (!all) {
+		return;
+	}
+	for (size_t i = 0; i < history->count; i++) {
+		fprintf(all, "%s\n", city_history_get(history, i));
+	}
+	if (fclose(all) == 0) {
+		city_path_replace(history->path, text, size);
+	}
+	free(text);
+}
+
+struct city_history *city_history_create(void) {
+	struct city_history *history = calloc(1, sizeof(*history));
+	if (!history) {
+		return NULL;
+	}
+	char *folder = city_path_state(NULL);
+	if (!folder || asprintf(&history->path, "%s/history.jsonl", folder) < 0) {
+		city_log(CITY_LOG_WARN, SUBJECT, "records are not written down: no state folder: %s",
+			strerror(errno));
+		history->path = NULL;
+	} else {
+		load(history);
+	}
+	free(folder);
+	return history;
+}
+
+void city_history_destroy(struct city_history *history) {
+	if (!history) {
+		return;
+	}
+	for (size_t i = 0; i < history->count; i++) {
+		free(history->lines[(history->first + i) % CITY_HISTORY_MAX]);
+	}
+	free(history->path);
+	free(history);
+}
+
+uint64_t city_history_next_id(struct city_history *history) {
+	return ++history->last_id;
+}
+
+size_t city_history_count(const struct city_history *history) {
+	return history->count;
+}
+
+const char *city_history_get(const struct city_history *history, size_t index) {
+	return history->lines[(history->first + index) % CITY_HISTORY_MAX];
+}
+
+static void append(struct city_history *history, const char *json) {
+	if (!history->path) {
+		return;
+	}
+	size_t length = strlen(json);
+	char *line = malloc(length + 2);
+	int fd = open(history->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	bool ok = line && fd >= 0;
+	if (ok) {
+		/* In one write: a crash cuts at most the last line. */
+		memcpy(line, json, length);
+		line[length] = '\n';
+		ok = write(fd, line, length + 1) == (ssize_t)(length + 1);
+	}
+	if (!ok && !history->complained) {
+		city_log(CITY_LOG_WARN, SUBJECT, "cannot write %s: %s; records are in memory only",
+			history->path, strerror(errno));
+		history->complained = true;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	free(line);
+}
+
+const char *city_history_add(struct city_history *history, const struct city_record *record) {
+	char *json = city_record_json(record);
+	if (!json) {
+		return NULL;
+	}
+	keep(history, json);
+	append(history, json);
+	return json;
+}
