@@ -375,10 +375,11 @@ int vat_region_rollback(struct vat_region *region, struct vat_error *err);
 /* ---- Attaching a version ------------------------------------------------------------------------ */
 
 enum vat_adopt_flags {
-	VAT_ADOPT_LOSSY = 1 << 0,  /* as VAT_ALLOW_LOSSY, for all cells */
-	VAT_ADOPT_KEEP = 1 << 1,   /* keep the generation before, for a rollback */
-	VAT_ADOPT_RESET = 1 << 2,  /* all declared cells start anew */
-	VAT_ADOPT_DRY_RUN = 1 << 3 /* report only */
+	VAT_ADOPT_LOSSY = 1 << 0,    /* as VAT_ALLOW_LOSSY, for all cells */
+	VAT_ADOPT_KEEP = 1 << 1,     /* keep the generation before, for a rollback */
+	VAT_ADOPT_RESET = 1 << 2,    /* all declared cells start anew */
+	VAT_ADOPT_DRY_RUN = 1 << 3,  /* report only; the region may be mapped read-only */
+	VAT_ADOPT_RESTART = 1 << 4,  /* the same version again: policy reset does not apply */
 };
 
 enum vat_outcome {
@@ -402,7 +403,7 @@ struct vat_change {
 	uint32_t field_id;
 	char field[VAT_FIELD_SIZE];
 	bool lossy;
-	char reason[160]; /* one line; "" if there is nothing to explain */
+	char reason[200]; /* one line; "" if there is nothing to explain */
 };
 
 struct vat_adopt_report {
@@ -447,7 +448,7 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err);
 int vat_barrier_begin(struct vat_region *region, int undo_fd, uint64_t return_to,
 	struct vat_error *err);
 /*
- * For the handler of SIGSEGV, async-signal-safe: true when the address lies in a page under a barrier, which
+ * For the handler of SIGSEGV, which must block all signals while it runs. Async-signal-safe: true when the address lies in a page under a barrier, which
  * is now writable, so that the instruction may run again. False: a real fault.
  */
 bool vat_barrier_handle_fault(void *address);
@@ -457,7 +458,7 @@ bool vat_barrier_armed(const struct vat_region *region);
 
 struct vat_undo_stats {
 	uint64_t pages;  /* saved */
-	uint64_t faults; /* taken for them; only known in the process that wrote */
+	uint64_t faults; /* taken for them */
 };
 int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err);
 /*

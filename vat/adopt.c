@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Fitting a region to the declarations of the version that attaches. */
+#include <stdlib.h>
+
+#include "internal.h"
+
+const char *vat_outcome_name(enum vat_outcome outcome)
+{
+	static const char *const names[] = {
+		"same", "migrated", "fresh", "cleared", "orphaned", "refused"};
+	return (size_t)outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
+}
+
+struct adoption {
+	struct vat_region *region;
+	const struct vat_cell_decl *decls;
+	size_t n;
+	unsigned flags;
+	struct vat_adopt_report *report;
+	bool changes; /* a commit is needed */
+	int refused;  /* the first refusal */
+};
+
+static struct vat_change *next_change(struct adoption *adoption)
+{
+	return &adoption->report->changes[adoption->report->count++];
+}
+
+static bool clears(const struct adoption *adoption, const struct vat_cell_decl *decl)
+{
+	if (adoption->flags & VAT_ADOPT_RESET)
+		return true;
+	return decl->reset == VAT_RESET && !(adoption->flags & VAT_ADOPT_RESTART);
+}
+
+static unsigned change_flags(const struct adoption *adoption)
+{
+	return adoption->flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0;
+}
+
+/* What will happen to one cell; nothing is written. */
+static int examine(
+	struct adoption *adoption, const struct vat_cell_decl *decl, struct vat_error *err)
+{
+	struct vat_region *region = adoption->region;
+	struct vat_change *change = next_change(adoption);
+	struct vat_cell to;
+	struct vat_stored_field *fields = calloc(decl->field_count, sizeof(*fields));
+	if (!fields)
+		return vat_fail(err, ENOMEM, "cell '%s': out of memory", decl->name);
+	vat_cell_from_decl(&region->info, decl, &to, fields);
+
+	const struct vat_cell *from =
+		vat_region_find(region, decl->name, decl->scope, decl->element);
+	if (!from || clears(adoption, decl)) {
+		vat_change_init(change, from ? VAT_CLEARED : VAT_FRESH, from, &to);
+		change->bytes = to.count * to.stride;
+		adoption->changes = true;
+		free(fields);
+		return 0;
+	}
+	struct vat_move move;
+	int rc = vat_move_init(&move, region, from, &to, change_flags(adoption), change,
+		adoption->refused ? NULL : err);
+	vat_move_finish(&move);
+	if (rc == -EUCLEAN) {
+		adoption->refused = rc;
+		rc = 0;
+	}
+	if (change->outcome == VAT_MIGRATED || !vat_cell_same_text(from, &to))
+		adoption->changes = true;
+	free(fields);
+	return rc;
+}
+
+static bool is_declared(const struct adoption *adoption, const struct vat_cell *cell)
+{
+	for (size_t i = 0; i < adoption->n; i++) {
+		const struct vat_cell_decl *decl = &adoption->decls[i];
+		if (decl->element == cell->element && strcmp(decl->name, cell->name) == 0 &&
+			strcmp(decl->scope ? decl->scope : "", cell->scope) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int examine_all(struct adoption *adoption, struct vat_error *err)
+{
+	for (size_t i = 0; i < adoption->n; i++) {
+		int rc = examine(adoption, &adoption->decls[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	for (size_t i = 0; i < adoption->region->directory.cell_count; i++) {
+		const struct vat_cell *cell = &adoption->region->directory.cells[i];
+		if (is_declared(adoption, cell))
+			continue;
+		vat_change_init(next_change(adoption), VAT_ORPHANED, cell, NULL);
+		if (!(cell->flags & VAT_CELL_ORPHAN))
+			adoption->changes = true;
+	}
+	return adoption->refused;
+}
+
+static int apply(struct adoption *adoption, struct vat_error *err)
+{
+	struct vat_region *region = adoption->region;
+	struct vat_txn *txn;
+	int rc = vat_txn_begin(region, &txn, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < adoption->n && rc == 0; i++) {
+		const struct vat_cell_decl *decl = &adoption->decls[i];
+		switch (adoption->report->changes[i].outcome) {
+		case VAT_FRESH:
+			rc = vat_txn_add(txn, decl, err);
+			break;
+		case VAT_CLEARED:
+			rc = vat_txn_reset(txn, decl, err);
+			break;
+		default:
+			rc = vat_txn_retype(txn, decl, change_flags(adoption), err);
+			break;
+		}
+	}
+	for (size_t i = 0; i < region->directory.cell_count && rc == 0; i++) {
+		if (!is_declared(adoption, &region->directory.cells[i]))
+			vat_txn_orphan(txn, &region->directory.cells[i]);
+	}
+	if (rc < 0) {
+		vat_txn_abort(txn);
+		return rc;
+	}
+	return vat_txn_commit(txn, adoption->flags & VAT_ADOPT_KEEP, err);
+}
+
+int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
+	unsigned flags, struct vat_adopt_report *out, struct vat_error *err)
+{
+	struct vat_adopt_report report = {0};
+	if (out)
+		*out = report;
+	int rc = flags & VAT_ADOPT_DRY_RUN ? 0 : vat_region_check_writer(region, err);
+	if (rc == 0)
+		rc = vat_decls_check(decls, n, err);
+	if (rc == 0)
+		rc = vat_region_refresh(region, err);
+	if (rc < 0)
+		return rc;
+
+	report.generation_before = report.generation_after = region->generation;
+	report.changes =
+		calloc(n + region->directory.cell_count + 1, sizeof(*report.changes));
+	if (!report.changes)
+		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
+	struct adoption adoption = {
+		.region = region, .decls = decls, .n = n, .flags = flags, .report = &report};
+	rc = examine_all(&adoption, err);
+	if (rc == 0 && adoption.changes && !(flags & VAT_ADOPT_DRY_RUN))
+		rc = apply(&adoption, err);
+	for (size_t i = 0; i < report.count; i++) {
+		report.elements += report.changes[i].elements;
+		report.bytes += report.changes[i].bytes;
+	}
+	report.generation_after = region->generation;
+	if (out)
+		*out = report;
+	else
+		vat_adopt_report_finish(&report);
+	return rc;
+}
+
+void vat_adopt_report_finish(struct vat_adopt_report *report)
+{
+	free(report->changes);
+	*report = (struct vat_adopt_report){0};
+}

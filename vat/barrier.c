@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The write barrier: pages are read-only until their first write, which saves them.
+ *
+ * A page goes through four states. Whoever moves it from CLEAN to SAVING saves it and opens it; a thread that
+ * faults on it meanwhile goes back to its instruction, and faults again until the page is open. No page is
+ * opened before its image and its entry are in the log.
+ */
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "undo.h"
+
+#define BARRIERS_MAX 32
+/* Pages saved for one fault, when writes go along the region. */
+#define RUN_MAX 64
+/* Mappings that scattered writes may split the region into; the system's limit is 65530 by default. */
+#define SPLITS_MAX 24000
+/* Faults in a row on pages that are open: this is not a write that the barrier stops. */
+#define IDLE_MAX 100000
+
+enum {
+	CLEAN,
+	SAVING,
+	SAVED,
+	OPEN,
+};
+
+struct vat_barrier {
+	uint8_t *base;
+	uint64_t pages; /* of the system, armed */
+	uint64_t unit;  /* VAT_PAGEs in one of the system's */
+	struct vat_log log;
+	_Atomic uint8_t *states;
+	_Atomic uint64_t run_end;  /* page after the last run */
+	_Atomic uint64_t run_size; /* its pages */
+	_Atomic uint64_t runs;
+	_Atomic uint64_t idle;
+	uint64_t runs_per_doubling;
+};
+
+static _Atomic(struct vat_barrier *) barriers[BARRIERS_MAX];
+
+static uint64_t system_page(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	return size > VAT_PAGE ? (uint64_t)size : VAT_PAGE;
+}
+
+/* ---- In the signal handler ---------------------------------------------------------------------- */
+
+static void save_pages(struct vat_barrier *barrier, uint64_t first, uint64_t n)
+{
+	struct vat_log *log = &barrier->log;
+	uint64_t unit = barrier->unit;
+	uint64_t slot = __atomic_fetch_add(&log->header->next, n * unit, __ATOMIC_RELAXED);
+	memcpy(log->images + slot * VAT_PAGE, barrier->base + first * unit * VAT_PAGE,
+		n * unit * VAT_PAGE);
+	for (uint64_t i = 0; i < n * unit; i++)
+		__atomic_store_n(&log->entries[slot + i], first * unit + i + 1, __ATOMIC_RELEASE);
+	for (uint64_t i = 0; i < n; i++)
+		atomic_store(&barrier->states[first + i], SAVED);
+}
+
+/* Saves what is clean in [first, end), waits for pages that another thread is saving, and opens all. */
+static bool open_pages(struct vat_barrier *barrier, uint64_t first, uint64_t end)
+{
+	for (uint64_t i = first; i < end;) {
+		uint64_t n = 0;
+		while (i + n < end && n < RUN_MAX) {
+			uint8_t clean = CLEAN;
+			if (!atomic_compare_exchange_strong(
+				    &barrier->states[i + n], &clean, SAVING))
+				break;
+			n++;
+		}
+		if (n > 0)
+			save_pages(barrier, i, n);
+		i += n ? n : 1;
+	}
+	for (uint64_t i = first; i < end; i++) {
+		while (atomic_load(&barrier->states[i]) == SAVING)
+			continue;
+	}
+	uint64_t size = barrier->unit * VAT_PAGE;
+	if (mprotect(barrier->base + first * size, (end - first) * size,
+		    PROT_READ | PROT_WRITE) < 0)
+		return false;
+	for (uint64_t i = first; i < end; i++)
+		atomic_store(&barrier->states[i], OPEN);
+	return true;
+}
+
+/*
+ * How many pages to open at a fault. Writes that go along double the run, so that they fault seldom.
+ * Scattered writes split the mapping, which the system limits: they are opened in blocks that double in
+ * size each time a share of the splits is used up.
+ */
+static void choose_run(struct vat_barrier *barrier, uint64_t page, uint64_t *first, uint64_t *end)
+{
+	uint64_t size = 1;
+	if (atomic_load(&barrier->run_end) == page) {
+		size = atomic_load(&barrier->run_size) * 2;
+		if (size > RUN_MAX)
+			size = RUN_MAX;
+	} else {
+		atomic_fetch_add(&barrier->runs, 1);
+	}
+	uint64_t doublings = atomic_load(&barrier->runs) / barrier->runs_per_doubling;
+	uint64_t block = 1ull << (doublings < 32 ? doublings : 32);
+	*first = page & ~(block - 1);
+	*end = page + size;
+	if (*end < *first + block)
+		*end = *first + block;
+	if (*end > barrier->pages)
+		*end = barrier->pages;
+	atomic_store(&barrier->run_end, *end);
+	atomic_store(&barrier->run_size, size);
+}
+
+static bool handle(struct vat_barrier *barrier, uint64_t page)
+{
+	if (atomic_load(&barrier->states[page]) != CLEAN)
+		return atomic_fetch_add(&barrier->idle, 1) < IDLE_MAX;
+	atomic_store(&barrier->idle, 0);
+	__atomic_fetch_add(&barrier->log.header->faults, 1, __ATOMIC_RELAXED);
+	uint64_t first, end;
+	choose_run(barrier, page, &first, &end);
+	/* When the system refuses to split the mapping further, the whole of it is saved. */
+	return open_pages(barrier, first, end) || open_pages(barrier, 0, barrier->pages);
+}
+
+bool vat_barrier_handle_fault(void *address)
+{
+	int saved_errno = errno;
+	bool handled = false;
+	for (size_t i = 0; i < BARRIERS_MAX && !handled; i++) {
+		struct vat_barrier *barrier = atomic_load(&barriers[i]);
+		if (!barrier)
+			continue;
+		uintptr_t offset = (uintptr_t)address - (uintptr_t)barrier->base;
+		uint64_t page = offset / (barrier->unit * VAT_PAGE);
+		if ((uintptr_t)address >= (uintptr_t)barrier->base && page < barrier->pages)
+			handled = handle(barrier, page);
+	}
+	errno = saved_errno;
+	return handled;
+}
+
+/* ---- Outside of it ------------------------------------------------------------------------------ */
+
+static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *err)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (fstat(fd, &st) < 0 || seals < 0 || !(seals & F_SEAL_SHRINK))
+		return vat_fail(err, EINVAL, "region '%s': this is not an undo log", name);
+	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
+		return vat_fail(err, errno, "region '%s': the undo log cannot grow: %s", name,
+			strerror(errno));
+	if ((uint64_t)st.st_size > size)
+		size = (uint64_t)st.st_size;
+	int rc;
+	do {
+		rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+	} while (rc < 0 && errno == EINTR);
+	if (rc < 0)
+		return vat_fail(err, errno, "region '%s': the undo log cannot be emptied: %s", name,
+			strerror(errno));
+	return 0;
+}
+
+static uint64_t runs_per_doubling(uint64_t pages)
+{
+	uint64_t doublings = 2;
+	for (uint64_t n = pages / 4096; n > 0; n /= 2)
+		doublings++;
+	return SPLITS_MAX / doublings;
+}
+
+static void write_header(const struct vat_region *region, struct vat_undo_header *header,
+	uint64_t pages, uint64_t return_to)
+{
+	*header = (struct vat_undo_header){
+		.format = VAT_FORMAT,
+		.page = VAT_PAGE,
+		.tile = region->info.tile,
+		.city = region->info.city,
+		.pages = pages,
+		.generation = region->generation,
+		.return_to = return_to,
+	};
+	header->self = vat_checksum(&header->format,
+		offsetof(struct vat_undo_header, self) -
+			offsetof(struct vat_undo_header, format));
+}
+
+int vat_barrier_begin(
+	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err)
+{
+	const char *name = region->info.name;
+	int rc = vat_region_check_writer(region, err);
+	if (rc < 0)
+		return rc;
+	if (region->barrier || region->in_txn)
+		return vat_fail(err, EBUSY,
+			"region '%s' is under a barrier already, or in a transaction", name);
+	rc = vat_region_refresh(region, err);
+	if (rc < 0)
+		return rc;
+	if (return_to != region->generation &&
+		!(vat_region_has_previous(region) && return_to + 1 == region->generation))
+		return vat_fail(err, EINVAL,
+			"region '%s': generation %llu cannot be returned to; it is %llu%s", name,
+			(unsigned long long)return_to, (unsigned long long)region->generation,
+			vat_region_has_previous(region) ? ", and the one before is kept" : "");
+
+	uint64_t page = system_page();
+	uint64_t pages = region->size / page;
+	struct vat_barrier *barrier = mmap(NULL, sizeof(*barrier) + pages, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (barrier == MAP_FAILED)
+		return vat_fail(err, ENOMEM, "region '%s': no memory for a barrier", name);
+	barrier->base = region->base;
+	barrier->pages = pages;
+	barrier->unit = page / VAT_PAGE;
+	barrier->states = (_Atomic uint8_t *)(barrier + 1);
+	barrier->run_end = UINT64_MAX;
+	barrier->runs_per_doubling = runs_per_doubling(pages);
+	rc = empty_log(undo_fd, vat_log_size(pages * barrier->unit), name, err);
+	if (rc == 0)
+		rc = vat_log_map(undo_fd, pages * barrier->unit, true, &barrier->log, err);
+	if (rc < 0)
+		goto error;
+	write_header(region, barrier->log.header, barrier->log.pages, return_to);
+
+	size_t slot = 0;
+	struct vat_barrier *none = NULL;
+	while (!atomic_compare_exchange_strong(&barriers[slot], &none, barrier)) {
+		none = NULL;
+		if (++slot == BARRIERS_MAX) {
+			rc = vat_fail(err, ENOSPC, "region '%s': %d barriers are up already", name,
+				BARRIERS_MAX);
+			goto error;
+		}
+	}
+	region->barrier = barrier;
+	if (mprotect(region->base, pages * page, PROT_READ) < 0) {
+		rc = vat_fail(err, errno, "region '%s': cannot be made read-only: %s", name,
+			strerror(errno));
+		vat_barrier_end(region, NULL);
+		return rc;
+	}
+	/* The header is written with every update: saved now, open from the start. */
+	atomic_store(&barrier->states[0], SAVING);
+	save_pages(barrier, 0, 1);
+	if (mprotect(region->base, page, PROT_READ | PROT_WRITE) < 0) {
+		rc = vat_fail(err, errno, "region '%s': mprotect: %s", name, strerror(errno));
+		vat_barrier_end(region, NULL);
+		return rc;
+	}
+	atomic_store(&barrier->states[0], OPEN);
+	__atomic_store_n(&barrier->log.header->magic, VAT_UNDO_MAGIC, __ATOMIC_RELEASE);
+	return 0;
+
+error:
+	vat_log_unmap(&barrier->log);
+	munmap(barrier, sizeof(*barrier) + pages);
+	return rc;
+}
+
+void vat_barrier_drop(struct vat_region *region)
+{
+	struct vat_barrier *barrier = region->barrier;
+	if (!barrier)
+		return;
+	for (size_t i = 0; i < BARRIERS_MAX; i++) {
+		struct vat_barrier *mine = barrier;
+		atomic_compare_exchange_strong(&barriers[i], &mine, NULL);
+	}
+	region->barrier = NULL;
+	vat_log_unmap(&barrier->log);
+	munmap(barrier, sizeof(*barrier) + barrier->pages);
+}
+
+int vat_barrier_end(struct vat_region *region, struct vat_error *err)
+{
+	if (!region->barrier)
+		return 0;
+	if (mprotect(region->base, region->size, PROT_READ | PROT_WRITE) < 0)
+		return vat_fail(err, errno, "region '%s': cannot be made writable: %s",
+			region->info.name, strerror(errno));
+	vat_barrier_drop(region);
+	return 0;
+}
+
+bool vat_barrier_armed(const struct vat_region *region)
+{
+	return region->barrier != NULL;
+}
+
+uint64_t vat_barrier_limit(const struct vat_region *region)
+{
+	const struct vat_barrier *barrier = region->barrier;
+	return barrier ? barrier->pages * barrier->unit * VAT_PAGE : 0;
+}
