@@ -5,6 +5,7 @@
 # everything else (home, /tmp, /run, /dev, wherever the sources lie) from the system, at its own
 # path. With UID:GID (an ordinary user, who is root in this namespace), CMD gets these ids back.
 set -e
+PATH=$PATH:/usr/sbin:/sbin
 root=$1 fallback=$2 ids=$3
 shift 3
 cwd=$(pwd)
