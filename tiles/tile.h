@@ -317,9 +317,9 @@ struct tile_descriptor {
 
 /* Defines the descriptor of this artifact: TILE_EXPORT(.name = "clock", .ops = &ops, ...). */
 #define TILE_EXPORT(...)                                                                           \
-	__attribute__((visibility("default"), used)) extern const struct tile_descriptor              \
+	__attribute__((visibility("default"))) extern const struct tile_descriptor                \
 		source_city_tile;                                                                      \
-	const struct tile_descriptor source_city_tile = {                                             \
+	const struct tile_descriptor source_city_tile __attribute__((used)) = {                      \
 		.magic = TILE_MAGIC,                                                                   \
 		.abi_version = TILE_ABI_VERSION,                                                       \
 		.size = sizeof(struct tile_descriptor),                                                \

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys, pointer, wheel, pastes: the terminal's own shortcuts first, the program gets the rest. */
+#include <linux/input-event-codes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xkbcommon/xkbcommon-keysyms.h>
+#include <xkbcommon/xkbcommon.h>
+
+#include "terminal.h"
+
+#define WHEEL_LINES 3 /* of one detent */
+#define FONT_STEP_MIN (-8)
+#define FONT_STEP_MAX 20
+
+/* --- keyboard --- */
+
+static const struct {
+	uint32_t keysym, code;
+} named_keys[] = {
+	{XKB_KEY_Escape, VT_KEY_ESCAPE},
+	{XKB_KEY_Return, VT_KEY_ENTER},
+	{XKB_KEY_Tab, VT_KEY_TAB},
+	{XKB_KEY_ISO_Left_Tab, VT_KEY_TAB},
+	{XKB_KEY_BackSpace, VT_KEY_BACKSPACE},
+	{XKB_KEY_Insert, VT_KEY_INSERT},
+	{XKB_KEY_Delete, VT_KEY_DELETE},
+	{XKB_KEY_Left, VT_KEY_LEFT},
+	{XKB_KEY_Right, VT_KEY_RIGHT},
+	{XKB_KEY_Up, VT_KEY_UP},
+	{XKB_KEY_Down, VT_KEY_DOWN},
+	{XKB_KEY_Page_Up, VT_KEY_PAGE_UP},
+	{XKB_KEY_Page_Down, VT_KEY_PAGE_DOWN},
+	{XKB_KEY_Home, VT_KEY_HOME},
+	{XKB_KEY_End, VT_KEY_END},
+	{XKB_KEY_Caps_Lock, VT_KEY_CAPS_LOCK},
+	{XKB_KEY_Scroll_Lock, VT_KEY_SCROLL_LOCK},
+	{XKB_KEY_Num_Lock, VT_KEY_NUM_LOCK},
+	{XKB_KEY_Print, VT_KEY_PRINT_SCREEN},
+	{XKB_KEY_Pause, VT_KEY_PAUSE},
+	{XKB_KEY_Menu, VT_KEY_MENU},
+	{XKB_KEY_KP_Decimal, VT_KEY_KP_DECIMAL},
+	{XKB_KEY_KP_Divide, VT_KEY_KP_DIVIDE},
+	{XKB_KEY_KP_Multiply, VT_KEY_KP_MULTIPLY},
+	{XKB_KEY_KP_Subtract, VT_KEY_KP_SUBTRACT},
+	{XKB_KEY_KP_Add, VT_KEY_KP_ADD},
+	{XKB_KEY_KP_Enter, VT_KEY_KP_ENTER},
+	{XKB_KEY_KP_Equal, VT_KEY_KP_EQUAL},
+	{XKB_KEY_KP_Separator, VT_KEY_KP_SEPARATOR},
+	{XKB_KEY_KP_Left, VT_KEY_KP_LEFT},
+	{XKB_KEY_KP_Right, VT_KEY_KP_RIGHT},
+	{XKB_KEY_KP_Up, VT_KEY_KP_UP},
+	{XKB_KEY_KP_Down, VT_KEY_KP_DOWN},
+	{XKB_KEY_KP_Page_Up, VT_KEY_KP_PAGE_UP},
+	{XKB_KEY_KP_Page_Down, VT_KEY_KP_PAGE_DOWN},
+	{XKB_KEY_KP_Home, VT_KEY_KP_HOME},
+	{XKB_KEY_KP_End, VT_KEY_KP_END},
+	{XKB_KEY_KP_Insert, VT_KEY_KP_INSERT},
+	{XKB_KEY_KP_Delete, VT_KEY_KP_DELETE},
+	{XKB_KEY_KP_Begin, VT_KEY_KP_BEGIN},
+	{XKB_KEY_XF86AudioPlay, VT_KEY_MEDIA_PLAY},
+	{XKB_KEY_XF86AudioPause, VT_KEY_MEDIA_PAUSE},
+	{XKB_KEY_XF86AudioStop, VT_KEY_MEDIA_STOP},
+	{XKB_KEY_XF86AudioForward, VT_KEY_MEDIA_FAST_FORWARD},
+	{XKB_KEY_XF86AudioRewind, VT_KEY_MEDIA_REWIND},
+	{XKB_KEY_XF86AudioNext, VT_KEY_MEDIA_TRACK_NEXT},
+	{XKB_KEY_XF86AudioPrev, VT_KEY_MEDIA_TRACK_PREVIOUS},
+	{XKB_KEY_XF86AudioRecord, VT_KEY_MEDIA_RECORD},
+	{XKB_KEY_XF86AudioLowerVolume, VT_KEY_LOWER_VOLUME},
+	{XKB_KEY_XF86AudioRaiseVolume, VT_KEY_RAISE_VOLUME},
+	{XKB_KEY_XF86AudioMute, VT_KEY_MUTE_VOLUME},
+	{XKB_KEY_Shift_L, VT_KEY_LEFT_SHIFT},
+	{XKB_KEY_Control_L, VT_KEY_LEFT_CONTROL},
+	{XKB_KEY_Alt_L, VT_KEY_LEFT_ALT},
+	{XKB_KEY_Super_L, VT_KEY_LEFT_SUPER},
+	{XKB_KEY_Hyper_L, VT_KEY_LEFT_HYPER},
+	{XKB_KEY_Meta_L, VT_KEY_LEFT_META},
+	{XKB_KEY_Shift_R, VT_KEY_RIGHT_SHIFT},
+	{XKB_KEY_Control_R, VT_KEY_RIGHT_CONTROL},
+	{XKB_KEY_Alt_R, VT_KEY_RIGHT_ALT},
+	{XKB_KEY_Super_R, VT_KEY_RIGHT_SUPER},
+	{XKB_KEY_Hyper_R, VT_KEY_RIGHT_HYPER},
+	{XKB_KEY_Meta_R, VT_KEY_RIGHT_META},
+	{XKB_KEY_ISO_Level3_Shift, VT_KEY_ISO_LEVEL3_SHIFT},
+	{XKB_KEY_ISO_Level5_Shift, VT_KEY_ISO_LEVEL5_SHIFT},
+};
+
+/* What the core calls a keysym: a code point or VT_KEY_*; 0 for what it does not know. */
+static uint32_t key_code(uint32_t keysym)
+{
+	for (size_t i = 0; i < sizeof(named_keys) / sizeof(named_keys[0]); i++) {
+		if (named_keys[i].keysym == keysym) {
+			return named_keys[i].code;
+		}
+	}
+	if (keysym >= XKB_KEY_F1 && keysym <= XKB_KEY_F35) {
+		return VT_KEY_F1 + (keysym - XKB_KEY_F1);
+	}
+	if (keysym >= XKB_KEY_KP_0 && keysym <= XKB_KEY_KP_9) {
+		return VT_KEY_KP_0 + (keysym - XKB_KEY_KP_0);
+	}
+	return xkb_keysym_to_utf32(keysym);
+}
+
+static uint32_t core_modifiers(uint32_t modifiers)
+{
+	static const struct {
+		uint32_t tile, core;
+	} map[] = {
+		{TILE_MOD_SHIFT, VT_MOD_SHIFT},
+		{TILE_MOD_ALT, VT_MOD_ALT},
+		{TILE_MOD_CTRL, VT_MOD_CTRL},
+		{TILE_MOD_SUPER, VT_MOD_SUPER},
+		{TILE_MOD_HYPER, VT_MOD_HYPER},
+		{TILE_MOD_META, VT_MOD_META},
+		{TILE_MOD_CAPS, VT_MOD_CAPS},
+		{TILE_MOD_NUM, VT_MOD_NUM},
+	};
+	uint32_t core = 0;
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+		if (modifiers & map[i].tile) {
+			core |= map[i].core;
+		}
+	}
+	return core;
+}
+
+static void copy_selection(struct terminal *terminal, bool primary)
+{
+	size_t size;
+	char *text = selection_text(terminal, &size);
+	if (text != NULL) {
+		terminal->tile->host->clipboard_set(terminal->tile, primary, text, size);
+		free(text);
+	}
+}
+
+static void change_font(struct terminal *terminal, int step)
+{
+	if (step < FONT_STEP_MIN || step > FONT_STEP_MAX ||
+		!font_load(terminal, step)) {
+		return;
+	}
+	terminal->view->font_step = step;
+	terminal_resize(terminal);
+}
+
+/* The terminal's own keys. True when the key was one. */
+static bool shortcut(struct terminal *terminal, const struct tile_input_key *key)
+{
+	uint32_t held = key->modifiers & ~(uint32_t)(TILE_MOD_CAPS | TILE_MOD_NUM);
+	struct tile *tile = terminal->tile;
+	int64_t page = terminal->vt.state->rows > 1 ? terminal->vt.state->rows - 1 : 1;
+	if (held == TILE_MOD_SHIFT) {
+		switch (key->base_keysym) {
+		case XKB_KEY_Page_Up:
+			terminal_scroll(terminal, page);
+			return true;
+		case XKB_KEY_Page_Down:
+			terminal_scroll(terminal, -page);
+			return true;
+		case XKB_KEY_Insert:
+			tile->host->clipboard_request(tile, true);
+			return true;
+		default:
+			return false;
+		}
+	}
+	if (held == (TILE_MOD_CTRL | TILE_MOD_SHIFT)) {
+		switch (key->base_keysym) {
+		case XKB_KEY_c:
+			copy_selection(terminal, false);
+			return true;
+		case XKB_KEY_v:
+			tile->host->clipboard_request(tile, false);
+			return true;
+		case XKB_KEY_plus:
+		case XKB_KEY_equal:
+			change_font(terminal, terminal->view->font_step + 1);
+			return true;
+		case XKB_KEY_minus:
+			change_font(terminal, terminal->view->font_step - 1);
+			return true;
+		case XKB_KEY_0:
+			change_font(terminal, 0);
+			return true;
+		case XKB_KEY_Home:
+			terminal_scroll(terminal, INT64_MAX / 2);
+			return true;
+		case XKB_KEY_End:
+			terminal_scroll_end(terminal);
+			return true;
+		default:
+			return false;
+		}
+	}
+	return false;
+}
+
+static void handle_key(struct terminal *terminal, const struct tile_input_key *key)
+{
+	terminal->modifiers = key->modifiers;
+	if (key->state != TILE_KEY_RELEASED && shortcut(terminal, key)) {
+		return;
+	}
+	if (terminal->view->ended) {
+		if (key->state == TILE_KEY_PRESSED && (key->keysym == XKB_KEY_Return ||
+							      key->keysym == XKB_KEY_KP_Enter)) {
+			terminal_start_shell(terminal);
+		}
+		return;
+	}
+	struct vt_key event = {
+		.code = key_code(key->base_keysym),
+		.base = key_code(key->us_keysym),
+		.mods = core_modifiers(key->modifiers),
+		.consumed = core_modifiers(key->consumed),
+		.action = key->state == TILE_KEY_RELEASED   ? VT_KEY_RELEASE
+			  : key->state == TILE_KEY_REPEATED ? VT_KEY_REPEAT
+							    : VT_KEY_PRESS,
+		.composed = key->text[0] != '\0' && key->keysym == XKB_KEY_NoSymbol,
+	};
+	/* Keys of the keypad change their meaning with Num Lock: go by what they mean now. */
+	uint32_t effective = key_code(key->keysym);
+	if (effective >= VT_KEY_KP_0 && effective <= VT_KEY_KP_BEGIN) {
+		event.code = effective;
+	}
+	if ((key->modifiers & TILE_MOD_SHIFT) && effective != event.code && effective < VT_KEY_FIRST) {
+		event.shifted = effective;
+	}
+	size_t length = strlen(key->text);
+	event.text_len = (uint8_t)(length < sizeof(event.text) ? length : sizeof(event.text));
+	memcpy(event.text, key->text, event.text_len);
+	char bytes[VT_KEY_BYTES];
+	size_t size = vt_encode_key(&terminal->vt, &event, bytes);
+	if (size == 0) {
+		return;
+	}
+	vt_out_put(&terminal->vt, bytes, size);
+	if (event.action != VT_KEY_RELEASE) {
+		terminal_scroll_end(terminal);
+	}
+}
+
+/* --- pointer --- */
+
+struct spot {
+	uint32_t col, row; /* on the grid, clamped */
+	uint32_t edge;     /* column boundary nearest to the pointer: where a selection would end */
+	uint32_t x, y;     /* px from the grid's corner */
+	uint64_t line;
+};
+
+static struct spot find_spot(const struct terminal *terminal, double tx, double ty)
+{
+	const struct vt_state *state = terminal->vt.state;
+	double x = tx * terminal->scale - terminal->pad;
+	double y = ty * terminal->scale - terminal->pad;
+	double right = (double)state->cols * terminal->cell_width - 1;
+	double bottom = (double)state->rows * terminal->cell_height - 1;
+	x = fmax(0, fmin(x, right));
+	y = fmax(0, fmin(y, bottom));
+	struct spot spot = {
+		.col = (uint32_t)(x / terminal->cell_width),
+		.row = (uint32_t)(y / terminal->cell_height),
+		.edge = (uint32_t)lround(x / terminal->cell_width),
+		.x = (uint32_t)x,
+		.y = (uint32_t)y,
+	};
+	spot.line = terminal_top(terminal) + spot.row;
+	return spot;
+}
+
+static uint32_t core_button(uint32_t button)
+{
+	switch (button) {
+	case BTN_LEFT:
+		return 1;
+	case BTN_MIDDLE:
+		return 2;
+	case BTN_RIGHT:
+		return 3;
+	case BTN_SIDE:
+	case BTN_BACK:
+		return 8;
+	case BTN_EXTRA:
+	case BTN_FORWARD:
+		return 9;
+	default:
+		return 0;
+	}
+}
+
+/* Shift keeps the pointer for the terminal, as everywhere. */
+static bool program_has_pointer(const struct terminal *terminal, uint32_t modifiers)
+{
+	return vt_mouse_wanted(&terminal->vt) && !(modifiers & TILE_MOD_SHIFT) &&
+	       !terminal->view->scrolled;
+}
+
+static void tell_mouse(struct terminal *terminal, enum vt_mouse_action action, uint32_t button,
+	uint32_t modifiers, const struct spot *spot)
+{
+	const struct vt_mouse mouse = {
+		.action = action,
+		.button = button,
+		.mods = core_modifiers(modifiers) & (VT_MOD_SHIFT | VT_MOD_ALT | VT_MOD_CTRL),
+		.col = spot->col,
+		.row = spot->row,
+		.x = spot->x,
+		.y = spot->y,
+	};
+	char bytes[VT_MOUSE_BYTES];
+	size_t size = vt_encode_mouse(&terminal->vt, &mouse, bytes);
+	vt_out_put(&terminal->vt, bytes, size);
+}
+
+static uint32_t link_at(const struct terminal *terminal, const struct spot *spot)
+{
+	const struct vt_cell *cells = vt_line_cells(&terminal->vt, spot->line);
+	return cells != NULL ? vt_cell_link(&terminal->vt, &cells[spot->col]) : 0;
+}
+
+static void open_link(struct terminal *terminal, uint32_t link)
+{
+	size_t length;
+	const char *uri = vt_link_uri(&terminal->vt, link, &length);
+	char *copy = uri != NULL ? strndup(uri, length) : NULL;
+	if (copy != NULL) {
+		terminal->tile->host->open_uri(terminal->tile, copy);
+		free(copy);
+	}
+}
+
+static void press_left(
+	struct terminal *terminal, const struct tile_input_pointer *pointer, const struct spot *spot)
+{
+	uint32_t link = link_at(terminal, spot);
+	if ((pointer->modifiers & TILE_MOD_CTRL) && link != 0) {
+		open_link(terminal, link);
+		return;
+	}
+	if ((pointer->modifiers & TILE_MOD_SHIFT) && terminal->view->selection != SELECTION_NONE &&
+		pointer->clicks == 1) {
+		terminal->view->selecting = true;
+		selection_extend(terminal, spot->line, spot->edge);
+		return;
+	}
+	selection_clear(terminal);
+	switch (pointer->clicks) {
+	case 2:
+		selection_start(terminal, spot->line, spot->col, SELECTION_WORDS);
+		break;
+	case 3:
+		selection_start(terminal, spot->line, spot->col, SELECTION_LINES);
+		break;
+	default:
+		selection_start(terminal, spot->line, spot->edge,
+			pointer->modifiers & TILE_MOD_ALT ? SELECTION_BLOCK : SELECTION_TEXT);
+		break;
+	}
+}
+
+static void handle_button(struct terminal *terminal, const struct tile_input_pointer *pointer)
+{
+	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
+	struct view *view = terminal->view;
+	uint32_t button = core_button(pointer->button);
+	uint32_t bit = 1u << button;
+	terminal->modifiers = pointer->modifiers;
+	if (pointer->pressed) {
+		if (program_has_pointer(terminal, pointer->modifiers) && button != 0) {
+			view->buttons |= bit;
+			tell_mouse(terminal, VT_MOUSE_PRESS, button, pointer->modifiers, &spot);
+		} else if (pointer->button == BTN_LEFT) {
+			press_left(terminal, pointer, &spot);
+		} else if (pointer->button == BTN_MIDDLE) {
+			terminal->tile->host->clipboard_request(terminal->tile, true);
+		}
+		return;
+	}
+	if (view->buttons & bit) { /* what was pressed for the program is released for it */
+		view->buttons &= ~bit;
+		tell_mouse(terminal, VT_MOUSE_RELEASE, button, pointer->modifiers, &spot);
+	} else if (pointer->button == BTN_LEFT && view->selecting) {
+		view->selecting = false;
+		copy_selection(terminal, true);
+	}
+}
+
+static void handle_motion(struct terminal *terminal, const struct tile_input_pointer *pointer)
+{
+	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
+	struct tile *tile = terminal->tile;
+	terminal->modifiers = pointer->modifiers;
+	uint32_t link = link_at(terminal, &spot);
+	if (link != terminal->hover_link) {
+		terminal->hover_link = link;
+		vt_damage_all(&terminal->vt);
+	}
+	if (terminal->view->selecting) {
+		if (pointer->ty < 0) {
+			terminal_scroll(terminal, 1);
+		} else if (pointer->ty >= tile->height) {
+			terminal_scroll(terminal, -1);
+		}
+		spot = find_spot(terminal, pointer->tx, pointer->ty);
+		selection_extend(terminal, spot.line, spot.edge);
+		return;
+	}
+	bool program = program_has_pointer(terminal, pointer->modifiers);
+	if (program || terminal->view->buttons != 0) {
+		uint32_t held = terminal->view->buttons;
+		tell_mouse(terminal, VT_MOUSE_MOTION, held != 0 ? (uint32_t)__builtin_ctz(held) : 0,
+			pointer->modifiers, &spot);
+	}
+	tile->host->set_cursor(tile, link != 0 ? TILE_CURSOR_POINTER
+					       : program ? TILE_CURSOR_DEFAULT : TILE_CURSOR_TEXT);
+}
+
+static void handle_scroll(struct terminal *terminal, const struct tile_input_scroll *scroll)
+{
+	struct view *view = terminal->view;
+	struct spot spot = find_spot(terminal, scroll->tx, scroll->ty);
+	double lines = scroll->step_y120 != 0
+			       ? scroll->step_y120 / 120.0 * WHEEL_LINES
+			       : scroll->dy * terminal->scale / terminal->cell_height;
+	view->scroll_rest += lines;
+	double whole = trunc(view->scroll_rest);
+	view->scroll_rest -= whole;
+	int64_t count = (int64_t)whole;
+	bool alternate = terminal->vt.state->alt != 0;
+	if (!program_has_pointer(terminal, scroll->modifiers) && !alternate) {
+		terminal_scroll(terminal, -count);
+		return;
+	}
+	/* The program gets detents: a wheel's own, or one for as many lines as a wheel would make. */
+	int64_t steps = scroll->step_y120 != 0 && vt_mouse_wanted(&terminal->vt)
+				? count / WHEEL_LINES : count;
+	for (int64_t i = 0; i < llabs(steps) && i < 64; i++) {
+		tell_mouse(terminal, VT_MOUSE_PRESS, steps < 0 ? 4 : 5, scroll->modifiers, &spot);
+	}
+}
+
+/* --- paste --- */
+
+static void handle_paste(struct terminal *terminal, const char *text, size_t size)
+{
+	struct tile *tile = terminal->tile;
+	struct view *view = terminal->view;
+	if (size == 0 || terminal->pty < 0) {
+		return;
+	}
+	if (view->paste_size != 0) {
+		tile_log(tile, 1, "a paste is still under way: this one is dropped");
+		return;
+	}
+	/* The rest of a long paste waits in a cell, so that a handover in the middle loses nothing. */
+	if (tile->cell_counts[TERMINAL_PASTE] < size &&
+		!tile->host->cell_resize(tile, TERMINAL_PASTE, size)) {
+		return;
+	}
+	if (!vt_paste_begin(&terminal->vt)) {
+		tile_log(tile, 1, "the program does not read its input: the paste is dropped");
+		return;
+	}
+	memcpy(tile->cells[TERMINAL_PASTE], text, size);
+	view->paste_at = 0;
+	view->paste_size = size;
+	terminal_scroll_end(terminal);
+}
+
+void terminal_input(struct tile *tile, const struct tile_input *event)
+{
+	struct terminal *terminal = tile->scratch;
+	switch (event->type) {
+	case TILE_INPUT_FOCUS:
+		if (terminal->view->focused != event->focus) {
+			terminal->view->focused = event->focus;
+			vt_focus(&terminal->vt, event->focus);
+		}
+		break;
+	case TILE_INPUT_KEY:
+		handle_key(terminal, &event->key);
+		break;
+	case TILE_INPUT_POINTER_ENTER:
+	case TILE_INPUT_POINTER_MOTION:
+		handle_motion(terminal, &event->pointer);
+		break;
+	case TILE_INPUT_POINTER_LEAVE:
+		if (terminal->hover_link != 0) {
+			terminal->hover_link = 0;
+			vt_damage_all(&terminal->vt);
+		}
+		break;
+	case TILE_INPUT_POINTER_BUTTON:
+		handle_button(terminal, &event->pointer);
+		break;
+	case TILE_INPUT_SCROLL:
+		handle_scroll(terminal, &event->scroll);
+		break;
+	case TILE_INPUT_PASTE:
+		handle_paste(terminal, event->paste.text, event->paste.size);
+		break;
+	case TILE_INPUT_SIZE:
+		if (terminal->scale == event->size.scale ||
+			font_load(terminal, terminal->view->font_step)) {
+			terminal_resize(terminal);
+		}
+		break;
+	case TILE_INPUT_STREAM_END:
+		break; /* terminal.c */
+	}
+}

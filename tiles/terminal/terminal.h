@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The terminal tile: a shell on a PTY stream, the VT core (vt.h) on its cells, fcft for the text.
+ *
+ * Everything that matters lives in cells: the core's arrays and struct view. struct terminal is the
+ * scratch of one version: fonts, what is drawn at the moment, nothing that could not be made anew.
+ * All functions run on the tile's thread, called from the operations in terminal.c.
+ */
+#ifndef CITY_TERMINAL_H
+#define CITY_TERMINAL_H
+
+#include <fcft/fcft.h>
+#include <pixman.h>
+
+#include "tile.h"
+#include "vt.h"
+
+/* Cells of the descriptor: the arrays of the core come first, under their own numbers. */
+enum terminal_cell {
+	TERMINAL_VIEW = VT_ARRAYS,
+	TERMINAL_PASTE,
+	TERMINAL_CELLS,
+};
+
+/* Marks of the core that the tile uses. */
+enum terminal_mark {
+	MARK_ANCHOR, /* where a selection began */
+	MARK_HEAD,   /* where it ends */
+	MARK_TOP,    /* the first line shown, while scrolled back */
+};
+
+enum selection_kind {
+	SELECTION_NONE,
+	SELECTION_TEXT,
+	SELECTION_WORDS,
+	SELECTION_LINES,
+	SELECTION_BLOCK,
+};
+
+/* What the user did to the view: a cell. */
+struct view {
+	uint64_t paste_at;   /* bytes of TERMINAL_PASTE that went out, */
+	uint64_t paste_size; /* and that there are; 0: no paste under way */
+	int32_t font_step;   /* steps that the text was made larger */
+	int32_t exit_status; /* of the shell, as waitpid gives it, once ended */
+	uint32_t selection;  /* enum selection_kind */
+	bool selecting;      /* the button is held */
+	bool scrolled;       /* MARK_TOP holds the first line shown; else the screen is shown */
+	bool ended;          /* the shell has ended; Enter starts another */
+	bool focused;
+	uint32_t buttons;    /* held and told to the program, as a mask by core number */
+	double scroll_rest;  /* lines of scrolling that did not make a whole one yet */
+};
+
+enum font_style {
+	FONT_REGULAR,
+	FONT_BOLD,
+	FONT_ITALIC,
+	FONT_BOLD_ITALIC,
+	FONT_STYLES,
+};
+
+struct cursor_drawn {
+	uint64_t line;
+	uint32_t col;
+	uint32_t look; /* shape and focus, folded; 0: none */
+};
+
+struct terminal {
+	struct tile *tile;
+	struct vt vt;
+	struct view *view;
+	int pty; /* stream, -1: none */
+
+	/* Metrics in buffer pixels; made by metrics_update. */
+	struct fcft_font *fonts[FONT_STYLES]; /* regular is always there, the others when used */
+	double scale;
+	int font_px;
+	int cell_width, cell_height, ascent;
+	int pad;
+	int thickness; /* of lines in box drawing and underlines */
+
+	uint64_t top_drawn; /* first line shown at the last damage */
+	struct cursor_drawn cursor;
+	bool blink_off;      /* the cursor is in the dark half of its blink */
+	uint64_t blink_ns;   /* when it turns; 0: not blinking */
+	uint64_t sync_ns;    /* when a synchronised update counts as forgotten; 0: none */
+	uint32_t hover_link; /* hyperlink under the pointer */
+	uint32_t modifiers;
+	double pointer_x, pointer_y; /* tile pixels */
+};
+
+/* --- cells.c --- */
+
+extern const struct vat_cell_decl terminal_cells[TERMINAL_CELLS];
+/* Make the arrays large enough for that many columns, rows and lines of history and put them into
+ * `memory`. False when there is no memory for it (logged). */
+bool terminal_memory(struct terminal *terminal, uint32_t cols, uint32_t rows,
+	struct vt_memory *memory);
+
+/* --- terminal.c --- */
+
+/* Tell the host what has to be drawn again. Call after anything that may have changed the screen. */
+void terminal_damage(struct terminal *terminal);
+/* Give the PTY what waits for it, and the rest of a paste. */
+void terminal_flush(struct terminal *terminal);
+/* Start the shell, or what the option "command" says. */
+void terminal_start_shell(struct terminal *terminal);
+/* Fit grid and PTY to the tile's size, scale and font. */
+void terminal_resize(struct terminal *terminal);
+/* First line shown. */
+uint64_t terminal_top(const struct terminal *terminal);
+/* Scroll the view; positive is back into the history. */
+void terminal_scroll(struct terminal *terminal, int64_t lines);
+void terminal_scroll_end(struct terminal *terminal);
+
+/* --- font.c --- */
+
+/* Load fonts for tile->scale and view->font_step (may be NULL: 0); false when there is none. */
+bool font_load(struct terminal *terminal, int font_step);
+void font_unload(struct terminal *terminal);
+struct fcft_font *font_get(struct terminal *terminal, enum font_style style);
+
+/* --- render.c --- */
+
+void terminal_draw(struct tile *tile, const struct tile_canvas *canvas);
+
+/* --- boxdraw.c --- */
+
+/* Draw a box drawing or block element character so that it joins its neighbours. False when the
+ * font has to do it. x, y: the cell's corner, buffer pixels. */
+bool boxdraw(pixman_image_t *image, const pixman_color_t *color, uint32_t cp, int x, int y,
+	int width, int height, int thickness);
+
+/* --- selection.c --- */
+
+void selection_start(
+	struct terminal *terminal, uint64_t line, uint32_t col, enum selection_kind kind);
+void selection_extend(struct terminal *terminal, uint64_t line, uint32_t col);
+void selection_clear(struct terminal *terminal);
+/* Columns of a line that are selected: [from, to). False when none. */
+bool selection_columns(
+	const struct terminal *terminal, uint64_t line, uint32_t *from, uint32_t *to);
+/* The selected text as UTF-8; owned by the caller, NULL when there is none. */
+char *selection_text(const struct terminal *terminal, size_t *size);
+
+/* --- input.c --- */
+
+void terminal_input(struct tile *tile, const struct tile_input *event);
+
+/* --- theme.c --- */
+
+extern const uint32_t theme_background;
+void theme_colors(uint32_t colors[VT_COLORS]);
+
+#endif
