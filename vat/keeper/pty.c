@@ -95,6 +95,20 @@ static int open_pair(const struct keeper_message *request, int *master, int *sla
 	return 0;
 }
 
+/* The terminal's own terminfo entry lies beside the programs when they are not installed system-wide;
+ * the empty element stands for the system's own places. */
+static void set_terminfo_dirs(const struct keeper *keeper) {
+	char own[4096];
+	snprintf(own, sizeof(own), "%s/../share/terminfo", keeper->program_dir);
+	if (access(own, R_OK | X_OK) < 0) {
+		return;
+	}
+	const char *inherited = getenv("TERMINFO_DIRS");
+	char dirs[8192];
+	snprintf(dirs, sizeof(dirs), "%s:%s", own, inherited != NULL ? inherited : "");
+	setenv("TERMINFO_DIRS", dirs, 1);
+}
+
 /* In the child, from fork to exec: never returns; errno goes into `report`. */
 [[noreturn]] static void run_program(
 	const struct keeper *keeper, const struct pty_command *command, int slave, int report) {
@@ -105,6 +119,7 @@ static int open_pair(const struct keeper_message *request, int *master, int *sla
 		keeper_child_prepare(keeper, 4);
 		unsetenv("SOURCE_CITY_KEEPER_FD");
 		setenv("WAYLAND_DISPLAY", keeper->socket.name, 1);
+		set_terminfo_dirs(keeper);
 		for (const char *const *entry = command->env; *entry != NULL; entry++) {
 			putenv((char *)*entry);
 		}

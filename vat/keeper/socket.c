@@ -95,7 +95,7 @@ int keeper_socket_open(struct keeper_socket *sock, const char *name) {
 		return -1;
 	}
 	for (int i = 1; i <= (name != NULL ? 1 : SOCKET_TRIES); i++) {
-		char numbered[16];
+		char numbered[KEEPER_NAME_SIZE];
 		snprintf(numbered, sizeof(numbered), "wayland-%d", i);
 		if (!paths_for(sock, dir, name != NULL ? name : numbered)) {
 			city_log(CITY_LOG_ERROR, "socket",

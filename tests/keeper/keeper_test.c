@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real keeper with programs of the test's own around it (see wire_child.c): each test speaks
+ * the wire as compositor and as tiles.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "keeper/wire.h"
+#include "wire_child.h"
+
+#define LIMIT_MS 20000
+
+struct peer {
+	int control; /* write a byte here: it ends with that status */
+	int wire;
+	pid_t pid;
+	char program[64];
+};
+
+struct city {
+	char dir[64];  /* programs, runtime directory and log in one */
+	int accept_fd; /* where the keeper's children report */
+	pid_t keeper;
+	struct peer compositor;
+	struct keeper_message message; /* of the last receive */
+	int fds[KEEPER_FDS_MAX];
+};
+
+static const struct vat_uuid tile_uuid = {.bytes = {1, 2, 3}};
+static const struct vat_uuid city_uuid = {.bytes = {9, 9, 9}};
+
+static void await_readable(int fd) {
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	int ready;
+	do {
+		ready = poll(&poll_fd, 1, LIMIT_MS);
+	} while (ready < 0 && errno == EINTR);
+	assert_int_equal(ready, 1);
+}
+
+static struct peer accept_peer(struct city *city) {
+	await_readable(city->accept_fd);
+	struct peer peer = {.control = accept4(city->accept_fd, NULL, NULL, SOCK_CLOEXEC)};
+	assert_true(peer.control >= 0);
+	struct wire_child_hello hello;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	await_readable(peer.control);
+	assert_int_equal(recvmsg(peer.control, &message, MSG_CMSG_CLOEXEC), sizeof(hello));
+	memcpy(&peer.wire, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+	peer.pid = hello.pid;
+	memcpy(peer.program, hello.program, sizeof(peer.program));
+	return peer;
+}
+
+static void end_peer(struct peer *peer, unsigned char status) {
+	assert_int_equal(write(peer->control, &status, 1), 1);
+	close(peer->wire);
+	close(peer->control);
+	peer->wire = peer->control = -1;
+}
+
+static void copy_program(const char *from, const char *dir, const char *name) {
+	char command[1024];
+	snprintf(command, sizeof(command), "cp '%s' '%s/%s'", from, dir, name);
+	assert_int_equal(system(command), 0);
+}
+
+static pid_t start_keeper(struct city *city, const char *const *args) {
+	pid_t pid = fork();
+	if (pid == 0) {
+		char program[128], log[128];
+		snprintf(program, sizeof(program), "%s/source-city", city->dir);
+		snprintf(log, sizeof(log), "%s/log", city->dir);
+		int fd = open(log, O_CREAT | O_APPEND | O_WRONLY, 0600);
+		dup2(fd, 2);
+		const char *argv[8] = {program};
+		for (size_t i = 0; args != NULL && args[i] != NULL && i < 6; i++) {
+			argv[i + 1] = args[i];
+		}
+		execv(program, (char *const *)argv);
+		_exit(125);
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static int await_exit(pid_t pid) {
+	int status;
+	pid_t got;
+	do {
+		got = waitpid(pid, &status, 0);
+	} while (got < 0 && errno == EINTR);
+	assert_int_equal(got, pid);
+	return status;
+}
+
+static bool log_has(const struct city *city, const char *text) {
+	char path[128];
+	static char log[65536];
+	snprintf(path, sizeof(path), "%s/log", city->dir);
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	size_t size = fread(log, 1, sizeof(log) - 1, file);
+	fclose(file);
+	log[size] = '\0';
+	return strstr(log, text) != NULL;
+}
+
+/* Receive the next message of the wire into city->message and city->fds. */
+static struct keeper_message *next_message(struct city *city, int wire, uint32_t type) {
+	keeper_wire_close(city->fds);
+	await_readable(wire);
+	assert_int_equal(keeper_wire_receive(wire, &city->message, city->fds), 1);
+	assert_int_equal(city->message.type, type);
+	return &city->message;
+}
+
+static void send_message(int wire, struct keeper_message *message, const int *fds, size_t count) {
+	assert_int_equal(keeper_wire_send(wire, message, fds, count), 0);
+}
+
+static struct keeper_message tile_message(uint32_t type, const char *name) {
+	struct keeper_message message = {
+		.type = type, .request = 7, .uuid = tile_uuid, .city = city_uuid};
+	snprintf(message.name, sizeof(message.name), "%s", name);
+	return message;
+}
+
+static void expect_hello(struct city *city) {
+	next_message(city, city->compositor.wire, KEEPER_HELLO);
+	assert_true(city->fds[0] >= 0);
+}
+
+static int setup(void **state) {
+	struct city *city = calloc(1, sizeof(*city));
+	assert_non_null(city);
+	for (size_t i = 0; i < KEEPER_FDS_MAX; i++) {
+		city->fds[i] = -1;
+	}
+	snprintf(city->dir, sizeof(city->dir), "/tmp/keeper-test-XXXXXX");
+	assert_non_null(mkdtemp(city->dir));
+	copy_program(KEEPER_PROGRAM, city->dir, "source-city");
+	copy_program(CHILD_PROGRAM, city->dir, "source-city-compositor");
+	copy_program(CHILD_PROGRAM, city->dir, "source-city-tile");
+	copy_program(CHILD_PROGRAM, city->dir, "source-city-forge");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/test", city->dir);
+	city->accept_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(city->accept_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(city->accept_fd, 16), 0);
+	setenv("KEEPER_TEST_SOCKET", address.sun_path, 1);
+	setenv("XDG_RUNTIME_DIR", city->dir, 1);
+	setenv("SHELL", "/bin/sh", 1);
+	city->keeper = start_keeper(city, NULL);
+	city->compositor = accept_peer(city);
+	*state = city;
+	return 0;
+}
+
+static void remove_city(struct city *city) {
+	keeper_wire_close(city->fds);
+	close(city->accept_fd);
+	char command[128];
+	snprintf(command, sizeof(command), "rm -rf '%s'", city->dir);
+	assert_int_equal(system(command), 0);
+	free(city);
+}
+
+static int teardown(void **state) {
+	struct city *city = *state;
+	if (city->keeper > 0) {
+		kill(city->keeper, SIGTERM);
+		assert_int_equal(await_exit(city->keeper), 0);
+	}
+	if (city->compositor.wire >= 0) {
+		close(city->compositor.wire);
+		close(city->compositor.control);
+	}
+	remove_city(city);
+	return 0;
+}
+
+/* Says READY and takes the spare that the keeper then starts. */
+static struct peer make_ready(struct city *city) {
+	expect_hello(city);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	struct keeper_message ready = {.type = KEEPER_READY};
+	send_message(city->compositor.wire, &ready, NULL, 0);
+	return accept_peer(city);
+}
+
+static void open_region(struct city *city) {
+	struct keeper_message open = tile_message(KEEPER_REGION_OPEN, "clock");
+	send_message(city->compositor.wire, &open, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_REGION);
+}
+
+/* Turns the spare into a tile; returns its instance. */
+static uint64_t spawn_tile(struct city *city, struct peer *tile) {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int fds[] = {null, null};
+	struct keeper_message spawn = tile_message(KEEPER_SPAWN, "clock");
+	keeper_wire_add(&spawn, "abc");
+	keeper_wire_add(&spawn, "colour=blue");
+	send_message(city->compositor.wire, &spawn, fds, 2);
+	close(null);
+	next_message(city, tile->wire, KEEPER_ASSUME);
+	assert_true(city->fds[0] >= 0 && city->fds[1] >= 0 && city->fds[2] >= 0);
+	size_t offset = 0;
+	assert_string_equal(keeper_wire_next(&city->message, &offset), "abc");
+	assert_string_equal(keeper_wire_next(&city->message, &offset), "colour=blue");
+	assert_null(keeper_wire_next(&city->message, &offset));
+	struct keeper_message *answer =
+		next_message(city, city->compositor.wire, KEEPER_SPAWNED);
+	assert_int_equal(answer->pid, tile->pid);
+	assert_int_equal(answer->request, 7);
+	return answer->instance;
+}
+
+/* --- tests --- */
+
+static void test_hello_gives_a_listening_socket(void **state) {
+	struct city *city = *state;
+	expect_hello(city);
+	assert_string_equal(city->message.name, "wayland-1");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/wayland-1", city->dir);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+	int accepted = accept4(city->fds[0], NULL, NULL, SOCK_CLOEXEC);
+	assert_true(accepted >= 0);
+	close(accepted);
+	close(client);
+}
+
+static void test_region_outlives_the_compositor(void **state) {
+	struct city *city = *state;
+	struct peer spare = make_ready(city);
+	open_region(city);
+	assert_int_equal(city->message.status, 1);
+	struct stat first;
+	assert_int_equal(fstat(city->fds[0], &first), 0);
+	open_region(city);
+	assert_int_equal(city->message.status, 0);
+
+	end_peer(&city->compositor, 1);
+	city->compositor = accept_peer(city);
+	assert_string_equal(city->compositor.program, "source-city-compositor");
+	expect_hello(city);
+	next_message(city, city->compositor.wire, KEEPER_REGION);
+	struct stat second;
+	assert_int_equal(fstat(city->fds[0], &second), 0);
+	assert_int_equal(first.st_ino, second.st_ino);
+	assert_memory_equal(&city->message.uuid, &tile_uuid, sizeof(tile_uuid));
+	close(spare.wire);
+	close(spare.control);
+}
+
+static void test_tile_end_is_told(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	uint64_t instance = spawn_tile(city, &tile);
+	struct peer next_spare = accept_peer(city);
+	assert_string_equal(next_spare.program, "source-city-tile");
+	end_peer(&tile, 3);
+	next_message(city, city->compositor.wire, KEEPER_EXITED);
+	assert_int_equal(city->message.instance, instance);
+	assert_int_equal(WEXITSTATUS(city->message.status), 3);
+	close(next_spare.wire);
+	close(next_spare.control);
+}
+
+static void open_pty(struct city *city, struct peer *tile, const char *script) {
+	struct keeper_message open = tile_message(KEEPER_PTY_OPEN, "pty");
+	open.argc = 3;
+	open.envc = 1;
+	open.pty.columns = 91;
+	open.pty.rows = 17;
+	keeper_wire_add(&open, "/bin/sh");
+	keeper_wire_add(&open, "-c");
+	keeper_wire_add(&open, script);
+	keeper_wire_add(&open, "CITY_TEST=yes");
+	keeper_wire_add(&open, "");
+	send_message(tile->wire, &open, NULL, 0);
+	next_message(city, tile->wire, KEEPER_STREAM);
+}
+
+/* Reads until the text was seen. */
+static void expect_output(int pty, const char *text) {
+	char seen[4096] = "";
+	size_t size = 0;
+	while (strstr(seen, text) == NULL) {
+		await_readable(pty);
+		ssize_t got = read(pty, seen + size, sizeof(seen) - 1 - size);
+		assert_true(got > 0);
+		size += (size_t)got;
+		seen[size] = '\0';
+	}
+}
+
+static void test_pty_passes_from_version_to_version(void **state) {
+	struct city *city = *state;
+	struct peer a = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &a);
+	open_pty(city, &a,
+		"stty size; echo $CITY_TEST $WAYLAND_DISPLAY; while read line; do echo \"[$line]\"; done; "
+		"exit 5");
+	pid_t shell = city->message.pid;
+	int pty = city->fds[0];
+	city->fds[0] = -1;
+	expect_output(pty, "17 91\r\nyes wayland-1");
+
+	struct peer b = accept_peer(city);
+	spawn_tile(city, &b);
+	end_peer(&a, 0);
+	next_message(city, city->compositor.wire, KEEPER_EXITED);
+	close(pty);
+	struct keeper_message claim = tile_message(KEEPER_STREAM_CLAIM, "pty");
+	send_message(b.wire, &claim, NULL, 0);
+	next_message(city, b.wire, KEEPER_STREAM);
+	assert_int_equal(city->message.pid, shell);
+	pty = city->fds[0];
+	city->fds[0] = -1;
+	assert_int_equal(write(pty, "still\n", 6), 6);
+	expect_output(pty, "[still]");
+	assert_int_equal(write(pty, "\004", 1), 1);
+	next_message(city, b.wire, KEEPER_STREAM_ENDED);
+	assert_int_equal(WEXITSTATUS(city->message.status), 5);
+	assert_string_equal(city->message.name, "pty");
+	close(pty);
+	end_peer(&b, 0);
+}
+
+static void test_sweep_closes_what_nobody_claims(void **state) {
+	struct city *city = *state;
+	struct peer a = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &a);
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	struct keeper_message put = tile_message(KEEPER_STREAM_PUT, "kept");
+	send_message(a.wire, &put, &ends[1], 1);
+	assert_int_equal(next_message(city, a.wire, KEEPER_RESULT)->status, 0);
+	put = tile_message(KEEPER_STREAM_PUT, "lost");
+	send_message(a.wire, &put, &ends[1], 1);
+	assert_int_equal(next_message(city, a.wire, KEEPER_RESULT)->status, 0);
+	put = tile_message(KEEPER_STREAM_PUT, "lost");
+	send_message(a.wire, &put, &ends[1], 1);
+	assert_int_equal(next_message(city, a.wire, KEEPER_RESULT)->status, EEXIST);
+
+	struct peer b = accept_peer(city);
+	uint64_t instance = spawn_tile(city, &b);
+	struct keeper_message claim = tile_message(KEEPER_STREAM_CLAIM, "kept");
+	send_message(b.wire, &claim, NULL, 0);
+	next_message(city, b.wire, KEEPER_STREAM);
+	struct keeper_message sweep = tile_message(KEEPER_STREAM_SWEEP, "clock");
+	sweep.instance = instance;
+	send_message(city->compositor.wire, &sweep, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	size_t offset = 0;
+	assert_string_equal(keeper_wire_next(&city->message, &offset), "lost");
+	assert_null(keeper_wire_next(&city->message, &offset));
+	claim = tile_message(KEEPER_STREAM_CLAIM, "lost");
+	send_message(b.wire, &claim, NULL, 0);
+	assert_int_equal(next_message(city, b.wire, KEEPER_RESULT)->status, ENOENT);
+	assert_true(log_has(city, "\"lost\" is closed"));
+	close(ends[0]);
+	close(ends[1]);
+	end_peer(&a, 0);
+	end_peer(&b, 0);
+}
+
+static void test_program_that_cannot_run(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	struct keeper_message open = tile_message(KEEPER_PTY_OPEN, "pty");
+	open.argc = 1;
+	keeper_wire_add(&open, "/no/such/program");
+	keeper_wire_add(&open, "");
+	send_message(tile.wire, &open, NULL, 0);
+	next_message(city, tile.wire, KEEPER_RESULT);
+	assert_int_not_equal(city->message.status, 0);
+	assert_non_null(strstr(city->message.text, "/no/such/program"));
+	end_peer(&tile, 0);
+}
+
+static void test_bad_messages_change_nothing(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	assert_int_equal(send(tile.wire, "rubbish", 7, 0), 7);
+	struct keeper_message message = tile_message(KEEPER_QUIT, "x");
+	send_message(tile.wire, &message, NULL, 0);
+	assert_int_equal(next_message(city, tile.wire, KEEPER_RESULT)->status, EPERM);
+	message = tile_message(KEEPER_STREAM_PUT, "../evil");
+	send_message(tile.wire, &message, NULL, 0);
+	assert_int_equal(next_message(city, tile.wire, KEEPER_RESULT)->status, EINVAL);
+	message = tile_message(KEEPER_PTY_OPEN, "pty");
+	message.argc = 60000;
+	send_message(tile.wire, &message, NULL, 0);
+	assert_int_not_equal(next_message(city, tile.wire, KEEPER_RESULT)->status, 0);
+	message = tile_message(4711, "x");
+	send_message(tile.wire, &message, NULL, 0);
+	assert_int_equal(next_message(city, tile.wire, KEEPER_RESULT)->status, EPERM);
+	/* A spawn without descriptors, from the compositor. */
+	message = tile_message(KEEPER_SPAWN, "clock");
+	send_message(city->compositor.wire, &message, NULL, 0);
+	assert_int_equal(next_message(city, city->compositor.wire, KEEPER_RESULT)->status, EINVAL);
+	open_region(city);
+	end_peer(&tile, 0);
+}
+
+/* A tile that is stopped and asked for nothing must not hold up the others. */
+static void test_stopped_tile_stops_nobody(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	uint64_t instance = spawn_tile(city, &tile);
+	struct keeper_message message = {
+		.type = KEEPER_KILL, .instance = instance, .status = SIGSTOP};
+	send_message(city->compositor.wire, &message, NULL, 0);
+	open_region(city);
+	message = (struct keeper_message){
+		.type = KEEPER_KILL, .instance = instance, .status = SIGKILL};
+	send_message(city->compositor.wire, &message, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_EXITED);
+	assert_int_equal(city->message.instance, instance);
+	assert_int_equal(WTERMSIG(city->message.status), SIGKILL);
+	close(tile.wire);
+	close(tile.control);
+}
+
+static void test_second_city_is_refused(void **state) {
+	struct city *city = *state;
+	const char *const args[] = {"--socket", "wayland-1", NULL};
+	pid_t second = start_keeper(city, args);
+	int status = await_exit(second);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_true(log_has(city, "wayland-1 is in use by another city"));
+	expect_hello(city); /* the first goes on */
+}
+
+static void test_runtime_dir_is_missing(void **state) {
+	struct city *city = *state;
+	unsetenv("XDG_RUNTIME_DIR");
+	pid_t second = start_keeper(city, NULL);
+	assert_int_equal(WEXITSTATUS(await_exit(second)), 1);
+	assert_true(log_has(city, "XDG_RUNTIME_DIR is not set"));
+	setenv("XDG_RUNTIME_DIR", "/no/such/folder", 1);
+	second = start_keeper(city, NULL);
+	assert_int_equal(WEXITSTATUS(await_exit(second)), 1);
+	assert_true(log_has(city, "which is not a directory"));
+	setenv("XDG_RUNTIME_DIR", city->dir, 1);
+}
+
+static void test_stale_socket_is_taken_over(void **state) {
+	struct city *city = *state;
+	kill(city->keeper, SIGKILL);
+	await_exit(city->keeper);
+	char path[128];
+	snprintf(path, sizeof(path), "%s/wayland-1", city->dir);
+	assert_int_equal(access(path, F_OK), 0);
+	close(city->compositor.wire);
+	close(city->compositor.control);
+	city->keeper = start_keeper(city, NULL);
+	city->compositor = accept_peer(city);
+	expect_hello(city);
+	assert_string_equal(city->message.name, "wayland-1");
+}
+
+static void test_compositor_that_never_starts(void **state) {
+	struct city *city = *state;
+	end_peer(&city->compositor, 42);
+	assert_int_equal(WEXITSTATUS(await_exit(city->keeper)), 42);
+	city->keeper = -1;
+}
+
+static void test_crash_loop_ends(void **state) {
+	struct city *city = *state;
+	struct peer spare = make_ready(city);
+	for (int i = 0; i < 4; i++) {
+		end_peer(&city->compositor, 1);
+		if (i < 3) {
+			city->compositor = accept_peer(city);
+		}
+	}
+	assert_int_equal(WEXITSTATUS(await_exit(city->keeper)), 1);
+	assert_true(log_has(city, "giving up"));
+	city->keeper = -1;
+	close(spare.wire);
+	close(spare.control);
+}
+
+static void test_term_leaves_nothing_behind(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	/* A program that does not end when asked has to be ended all the same. */
+	open_pty(city, &tile, "trap '' HUP TERM INT; echo armed; while :; do read line; done");
+	pid_t shell = city->message.pid;
+	expect_output(city->fds[0], "armed");
+	struct peer spare = accept_peer(city);
+	kill(city->keeper, SIGTERM);
+	assert_int_equal(await_exit(city->keeper), 0);
+	city->keeper = -1;
+	const pid_t pids[] = {shell, tile.pid, spare.pid, city->compositor.pid};
+	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++) {
+		assert_int_equal(kill(pids[i], 0), -1);
+		assert_int_equal(errno, ESRCH);
+	}
+	char path[128];
+	snprintf(path, sizeof(path), "%s/wayland-1", city->dir);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/wayland-1.lock", city->dir);
+	assert_int_equal(access(path, F_OK), -1);
+	close(tile.wire);
+	close(tile.control);
+	close(spare.wire);
+	close(spare.control);
+}
+
+int main(void) {
+	signal(SIGPIPE, SIG_IGN);
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_hello_gives_a_listening_socket),
+		TEST(test_region_outlives_the_compositor),
+		TEST(test_tile_end_is_told),
+		TEST(test_pty_passes_from_version_to_version),
+		TEST(test_sweep_closes_what_nobody_claims),
+		TEST(test_program_that_cannot_run),
+		TEST(test_bad_messages_change_nothing),
+		TEST(test_stopped_tile_stops_nobody),
+		TEST(test_second_city_is_refused),
+		TEST(test_runtime_dir_is_missing),
+		TEST(test_stale_socket_is_taken_over),
+		TEST(test_compositor_that_never_starts),
+		TEST(test_crash_loop_ends),
+		TEST(test_term_leaves_nothing_behind),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
