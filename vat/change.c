@@ -94,7 +94,7 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 		memcpy(change->field, move->plan->lost_field, sizeof(change->field));
 	}
 	if (cut)
-		snprintf(change->reason, sizeof(change->reason), "%s (%llu becomes %llu)%s%s", cut,
+		snprintf(change->reason, sizeof(change->reason), "%s (%llu becomes %llu)%s%.100s", cut,
 			(unsigned long long)from->count, (unsigned long long)to->count,
 			move->plan->lossy ? "; " : "", move->plan->lost);
 	else
