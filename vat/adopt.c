@@ -134,6 +134,23 @@ static int apply(struct adoption *adoption, struct vat_error *err)
 	return vat_txn_commit(txn, adoption->flags & VAT_ADOPT_KEEP, err);
 }
 
+/* The declarations with the counts that their cells have grown to. Owned by the caller. */
+static struct vat_cell_decl *fit_counts(
+	const struct vat_region *region, const struct vat_cell_decl *decls, size_t n)
+{
+	struct vat_cell_decl *fitted = calloc(n + 1, sizeof(*fitted));
+	if (!fitted)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		fitted[i] = decls[i];
+		const struct vat_cell *cell = vat_region_find(
+			region, decls[i].name, decls[i].scope, decls[i].element);
+		if ((decls[i].flags & VAT_CELL_GROWS) && cell && cell->count > decls[i].count)
+			fitted[i].count = cell->count;
+	}
+	return fitted;
+}
+
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
 	unsigned flags, struct vat_adopt_report *out, struct vat_error *err)
 {
@@ -153,11 +170,17 @@ int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decl
 		calloc(n + region->directory.cell_count + 1, sizeof(*report.changes));
 	if (!report.changes)
 		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
+	struct vat_cell_decl *fitted = fit_counts(region, decls, n);
+	if (!fitted) {
+		vat_adopt_report_finish(&report);
+		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
+	}
 	struct adoption adoption = {
-		.region = region, .decls = decls, .n = n, .flags = flags, .report = &report};
+		.region = region, .decls = fitted, .n = n, .flags = flags, .report = &report};
 	rc = examine_all(&adoption, err);
 	if (rc == 0 && adoption.changes && !(flags & VAT_ADOPT_DRY_RUN))
 		rc = apply(&adoption, err);
+	free(fitted);
 	for (size_t i = 0; i < report.count; i++) {
 		report.elements += report.changes[i].elements;
 		report.bytes += report.changes[i].bytes;

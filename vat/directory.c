@@ -46,7 +46,7 @@ static int check_cell(const struct vat_region_info *info, const struct vat_disk_
 		return vat_fail(err, EBADMSG, "cell '%s' is not aligned to %u bytes", label,
 			disk->align);
 	if (!vat_reset_policy_name(disk->reset) ||
-		(disk->flags & ~(uint32_t)(VAT_CELL_SPARSE | VAT_CELL_ORPHAN)))
+		(disk->flags & ~(uint32_t)(VAT_CELL_DECLARED | VAT_CELL_ORPHAN)))
 		return vat_fail(err, EBADMSG, "cell '%s': unknown policy %u or flags %#x", label,
 			disk->reset, disk->flags);
 	if (disk->born > root->generation)

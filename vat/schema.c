@@ -170,7 +170,7 @@ void vat_cell_from_decl(const struct vat_region_info *info, const struct vat_cel
 		.align = decl->align > VAT_GRAIN ? decl->align : VAT_GRAIN,
 		.version = decl->version,
 		.reset = decl->reset,
-		.flags = decl->flags & VAT_CELL_SPARSE,
+		.flags = decl->flags & VAT_CELL_DECLARED,
 		.key_field = decl->key_field,
 		.field_count = decl->field_count,
 		.fields = fields,
@@ -213,7 +213,7 @@ int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err)
 	if (!vat_reset_policy_name(decl->reset))
 		return vat_fail(err, EINVAL, "cell '%s': unknown reset policy %u", label,
 			decl->reset);
-	if ((decl->flags & ~(uint32_t)VAT_CELL_SPARSE) || decl->reserved)
+	if ((decl->flags & ~(uint32_t)VAT_CELL_DECLARED) || decl->reserved)
 		return vat_fail(err, EINVAL, "cell '%s': unknown flags %#x", label,
 			decl->flags | decl->reserved);
 	for (uint32_t i = 0; i < decl->field_count; i++) {

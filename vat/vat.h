@@ -86,6 +86,10 @@ enum vat_cell_flags {
 	/* Memory comes when a page is first written, not when the cell is made: for a cell that is seldom
 	 * full. When there is none left then, the tile is killed by SIGBUS. */
 	VAT_CELL_SPARSE = 1 << 0,
+	/* The tile resizes the cell as it runs: the declared count is what it begins with and the least that
+	 * it has; a larger count in the region is kept by whoever attaches. */
+	VAT_CELL_GROWS = 1 << 1,
+	VAT_CELL_DECLARED = VAT_CELL_SPARSE | VAT_CELL_GROWS, /* the flags of a declaration */
 	/* Set in a region only: no version that ran last declares this cell. It is kept until evicted. */
 	VAT_CELL_ORPHAN = 1 << 8,
 };
@@ -102,7 +106,7 @@ struct vat_cell_decl {
 	uint32_t align;   /* of the first element; a power of two up to VAT_PAGE; 0 is 64 */
 	uint32_t version; /* of the schema, for people and migration edges */
 	uint32_t reset;   /* enum vat_reset_policy */
-	uint32_t flags;   /* VAT_CELL_SPARSE */
+	uint32_t flags;   /* VAT_CELL_SPARSE, VAT_CELL_GROWS */
 	/* Id of the integer field that holds the id of the element, 0 if the elements are told apart by
 	 * their place. An element whose id is 0 is an empty slot. */
 	uint32_t key_field;

@@ -79,6 +79,9 @@ static const struct vat_field view_fields[] = {
 	VAT_FIELD(11, F64, struct view, scroll_rest),
 };
 
+/* Sized by the grid, and seldom full. */
+#define GROWS (VAT_CELL_SPARSE | VAT_CELL_GROWS)
+
 /* An array of the core: it wants them aligned to 16 bytes. The count is what the cell has at least;
  * terminal_memory makes it fit. */
 #define VT_CELL(name_, structure, fields_, flags_)                                                 \
@@ -88,22 +91,21 @@ static const struct vat_field view_fields[] = {
 		.stride = sizeof(structure), .align = 16, .version = VT_LAYOUT, .flags = (flags_)  \
 	}
 
-/* The arrays that are seldom full are sparse. */
 const struct vat_cell_decl terminal_cells[TERMINAL_CELLS] = {
 	[VT_STATE] = VT_CELL("vt.state", struct vt_state, state_fields, 0),
-	[VT_MAIN_ROWS] = VT_CELL("vt.main.rows", struct vt_row, row_fields, VAT_CELL_SPARSE),
-	[VT_MAIN_CELLS] = VT_CELL("vt.main.cells", struct vt_cell, cell_fields, VAT_CELL_SPARSE),
-	[VT_ALT_ROWS] = VT_CELL("vt.alt.rows", struct vt_row, row_fields, VAT_CELL_SPARSE),
-	[VT_ALT_CELLS] = VT_CELL("vt.alt.cells", struct vt_cell, cell_fields, VAT_CELL_SPARSE),
-	[VT_CLUSTERS] = VT_CELL("vt.clusters", struct vt_cluster, cluster_fields, VAT_CELL_SPARSE),
-	[VT_EXTS] = VT_CELL("vt.exts", struct vt_ext, ext_fields, VAT_CELL_SPARSE),
-	[VT_LINKS] = VT_CELL("vt.links", struct vt_link, link_fields, VAT_CELL_SPARSE),
-	[VT_URIS] = VT_CELL("vt.uris", struct byte, byte_fields, VAT_CELL_SPARSE),
-	[VT_STRING] = VT_CELL("vt.string", struct byte, byte_fields, VAT_CELL_SPARSE),
-	[VT_OUT] = VT_CELL("vt.out", struct byte, byte_fields, VAT_CELL_SPARSE),
+	[VT_MAIN_ROWS] = VT_CELL("vt.main.rows", struct vt_row, row_fields, GROWS),
+	[VT_MAIN_CELLS] = VT_CELL("vt.main.cells", struct vt_cell, cell_fields, GROWS),
+	[VT_ALT_ROWS] = VT_CELL("vt.alt.rows", struct vt_row, row_fields, GROWS),
+	[VT_ALT_CELLS] = VT_CELL("vt.alt.cells", struct vt_cell, cell_fields, GROWS),
+	[VT_CLUSTERS] = VT_CELL("vt.clusters", struct vt_cluster, cluster_fields, GROWS),
+	[VT_EXTS] = VT_CELL("vt.exts", struct vt_ext, ext_fields, GROWS),
+	[VT_LINKS] = VT_CELL("vt.links", struct vt_link, link_fields, GROWS),
+	[VT_URIS] = VT_CELL("vt.uris", struct byte, byte_fields, GROWS),
+	[VT_STRING] = VT_CELL("vt.string", struct byte, byte_fields, GROWS),
+	[VT_OUT] = VT_CELL("vt.out", struct byte, byte_fields, GROWS),
 	[TERMINAL_VIEW] = VAT_CELL("view", struct view, 1, view_fields, .version = 1),
 	[TERMINAL_PASTE] = VAT_CELL("paste", struct byte, 1, byte_fields, .version = 1,
-		.flags = VAT_CELL_SPARSE),
+		.flags = GROWS),
 };
 
 bool terminal_memory(
