@@ -14,5 +14,10 @@ build_configure() {
 	[ -f "$dir/build.ninja" ] && return
 	# What an interrupted or failed configuration left makes the next one fail in odd ways.
 	[ -d "$dir/meson-private" ] && rm -rf "$dir/meson-private" "$dir/meson-info" "$dir/meson-logs"
-	meson setup "$dir" "$here" --prefix="$dir/prefix" --libdir=lib "$@" >&2 || fail "meson failed"
+	mkdir -p "$dir"
+	say "configuring ${dir#"$here"/}"
+	meson setup "$dir" "$here" --prefix="$dir/prefix" --libdir=lib "$@" >"$dir/setup.log" 2>&1 || {
+		cat "$dir/setup.log" >&2
+		fail "meson failed"
+	}
 }

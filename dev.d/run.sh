@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# Sourced by ./dev.
+
+city_run() {
+	city_build
+	exec source-city-run "$@"
+}

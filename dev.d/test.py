@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""Builds and runs every test, and counts: the last line is `N passed, N failed, N skipped`.
+
+usage: test.py REPOSITORY BUILD [FILTER...]
+
+Stages, in this order:
+  format  clang-format finds nothing to change
+  plain   every test of the build that people run
+  asan    suites `unit` and `sanitize` under AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan    suite `thread` under ThreadSanitizer
+  fuzz    every fuzz target for a few seconds, from its corpus
+A filter that is a stage's name runs that stage; any other runs the tests of stage plain whose suite
+or name holds it. A test that prints TAP counts with each of its own tests.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+STAGES = ["format", "plain", "asan", "tsan", "fuzz"]
+FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "5"))
+CLANG_FORMAT = 21
+
+TAP = re.compile(r"^\s*(not )?ok\b[ \t]*\d*[ \t]*(?:- )?(.*)$", re.M)
+SKIP = re.compile(r"#\s*skip\b", re.I)
+TODO = re.compile(r"#\s*todo\b", re.I)
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+        self.reasons = []
+
+    def fail(self, name, text=""):
+        self.failed += 1
+        self.failures.append((name, text))
+
+    def skip(self, name, reason):
+        self.skipped += 1
+        self.reasons.append((name, reason))
+
+    def meson_test(self, stage, test):
+        """One line of meson's testlog.json, with the tests inside it if it printed TAP."""
+        name = f"{stage}: {test_name(test['name'])}"
+        result = test["result"]
+        output = test.get("stdout") or ""
+        inner = TAP.findall(output)
+        log = output + (test.get("stderr") or "")
+        if not inner:
+            if result in ("OK", "EXPECTEDFAIL"):
+                self.passed += 1
+            elif result == "SKIP":
+                self.skip(name, last_line(log))
+            else:
+                self.fail(f"{name} ({result.lower()})", log)
+            return
+        failed = 0
+        for bad, what in inner:
+            if SKIP.search(what):
+                self.skip(f"{name}: {what}", "")
+            elif bad and not TODO.search(what):
+                failed += 1
+                self.fail(f"{name}: {what}", log if failed == 1 else "")
+            else:
+                self.passed += 1
+        if result not in ("OK", "SKIP", "EXPECTEDFAIL") and not failed:
+            self.fail(f"{name} ({result.lower()})", log)
+
+
+def test_name(name):
+    """The log says `suite - project:name`; tests are named without colons."""
+    return name.split(":")[-1]
+
+
+def last_line(text):
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no reason given"
+
+
+def say(text):
+    print(f"== {text}", flush=True)
+
+
+def run(args, **options):
+    return subprocess.run(args, stdout=sys.stderr, **options).returncode
+
+
+class Tests:
+    def __init__(self, here, build, filters):
+        self.here = here
+        self.build = build
+        self.filters = [f for f in filters if f not in STAGES]
+        self.stages = [s for s in STAGES if s in filters]
+        if self.filters and "plain" not in self.stages:
+            self.stages.append("plain")
+        if not self.stages:
+            self.stages = STAGES
+        self.count = Count()
+
+    def everything(self):
+        for stage in self.stages:
+            start = time.monotonic()
+            say(stage)
+            getattr(self, stage)()
+            say(f"{stage}: {time.monotonic() - start:.0f} s")
+        return self.report()
+
+    def report(self):
+        count = self.count
+        for name, reason in count.reasons:
+            print(f"skipped: {name}" + (f" ({reason})" if reason else ""))
+        for name, text in count.failures:
+            print(f"failed: {name}")
+            for line in text.strip().splitlines()[-40:]:
+                print(f"    {line}")
+        if self.filters and not count.passed + count.failed + count.skipped:
+            count.fail(f"no test matches {' '.join(self.filters)}")
+            print(f"failed: {count.failures[-1][0]}")
+        print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped", flush=True)
+        return 1 if count.failed else 0
+
+    # stages
+
+    def format(self):
+        version = tool_version("clang-format")
+        if version != CLANG_FORMAT:
+            self.count.skip("format", f"clang-format {CLANG_FORMAT} decides; here is {version}")
+            return
+        files = git_files(self.here, "*.c", "*.h")
+        result = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], cwd=self.here,
+                                capture_output=True, text=True)
+        if result.returncode == 0:
+            self.count.passed += 1
+        else:
+            wrong = sorted({line.split(":")[0] for line in result.stderr.splitlines()
+                            if ": error:" in line})
+            self.count.fail("format: ./dev format mends it", "\n".join(wrong) or result.stderr)
+
+    def plain(self):
+        if self.make(self.build):
+            self.meson(self.build, "plain", lambda test: self.matches(test))
+
+    def asan(self):
+        build = self.build + "-asan"
+        if self.make(build, "-Db_sanitize=address,undefined", "-Db_lundef=false",
+                     "-Doptimization=1", "-Ddebug=true", "-Dman-pages=disabled"):
+            self.meson(build, "asan", in_suites("unit", "sanitize"), multiplier=4)
+
+    def tsan(self):
+        build = self.build + "-tsan"
+        wanted = in_suites("thread")
+        if os.path.exists(self.build + "/build.ninja") and not any(
+                wanted(t) for t in introspect(self.build)):
+            return
+        if self.make(build, "-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1",
+                     "-Ddebug=true", "-Dman-pages=disabled"):
+            self.meson(build, "tsan", wanted, multiplier=4)
+
+    def fuzz(self):
+        if not shutil.which("clang"):
+            self.count.skip("fuzz", "no clang here")
+            return
+        build = self.build + "-fuzz"
+        if not self.make(build, "-Dfuzz=true", "-Dtests=true", "-Dwerror=false", "-Dman-pages=disabled",
+                         "-Db_sanitize=address,undefined", "-Db_lundef=false", install=False,
+                         environment={"CC": "clang"}, targets=fuzz_targets):
+            return
+        for name, program in fuzz_programs(build):
+            self.fuzz_one(name, program)
+
+    def fuzz_one(self, name, program):
+        corpus = os.path.join(self.here, "tests", "fuzz", "corpus", name)
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
+            found = os.path.join(scratch, "found")
+            os.mkdir(found)
+            seeds = [corpus] if os.path.isdir(corpus) else []
+            result = subprocess.run(
+                [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+                 "-print_final_stats=1", f"-artifact_prefix={scratch}/", found, *seeds],
+                capture_output=True, text=True, errors="replace")
+            runs = re.search(r"number_of_executed_units:\s*(\d+)", result.stderr)
+            print(f"fuzz {name}: {runs.group(1) if runs else '?'} runs", flush=True)
+            if result.returncode == 0:
+                self.count.passed += 1
+                return
+            kept = os.path.join(self.build + "-fuzz", "crashes")
+            os.makedirs(kept, exist_ok=True)
+            for file in os.listdir(scratch):
+                if file != "found":
+                    shutil.copy(os.path.join(scratch, file), os.path.join(kept, f"{name}-{file}"))
+            self.count.fail(f"fuzz: {name} (the input is in {kept})", result.stderr)
+
+    # parts
+
+    def matches(self, test):
+        where = " ".join([*test["suite"], test["name"]])
+        return not self.filters or any(f in where for f in self.filters)
+
+    def make(self, build, *options, install=True, environment=None, targets=None):
+        """Configure and build; a failure counts as one failed test."""
+        env = dict(os.environ, **(environment or {}))
+        if not os.path.exists(build + "/build.ninja"):
+            shutil.rmtree(build + "/meson-private", ignore_errors=True)
+            setup = subprocess.run(
+                ["meson", "setup", build, self.here, f"--prefix={build}/prefix", "--libdir=lib",
+                 *options], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if setup.returncode:
+                self.count.fail(f"{os.path.basename(build)}: meson setup", setup.stdout)
+                return False
+        if run(["ninja", "-C", build, "--quiet", *(targets(build) if targets else [])], env=env):
+            self.count.fail(f"{os.path.basename(build)}: the build")
+            return False
+        if install and run(["meson", "install", "-C", build, "--no-rebuild", "--quiet",
+                            "--only-changed"], env=env):
+            self.count.fail(f"{os.path.basename(build)}: the install")
+            return False
+        return True
+
+    def meson(self, build, stage, wanted, multiplier=1):
+        tests = [t for t in introspect(build) if wanted(t)]
+        if not tests:
+            return
+        log = os.path.join(build, "meson-logs", "testlog.json")
+        if os.path.exists(log):
+            os.unlink(log)
+        env = dict(os.environ, SOURCE_CITY_BUILD=build)
+        path = [p for p in env["PATH"].split(":") if p != self.build + "/prefix/bin"]
+        env["PATH"] = ":".join([build + "/prefix/bin", *path])
+        project = tests[0]["suite"][0].split(":")[0]
+        run(["meson", "test", "-C", build, "--no-rebuild", "-t", str(multiplier),
+             "--max-lines", "20", *sorted({f"{project}:{t['name']}" for t in tests})], env=env)
+        seen = set()
+        if os.path.exists(log):
+            with open(log, encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    test = json.loads(line)
+                    seen.add(test_name(test["name"]))
+                    self.count.meson_test(stage, test)
+        for test in tests:
+            if test["name"] not in seen:
+                self.count.fail(f"{stage}: {test['name']} did not run")
+
+
+def in_suites(*names):
+    return lambda test: any(s.split(":")[-1] in names for s in test["suite"])
+
+
+def introspect(build):
+    out = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, check=True)
+    return json.loads(out.stdout)
+
+
+def fuzz_targets(build):
+    out = subprocess.run(["meson", "introspect", "--targets", build], capture_output=True,
+                         check=True)
+    return [os.path.relpath(t["filename"][0], build) for t in json.loads(out.stdout)
+            if t["name"].startswith("fuzz-") and t["type"] == "executable"]
+
+
+def fuzz_programs(build):
+    return [(os.path.basename(path)[len("fuzz-"):], os.path.join(build, path))
+            for path in sorted(fuzz_targets(build))]
+
+
+def git_files(here, *patterns):
+    out = subprocess.run(["git", "-c", f"safe.directory={here}", "ls-files", "-z", "--", *patterns],
+                         cwd=here, capture_output=True, check=True)
+    return [f for f in out.stdout.decode().split("\0") if f and os.path.exists(f"{here}/{f}")]
+
+
+def tool_version(tool):
+    if not shutil.which(tool):
+        return "none"
+    out = subprocess.run([tool, "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+)", out)
+    return int(found.group(1)) if found else "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(Tests(sys.argv[1], sys.argv[2], sys.argv[3:]).everything())

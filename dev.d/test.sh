@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# Sourced by ./dev.
+
+city_test() {
+	# What cmocka prints is counted test by test.
+	export CMOCKA_MESSAGE_OUTPUT=TAP
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:strict_string_checks=1}
+	export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+	export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
+	exec python3 "$here/dev.d/test.py" "$here" "$build" "$@"
+}
