@@ -12,32 +12,10 @@
 #include <stdint.h>
 #include <xkbcommon/xkbcommon.h>
 
-enum city_action_kind {
-	CITY_ACTION_EXEC,	/* argument: a shell command */
-	CITY_ACTION_CLOSE,
-	CITY_ACTION_FOCUS_NEXT,
-	CITY_ACTION_FOCUS_PREV,
-	CITY_ACTION_FULLSCREEN,
-	CITY_ACTION_MAXIMIZE,
-	CITY_ACTION_MINIMIZE,
-	CITY_ACTION_PAN_LEFT,
-	CITY_ACTION_PAN_RIGHT,
-	CITY_ACTION_PAN_UP,
-	CITY_ACTION_PAN_DOWN,
-	CITY_ACTION_ZOOM_IN,
-	CITY_ACTION_ZOOM_OUT,
-	CITY_ACTION_ZOOM_ROOM,
-	CITY_ACTION_ZOOM_ALL,
-	CITY_ACTION_RELOAD,
-	CITY_ACTION_QUIT,
-	CITY_ACTION_NONE,	/* takes a default binding away */
-};
-
 struct city_bind {
-	uint32_t modifiers; /* WLR_MODIFIER_* */
-	xkb_keysym_t keysym;
-	enum city_action_kind action;
-	char *argument; /* NULL but for EXEC */
+	uint32_t modifiers;  /* WLR_MODIFIER_* */
+	xkb_keysym_t keysym; /* in lower case */
+	char *command;	     /* see command.h; "none" takes a default binding away */
 };
 
 struct city_output_config {
@@ -73,7 +51,7 @@ struct city_config {
 	int cursor_size;
 
 	bool animations;
-	char *font; /* fontconfig name without size */
+	char *font; /* fontconfig name without size, NULL: CITY_FONT */
 	uint32_t color_ground, color_focus, color_frame;
 
 	/* arrays, heap */

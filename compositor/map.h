@@ -35,14 +35,12 @@ struct city_camera {
 	double cx, cy;
 	double zoom;
 
-	/* Where the animation goes. The animation runs on the city point in the middle of the
-	 * screen and on the logarithm of the zoom, so that both feel even. */
-	double target_cx, target_cy; /* again of the layout's (0, 0) */
-	double target_zoom;
-	/* While zooming about a point, that point stays fixed on the screen. */
-	bool anchored;
-	double anchor_cx, anchor_cy, anchor_ox, anchor_oy;
-	double vel_x, vel_y, vel_zoom;
+	/* Where the animation comes from and goes to. Between the two the screen zooms evenly about
+	 * the one point that both show at the same place, or pans when the zooms are equal. */
+	double start_cx, start_cy, start_zoom;
+	double target_cx, target_cy, target_zoom;
+	double progress, speed; /* a critically damped spring from 0 to 1, speed per second */
+	double length;		/* how far it is, in output pixels */
 	bool moving;
 	int64_t last_ns; /* time of the last step; 0 when at rest */
 };
@@ -69,6 +67,7 @@ bool city_map_is_room(const struct city_camera *camera);
 
 /* Moves of the camera. Each starts (or redirects) the spring; with animations off in the config
  * they take effect at once. */
+void city_map_go(struct city_server *server, double cx, double cy, double zoom);
 void city_map_pan(struct city_server *server, double dox, double doy);
 /* Follows the pointer without the spring. */
 void city_map_drag(struct city_server *server, double dox, double doy);
@@ -88,5 +87,9 @@ void city_map_set(struct city_server *server, double cx, double cy, double zoom)
 /* Moves the animation on to the time of the coming frame. Called once per output frame by
  * output.c; true while still moving. */
 bool city_map_step(struct city_server *server, int64_t when_ns);
+/* The zoom that the next step of the ladder goes to. */
+double city_map_ladder(double zoom, int steps);
+/* The part of the layout that views are centred in: the focused output less its panels. */
+struct wlr_box city_map_screen(struct city_server *server);
 
 #endif

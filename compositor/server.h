@@ -17,16 +17,22 @@
 
 struct city_config;
 struct city_control;
+struct city_foreign;
 struct city_ground;
+struct city_idle;
 struct city_keeper;
+struct city_layers_shell;
 struct city_lock;
+struct city_output_manager;
+struct city_outputs;
+struct city_protocols;
 struct city_seat;
 struct city_tiles;
 struct city_view;
+struct city_xdg;
 struct wlr_allocator;
 struct wlr_backend;
 struct wlr_compositor;
-struct wlr_ext_foreign_toplevel_list_v1;
 struct wlr_output;
 struct wlr_output_event_present;
 struct wlr_output_layout;
@@ -77,14 +83,14 @@ struct city_output {
 	struct wl_list link; /* city_server.outputs */
 	struct city_server *server;
 	struct wlr_output *wlr_output;
-	struct wlr_scene_output *scene_output; /* NULL while not in the layout */
-	struct wlr_box usable;		       /* layout coordinates, less exclusive zones */
-	struct wl_list layer_surfaces;	       /* city_layer_surface.link */
-	struct city_lock_surface *lock_surface; /* may be NULL */
+	struct wlr_scene_output *scene_output;
+	struct wlr_box usable; /* layout coordinates, less exclusive zones */
+	struct wl_list layer_surfaces;	       /* city_layer.link */
 
 	/* The pace, for counting missed frames. */
 	int64_t last_presented_ns;
-	uint64_t last_presented_serial; /* city_server.busy_serial then */
+	bool last_busy;		  /* the city was busy then */
+	uint64_t last_busy_serial; /* city_server.busy_serial then */
 	uint64_t frames, missed;	/* totals since the output appeared */
 
 	struct wl_listener frame;
@@ -108,6 +114,8 @@ struct city_server {
 
 	struct wlr_output_layout *output_layout;
 	struct wl_list outputs; /* city_output.link */
+	struct city_outputs *output_listeners;
+	struct city_output_manager *output_manager; /* wlr-output-management and power */
 
 	struct city_camera camera;
 	struct city_ground *ground;
@@ -116,12 +124,18 @@ struct city_server {
 	 * onto the map (see city_view.shown). */
 	struct wl_list views;
 	struct city_view *focused; /* has the keyboard, may be NULL */
+	bool cycling;		   /* between the first Tab and the release of its modifier */
+	uint32_t last_view_id;
+	double label_scale; /* the largest scale of the outputs: text is drawn for it */
 
 	struct city_seat *seat;
 	struct city_config *config;
 	struct city_lock *lock;
 	struct city_protocols *protocols; /* the globals that need no file of their own */
-	struct city_shells *shells;	  /* xdg-shell, layer-shell and decorations */
+	struct city_xdg *xdg;
+	struct city_layers_shell *layer_shell;
+	struct city_foreign *foreign;
+	struct city_idle *idle;
 
 	/* Written by others, opaque here; NULL where they are not in use. */
 	struct city_keeper *keeper;
@@ -161,8 +175,6 @@ struct city_server {
 	int exit_code;
 
 	struct wl_listener backend_destroy;
-	struct wl_listener new_output;
-	struct wl_listener new_input;
 	struct wl_listener renderer_lost;
 	struct wl_event_source *sigint, *sigterm, *sighup;
 	struct wl_event_source *recover_idle; /* replaces a lost renderer outside its signal */
@@ -177,6 +189,8 @@ struct city_server *city_server_create(struct city_config *config);
 bool city_server_start(struct city_server *server);
 /* NULL-safe. Clients first, then everything in reverse order of creation. */
 void city_server_destroy(struct city_server *server);
+/* Reads the config file again. On an error the old one stays in force and false is returned. */
+bool city_server_reload(struct city_server *server);
 /* Ends the loop; `code` is the exit status of the process. */
 void city_server_quit(struct city_server *server, int code);
 

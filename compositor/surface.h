@@ -37,8 +37,8 @@ void city_surface_tree_destroy(struct city_surface_tree *tree); /* NULL-safe */
 void city_surface_tree_place(struct city_surface_tree *tree, double ox, double oy, double zoom,
 	int base_ox, int base_oy);
 void city_surface_tree_set_enabled(struct city_surface_tree *tree, bool enabled);
-void city_surface_tree_set_opacity(struct city_surface_tree *tree, float opacity);
-struct wlr_surface *city_surface_tree_root(const struct city_surface_tree *tree); /* or NULL */
+/* NULL once the root surface was destroyed, and for a tree that is NULL. */
+struct wlr_surface *city_surface_tree_root(const struct city_surface_tree *tree);
 
 /* For a scene buffer found by wlr_scene_node_at: its surface and the zoom it is shown at. False
  * when the buffer is not of a surface tree. */

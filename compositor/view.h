@@ -77,32 +77,36 @@ struct city_view {
 	struct city_server *server;
 	const struct city_view_impl *impl;
 	enum city_view_kind kind;
-	uint32_t id;  /* never reused within a run */
-	void *data;   /* the owner's */
+	uint32_t id; /* never reused within a run */
+	void *data;  /* the owner's */
 
 	double cx, cy;	   /* of the content's top left */
 	int width, height; /* of the content; 0 until first set */
 	bool shown;	   /* is on the map: has a place and is drawn */
 	bool minimized;
-	bool framed;	   /* the city draws the frame */
+	bool framed; /* the city draws the frame */
 	bool fullscreen, maximized;
-	struct city_box restore; /* place before fullscreen or maximised */
 	bool active;
+	char *district; /* name of the block that it stands on, NULL: none */
+	/* While resized by its left or top edge, the other one stays where it is. */
+	uint32_t anchor_edges; /* enum wlr_edges that move */
+	bool resizing;
+	int requested_width, requested_height; /* 0: none yet */
+	struct city_box restore; /* place before fullscreen or maximised */
 
 	struct wlr_scene_tree *tree;
 	struct wlr_scene_tree *frame;
-	struct wlr_scene_rect *bars[5]; /* title, left, right, bottom, and the shown buffer's back */
+	struct wlr_scene_rect *bars[4]; /* top, left, right, bottom */
 	struct city_label *title_label;
 	struct wlr_scene_tree *content;
 	struct city_surface_tree *surfaces; /* NULL without a surface */
+	int offset_sx, offset_sy;	    /* surface coordinates of the content's top left */
 	struct wlr_scene_buffer *buffer;    /* shown instead of the surfaces; NULL normally */
 	struct wl_listener buffer_frame_done;
-	struct wl_listener buffer_presented;
-	struct wl_listener buffer_destroy;
+	struct wl_listener buffer_sampled;
 	struct city_label *badge;
 	enum city_badge_kind badge_kind;
 	char *badge_text;
-	float opacity;
 
 	struct {
 		struct wl_signal destroy; /* struct city_view */
@@ -167,13 +171,20 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 /* The keyboard's focus. Raises, activates, brings the view on screen if `reveal`. NULL: nobody. */
 void city_server_focus(struct city_server *server, struct city_view *view, bool reveal);
 void city_view_raise(struct city_view *view);
-/* The next one round in focus order; step 1 or -1. */
+/* The next one round in focus order; step 1 or -1; NULL if there is no other. While the keys of
+ * the cycle are held the order does not change, city_server_end_cycle puts the chosen one first. */
 struct city_view *city_view_cycle(struct city_server *server, int step);
+void city_server_end_cycle(struct city_server *server);
 
 void city_view_set_framed(struct city_view *view, bool framed);
 void city_view_set_fullscreen(struct city_view *view, bool fullscreen);
 void city_view_set_maximized(struct city_view *view, bool maximized);
 void city_view_set_minimized(struct city_view *view, bool minimized);
+/* By the pointer, between begin and end; edges are those that move. */
+void city_view_begin_resize(struct city_view *view, uint32_t edges);
+void city_view_end_resize(struct city_view *view);
+/* Outputs or panels changed: what fills a screen fits it again. */
+void city_views_refit(struct city_server *server);
 void city_view_close(struct city_view *view);
 /* The owner says so after the title changed. */
 void city_view_title_changed(struct city_view *view);
@@ -183,6 +194,15 @@ const char *city_view_app_id(struct city_view *view); /* never NULL */
 /* A legible note over the content's lower edge; several lines; NULL or NONE takes it away. The
  * text is drawn at the screen's size whatever the zoom. */
 void city_view_set_badge(struct city_view *view, enum city_badge_kind kind, const char *text);
+
+/* Whether the view covers its output above the panels: fullscreen, focused and in the room. */
+bool city_view_is_covering(const struct city_view *view);
+/* Draws the frame, title and badge for the current place, zoom and state (view_frame.c). */
+void city_view_update_frame(struct city_view *view, struct wlr_box content);
+void city_view_finish_frame(struct city_view *view);
+
+/* Which block of the map the view stands on; drawn round all views of the same name. NULL: none. */
+void city_view_set_district(struct city_view *view, const char *name);
 
 /* What is at a point of the content (tile coordinates): a surface that takes input there and the
  * point in its coordinates; NULL if none. */

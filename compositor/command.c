@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compositor/command.h"
+#include "compositor/config.h"
+#include "compositor/server.h"
+#include "compositor/view.h"
+
+#define MAX_WORDS 4
+#define PAN_SHARE 4 /* a step of the keyboard pans a quarter of the screen */
+
+struct call {
+	struct city_server *server; /* NULL: only check */
+	const char *rest;	    /* the line behind the command's name */
+	char *words[MAX_WORDS];	    /* the same in words */
+	size_t count;
+	char *error;
+	size_t error_size;
+};
+
+struct command {
+	const char *name;
+	const char *usage;
+	size_t min, max;
+	bool (*run)(struct call *call);
+};
+
+[[gnu::format(printf, 2, 3)]]
+static bool fail(struct call *call, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	vsnprintf(call->error, call->error_size, format, args);
+	va_end(args);
+	return false;
+}
+
+static bool number(const char *word, double *value) {
+	char *end;
+	*value = strtod(word, &end);
+	return end != word && *end == '\0' && isfinite(*value) && fabs(*value) < 1e7;
+}
+
+static bool numbers(struct call *call, double *values) {
+	for (size_t i = 0; i < call->count; i++) {
+		if (!number(call->words[i], &values[i])) {
+			return fail(call, "\"%s\" is not a number", call->words[i]);
+		}
+	}
+	return true;
+}
+
+static struct city_view *focused(struct call *call) {
+	struct city_view *view = call->server->focused;
+	if (view == NULL) {
+		fail(call, "no window has the focus");
+	}
+	return view;
+}
+
+static bool run_exec(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	if (!city_server_spawn(call->server, call->rest)) {
+		return fail(call, "cannot start a shell for \"%s\"", call->rest);
+	}
+	return true;
+}
+
+static bool run_close(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_close(view);
+	return true;
+}
+
+static bool run_focus(struct call *call) {
+	struct city_server *server = call->server;
+	if (server == NULL) {
+		return true;
+	}
+	struct city_view *view = NULL;
+	if (strcmp(call->rest, "next") == 0 || strcmp(call->rest, "prev") == 0) {
+		view = city_view_cycle(server, call->rest[0] == 'n' ? 1 : -1);
+		if (view == NULL) {
+			return true; /* nothing to go to is no mistake */
+		}
+	} else {
+		struct city_view *other;
+		wl_list_for_each(other, &server->views, link) {
+			if (other->shown && (strcmp(city_view_title(other), call->rest) == 0 ||
+						    strcmp(city_view_app_id(other), call->rest) == 0)) {
+				view = other;
+				break;
+			}
+		}
+	}
+	if (view == NULL) {
+		return fail(call, "no window is called \"%s\"", call->rest);
+	}
+	if (view->minimized) {
+		city_view_set_minimized(view, false);
+	}
+	city_server_focus(server, view, true);
+	return true;
+}
+
+static bool run_fullscreen(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_set_fullscreen(view, !view->fullscreen);
+	return true;
+}
+
+static bool run_maximize(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_set_maximized(view, !view->maximized);
+	return true;
+}
+
+static bool run_minimize(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_set_minimized(view, true);
+	return true;
+}
+
+static bool run_zoom(struct call *call) {
+	struct city_server *server = call->server;
+	const char *word = call->words[0];
+	double zoom;
+	bool in = strcmp(word, "in") == 0, out = strcmp(word, "out") == 0;
+	if (in || out) {
+		if (server != NULL) {
+			city_map_zoom_step(server, in ? 1 : -1);
+		}
+	} else if (strcmp(word, "all") == 0) {
+		if (server != NULL) {
+			city_map_show_all(server);
+		}
+	} else if (strcmp(word, "room") == 0) {
+		if (server != NULL && server->focused != NULL) {
+			city_map_room(server, city_view_outer_box(server->focused));
+		} else if (server != NULL) {
+			struct wlr_box screen = city_map_screen(server);
+			city_map_zoom_about(server, 1, screen.x + screen.width / 2.0,
+				screen.y + screen.height / 2.0);
+		}
+	} else if (number(word, &zoom) && zoom >= CITY_ZOOM_MIN && zoom <= CITY_ZOOM_MAX) {
+		if (server != NULL) {
+			struct wlr_box screen = city_map_screen(server);
+			city_map_zoom_about(server, zoom, screen.x + screen.width / 2.0,
+				screen.y + screen.height / 2.0);
+		}
+	} else {
+		return fail(call, "zoom takes in, out, room, all or a number from %g to %g, not \"%s\"",
+			CITY_ZOOM_MIN, CITY_ZOOM_MAX, word);
+	}
+	return true;
+}
+
+static bool run_pan(struct call *call) {
+	struct city_server *server = call->server;
+	double by[2] = {0, 0};
+	if (call->count == 2) {
+		if (!numbers(call, by)) {
+			return false;
+		}
+	} else {
+		struct wlr_box screen = {.width = 1, .height = 1};
+		if (server != NULL) {
+			screen = city_map_screen(server);
+		}
+		const char *word = call->words[0];
+		if (strcmp(word, "left") == 0) {
+			by[0] = -screen.width / PAN_SHARE;
+		} else if (strcmp(word, "right") == 0) {
+			by[0] = screen.width / PAN_SHARE;
+		} else if (strcmp(word, "up") == 0) {
+			by[1] = -screen.height / PAN_SHARE;
+		} else if (strcmp(word, "down") == 0) {
+			by[1] = screen.height / PAN_SHARE;
+		} else {
+			return fail(call, "pan takes left, right, up, down or two numbers, not \"%s\"",
+				word);
+		}
+	}
+	if (server != NULL) {
+		city_map_pan(server, by[0], by[1]);
+	}
+	return true;
+}
+
+static bool run_camera(struct call *call) {
+	double at[3] = {0, 0, 1};
+	if (!numbers(call, at)) {
+		return false;
+	}
+	if (at[2] < CITY_ZOOM_MIN || at[2] > CITY_ZOOM_MAX) {
+		return fail(call, "the zoom must be from %g to %g", CITY_ZOOM_MIN, CITY_ZOOM_MAX);
+	}
+	if (call->server != NULL) {
+		city_map_set(call->server, at[0], at[1], at[2]);
+	}
+	return true;
+}
+
+static bool run_move(struct call *call) {
+	double to[2];
+	if (!numbers(call, to)) {
+		return false;
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_set_place(view, to[0], to[1]);
+	return true;
+}
+
+static bool run_resize(struct call *call) {
+	double to[2];
+	if (!numbers(call, to)) {
+		return false;
+	}
+	if (to[0] < 1 || to[1] < 1 || to[0] > 16384 || to[1] > 16384) {
+		return fail(call, "a size must be from 1 to 16384");
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_request_size(view, (int)to[0], (int)to[1]);
+	return true;
+}
+
+static bool run_reload(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	if (!city_server_reload(call->server)) {
+		return fail(call, "the configuration has errors, see the log; the old one stays");
+	}
+	return true;
+}
+
+static bool run_quit(struct call *call) {
+	if (call->server != NULL) {
+		city_server_quit(call->server, 0);
+	}
+	return true;
+}
+
+static bool run_none(struct call *call) {
+	return true;
+}
+
+static const struct command commands[] = {
+	{"camera", "camera CX CY [ZOOM]", 2, 3, run_camera},
+	{"close", "close", 0, 0, run_close},
+	{"exec", "exec COMMAND...", 1, SIZE_MAX, run_exec},
+	{"focus", "focus next|prev|NAME", 1, SIZE_MAX, run_focus},
+	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
+	{"maximize", "maximize", 0, 0, run_maximize},
+	{"minimize", "minimize", 0, 0, run_minimize},
+	{"move", "move CX CY", 2, 2, run_move},
+	{"none", "none", 0, 0, run_none},
+	{"pan", "pan left|right|up|down or pan DX DY", 1, 2, run_pan},
+	{"quit", "quit", 0, 0, run_quit},
+	{"reload", "reload", 0, 0, run_reload},
+	{"resize", "resize WIDTH HEIGHT", 2, 2, run_resize},
+	{"zoom", "zoom in|out|room|all|NUMBER", 1, 1, run_zoom},
+};
+
+static bool unknown(struct call *call, const char *name, size_t length) {
+	char known[256] = "";
+	size_t used = 0;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+			i == 0 ? "" : ", ", commands[i].name);
+	}
+	return fail(call, "unknown command \"%.*s\"; allowed: %s", (int)length, name, known);
+}
+
+static bool dispatch(
+	struct city_server *server, const char *line, char *error, size_t error_size) {
+	struct call call = {.server = server, .error = error, .error_size = error_size};
+	while (isspace((unsigned char)*line)) {
+		line++;
+	}
+	size_t length = strcspn(line, " \t");
+	const struct command *command = NULL;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strlen(commands[i].name) == length &&
+			strncmp(commands[i].name, line, length) == 0) {
+			command = &commands[i];
+		}
+	}
+	if (command == NULL) {
+		return unknown(&call, line, length);
+	}
+	call.rest = line + length;
+	while (isspace((unsigned char)*call.rest)) {
+		call.rest++;
+	}
+
+	char *copy = strdup(call.rest);
+	if (copy == NULL) {
+		return fail(&call, "out of memory");
+	}
+	size_t count = 0;
+	char *state;
+	for (char *word = strtok_r(copy, " \t", &state); word != NULL;
+		word = strtok_r(NULL, " \t", &state)) {
+		if (count < MAX_WORDS) {
+			call.words[count] = word;
+		}
+		count++;
+	}
+	call.count = count < MAX_WORDS ? count : MAX_WORDS;
+	bool ok;
+	if (count < command->min || count > command->max) {
+		ok = fail(&call, "usage: %s", command->usage);
+	} else {
+		ok = command->run(&call);
+	}
+	free(copy);
+	return ok;
+}
+
+bool city_command_check(const char *line, char *error, size_t error_size) {
+	return dispatch(NULL, line, error, error_size);
+}
+
+bool city_command_run(
+	struct city_server *server, const char *line, char *error, size_t error_size) {
+	return dispatch(server, line, error, error_size);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Which view has the keyboard, and in what order they follow each other. */
+#include <wlr/types/wlr_scene.h>
+
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/view.h"
+
+static bool focusable(const struct city_view *view) {
+	return view->shown && !view->minimized;
+}
+
+static void set_active(struct city_view *view, bool active) {
+	if (view->active == active) {
+		return;
+	}
+	view->active = active;
+	if (view->impl->activate != NULL) {
+		view->impl->activate(view, active);
+	}
+	city_view_update(view);
+	wl_signal_emit_mutable(&view->events.states, view);
+}
+
+void city_view_raise(struct city_view *view) {
+	wlr_scene_node_raise_to_top(&view->tree->node);
+	if (!view->server->cycling) {
+		wl_list_remove(&view->link);
+		wl_list_insert(&view->server->views, &view->link);
+	}
+	city_seat_scene_changed(view->server->seat);
+}
+
+void city_server_focus(struct city_server *server, struct city_view *view, bool reveal) {
+	if (view != NULL && !focusable(view)) {
+		return;
+	}
+	struct city_view *old = server->focused;
+	server->focused = view;
+	if (old != view) {
+		if (old != NULL) {
+			set_active(old, false);
+			/* It may cover the screen no longer. */
+			city_view_update(old);
+		}
+		if (view != NULL) {
+			set_active(view, true);
+		}
+	}
+	if (view != NULL) {
+		city_view_raise(view);
+		city_view_update(view);
+		if (reveal) {
+			city_map_reveal(server, city_view_outer_box(view));
+		}
+	}
+	city_seat_focus_update(server->seat);
+	if (old != view) {
+		wl_signal_emit_mutable(&server->events.focus, view);
+	}
+}
+
+struct city_view *city_view_cycle(struct city_server *server, int step) {
+	struct wl_list *start = &server->views;
+	if (server->focused != NULL && focusable(server->focused)) {
+		start = &server->focused->link;
+	}
+	/* Outside a cycle the focused view is the first: going backwards from it meets the one
+	 * that has been out of focus longest, so repeating it visits all. */
+	if (!server->cycling && step > 0 && start != &server->views) {
+		step = -1;
+	}
+	for (struct wl_list *at = step > 0 ? start->next : start->prev; at != start;
+		at = step > 0 ? at->next : at->prev) {
+		if (at == &server->views) {
+			continue;
+		}
+		struct city_view *view = wl_container_of(at, view, link);
+		if (focusable(view)) {
+			return view;
+		}
+	}
+	return NULL;
+}
+
+void city_server_end_cycle(struct city_server *server) {
+	if (!server->cycling) {
+		return;
+	}
+	server->cycling = false;
+	if (server->focused != NULL) {
+		city_view_raise(server->focused);
+	}
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wlr/types/wlr_output_layout.h>
+#include <wlr/types/wlr_scene.h>
+
+#include "compositor/config.h"
+#include "compositor/ground.h"
+#include "compositor/label.h"
+#include "compositor/server.h"
+#include "compositor/theme.h"
+#include "compositor/view.h"
+
+#define MAX_LINES 512	/* of the grid, each way */
+#define MIN_STEP 48.0	/* pixels between two lines of the finest grid that is drawn */
+#define BLOCK_MARGIN 40 /* city units from tile to edge of its block */
+#define BLOCK_HEAD 56	/* above the tiles, for the name */
+#define BLOCK_EDGE 1
+
+struct line_pool {
+	struct wlr_scene_rect *rects[MAX_LINES];
+	int made;
+};
+
+struct district {
+	struct wl_list link;
+	char *name;
+	struct city_box box;
+	bool seen; /* by the current round */
+	struct wlr_scene_tree *tree;
+	struct wlr_scene_rect *edge, *floor;
+	struct city_label *label;
+};
+
+struct city_ground {
+	struct wlr_scene_rect *floor;
+	struct line_pool columns, rows;
+	struct wl_list districts; /* district.link */
+};
+
+static void mix(const float a[4], const float b[4], double share, float out[4]) {
+	for (int i = 0; i < 4; i++) {
+		out[i] = (float)(a[i] + (b[i] - a[i]) * share);
+	}
+}
+
+struct grid {
+	double step;	  /* pixels */
+	double finest;	  /* how strong the lines that the next coarser grid lacks are, 0 to 1 */
+	float colors[3][4]; /* odd lines, every second, every fourth */
+};
+
+/* Lines fade in as one zooms in: at the zoom where the step halves, the new lines are invisible
+ * and the old ones look as before, so nothing jumps. */
+static struct grid make_grid(const struct city_server *server) {
+	float ground[4], minor[4], major[4];
+	city_color_float(server->config->color_ground, ground);
+	city_color_float(CITY_COLOR_GRID, minor);
+	city_color_float(CITY_COLOR_GRID_MAJOR, major);
+	struct grid grid;
+	double wanted = CITY_GRID_STEP * server->camera.zoom;
+	grid.step = wanted * exp2(-floor(log2(wanted / MIN_STEP)));
+	grid.finest = log2(grid.step / MIN_STEP);
+	mix(ground, minor, grid.finest, grid.colors[0]);
+	mix(minor, major, grid.finest, grid.colors[1]);
+	memcpy(grid.colors[2], major, sizeof(major));
+	return grid;
+}
+
+static void draw_lines(struct city_server *server, struct line_pool *pool, const struct grid *grid,
+	struct wlr_box area, bool column) {
+	double start = column ? area.x : area.y, length = column ? area.width : area.height;
+	double origin = -(column ? server->camera.cx : server->camera.cy) * server->camera.zoom;
+	double first = ceil((start - origin) / grid->step);
+	int used = 0;
+	for (double index = first; used < MAX_LINES; index++) {
+		double at = origin + index * grid->step;
+		if (at >= start + length) {
+			break;
+		}
+		struct wlr_scene_rect **rect = &pool->rects[used];
+		/* Odd lines, then every second, then every fourth. */
+		int rank = fmod(fabs(index), 4) == 0 ? 2 : fmod(fabs(index), 2) == 0 ? 1 : 0;
+		if (used == pool->made) {
+			*rect = wlr_scene_rect_create(
+				server->layers.ground, 0, 0, grid->colors[rank]);
+			if (*rect == NULL) {
+				break;
+			}
+			pool->made++;
+		}
+		used++;
+		if (memcmp((*rect)->color, grid->colors[rank], sizeof(grid->colors[rank])) != 0) {
+			wlr_scene_rect_set_color(*rect, grid->colors[rank]);
+		}
+		int pixel = (int)floor(at + 0.5);
+		wlr_scene_rect_set_size(
+			*rect, column ? 1 : area.width, column ? area.height : 1);
+		wlr_scene_node_set_position(
+			&(*rect)->node, column ? pixel : area.x, column ? area.y : pixel);
+		wlr_scene_node_set_enabled(&(*rect)->node, rank > 0 || grid->finest > 0.02);
+	}
+	for (int i = used; i < pool->made; i++) {
+		wlr_scene_node_set_enabled(&pool->rects[i]->node, false);
+	}
+}
+
+static void set_rect(struct wlr_scene_rect *rect, int x, int y, int width, int height) {
+	wlr_scene_node_set_position(&rect->node, x, y);
+	wlr_scene_rect_set_size(rect, width, height);
+}
+
+static void place_district(struct city_server *server, struct district *district) {
+	struct wlr_box box = city_map_box(&server->camera, district->box);
+	set_rect(district->edge, box.x, box.y, box.width, box.height);
+	set_rect(district->floor, box.x + BLOCK_EDGE, box.y + BLOCK_EDGE,
+		box.width > 2 * BLOCK_EDGE ? box.width - 2 * BLOCK_EDGE : 0,
+		box.height > 2 * BLOCK_EDGE ? box.height - 2 * BLOCK_EDGE : 0);
+	double zoom = server->camera.zoom;
+	/* The name shrinks slower than the map, so that it is there when one looks for it. */
+	int size = (int)round(fmin(fmax(15 * sqrt(zoom), 10), 26));
+	bool shown = box.width > 60;
+	city_label_set_enabled(district->label, shown);
+	if (shown) {
+		struct city_label_style style = {
+			.font = server->config->font,
+			.size = size,
+			.color = CITY_COLOR_DISTRICT_TEXT,
+			.max_width = box.width - 8,
+			.max_lines = 1,
+		};
+		city_label_set(district->label, district->name, &style, server->label_scale);
+		int inset = (int)fmin(10, 16 * zoom);
+		city_label_set_position(
+			district->label, box.x + 4 + inset, box.y + 2 + inset / 2);
+	}
+}
+
+static void district_destroy(struct district *district) {
+	wl_list_remove(&district->link);
+	city_label_destroy(district->label);
+	if (district->tree != NULL) {
+		wlr_scene_node_destroy(&district->tree->node);
+	}
+	free(district->name);
+	free(district);
+}
+
+static struct district *get_district(struct city_server *server, const char *name) {
+	struct district *district;
+	wl_list_for_each(district, &server->ground->districts, link) {
+		if (strcmp(district->name, name) == 0) {
+			return district;
+		}
+	}
+	district = calloc(1, sizeof(*district));
+	if (district == NULL) {
+		return NULL;
+	}
+	wl_list_insert(&server->ground->districts, &district->link);
+	float edge[4], floor_color[4];
+	city_color_float(CITY_COLOR_DISTRICT_EDGE, edge);
+	city_color_float(CITY_COLOR_DISTRICT, floor_color);
+	district->name = strdup(name);
+	district->tree = wlr_scene_tree_create(server->layers.districts);
+	if (district->tree != NULL) {
+		district->edge = wlr_scene_rect_create(district->tree, 0, 0, edge);
+		district->floor = wlr_scene_rect_create(district->tree, 0, 0, floor_color);
+		district->label = city_label_create(district->tree);
+	}
+	if (district->name == NULL || district->edge == NULL || district->floor == NULL ||
+		district->label == NULL) {
+		district_destroy(district);
+		return NULL;
+	}
+	return district;
+}
+
+static void join(struct city_box *box, struct city_box other) {
+	double right = fmax(box->cx + box->width, other.cx + other.width);
+	double bottom = fmax(box->cy + box->height, other.cy + other.height);
+	box->cx = fmin(box->cx, other.cx);
+	box->cy = fmin(box->cy, other.cy);
+	box->width = right - box->cx;
+	box->height = bottom - box->cy;
+}
+
+void city_ground_update_districts(struct city_server *server) {
+	if (server->ground == NULL) {
+		return;
+	}
+	struct district *district, *next;
+	wl_list_for_each(district, &server->ground->districts, link) {
+		district->seen = false;
+	}
+	struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		if (view->district == NULL || !view->shown) {
+			continue;
+		}
+		district = get_district(server, view->district);
+		if (district == NULL) {
+			continue;
+		}
+		struct city_box box = city_view_outer_box(view);
+		box.cx -= BLOCK_MARGIN;
+		box.cy -= BLOCK_HEAD;
+		box.width += 2 * BLOCK_MARGIN;
+		box.height += BLOCK_HEAD + BLOCK_MARGIN;
+		if (district->seen) {
+			join(&district->box, box);
+		} else {
+			district->box = box;
+			district->seen = true;
+		}
+	}
+	wl_list_for_each_safe(district, next, &server->ground->districts, link) {
+		if (district->seen) {
+			place_district(server, district);
+		} else {
+			district_destroy(district);
+		}
+	}
+}
+
+void city_ground_update(struct city_server *server) {
+	struct city_ground *ground = server->ground;
+	if (ground == NULL) {
+		return;
+	}
+	struct wlr_box area;
+	wlr_output_layout_get_box(server->output_layout, NULL, &area);
+	float color[4];
+	city_color_float(server->config->color_ground, color);
+	if (memcmp(ground->floor->color, color, sizeof(color)) != 0) {
+		wlr_scene_rect_set_color(ground->floor, color);
+	}
+	set_rect(ground->floor, area.x, area.y, area.width, area.height);
+	struct grid grid = make_grid(server);
+	draw_lines(server, &ground->columns, &grid, area, true);
+	draw_lines(server, &ground->rows, &grid, area, false);
+	struct district *district;
+	wl_list_for_each(district, &ground->districts, link) {
+		place_district(server, district);
+	}
+}
+
+bool city_ground_create(struct city_server *server) {
+	struct city_ground *ground = calloc(1, sizeof(*ground));
+	if (ground == NULL) {
+		return false;
+	}
+	wl_list_init(&ground->districts);
+	float color[4];
+	city_color_float(server->config->color_ground, color);
+	ground->floor = wlr_scene_rect_create(server->layers.ground, 0, 0, color);
+	if (ground->floor == NULL) {
+		free(ground);
+		return false;
+	}
+	server->ground = ground;
+	return true;
+}
+
+void city_ground_destroy(struct city_server *server) {
+	struct city_ground *ground = server->ground;
+	if (ground == NULL) {
+		return;
+	}
+	struct district *district, *next;
+	wl_list_for_each_safe(district, next, &ground->districts, link) {
+		district_destroy(district);
+	}
+	/* The rectangles go with the scene. */
+	free(ground);
+	server->ground = NULL;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The hit test: what is under a point of the screen, and where in its own pixels. */
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/util/edges.h>
+
+#include "compositor/label.h"
+#include "compositor/server.h"
+#include "compositor/surface.h"
+#include "compositor/theme.h"
+#include "compositor/view.h"
+
+/* Nodes of views, and of their popups, hang below a tree that names the view. */
+static struct city_view *owner(struct wlr_scene_node *node) {
+	for (struct wlr_scene_tree *tree = node->parent; tree != NULL; tree = tree->node.parent) {
+		if (tree->node.data != NULL) {
+			return tree->node.data;
+		}
+	}
+	return NULL;
+}
+
+static bool is_ground(struct city_server *server, struct wlr_scene_node *node) {
+	if (node == NULL) {
+		return true;
+	}
+	struct wlr_scene_tree *tree = node->parent;
+	while (tree->node.parent != NULL && tree->node.parent != &server->scene->tree) {
+		tree = tree->node.parent;
+	}
+	return tree == server->layers.ground || tree == server->layers.districts;
+}
+
+/* Which edges of the view a point on its frame or just outside moves. */
+static uint32_t edges_at(struct city_view *view, double ox, double oy) {
+	struct wlr_box box = city_view_output_box(view);
+	double zoom = view->server->camera.zoom;
+	int bar = (int)(CITY_TITLEBAR * zoom);
+	uint32_t edges = 0;
+	/* Corners reach further than edges are thick, or nobody would hit them. */
+	int corner = CITY_GRAB_EDGE * 2;
+	bool left = ox < box.x, right = ox >= box.x + box.width;
+	bool top = oy < box.y - bar, bottom = oy >= box.y + box.height;
+	if (left || ((top || bottom) && ox < box.x + corner)) {
+		edges |= WLR_EDGE_LEFT;
+	} else if (right || ((top || bottom) && ox >= box.x + box.width - corner)) {
+		edges |= WLR_EDGE_RIGHT;
+	}
+	if (top) {
+		edges |= WLR_EDGE_TOP;
+	} else if (bottom || ((left || right) && oy >= box.y + box.height - corner)) {
+		edges |= WLR_EDGE_BOTTOM;
+	}
+	return edges;
+}
+
+/* Frames are thin: a press just outside of one still takes it. */
+static struct city_view *near_frame(struct city_server *server, double ox, double oy) {
+	struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		if (!view->shown || view->minimized || !view->framed || view->fullscreen) {
+			continue;
+		}
+		struct wlr_box box = city_map_box(&server->camera, city_view_outer_box(view));
+		box.x -= CITY_GRAB_EDGE;
+		box.y -= CITY_GRAB_EDGE;
+		box.width += 2 * CITY_GRAB_EDGE;
+		box.height += 2 * CITY_GRAB_EDGE;
+		if (wlr_box_contains_point(&box, ox, oy)) {
+			return view;
+		}
+	}
+	return NULL;
+}
+
+struct city_hit city_hit_test(struct city_server *server, double ox, double oy) {
+	struct city_hit hit = {.kind = CITY_HIT_NONE, .zoom = 1};
+	double nx, ny;
+	struct wlr_scene_node *node = wlr_scene_node_at(&server->scene->tree.node, ox, oy, &nx, &ny);
+	struct city_view *view = node == NULL ? NULL : owner(node);
+
+	if (node != NULL && node->type == WLR_SCENE_NODE_BUFFER) {
+		struct wlr_scene_buffer *buffer = wlr_scene_buffer_from_node(node);
+		if (city_surface_tree_find(buffer, &hit.surface, &hit.zoom)) {
+			hit.kind = view != NULL ? CITY_HIT_VIEW : CITY_HIT_SURFACE;
+			hit.view = view;
+			hit.sx = nx;
+			hit.sy = ny;
+			return hit;
+		}
+		struct wlr_scene_surface *scene_surface = wlr_scene_surface_try_from_buffer(buffer);
+		if (scene_surface != NULL) {
+			hit.kind = CITY_HIT_SURFACE;
+			hit.surface = scene_surface->surface;
+			hit.sx = nx;
+			hit.sy = ny;
+			return hit;
+		}
+		if (view != NULL && buffer == view->buffer) {
+			double cx, cy;
+			city_map_to_city(&server->camera, ox, oy, &cx, &cy);
+			hit.kind = CITY_HIT_VIEW;
+			hit.view = view;
+			hit.zoom = server->camera.zoom;
+			hit.surface = city_view_surface_at(
+				view, cx - view->cx, cy - view->cy, &hit.sx, &hit.sy);
+			return hit;
+		}
+	}
+	if (view == NULL && is_ground(server, node)) {
+		view = near_frame(server, ox, oy);
+	}
+	if (view != NULL) {
+		hit.kind = CITY_HIT_FRAME;
+		hit.view = view;
+		hit.edges = edges_at(view, ox, oy);
+	}
+	return hit;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/types/wlr_subcompositor.h>
+
+#include "compositor/surface.h"
+
+/* One wl_surface of the tree and its scene node. */
+struct surface_node {
+	struct wl_list link; /* city_surface_tree.nodes */
+	struct city_surface_tree *tree;
+	struct wlr_surface *surface;
+	struct wlr_subsurface *subsurface; /* NULL for the root */
+	struct wlr_scene_surface *scene;
+	int sx, sy;   /* of its top left in the root's coordinates */
+	bool visited; /* during one walk */
+
+	struct wl_listener commit;
+	struct wl_listener map;
+	struct wl_listener unmap;
+	struct wl_listener destroy;
+	struct wl_listener subsurface_destroy;
+};
+
+struct city_surface_tree {
+	struct wlr_scene_tree *scene;
+	struct wlr_surface *root; /* NULL once it was destroyed */
+	struct wl_list nodes;	  /* surface_node.link */
+	const struct city_surface_tree_listener *listener;
+	void *data;
+
+	double ox, oy, zoom; /* of the root's (0, 0) */
+	int base_ox, base_oy;
+};
+
+static bool accepts_input(struct wlr_scene_buffer *buffer, double *sx, double *sy) {
+	struct surface_node *node = buffer->node.data;
+	const struct wlr_surface_state *state = &node->surface->current;
+	/* The scene gives output pixels from the node's corner. */
+	if (buffer->dst_width > 0 && buffer->dst_height > 0) {
+		*sx *= (double)state->width / buffer->dst_width;
+		*sy *= (double)state->height / buffer->dst_height;
+	}
+	return wlr_surface_point_accepts_input(node->surface, *sx, *sy);
+}
+
+/* Shrinks to whole pixels, so that nothing is called opaque that is not. */
+static void scale_opaque(struct surface_node *node, double scale_x, double scale_y) {
+	pixman_region32_t scaled;
+	pixman_region32_init(&scaled);
+	int count;
+	const pixman_box32_t *boxes =
+		pixman_region32_rectangles(&node->surface->opaque_region, &count);
+	for (int i = 0; i < count; i++) {
+		int x1 = (int)ceil(boxes[i].x1 * scale_x - 1e-9);
+		int y1 = (int)ceil(boxes[i].y1 * scale_y - 1e-9);
+		int x2 = (int)floor(boxes[i].x2 * scale_x + 1e-9);
+		int y2 = (int)floor(boxes[i].y2 * scale_y + 1e-9);
+		if (x2 > x1 && y2 > y1) {
+			pixman_region32_union_rect(&scaled, &scaled, x1, y1, (unsigned int)(x2 - x1),
+				(unsigned int)(y2 - y1));
+		}
+	}
+	wlr_scene_buffer_set_opaque_region(node->scene->buffer, &scaled);
+	pixman_region32_fini(&scaled);
+}
+
+static int edge(double value) {
+	return (int)floor(value + 0.5);
+}
+
+static void place_node(struct surface_node *node) {
+	struct city_surface_tree *tree = node->tree;
+	int width = node->surface->current.width, height = node->surface->current.height;
+	struct wlr_scene_buffer *buffer = node->scene->buffer;
+	bool mapped = node->subsurface == NULL || node->surface->mapped;
+	if (width <= 0 || height <= 0 || !mapped) {
+		wlr_scene_node_set_enabled(&buffer->node, false);
+		return;
+	}
+
+	int x1 = edge(tree->ox + node->sx * tree->zoom);
+	int y1 = edge(tree->oy + node->sy * tree->zoom);
+	int x2 = edge(tree->ox + (node->sx + width) * tree->zoom);
+	int y2 = edge(tree->oy + (node->sy + height) * tree->zoom);
+	int dest_width = x2 > x1 ? x2 - x1 : 1, dest_height = y2 > y1 ? y2 - y1 : 1;
+	wlr_scene_node_set_position(&buffer->node, x1 - tree->base_ox, y1 - tree->base_oy);
+	wlr_scene_buffer_set_dest_size(buffer, dest_width, dest_height);
+	if (dest_width != width || dest_height != height) {
+		scale_opaque(node, (double)dest_width / width, (double)dest_height / height);
+	} else {
+		wlr_scene_buffer_set_opaque_region(buffer, &node->surface->opaque_region);
+	}
+	wlr_scene_node_set_enabled(&buffer->node, true);
+}
+
+static void node_destroy(struct surface_node *node) {
+	wl_list_remove(&node->commit.link);
+	wl_list_remove(&node->map.link);
+	wl_list_remove(&node->unmap.link);
+	wl_list_remove(&node->destroy.link);
+	wl_list_remove(&node->subsurface_destroy.link);
+	wl_list_remove(&node->link);
+	if (node->scene != NULL) {
+		wlr_scene_node_destroy(&node->scene->buffer->node);
+	}
+	free(node);
+}
+
+static void tree_update(struct city_surface_tree *tree);
+
+static void handle_surface_commit(struct wl_listener *listener, void *data) {
+	struct surface_node *node = wl_container_of(listener, node, commit);
+	struct city_surface_tree *tree = node->tree;
+	struct wlr_surface *surface = node->surface;
+	tree_update(tree);
+	if (tree->listener != NULL && tree->listener->committed != NULL) {
+		tree->listener->committed(tree->data, surface);
+	}
+}
+
+static void handle_surface_map(struct wl_listener *listener, void *data) {
+	struct surface_node *node = wl_container_of(listener, node, map);
+	tree_update(node->tree);
+}
+
+static void handle_surface_unmap(struct wl_listener *listener, void *data) {
+	struct surface_node *node = wl_container_of(listener, node, unmap);
+	if (node->subsurface != NULL) {
+		wlr_scene_node_set_enabled(&node->scene->buffer->node, false);
+	}
+}
+
+static void handle_subsurface_destroy(struct wl_listener *listener, void *data) {
+	struct surface_node *node = wl_container_of(listener, node, subsurface_destroy);
+	node_destroy(node);
+}
+
+static void handle_surface_destroy(struct wl_listener *listener, void *data) {
+	struct surface_node *node = wl_container_of(listener, node, destroy);
+	struct city_surface_tree *tree = node->tree;
+	bool root = node->surface == tree->root;
+	/* The scene destroys its own node on this signal. */
+	node->scene = NULL;
+	node_destroy(node);
+	if (!root) {
+		return;
+	}
+	tree->root = NULL;
+	struct surface_node *other, *next;
+	wl_list_for_each_safe(other, next, &tree->nodes, link) {
+		node_destroy(other);
+	}
+	if (tree->listener != NULL && tree->listener->gone != NULL) {
+		tree->listener->gone(tree->data);
+	}
+}
+
+static struct surface_node *node_create(struct city_surface_tree *tree,
+	struct wlr_surface *surface, struct wlr_subsurface *subsurface) {
+	struct surface_node *node = calloc(1, sizeof(*node));
+	if (node == NULL) {
+		return NULL;
+	}
+	/* Before ours, so that our commit listener runs after the scene's. */
+	node->scene = wlr_scene_surface_create(tree->scene, surface);
+	if (node->scene == NULL) {
+		free(node);
+		return NULL;
+	}
+	node->tree = tree;
+	node->surface = surface;
+	node->subsurface = subsurface;
+	node->scene->buffer->node.data = node;
+	node->scene->buffer->point_accepts_input = accepts_input;
+	wl_list_insert(tree->nodes.prev, &node->link);
+
+	node->commit.notify = handle_surface_commit;
+	wl_signal_add(&surface->events.commit, &node->commit);
+	node->map.notify = handle_surface_map;
+	wl_signal_add(&surface->events.map, &node->map);
+	node->unmap.notify = handle_surface_unmap;
+	wl_signal_add(&surface->events.unmap, &node->unmap);
+	node->destroy.notify = handle_surface_destroy;
+	wl_signal_add(&surface->events.destroy, &node->destroy);
+	node->subsurface_destroy.notify = handle_subsurface_destroy;
+	if (subsurface != NULL) {
+		wl_signal_add(&subsurface->events.destroy, &node->subsurface_destroy);
+	} else {
+		wl_list_init(&node->subsurface_destroy.link);
+	}
+	return node;
+}
+
+struct walk {
+	struct city_surface_tree *tree;
+	struct surface_node *below; /* the one that was visited last */
+};
+
+static void walk(struct walk *state, struct wlr_surface *surface,
+	struct wlr_subsurface *subsurface, int sx, int sy) {
+	struct wlr_subsurface *child;
+	wl_list_for_each(child, &surface->current.subsurfaces_below, current.link) {
+		walk(state, child->surface, child, sx + child->current.x, sy + child->current.y);
+	}
+
+	struct surface_node *node = NULL, *other;
+	wl_list_for_each(other, &state->tree->nodes, link) {
+		if (other->surface == surface) {
+			node = other;
+			break;
+		}
+	}
+	if (node == NULL) {
+		node = node_create(state->tree, surface, subsurface);
+	}
+	if (node != NULL) {
+		node->visited = true;
+		node->sx = sx;
+		node->sy = sy;
+		/* Neither call touches the scene when the order is right already. */
+		if (state->below == NULL) {
+			wlr_scene_node_lower_to_bottom(&node->scene->buffer->node);
+		} else {
+			wlr_scene_node_place_above(
+				&node->scene->buffer->node, &state->below->scene->buffer->node);
+		}
+		state->below = node;
+		place_node(node);
+	}
+
+	wl_list_for_each(child, &surface->current.subsurfaces_above, current.link) {
+		walk(state, child->surface, child, sx + child->current.x, sy + child->current.y);
+	}
+}
+
+/* Brings nodes, order, positions and sizes in line with the surfaces' current state. */
+static void tree_update(struct city_surface_tree *tree) {
+	struct surface_node *node, *next;
+	wl_list_for_each(node, &tree->nodes, link) {
+		node->visited = false;
+	}
+	struct walk state = {.tree = tree};
+	if (tree->root != NULL) {
+		walk(&state, tree->root, NULL, 0, 0);
+	}
+	wl_list_for_each_safe(node, next, &tree->nodes, link) {
+		if (!node->visited) {
+			node_destroy(node);
+		}
+	}
+}
+
+struct city_surface_tree *city_surface_tree_create(struct wlr_scene_tree *parent,
+	struct wlr_surface *surface, const struct city_surface_tree_listener *listener, void *data) {
+	struct city_surface_tree *tree = calloc(1, sizeof(*tree));
+	if (tree == NULL) {
+		return NULL;
+	}
+	tree->scene = wlr_scene_tree_create(parent);
+	if (tree->scene == NULL) {
+		free(tree);
+		return NULL;
+	}
+	wl_list_init(&tree->nodes);
+	tree->root = surface;
+	tree->listener = listener;
+	tree->data = data;
+	tree->zoom = 1;
+	tree_update(tree);
+	if (wl_list_empty(&tree->nodes)) {
+		wlr_scene_node_destroy(&tree->scene->node);
+		free(tree);
+		return NULL;
+	}
+	return tree;
+}
+
+void city_surface_tree_destroy(struct city_surface_tree *tree) {
+	if (tree == NULL) {
+		return;
+	}
+	struct surface_node *node, *next;
+	wl_list_for_each_safe(node, next, &tree->nodes, link) {
+		node_destroy(node);
+	}
+	wlr_scene_node_destroy(&tree->scene->node);
+	free(tree);
+}
+
+void city_surface_tree_place(struct city_surface_tree *tree, double ox, double oy, double zoom,
+	int base_ox, int base_oy) {
+	tree->ox = ox;
+	tree->oy = oy;
+	tree->zoom = zoom;
+	tree->base_ox = base_ox;
+	tree->base_oy = base_oy;
+	struct surface_node *node;
+	wl_list_for_each(node, &tree->nodes, link) {
+		place_node(node);
+	}
+}
+
+void city_surface_tree_set_enabled(struct city_surface_tree *tree, bool enabled) {
+	wlr_scene_node_set_enabled(&tree->scene->node, enabled);
+}
+
+struct wlr_surface *city_surface_tree_root(const struct city_surface_tree *tree) {
+	return tree == NULL ? NULL : tree->root;
+}
+
+bool city_surface_tree_find(
+	struct wlr_scene_buffer *buffer, struct wlr_surface **surface, double *zoom) {
+	if (buffer->point_accepts_input != accepts_input) {
+		return false;
+	}
+	struct surface_node *node = buffer->node.data;
+	*surface = node->surface;
+	*zoom = node->tree->zoom;
+	return true;
+}

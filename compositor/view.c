@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wlr/types/wlr_presentation_time.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/util/edges.h>
+
+#include "compositor/ground.h"
+#include "compositor/output.h"
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/surface.h"
+#include "compositor/theme.h"
+#include "compositor/view.h"
+
+bool city_view_init(struct city_view *view, struct city_server *server, enum city_view_kind kind,
+	const struct city_view_impl *impl) {
+	*view = (struct city_view){
+		.server = server,
+		.impl = impl,
+		.kind = kind,
+		.id = ++server->last_view_id,
+		.framed = true,
+	};
+	view->tree = wlr_scene_tree_create(server->layers.views);
+	if (view->tree == NULL) {
+		return false;
+	}
+	view->tree->node.data = view;
+	wlr_scene_node_set_enabled(&view->tree->node, false);
+	view->frame = wlr_scene_tree_create(view->tree);
+	view->content = wlr_scene_tree_create(view->tree);
+	if (view->frame == NULL || view->content == NULL) {
+		wlr_scene_node_destroy(&view->tree->node);
+		return false;
+	}
+	wl_signal_init(&view->events.destroy);
+	wl_signal_init(&view->events.moved);
+	wl_signal_init(&view->events.title);
+	wl_signal_init(&view->events.states);
+	wl_list_insert(server->views.prev, &view->link);
+	return true;
+}
+
+void city_view_finish(struct city_view *view) {
+	city_view_hide(view);
+	wl_signal_emit_mutable(&view->events.destroy, view);
+	wl_list_remove(&view->link);
+	city_seat_forget_view(view->server->seat, view);
+	city_view_show_surface(view);
+	city_surface_tree_destroy(view->surfaces);
+	city_view_finish_frame(view);
+	wlr_scene_node_destroy(&view->tree->node);
+	free(view->badge_text);
+	free(view->district);
+}
+
+/* Content. */
+
+static void surfaces_gone(void *data) {
+	struct city_view *view = data;
+	city_surface_tree_destroy(view->surfaces);
+	view->surfaces = NULL;
+	city_seat_scene_changed(view->server->seat);
+}
+
+static void surfaces_committed(void *data, struct wlr_surface *surface) {
+	/* The surface tree has placed its nodes itself; what is below the pointer may differ. */
+	struct city_view *view = data;
+	city_seat_scene_changed(view->server->seat);
+}
+
+static const struct city_surface_tree_listener surfaces_listener = {
+	.gone = surfaces_gone,
+	.committed = surfaces_committed,
+};
+
+bool city_view_set_surface(struct city_view *view, struct wlr_surface *surface) {
+	if (city_view_surface(view) == surface) {
+		return true;
+	}
+	struct city_surface_tree *tree = NULL;
+	if (surface != NULL) {
+		tree = city_surface_tree_create(view->content, surface, &surfaces_listener, view);
+		if (tree == NULL) {
+			return false;
+		}
+	}
+	struct city_surface_tree *old = view->surfaces;
+	view->surfaces = tree;
+	city_surface_tree_destroy(old);
+	if (tree != NULL) {
+		city_surface_tree_set_enabled(tree, view->buffer == NULL);
+	}
+	city_view_update(view);
+	city_seat_focus_update(view->server->seat);
+	city_seat_scene_changed(view->server->seat);
+	return true;
+}
+
+struct wlr_surface *city_view_surface(const struct city_view *view) {
+	return city_surface_tree_root(view->surfaces);
+}
+
+void city_view_set_offset(struct city_view *view, int offset_sx, int offset_sy) {
+	if (view->offset_sx != offset_sx || view->offset_sy != offset_sy) {
+		view->offset_sx = offset_sx;
+		view->offset_sy = offset_sy;
+		city_view_update(view);
+	}
+}
+
+static void send_frame_done(struct wlr_surface *surface, int sx, int sy, void *data) {
+	wlr_surface_send_frame_done(surface, data);
+}
+
+/* The hidden surfaces live on: they are told of frames as if the shown buffer were theirs. */
+static void handle_buffer_frame_done(struct wl_listener *listener, void *data) {
+	struct city_view *view = wl_container_of(listener, view, buffer_frame_done);
+	struct wlr_scene_frame_done_event *event = data;
+	struct wlr_surface *surface = city_view_surface(view);
+	if (surface != NULL) {
+		wlr_surface_for_each_surface(surface, send_frame_done, &event->when);
+	}
+}
+
+static void mark_sampled(struct wlr_surface *surface, int sx, int sy, void *data) {
+	wlr_presentation_surface_textured_on_output(surface, data);
+}
+
+static void handle_buffer_sampled(struct wl_listener *listener, void *data) {
+	struct city_view *view = wl_container_of(listener, view, buffer_sampled);
+	struct wlr_scene_output_sample_event *event = data;
+	struct wlr_surface *surface = city_view_surface(view);
+	if (surface != NULL && view->buffer->primary_output == event->output) {
+		wlr_surface_for_each_surface(surface, mark_sampled, event->output->output);
+	}
+}
+
+bool city_view_show_buffer(
+	struct city_view *view, struct wlr_buffer *buffer, const pixman_region32_t *damage) {
+	if (view->buffer == NULL) {
+		view->buffer = wlr_scene_buffer_create(view->content, NULL);
+		if (view->buffer == NULL) {
+			return false;
+		}
+		view->buffer_frame_done.notify = handle_buffer_frame_done;
+		wl_signal_add(&view->buffer->events.frame_done, &view->buffer_frame_done);
+		view->buffer_sampled.notify = handle_buffer_sampled;
+		wl_signal_add(&view->buffer->events.output_sample, &view->buffer_sampled);
+		if (view->surfaces != NULL) {
+			city_surface_tree_set_enabled(view->surfaces, false);
+		}
+		damage = NULL;
+	}
+	wlr_scene_buffer_set_buffer_with_damage(view->buffer, buffer, damage);
+	city_view_update(view);
+	return true;
+}
+
+void city_view_show_surface(struct city_view *view) {
+	if (view->buffer == NULL) {
+		return;
+	}
+	wl_list_remove(&view->buffer_frame_done.link);
+	wl_list_remove(&view->buffer_sampled.link);
+	wlr_scene_node_destroy(&view->buffer->node);
+	view->buffer = NULL;
+	if (view->surfaces != NULL) {
+		city_surface_tree_set_enabled(view->surfaces, true);
+	}
+}
+
+/* Place and size. */
+
+struct city_box city_view_box(const struct city_view *view) {
+	return (struct city_box){view->cx, view->cy, view->width, view->height};
+}
+
+struct city_box city_view_outer_box(const struct city_view *view) {
+	struct city_box box = city_view_box(view);
+	if (view->framed && !view->fullscreen) {
+		box.cx -= CITY_BORDER;
+		box.width += 2 * CITY_BORDER;
+		box.cy -= CITY_TITLEBAR;
+		box.height += CITY_TITLEBAR + CITY_BORDER;
+	}
+	return box;
+}
+
+struct wlr_box city_view_output_box(const struct city_view *view) {
+	return city_map_box(&view->server->camera, city_view_box(view));
+}
+
+struct city_output *city_view_main_output(const struct city_view *view) {
+	struct wlr_box box = city_view_output_box(view);
+	struct city_output *output, *best = NULL;
+	long best_area = 0;
+	wl_list_for_each(output, &view->server->outputs, link) {
+		struct wlr_box screen = city_output_box(output), seen;
+		if (!wlr_box_intersection(&seen, &box, &screen)) {
+			continue;
+		}
+		long area = (long)seen.width * seen.height;
+		if (area > best_area) {
+			best_area = area;
+			best = output;
+		}
+	}
+	return best;
+}
+
+bool city_view_is_visible(const struct city_view *view) {
+	return view->shown && !view->minimized && city_view_main_output(view) != NULL;
+}
+
+static void announce_moved(struct city_view *view) {
+	if (view->district != NULL) {
+		city_ground_update_districts(view->server);
+	}
+	wl_signal_emit_mutable(&view->events.moved, view);
+	city_seat_scene_changed(view->server->seat);
+}
+
+void city_view_set_place(struct city_view *view, double cx, double cy) {
+	if (view->cx == cx && view->cy == cy) {
+		return;
+	}
+	view->cx = cx;
+	view->cy = cy;
+	city_view_update(view);
+	announce_moved(view);
+}
+
+/* The anchor holds until the client has drawn the last size that was asked for. */
+static void drop_anchor(struct city_view *view) {
+	if (!view->resizing && view->width == view->requested_width &&
+		view->height == view->requested_height) {
+		view->anchor_edges = 0;
+	}
+}
+
+void city_view_set_size(struct city_view *view, int width, int height) {
+	if (view->width == width && view->height == height) {
+		return;
+	}
+	if ((view->anchor_edges & WLR_EDGE_LEFT) != 0) {
+		view->cx += view->width - width;
+	}
+	if ((view->anchor_edges & WLR_EDGE_TOP) != 0) {
+		view->cy += view->height - height;
+	}
+	view->width = width;
+	view->height = height;
+	drop_anchor(view);
+	city_view_update(view);
+	announce_moved(view);
+}
+
+static int limit(int value, int min, int max) {
+	value = max > 0 && value > max ? max : value;
+	value = value < min ? min : value;
+	return value < 1 ? 1 : value > 16384 ? 16384 : value;
+}
+
+void city_view_request_size(struct city_view *view, int width, int height) {
+	int min_width = 0, min_height = 0, max_width = 0, max_height = 0;
+	if (view->impl->limits != NULL) {
+		view->impl->limits(view, &min_width, &min_height, &max_width, &max_height);
+	}
+	view->requested_width = limit(width, min_width, max_width);
+	view->requested_height = limit(height, min_height, max_height);
+	if (view->impl->configure != NULL) {
+		view->impl->configure(view, view->requested_width, view->requested_height);
+	}
+}
+
+void city_view_begin_resize(struct city_view *view, uint32_t edges) {
+	view->anchor_edges = edges;
+	view->resizing = true;
+	view->requested_width = view->width;
+	view->requested_height = view->height;
+	if (view->impl->set_resizing != NULL) {
+		view->impl->set_resizing(view, true);
+	}
+}
+
+void city_view_end_resize(struct city_view *view) {
+	view->resizing = false;
+	drop_anchor(view);
+	if (view->impl->set_resizing != NULL) {
+		view->impl->set_resizing(view, false);
+	}
+}
+
+bool city_view_is_covering(const struct city_view *view) {
+	if (!view->fullscreen || view->server->focused != view || view->server->camera.zoom != 1) {
+		return false;
+	}
+	struct wlr_box box = city_view_output_box(view);
+	struct city_output *output;
+	wl_list_for_each(output, &view->server->outputs, link) {
+		struct wlr_box screen = city_output_box(output);
+		if (box.x == screen.x && box.y == screen.y) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void city_view_update(struct city_view *view) {
+	struct city_server *server = view->server;
+	bool drawn = view->shown && !view->minimized;
+	wlr_scene_node_set_enabled(&view->tree->node, drawn);
+	if (!drawn) {
+		return;
+	}
+	struct wlr_scene_tree *layer =
+		city_view_is_covering(view) ? server->layers.fullscreen : server->layers.views;
+	if (view->tree->node.parent != layer) {
+		wlr_scene_node_reparent(&view->tree->node, layer);
+	}
+
+	const struct city_camera *camera = &server->camera;
+	struct wlr_box box = city_view_output_box(view);
+	wlr_scene_node_set_position(&view->tree->node, box.x, box.y);
+	if (view->surfaces != NULL) {
+		double ox, oy;
+		city_map_to_output(
+			camera, view->cx - view->offset_sx, view->cy - view->offset_sy, &ox, &oy);
+		city_surface_tree_place(view->surfaces, ox, oy, camera->zoom, box.x, box.y);
+	}
+	if (view->buffer != NULL) {
+		bool seen = box.width > 0 && box.height > 0;
+		wlr_scene_node_set_enabled(&view->buffer->node, seen);
+		if (seen) {
+			wlr_scene_buffer_set_dest_size(view->buffer, box.width, box.height);
+		}
+	}
+	city_view_update_frame(view, box);
+	if (view->impl->placed != NULL) {
+		view->impl->placed(view);
+	}
+}
+
+void city_views_update(struct city_server *server) {
+	struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		city_view_update(view);
+	}
+}
+
+/* On and off the map. */
+
+void city_view_show(struct city_view *view, const struct city_box *place) {
+	if (view->shown) {
+		return;
+	}
+	struct city_box box;
+	if (place != NULL) {
+		box = *place;
+	} else {
+		box = city_view_find_place(view->server, view->width, view->height);
+	}
+	view->cx = box.cx;
+	view->cy = box.cy;
+	view->shown = true;
+	city_view_update(view);
+	wl_signal_emit_mutable(&view->server->events.view_mapped, view);
+	announce_moved(view);
+}
+
+void city_view_hide(struct city_view *view) {
+	if (!view->shown) {
+		return;
+	}
+	struct city_server *server = view->server;
+	wl_signal_emit_mutable(&server->events.view_unmapped, view);
+	view->shown = false;
+	city_view_update(view);
+	if (view->district != NULL) {
+		city_ground_update_districts(server);
+	}
+	city_seat_forget_view(server->seat, view);
+	if (server->focused == view) {
+		city_server_focus(server, city_view_cycle(server, 1), false);
+	}
+	city_seat_scene_changed(server->seat);
+}
+
+/* States. */
+
+void city_view_set_framed(struct city_view *view, bool framed) {
+	if (view->framed != framed) {
+		view->framed = framed;
+		city_view_update(view);
+	}
+}
+
+/* Gives the content the size of the screen, round the place that it had; `look` brings the camera
+ * there, so that it fills the screen indeed. */
+static void set_filled(struct city_view *view, bool look) {
+	struct city_server *server = view->server;
+	struct city_output *output = city_server_focused_output(server);
+	if (output == NULL) {
+		return;
+	}
+	struct wlr_box target = view->fullscreen ? city_output_box(output) : output->usable;
+	if (!view->fullscreen && view->framed) {
+		target.x += CITY_BORDER;
+		target.width -= 2 * CITY_BORDER;
+		target.y += CITY_TITLEBAR;
+		target.height -= CITY_TITLEBAR + CITY_BORDER;
+	}
+	struct city_box old = view->restore;
+	double cx = round(old.cx + old.width / 2 - target.width / 2.0);
+	double cy = round(old.cy + old.height / 2 - target.height / 2.0);
+	view->anchor_edges = 0;
+	city_view_set_place(view, cx, cy);
+	city_view_request_size(view, target.width, target.height);
+	if (look) {
+		city_map_go(server, cx - target.x, cy - target.y, 1);
+	}
+}
+
+void city_views_refit(struct city_server *server) {
+	/* The camera is not moved on somebody else's behalf. */
+	struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		if (view->shown && (view->fullscreen || view->maximized)) {
+			set_filled(view, view == server->focused);
+		}
+	}
+}
+
+static void set_filling(struct city_view *view, bool fullscreen, bool maximized) {
+	bool was = view->fullscreen || view->maximized;
+	bool becomes = fullscreen || maximized;
+	if (!was && becomes) {
+		view->restore = city_view_box(view);
+	}
+	if (view->fullscreen != fullscreen) {
+		view->fullscreen = fullscreen;
+		if (view->impl->set_fullscreen != NULL) {
+			view->impl->set_fullscreen(view, fullscreen);
+		}
+	}
+	if (view->maximized != maximized) {
+		view->maximized = maximized;
+		if (view->impl->set_maximized != NULL) {
+			view->impl->set_maximized(view, maximized);
+		}
+	}
+	if (becomes) {
+		set_filled(view, true);
+	} else if (was) {
+		city_view_set_place(view, view->restore.cx, view->restore.cy);
+		city_view_request_size(view, (int)view->restore.width, (int)view->restore.height);
+	}
+	city_view_update(view);
+	wl_signal_emit_mutable(&view->events.states, view);
+}
+
+void city_view_set_fullscreen(struct city_view *view, bool fullscreen) {
+	if (view->fullscreen != fullscreen) {
+		set_filling(view, fullscreen, view->maximized);
+	}
+}
+
+void city_view_set_maximized(struct city_view *view, bool maximized) {
+	if (view->maximized != maximized) {
+		set_filling(view, view->fullscreen, maximized);
+	}
+}
+
+void city_view_set_minimized(struct city_view *view, bool minimized) {
+	struct city_server *server = view->server;
+	if (view->minimized == minimized) {
+		return;
+	}
+	view->minimized = minimized;
+	city_view_update(view);
+	wl_signal_emit_mutable(&view->events.states, view);
+	if (minimized && server->focused == view) {
+		city_server_focus(server, city_view_cycle(server, 1), false);
+	}
+	city_seat_scene_changed(server->seat);
+}
+
+void city_view_close(struct city_view *view) {
+	if (view->impl->close != NULL) {
+		view->impl->close(view);
+	}
+}
+
+void city_view_title_changed(struct city_view *view) {
+	city_view_update(view);
+	wl_signal_emit_mutable(&view->events.title, view);
+}
+
+const char *city_view_title(struct city_view *view) {
+	const char *title = view->impl->title == NULL ? NULL : view->impl->title(view);
+	return title == NULL ? "" : title;
+}
+
+const char *city_view_app_id(struct city_view *view) {
+	const char *app_id = view->impl->app_id == NULL ? NULL : view->impl->app_id(view);
+	return app_id == NULL ? "" : app_id;
+}
+
+void city_view_set_badge(struct city_view *view, enum city_badge_kind kind, const char *text) {
+	if (text == NULL || text[0] == '\0') {
+		kind = CITY_BADGE_NONE;
+	}
+	char *copy = kind == CITY_BADGE_NONE ? NULL : strdup(text);
+	if (kind != CITY_BADGE_NONE && copy == NULL) {
+		return;
+	}
+	free(view->badge_text);
+	view->badge_text = copy;
+	view->badge_kind = kind;
+	city_view_update(view);
+}
+
+void city_view_set_district(struct city_view *view, const char *name) {
+	char *copy = name == NULL ? NULL : strdup(name);
+	free(view->district);
+	view->district = copy;
+	city_ground_update_districts(view->server);
+}
+
+struct wlr_surface *city_view_surface_at(
+	struct city_view *view, double tx, double ty, double *sx, double *sy) {
+	struct wlr_surface *surface = city_view_surface(view);
+	if (surface == NULL) {
+		return NULL;
+	}
+	return wlr_surface_surface_at(
+		surface, tx + view->offset_sx, ty + view->offset_sy, sx, sy);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* What the city draws round and over a view: frame, title and badge. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wlr/types/wlr_scene.h>
+
+#include "compositor/config.h"
+#include "compositor/label.h"
+#include "compositor/server.h"
+#include "compositor/theme.h"
+#include "compositor/view.h"
+
+/* Below this height of the title bar its text would not be legible. */
+#define TITLE_MIN 14
+/* Names on the map, where frames have no room for a title. */
+#define NAME_SIZE 12
+#define NAME_MIN_WIDTH 48
+#define BADGE_MIN_WIDTH 80
+#define TITLE_MAX_SIZE 30
+
+enum { TOP, LEFT, RIGHT, BOTTOM };
+
+static void set_bar(struct city_view *view, int which, struct wlr_box box, uint32_t rgba) {
+	float color[4];
+	city_color_float(rgba, color);
+	struct wlr_scene_rect **bar = &view->bars[which];
+	if (*bar == NULL) {
+		*bar = wlr_scene_rect_create(view->frame, 0, 0, color);
+		if (*bar == NULL) {
+			return;
+		}
+	}
+	if (memcmp((*bar)->color, color, sizeof(color)) != 0) {
+		wlr_scene_rect_set_color(*bar, color);
+	}
+	wlr_scene_rect_set_size(*bar, box.width, box.height);
+	wlr_scene_node_set_position(&(*bar)->node, box.x, box.y);
+}
+
+static const char *shown_title(struct city_view *view) {
+	const char *title = city_view_title(view);
+	return title[0] != '\0' ? title : city_view_app_id(view);
+}
+
+static void update_title(struct city_view *view, int width, int bar) {
+	const struct city_server *server = view->server;
+	bool in_bar = bar >= TITLE_MIN;
+	if (view->title_label == NULL) {
+		view->title_label = city_label_create(view->frame);
+	}
+	bool shown = (in_bar || width >= NAME_MIN_WIDTH) && width > 24;
+	city_label_set_enabled(view->title_label, shown);
+	if (!shown) {
+		return;
+	}
+	double size = fmin(CITY_FONT_SIZE * server->camera.zoom, TITLE_MAX_SIZE);
+	struct city_label_style style = {
+		.font = server->config->font,
+		.size = in_bar ? (int)round(size) : NAME_SIZE,
+		.color = view->active ? CITY_COLOR_FOCUS_TEXT : CITY_COLOR_FRAME_TEXT,
+		.pad_x = 8,
+		.max_width = width,
+		.max_lines = 1,
+	};
+	city_label_set(view->title_label, shown_title(view), &style, server->label_scale);
+	int height = city_label_height(view->title_label);
+	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
+	city_label_set_position(view->title_label, 0, y);
+}
+
+static void update_badge(struct city_view *view, struct wlr_box content) {
+	bool shown = view->badge_kind != CITY_BADGE_NONE && content.width >= BADGE_MIN_WIDTH &&
+		     content.height >= 2 * NAME_SIZE;
+	if (!shown) {
+		city_label_destroy(view->badge);
+		view->badge = NULL;
+		return;
+	}
+	if (view->badge == NULL) {
+		view->badge = city_label_create(view->tree);
+		if (view->badge == NULL) {
+			return;
+		}
+	}
+	static const uint32_t backgrounds[] = {
+		[CITY_BADGE_INFO] = CITY_COLOR_BADGE_INFO,
+		[CITY_BADGE_WARN] = CITY_COLOR_BADGE_WARN,
+		[CITY_BADGE_ERROR] = CITY_COLOR_BADGE_ERROR,
+	};
+	/* At most half of the content is covered. */
+	int lines = (content.height / 2 - 12) / (CITY_FONT_SIZE + 3);
+	struct city_label_style style = {
+		.font = CITY_FONT_MONO,
+		.size = CITY_FONT_SIZE,
+		.color = CITY_COLOR_BADGE_TEXT,
+		.background = backgrounds[view->badge_kind],
+		.pad_x = 10,
+		.pad_y = 6,
+		.max_width = content.width,
+		.max_lines = lines < 1 ? 1 : lines,
+		.fill_width = true,
+	};
+	city_label_set(view->badge, view->badge_text, &style, view->server->label_scale);
+	city_label_set_position(
+		view->badge, 0, content.height - city_label_height(view->badge));
+	struct wlr_scene_buffer *node = city_label_node(view->badge);
+	if (node != NULL) {
+		wlr_scene_node_raise_to_top(&node->node);
+	}
+}
+
+void city_view_update_frame(struct city_view *view, struct wlr_box content) {
+	update_badge(view, content);
+	bool framed = view->framed && !view->fullscreen && content.width > 0;
+	wlr_scene_node_set_enabled(&view->frame->node, framed);
+	if (!framed) {
+		return;
+	}
+	const struct city_config *config = view->server->config;
+	double zoom = view->server->camera.zoom;
+	uint32_t color = view->active ? config->color_focus : config->color_frame;
+	int border = (int)round(CITY_BORDER * zoom), bar = (int)round(CITY_TITLEBAR * zoom);
+	border = border < 1 ? 1 : border;
+	/* Where the title has no room the frame is as thin above as elsewhere. */
+	bar = bar < TITLE_MIN ? border : bar;
+
+	int w = content.width, h = content.height;
+	set_bar(view, TOP, (struct wlr_box){-border, -bar, w + 2 * border, bar}, color);
+	set_bar(view, LEFT, (struct wlr_box){-border, 0, border, h}, color);
+	set_bar(view, RIGHT, (struct wlr_box){w, 0, border, h}, color);
+	set_bar(view, BOTTOM, (struct wlr_box){-border, h, w + 2 * border, border}, color);
+	update_title(view, w, bar);
+}
+
+void city_view_finish_frame(struct city_view *view) {
+	city_label_destroy(view->title_label);
+	city_label_destroy(view->badge);
+	view->title_label = NULL;
+	view->badge = NULL;
+}
