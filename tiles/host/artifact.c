@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "host.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
+	if (!elf_inspect(artifact_fd, &host->report) || !elf_resolve(&host->report)) {
+		snprintf(why, why_size, "%s", host->report.why);
+		return false;
+	}
+	/* Used once in the life of this process: the loader compares paths before it looks at files. */
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", artifact_fd);
+	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!object) {
+		const char *error = dlerror();
+		snprintf(why, why_size, "cannot be loaded: %s", error ? error : "no reason given");
+		return false;
+	}
+	host->descriptor = dlsym(object, TILE_SYMBOL);
+	if (!host->descriptor || !host->descriptor->ops) {
+		snprintf(why, why_size, "cannot be loaded: no %s in it", TILE_SYMBOL);
+		return false;
+	}
+	host->ops = host->descriptor->ops;
+	/* Until the compositor says otherwise. */
+	host->width = host->width ? host->width : host->descriptor->default_width;
+	host->height = host->height ? host->height : host->descriptor->default_height;
+	return true;
+}
+
+bool host_warm(struct host *host, char *why, size_t why_size) {
+	uint32_t count = host->descriptor->cell_count;
+	host->cells = calloc(count + 1, sizeof(*host->cells));
+	host->cell_counts = calloc(count + 1, sizeof(*host->cell_counts));
+	host->cell_fresh = calloc(count + 1, sizeof(*host->cell_fresh));
+	if (!host->cells || !host->cell_counts || !host->cell_fresh) {
+		snprintf(why, why_size, "out of memory");
+		return false;
+	}
+	if (!host->ops->warm) {
+		return true;
+	}
+	host->last_log[0] = 0;
+	host_begin(host, "warm");
+	bool ok = host->ops->warm(&host->tile);
+	host_end(host);
+	if (!ok) {
+		snprintf(why, why_size, "%s",
+			*host->last_log ? host->last_log : "warm failed without a reason");
+	}
+	return ok;
+}
+
+static void print_json_string(const char *string) {
+	putchar('"');
+	for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
+		if (*c == '"' || *c == '\\') {
+			printf("\\%c", *c);
+		} else if (*c < 0x20) {
+			printf("\\u%04x", *c);
+		} else {
+			putchar(*c);
+		}
+	}
+	putchar('"');
+}
+
+static void print_json_member(const char *name, const char *value) {
+	printf(",\"%s\":", name);
+	print_json_string(value);
+}
+
+static void print_json(const char *path, const struct elf_report *report) {
+	const struct tile_descriptor *tile = &report->tile;
+	printf("{\"file\":");
+	print_json_string(path);
+	printf(",\"ok\":%s", *report->why ? "false" : "true");
+	if (*report->why) {
+		print_json_member("why", report->why);
+		puts("}");
+		return;
+	}
+	print_json_member("name", tile->name);
+	print_json_member("role", tile->role);
+	print_json_member("summary", tile->summary);
+	print_json_member("build_id", report->build_id);
+	printf(",\"abi\":%u,\"bytes\":%zu,\"capabilities\":%lu,\"width\":%d,\"height\":%d",
+		tile->abi_version, report->size, (unsigned long)tile->capabilities,
+		tile->default_width, tile->default_height);
+	printf(",\"cells\":[");
+	for (uint32_t i = 0; i < tile->cell_count; i++) {
+		const struct vat_cell_decl *cell = &tile->cells[i];
+		printf("%s{\"name\":", i ? "," : "");
+		print_json_string(cell->name);
+		print_json_member("scope", cell->scope ? cell->scope : "");
+		printf(",\"count\":%lu,\"stride\":%u,\"version\":%u,\"reset\":\"%s\",\"fields\":[",
+			(unsigned long)cell->count, cell->stride, cell->version,
+			vat_reset_policy_name(cell->reset));
+		for (uint32_t n = 0; n < cell->field_count; n++) {
+			const struct vat_field *field = &cell->fields[n];
+			printf("%s{\"id\":%u,\"name\":", n ? "," : "", field->id);
+			print_json_string(field->name);
+			print_json_member("type", vat_type_name(field->type));
+			printf(",\"count\":%u,\"offset\":%u}", field->count, field->offset);
+		}
+		printf("]}");
+	}
+	printf("],\"imports\":[");
+	for (size_t i = 0; i < report->import_count; i++) {
+		printf("%s", i ? "," : "");
+		print_json_string(report->imports[i]);
+	}
+	puts("]}");
+}
+
+static void print_text(const struct elf_report *report) {
+	const struct tile_descriptor *tile = &report->tile;
+	printf("%s: %s\n", tile->name, tile->summary);
+	if (strcmp(tile->name, tile->role) != 0) {
+		printf("role %s\n", tile->role);
+	}
+	printf("ABI %u, %zu bytes, build %s, %d x %d\n", tile->abi_version, report->size,
+		*report->build_id ? report->build_id : "unnamed", tile->default_width,
+		tile->default_height);
+	printf("asks for:%s%s%s%s%s\n", tile->capabilities & TILE_CAP_PTY ? " pty" : "",
+		tile->capabilities & TILE_CAP_CLIPBOARD ? " clipboard" : "",
+		tile->capabilities & TILE_CAP_OPEN_URI ? " links" : "",
+		tile->capabilities & TILE_CAP_BACKGROUND ? " background" : "",
+		tile->capabilities ? "" : " nothing");
+	for (uint32_t i = 0; i < tile->cell_count; i++) {
+		const struct vat_cell_decl *cell = &tile->cells[i];
+		printf("cell %s%s%s: %lu of %u bytes, version %u, %s\n", cell->name,
+			cell->scope && *cell->scope ? "/" : "", cell->scope ? cell->scope : "",
+			(unsigned long)cell->count, cell->stride, cell->version,
+			vat_reset_policy_name(cell->reset));
+		for (uint32_t n = 0; n < cell->field_count; n++) {
+			const struct vat_field *field = &cell->fields[n];
+			printf("  %u %s: %s", field->id, field->name, vat_type_name(field->type));
+			printf(field->count > 1 ? "[%u]\n" : "\n", field->count);
+		}
+	}
+}
+
+int host_check_file(const char *path, bool json) {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct elf_report report = {0};
+	if (fd < 0) {
+		snprintf(report.why, sizeof(report.why), "cannot be opened: %s", strerror(errno));
+	} else if (elf_inspect(fd, &report)) {
+		elf_resolve(&report);
+	}
+	if (json) {
+		print_json(path, &report);
+	} else if (!*report.why) {
+		print_text(&report);
+	}
+	if (*report.why && !json) {
+		fprintf(stderr, "source-city-tile: %s: %s\n", path, report.why);
+	}
+	int status = *report.why ? 1 : 0;
+	elf_report_finish(&report);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return status;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "elf_image.h"
+
+#include <string.h>
+
+#define SUMMARY_SIZE 256
+#define PORTS_MAX 256
+
+/* Replace a pointer of the image (an address from 0) by a copy of the string that it points to. */
+static bool copy_string(struct elf_image *image, const char **string, size_t limit,
+	bool may_be_null, const char *what) {
+	uint64_t address = (uintptr_t)*string;
+	*string = NULL;
+	if (address == 0) {
+		return may_be_null ? true : elf_fail(image, "the descriptor has no %s", what);
+	}
+	const char *found = elf_string_at(image, address, limit);
+	if (!found) {
+		return elf_fail(image, "the %s in the descriptor is no string of less than %zu bytes", what,
+			limit);
+	}
+	char *copy = elf_report_alloc(image->report, strlen(found) + 1);
+	if (!copy) {
+		return elf_fail(image, "out of memory");
+	}
+	strcpy(copy, found);
+	*string = copy;
+	return true;
+}
+
+static void *copy_table(struct elf_image *image, const void *pointer, size_t count, size_t size,
+	const char *what) {
+	const void *found = elf_at(image, (uintptr_t)pointer, count * size);
+	if (!pointer || !found) {
+		elf_fail(image, "the %s in the descriptor are out of bounds", what);
+		return NULL;
+	}
+	void *copy = elf_report_alloc(image->report, count * size);
+	if (!copy) {
+		elf_fail(image, "out of memory");
+		return NULL;
+	}
+	memcpy(copy, found, count * size);
+	return copy;
+}
+
+static bool copy_cells(struct elf_image *image, struct tile_descriptor *tile) {
+	if (tile->cell_count == 0) {
+		tile->cells = NULL;
+		return true;
+	}
+	if (tile->cell_count > VAT_CELLS_MAX) {
+		return elf_fail(image, "the descriptor has %u cells, of at most %u", tile->cell_count,
+			VAT_CELLS_MAX);
+	}
+	struct vat_cell_decl *cells =
+		copy_table(image, tile->cells, tile->cell_count, sizeof(*cells), "cells");
+	if (!cells) {
+		return false;
+	}
+	tile->cells = cells;
+	for (uint32_t i = 0; i < tile->cell_count; i++) {
+		struct vat_cell_decl *cell = &cells[i];
+		if (!copy_string(image, &cell->name, VAT_NAME_SIZE, false, "name of a cell") ||
+			!copy_string(image, &cell->scope, VAT_SCOPE_SIZE, true, "scope of a cell")) {
+			return false;
+		}
+		if (cell->field_count > VAT_FIELDS_MAX) {
+			return elf_fail(image, "cell %s has %u fields, of at most %u", cell->name,
+				cell->field_count, VAT_FIELDS_MAX);
+		}
+		if (cell->field_count == 0) {
+			cell->fields = NULL;
+			continue;
+		}
+		struct vat_field *fields = copy_table(
+			image, cell->fields, cell->field_count, sizeof(*fields), "fields of a cell");
+		if (!fields) {
+			return false;
+		}
+		cell->fields = fields;
+		for (uint32_t n = 0; n < cell->field_count; n++) {
+			if (!copy_string(image, &fields[n].name, VAT_FIELD_SIZE, false, "name of a field")) {
+				return false;
+			}
+		}
+	}
+	struct vat_error error;
+	if (vat_decls_check(tile->cells, tile->cell_count, &error) < 0) {
+		return elf_fail(image, "%s", error.text);
+	}
+	return true;
+}
+
+static bool copy_ports(struct elf_image *image, struct tile_descriptor *tile) {
+	if (tile->port_count == 0) {
+		tile->ports = NULL;
+		return true;
+	}
+	if (tile->port_count > PORTS_MAX) {
+		return elf_fail(image, "the descriptor has %u ports, of at most %u", tile->port_count,
+			PORTS_MAX);
+	}
+	struct tile_port *ports =
+		copy_table(image, tile->ports, tile->port_count, sizeof(*ports), "ports");
+	if (!ports) {
+		return false;
+	}
+	tile->ports = ports;
+	for (uint32_t i = 0; i < tile->port_count; i++) {
+		if (!copy_string(image, &ports[i].name, VAT_NAME_SIZE, false, "name of a port") ||
+			!copy_string(image, &ports[i].kind, VAT_NAME_SIZE, false, "kind of a port")) {
+			return false;
+		}
+		if (!vat_name_valid(ports[i].name) ||
+			(ports[i].direction != TILE_PORT_IN && ports[i].direction != TILE_PORT_OUT)) {
+			return elf_fail(image, "port %u has a wrong name or direction", i);
+		}
+	}
+	return true;
+}
+
+static bool check_operation(struct elf_image *image, const void *function, const char *name) {
+	const Elf64_Phdr *segment = elf_segment_at(image, (uintptr_t)function, 1);
+	if (!segment || !(segment->p_flags & PF_X)) {
+		return elf_fail(image, "the operation %s is no code of this file", name);
+	}
+	return true;
+}
+
+static bool check_ops(struct elf_image *image, const struct tile_descriptor *tile) {
+	struct tile_ops ops;
+	const void *found = elf_at(image, (uintptr_t)tile->ops, sizeof(ops));
+	if (!tile->ops || !found) {
+		return elf_fail(image, "the descriptor has no operations");
+	}
+	memcpy(&ops, found, sizeof(ops));
+	const struct {
+		const void *function;
+		const char *name;
+		bool needed;
+	} all[] = {
+		{(const void *)ops.warm, "warm", false},
+		{(const void *)ops.attach, "attach", true},
+		{(const void *)ops.update, "update", false},
+		{(const void *)ops.draw, "draw", true},
+		{(const void *)ops.input, "input", false},
+		{(const void *)ops.stream_ready, "stream_ready", false},
+		{(const void *)ops.quiesce, "quiesce", false},
+		{(const void *)ops.check, "check", false},
+		{(const void *)ops.detach, "detach", false},
+	};
+	static_assert(sizeof(all) / sizeof(all[0]) * sizeof(void *) == sizeof(ops));
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!all[i].function && all[i].needed) {
+			return elf_fail(image, "the tile has no operation %s", all[i].name);
+		}
+		if (all[i].function && !check_operation(image, all[i].function, all[i].name)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool find_descriptor(struct elf_image *image, Elf64_Sym *symbol) {
+	for (size_t i = 1; i < image->symbol_count; i++) {
+		elf_symbol(image, i, symbol);
+		const char *name = elf_symbol_name(image, symbol);
+		if (symbol->st_shndx != SHN_UNDEF && name && strcmp(name, TILE_SYMBOL) == 0) {
+			return true;
+		}
+	}
+	return elf_fail(image, "no tile: it exports no %s (see TILE_EXPORT in tile.h)", TILE_SYMBOL);
+}
+
+bool elf_read_descriptor(struct elf_image *image) {
+	Elf64_Sym symbol;
+	if (!find_descriptor(image, &symbol)) {
+		return false;
+	}
+	struct tile_descriptor tile = {0};
+	const size_t start = offsetof(struct tile_descriptor, name);
+	const void *found = elf_at(image, symbol.st_value, start);
+	if (!found) {
+		return elf_fail(image, "the descriptor is out of bounds");
+	}
+	memcpy(&tile, found, start);
+	if (tile.magic != TILE_MAGIC) {
+		return elf_fail(image, "%s is no tile descriptor: its magic is wrong", TILE_SYMBOL);
+	}
+	if (tile.abi_version != TILE_ABI_VERSION) {
+		return elf_fail(image,
+			"built for version %u of the tile ABI, this city has version %u; build it again "
+			"with this city's tile.h",
+			tile.abi_version, TILE_ABI_VERSION);
+	}
+	found = elf_at(image, symbol.st_value, sizeof(tile));
+	if (tile.size != sizeof(tile) || !found) {
+		return elf_fail(image, "the descriptor has %u bytes in place of %zu", tile.size,
+			sizeof(tile));
+	}
+	memcpy(&tile, found, sizeof(tile));
+	if (!check_ops(image, &tile) ||
+		!copy_string(image, &tile.name, VAT_NAME_SIZE, false, "name") ||
+		!copy_string(image, &tile.role, VAT_NAME_SIZE, true, "role") ||
+		!copy_string(image, &tile.summary, SUMMARY_SIZE, true, "summary")) {
+		return false;
+	}
+	if (!vat_name_valid(tile.name) || (tile.role && !vat_name_valid(tile.role))) {
+		return elf_fail(image, "the name or role in the descriptor is no valid name "
+				       "(lower-case letters, digits, '.', '_', '-')");
+	}
+	tile.role = tile.role ? tile.role : tile.name;
+	tile.summary = tile.summary ? tile.summary : "";
+	if (tile.default_width < 0 || tile.default_height < 0 || tile.default_width > 32768 ||
+		tile.default_height > 32768) {
+		return elf_fail(image, "a default size of %dx%d", tile.default_width,
+			tile.default_height);
+	}
+	if (!copy_cells(image, &tile) || !copy_ports(image, &tile)) {
+		return false;
+	}
+	tile.ops = NULL;
+	image->report->tile = tile;
+	return true;
+}

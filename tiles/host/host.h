@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source-city-tile: the process that runs one version of one tile.
+ *
+ * One thread. loop.c waits for the Wayland connection, the keeper, the timers and the streams that
+ * the tile watches, and calls the operations of the artifact; they are never re-entered, because no
+ * service that they call dispatches events.
+ *
+ * Life of a version: HOST_LOADING (checked, loaded, warmed beside the old version; the region is
+ * mapped read-only) -> HOST_READY -> HOST_LIVE (holds the epoch, writes its cells) -> HOST_YIELDED
+ * (read-only again; input is kept) -> the end, or HOST_LIVE again. HOST_FAILED waits for its end.
+ */
+#ifndef SOURCE_CITY_TILE_HOST_H
+#define SOURCE_CITY_TILE_HOST_H
+
+#include <pixman.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-client.h>
+#include <xkbcommon/xkbcommon-compose.h>
+#include <xkbcommon/xkbcommon.h>
+
+#include "tile_elf.h"
+#include "keeper/wire.h"
+#include "tile.h"
+#include "vat.h"
+
+#define HOST_NEVER UINT64_MAX
+#define HOST_STREAMS_MAX 64
+#define HOST_BUFFERS_MAX 3
+
+enum host_state {
+	HOST_LOADING,
+	HOST_READY,
+	HOST_LIVE,
+	HOST_YIELDED,
+	HOST_FAILED,
+};
+
+/* Values of source_city_tile_v1.failure. */
+enum host_step {
+	HOST_STEP_LOAD = 0,
+	HOST_STEP_WARM,
+	HOST_STEP_QUIESCE,
+	HOST_STEP_ATTACH,
+	HOST_STEP_CHECK,
+};
+
+struct host_buffer {
+	struct host *host;
+	struct wl_buffer *wl_buffer; /* NULL: this place of the pool is empty */
+	uint32_t *pixels;
+	size_t size;
+	int32_t width, height, stride;
+	bool busy; /* the compositor reads it */
+	pixman_region32_t stale; /* what changed since it was drawn, buffer pixels */
+};
+
+struct host_stream {
+	int fd; /* -1: this id is not in use */
+	char name[VAT_NAME_SIZE];
+	int pid; /* the child behind a PTY, or 0 */
+	bool read, write; /* what the tile watches */
+	bool at_end; /* nothing more will come */
+	bool child_ended;
+	bool told; /* TILE_INPUT_STREAM_END was delivered */
+	int status;
+	uint64_t drained_at; /* child_ended, but something holds the PTY open: when to stop waiting */
+	/* Bytes that a version which was rolled back had read; they come before those of the fd. */
+	char *replay;
+	size_t replay_size, replay_at;
+};
+
+struct host_input {
+	struct wl_list link; /* host.input_queue */
+	struct tile_input event;
+	char *text; /* what event.paste.text points to; owned */
+};
+
+struct host_keyboard {
+	struct wl_keyboard *wl_keyboard;
+	struct xkb_context *context;
+	struct xkb_keymap *keymap;   /* NULL until the compositor sent one */
+	struct xkb_state *state;
+	struct xkb_keymap *us_keymap;
+	struct xkb_compose_table *compose_table; /* NULL where the locale has none */
+	struct xkb_compose_state *compose;
+	xkb_mod_mask_t masks[8]; /* of the modifiers in the order of enum tile_modifier */
+	int32_t repeat_rate, repeat_delay; /* per second, ms */
+	uint32_t repeat_key; /* evdev; 0: nothing repeats */
+	uint64_t repeat_at;  /* HOST_NEVER: not */
+};
+
+struct host_pointer {
+	struct wl_pointer *wl_pointer;
+	struct wp_cursor_shape_device_v1 *shape;
+	bool inside;
+	double tx, ty;
+	uint32_t enter_serial;
+	enum tile_cursor cursor;
+	/* of the frame being received */
+	bool moved;
+	double scroll_x, scroll_y;
+	int32_t step_x, step_y;
+	bool scrolled;
+	/* counting clicks */
+	uint32_t last_button, last_time_ms, clicks;
+	double last_tx, last_ty;
+};
+
+struct host_transfer; /* selection.c: a read or write of a selection under way */
+
+struct host_role; /* how the surface is shown: as a tile of the city, or as a window */
+
+struct host {
+	struct tile tile; /* what operations are given; first, so that it can be turned back */
+	enum host_state state;
+	bool running; /* the loop goes on */
+	bool standalone;
+	int exit_status;
+	char name[KEEPER_NAME_SIZE];
+	struct keeper_message *assume; /* what we are; its text holds the options */
+	struct tile_time time;
+	const char *operation; /* being run, NULL between them; read by the crash handler */
+	char last_log[256];    /* the last error or warning of the tile: the reason when it fails */
+
+	/* artifact.c */
+	struct elf_report report;
+	const struct tile_descriptor *descriptor;
+	const struct tile_ops *ops;
+
+	/* state.c */
+	struct vat_region *region;
+	void **cells;
+	uint64_t *cell_counts;
+	bool *cell_fresh;
+	int undo_fd; /* -1 out of probation */
+	uint64_t clock_offset;
+	uint64_t state_bytes, migrated_bytes; /* of the last attach */
+	int journal_fd; /* streams read in probation; -1: none */
+	bool journaling;
+
+	/* loop.c */
+	uint64_t wake_at; /* HOST_NEVER: not */
+	int timer_fd;     /* CLOCK_BOOTTIME, for wake_at alone */
+	uint64_t timer_armed;
+
+	/* stream.c */
+	int keeper_fd; /* -1: none */
+	uint64_t keeper_request;
+	struct host_stream streams[HOST_STREAMS_MAX];
+	char *stream_scratch; /* system calls write here, never into cells */
+
+	/* surface.c */
+	struct wl_display *display;
+	struct wl_registry *registry;
+	struct wl_compositor *compositor;
+	struct wl_shm *shm;
+	struct wp_viewporter *viewporter;
+	struct wp_fractional_scale_manager_v1 *scale_manager;
+	struct wl_surface *surface;
+	struct wp_viewport *viewport; /* may be NULL */
+	struct wp_fractional_scale_v1 *fractional_scale; /* may be NULL */
+	const struct host_role *role;
+	struct wl_callback *frame; /* outstanding: the last frame has not been shown yet */
+	bool configured;
+	bool acknowledge; /* the next commit acknowledges configure_serial */
+	uint32_t configure_serial;
+	int32_t width, height; /* as configured last; the tile's follow at the next update point */
+	double scale;
+	struct host_buffer buffers[HOST_BUFFERS_MAX];
+	pixman_region32_t damage; /* to be drawn, buffer pixels */
+	bool commit_needed;	  /* an empty commit: to acknowledge a configure that changed nothing */
+
+	/* tile_role.c, standalone.c */
+	struct source_city_tile_manager_v1 *tile_manager;
+	struct source_city_tile_v1 *wl_tile;
+	struct xdg_wm_base *wm_base;
+	struct xdg_surface *xdg_surface;
+	struct xdg_toplevel *toplevel;
+	struct zxdg_decoration_manager_v1 *decoration_manager;
+
+	/* input.c, keyboard.c, pointer.c */
+	struct wl_list input_queue; /* host_input.link */
+	struct wl_seat *seat;
+	struct host_keyboard keyboard;
+	struct host_pointer pointer;
+	struct wp_cursor_shape_manager_v1 *shape_manager;
+	uint32_t input_serial; /* of the last event that a selection may be set for */
+
+	/* selection.c */
+	struct wl_data_device_manager *data_manager;
+	struct wl_data_device *data_device;
+	struct zwp_primary_selection_device_manager_v1 *primary_manager;
+	struct zwp_primary_selection_device_v1 *primary_device;
+	struct wl_list offers;    /* host_offer.link */
+	struct wl_list sources;   /* host_source.link */
+	struct wl_list transfers; /* host_transfer.link */
+};
+
+/* How the surface is shown. */
+struct host_role {
+	void (*ack_configure)(struct host *host, uint32_t serial);
+	void (*set_title)(struct host *host, const char *title);
+	void (*bell)(struct host *host);
+	void (*open_uri)(struct host *host, const char *uri);
+};
+
+static inline struct host *host_of(struct tile *tile) {
+	return (struct host *)tile;
+}
+
+/* ---- main.c */
+/* Put a host with nothing in it into a usable state. */
+void host_init(struct host *host);
+/* End everything in order: the tile's detach where it is due, then all that the host holds. */
+void host_finish(struct host *host);
+/* Map what every tile needs (fonts, keymaps), so that a spare is warm. */
+void host_prewarm(struct host *host);
+__attribute__((format(printf, 3, 4))) void host_log(
+	struct host *host, int level, const char *format, ...);
+
+/* ---- artifact.c */
+/* Check and load. False with one line in why. */
+bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size);
+bool host_warm(struct host *host, char *why, size_t why_size);
+int host_check_file(const char *path, bool json); /* --check; the exit status */
+
+/* ---- state.c */
+/* Map the region and try, without writing, whether the descriptor's cells fit it. */
+bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size);
+/* Take the epoch and run attach. undo_fd (owned from here on) or -1. */
+bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoch, int undo_fd,
+	char *why, size_t why_size);
+/* Give the cells up. False: the tile goes on. */
+bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t why_size);
+bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size);
+void host_state_settle(struct host *host);
+bool host_state_check(struct host *host, char *why, size_t why_size);
+bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count);
+void host_state_close(struct host *host);
+
+/* ---- operation.c: calls into the tile */
+uint64_t host_monotonic(void); /* CLOCK_MONOTONIC, ns */
+uint64_t host_now(const struct host *host); /* the tile's clock */
+void host_begin(struct host *host, const char *operation);
+void host_end(struct host *host);
+/* Run update if it is due. */
+void host_update_if_due(struct host *host);
+/* Whether a due update waits until the tile is seen again. */
+bool host_held_back(const struct host *host);
+
+/* ---- crash.c */
+void host_crash_install(struct host *host);
+
+/* ---- loop.c */
+void host_run(struct host *host);
+void host_quit(struct host *host, int status);
+
+/* ---- surface.c */
+bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size);
+void host_surface_configure(
+	struct host *host, uint32_t serial, int32_t width, int32_t height);
+/* Make buffers of the current size beforehand, their pages touched. */
+void host_surface_prepare(struct host *host);
+/* The configured size becomes the tile's; tells it when it runs. */
+void host_surface_apply_size(struct host *host);
+/* Draw and commit what is damaged, unless the last frame still waits to be shown. */
+void host_surface_draw(struct host *host, bool first);
+void host_surface_damage_all(struct host *host);
+void host_surface_finish(struct host *host);
+
+/* ---- buffer.c */
+/* A buffer of that size which the compositor does not read; NULL: none now. */
+struct host_buffer *host_buffer_get(struct host *host, int32_t width, int32_t height);
+void host_buffers_finish(struct host *host);
+
+/* ---- tile_role.c, standalone.c */
+extern const struct host_role host_tile_role;
+extern const struct host_role host_window_role;
+void host_tile_role_init(struct host *host);
+void host_tile_role_ready(struct host *host);
+void host_tile_role_failed(struct host *host, enum host_step step, const char *reason);
+void host_tile_role_finish(struct host *host);
+void host_window_role_init(struct host *host);
+void host_window_role_finish(struct host *host);
+int host_standalone(const char *path);
+/* A shell on a PTY of our own, for where there is no keeper. The master, or -1. */
+int host_private_pty(const struct keeper_message *request, int *pid);
+
+/* ---- input.c */
+void host_seat_bind(struct host *host, uint32_t name, uint32_t version);
+void host_seat_finish(struct host *host);
+/* Hand an event to the tile, or keep it until there is one. A paste's text is copied if kept. */
+void host_input(struct host *host, const struct tile_input *event);
+void host_input_flush(struct host *host);
+uint32_t host_modifiers(const struct host *host);
+
+/* ---- keyboard.c */
+void host_keyboard_prewarm(struct host_keyboard *keyboard);
+void host_keyboard_bind(struct host *host);
+void host_keyboard_repeat(struct host *host); /* repeat_at has come */
+void host_keyboard_release(struct host *host);
+void host_keyboard_finish(struct host *host);
+
+/* ---- pointer.c */
+void host_pointer_bind(struct host *host);
+void host_pointer_set_cursor(struct host *host, enum tile_cursor cursor);
+void host_pointer_release(struct host *host);
+
+/* ---- selection.c */
+void host_selection_bind(struct host *host); /* once seat and managers are there */
+void host_selection_set(struct host *host, bool primary, const char *text, size_t size);
+void host_selection_request(struct host *host, bool primary);
+/* The descriptors of transfers, from fds[count] on; handled by _dispatch. Returns the new count. */
+size_t host_selection_poll(struct host *host, struct pollfd *fds, size_t count, size_t size);
+void host_selection_dispatch(struct host *host, const struct pollfd *fds, size_t count);
+void host_selection_finish(struct host *host);
+
+/* ---- stream.c */
+int host_stream_claim(struct host *host, const char *name);
+int host_stream_pty(struct host *host, const char *name, const struct tile_pty_options *options);
+long host_stream_read(struct host *host, int stream, void *data, size_t size);
+long host_stream_write(struct host *host, int stream, const void *data, size_t size);
+void host_stream_watch(struct host *host, int stream, bool readable, bool writable);
+void host_stream_resize(struct host *host, int stream, const struct tile_pty_options *size);
+void host_stream_close(struct host *host, int stream);
+size_t host_stream_poll(struct host *host, struct pollfd *fds, size_t count, size_t size);
+void host_stream_dispatch(struct host *host, const struct pollfd *fds, size_t count);
+/* When a stream wants to be looked at again without its fd saying so; HOST_NEVER: not. */
+uint64_t host_stream_deadline(const struct host *host);
+void host_streams_finish(struct host *host);
+
+/* ---- journal.c: what streams gave in probation, for the version that may come back */
+void host_journal_open(struct host *host);
+void host_journal_begin(struct host *host);
+void host_journal_add(struct host *host, const char *stream, const void *data, size_t size);
+void host_journal_end(struct host *host);
+/* Give the streams of this version what the version that was rolled back had read. */
+void host_journal_replay(struct host *host);
+
+/* ---- keeper.c */
+/* Send a request and wait (bounded) for its answer. 0, or -1 with one line in why. */
+int host_keeper_call(struct host *host, struct keeper_message *request, const int *request_fds,
+	size_t request_fd_count, struct keeper_message *answer, int fds[KEEPER_FDS_MAX], char *why,
+	size_t why_size);
+void host_keeper_dispatch(struct host *host);
+
+/* ---- services.c */
+extern const struct tile_host host_services;
+
+#endif

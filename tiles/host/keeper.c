@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* The keeper answers in microseconds; more than this means that it is stuck. */
+#define KEEPER_PATIENCE_NS 2000000000ull
+
+static void handle_event(struct host *host, const struct keeper_message *message) {
+	if (message->type != KEEPER_STREAM_ENDED) {
+		city_log(CITY_LOG_WARN, host->name, "the keeper sent a message of type %u",
+			message->type);
+		return;
+	}
+	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
+		struct host_stream *stream = &host->streams[i];
+		if (stream->fd >= 0 && strcmp(stream->name, message->name) == 0) {
+			stream->child_ended = true;
+			stream->status = message->status;
+			return;
+		}
+	}
+}
+
+static void lost_keeper(struct host *host) {
+	city_log(CITY_LOG_WARN, host->name, "the keeper is gone");
+	close(host->keeper_fd);
+	host->keeper_fd = -1;
+}
+
+void host_keeper_dispatch(struct host *host) {
+	struct keeper_message *message = malloc(sizeof(*message));
+	if (!message) {
+		return;
+	}
+	while (host->keeper_fd >= 0) {
+		int fds[KEEPER_FDS_MAX];
+		int got = keeper_wire_receive(host->keeper_fd, message, fds);
+		if (got < 0 && errno == EPROTO) {
+			city_log(CITY_LOG_WARN, host->name, "the keeper sent a malformed message");
+			continue;
+		}
+		if (got < 0) {
+			break;
+		}
+		if (got == 0) {
+			lost_keeper(host);
+			break;
+		}
+		keeper_wire_close(fds);
+		handle_event(host, message);
+	}
+	free(message);
+}
+
+int host_keeper_call(struct host *host, struct keeper_message *request, const int *request_fds,
+	size_t request_fd_count, struct keeper_message *answer, int fds[KEEPER_FDS_MAX], char *why,
+	size_t why_size) {
+	if (host->keeper_fd < 0) {
+		snprintf(why, why_size, "there is no keeper");
+		return -1;
+	}
+	request->request = ++host->keeper_request;
+	request->instance = host->assume->instance;
+	request->uuid = host->assume->uuid;
+	if (keeper_wire_send(host->keeper_fd, request, request_fds, request_fd_count) < 0) {
+		snprintf(why, why_size, "the keeper cannot be asked: %s", strerror(errno));
+		return -1;
+	}
+	uint64_t limit = host_monotonic() + KEEPER_PATIENCE_NS;
+	while (true) {
+		uint64_t now = host_monotonic();
+		struct pollfd poll_fd = {.fd = host->keeper_fd, .events = POLLIN};
+		if (now >= limit || poll(&poll_fd, 1, (limit - now) / 1000000 + 1) == 0) {
+			snprintf(why, why_size, "the keeper does not answer");
+			return -1;
+		}
+		int got = keeper_wire_receive(host->keeper_fd, answer, fds);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == EPROTO)) {
+			continue;
+		}
+		if (got <= 0) {
+			lost_keeper(host);
+			snprintf(why, why_size, "the keeper is gone");
+			return -1;
+		}
+		if (answer->request != request->request) {
+			keeper_wire_close(fds);
+			if (answer->request == 0) {
+				handle_event(host, answer);
+			}
+			continue;
+		}
+		if (answer->type == KEEPER_RESULT && answer->status != 0) {
+			keeper_wire_close(fds);
+			errno = answer->status;
+			snprintf(why, why_size, "%s",
+				answer->text_size > 0 ? answer->text : strerror(answer->status));
+			return -1;
+		}
+		return 0;
+	}
+}

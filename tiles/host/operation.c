@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "host.h"
+
+#include <time.h>
+
+static uint64_t clock_ns(clockid_t clock) {
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint64_t host_monotonic(void) {
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t host_now(const struct host *host) {
+	return clock_ns(CLOCK_BOOTTIME) + host->clock_offset;
+}
+
+static void set_time(struct host *host) {
+	host->time.now_ns = host_now(host);
+	int64_t wall = clock_ns(CLOCK_REALTIME);
+	/* All time zones change at quarters of an hour. */
+	const int64_t quarter = 900ll * 1000000000;
+	if (wall / quarter != host->time.wall_ns / quarter) {
+		tzset();
+		time_t seconds = wall / 1000000000;
+		struct tm local;
+		if (localtime_r(&seconds, &local)) {
+			host->time.utc_offset_s = local.tm_gmtoff;
+		}
+	}
+	host->time.wall_ns = wall;
+}
+
+void host_begin(struct host *host, const char *operation) {
+	set_time(host);
+	host->operation = operation;
+}
+
+void host_end(struct host *host) {
+	host->operation = NULL;
+}
+
+bool host_held_back(const struct host *host) {
+	return host->frame && pixman_region32_not_empty((pixman_region32_t *)&host->damage) &&
+		!(host->descriptor->capabilities & TILE_CAP_BACKGROUND);
+}
+
+void host_update_if_due(struct host *host) {
+	if (host->state != HOST_LIVE || host->wake_at == HOST_NEVER || host_held_back(host) ||
+		host->wake_at > host_now(host)) {
+		return;
+	}
+	host->wake_at = HOST_NEVER;
+	if (!host->ops->update) {
+		return;
+	}
+	host->time.update = vat_region_add(host->region, VAT_UPDATES, 1);
+	host_begin(host, "update");
+	host->ops->update(&host->tile);
+	host_end(host);
+	vat_region_set(host->region, VAT_CLOCK, host->time.now_ns);
+}

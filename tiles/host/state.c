@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "host.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* The tile's clock goes on where the region's stopped. The offset is rounded up to whole steps, so that
+ * every version finds the very same one and no time is lost in a handover. */
+#define CLOCK_STEP (1ull << 32)
+
+static void set_clock(struct host *host) {
+	host->clock_offset = 0;
+	uint64_t stopped = vat_region_get(host->region, VAT_CLOCK);
+	uint64_t now = host_now(host);
+	if (stopped > now) {
+		host->clock_offset = (stopped - now + CLOCK_STEP - 1) & ~(CLOCK_STEP - 1);
+	}
+}
+
+/* report: what adopting did; NULL when it is only the places that may have changed. */
+static bool find_cells(struct host *host, const struct vat_adopt_report *report, char *why,
+	size_t why_size) {
+	host->state_bytes = 0;
+	for (uint32_t i = 0; i < host->descriptor->cell_count; i++) {
+		const struct vat_cell_decl *decl = &host->descriptor->cells[i];
+		const struct vat_cell *cell =
+			vat_region_find(host->region, decl->name, decl->scope, decl->element);
+		if (!cell) {
+			snprintf(why, why_size, "cell %s is not in the region", decl->name);
+			return false;
+		}
+		host->cells[i] = vat_cell_data(host->region, cell);
+		host->cell_counts[i] = cell->count;
+		if (report) {
+			enum vat_outcome outcome =
+				i < report->count ? report->changes[i].outcome : VAT_SAME;
+			host->cell_fresh[i] = outcome == VAT_FRESH || outcome == VAT_CLEARED;
+			host->migrated_bytes += outcome == VAT_MIGRATED ? report->changes[i].bytes : 0;
+		}
+		host->state_bytes += cell->count * cell->stride;
+	}
+	host->tile.cells = host->cells;
+	host->tile.cell_counts = host->cell_counts;
+	host->tile.cell_fresh = host->cell_fresh;
+	return true;
+}
+
+bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size) {
+	struct vat_error error;
+	if (vat_region_map(region_fd, VAT_READ, &host->region, &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		return false;
+	}
+	set_clock(host);
+	/* A schema that does not fit is told now, while the old version runs undisturbed. */
+	if (vat_region_adopt(host->region, host->descriptor->cells, host->descriptor->cell_count,
+		    VAT_ADOPT_DRY_RUN, NULL, &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		return false;
+	}
+	return true;
+}
+
+static bool take_region(struct host *host, uint64_t epoch, char *why, size_t why_size) {
+	struct vat_error error;
+	if (vat_region_protect(host->region, VAT_WRITE, &error) < 0 ||
+		vat_region_refresh(host->region, &error) < 0 ||
+		vat_region_set_epoch(host->region, epoch, &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		return false;
+	}
+	return true;
+}
+
+/* Called after the cells were found; runs the tile's attach. */
+static bool attach(struct host *host, enum tile_attach reason, char *why, size_t why_size) {
+	set_clock(host);
+	host->state = HOST_LIVE;
+	host->wake_at = HOST_NEVER;
+	host->time.update = vat_region_get(host->region, VAT_UPDATES);
+	host->last_log[0] = 0;
+	host_begin(host, "attach");
+	bool ok = host->ops->attach(&host->tile, reason);
+	host_end(host);
+	if (!ok) {
+		snprintf(why, why_size, "%s",
+			*host->last_log ? host->last_log : "attach failed without a reason");
+		host->state = HOST_FAILED;
+	}
+	return ok;
+}
+
+bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoch, int undo_fd,
+	char *why, size_t why_size) {
+	struct vat_error error;
+	struct vat_adopt_report report = {0};
+	host->migrated_bytes = 0;
+	bool ok = take_region(host, epoch, why, why_size);
+	if (ok && vat_region_adopt(host->region, host->descriptor->cells,
+			  host->descriptor->cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
+			  &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		ok = false;
+	}
+	if (ok && undo_fd >= 0) {
+		if (vat_barrier_begin(host->region, undo_fd, report.generation_before, &error) < 0) {
+			snprintf(why, why_size, "%s", error.text);
+			ok = false;
+		} else {
+			host->undo_fd = undo_fd;
+			undo_fd = -1;
+			host_journal_begin(host);
+		}
+	}
+	ok = ok && find_cells(host, &report, why, why_size) && attach(host, reason, why, why_size);
+	vat_adopt_report_finish(&report);
+	if (undo_fd >= 0) {
+		close(undo_fd);
+	}
+	return ok;
+}
+
+static void end_probation(struct host *host) {
+	struct vat_error error;
+	if (host->undo_fd < 0) {
+		return;
+	}
+	if (vat_barrier_end(host->region, &error) < 0) {
+		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
+	}
+	close(host->undo_fd);
+	host->undo_fd = -1;
+}
+
+bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t why_size) {
+	if (host->ops->quiesce) {
+		host->last_log[0] = 0;
+		host_begin(host, "quiesce");
+		bool ok = host->ops->quiesce(&host->tile, deadline_ns);
+		host_end(host);
+		if (!ok) {
+			snprintf(why, why_size, "%s",
+				*host->last_log ? host->last_log : "quiesce refused without a reason");
+			return false;
+		}
+	}
+	vat_region_set(host->region, VAT_CLOCK, host_now(host));
+	end_probation(host);
+	struct vat_error error;
+	if (vat_region_protect(host->region, VAT_READ, &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		return false;
+	}
+	host->state = HOST_YIELDED;
+	return true;
+}
+
+bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size) {
+	if (!take_region(host, epoch, why, why_size) || !find_cells(host, NULL, why, why_size)) {
+		return false;
+	}
+	memset(host->cell_fresh, 0, host->descriptor->cell_count * sizeof(*host->cell_fresh));
+	host_journal_replay(host);
+	return attach(host, TILE_ATTACH_ROLLBACK, why, why_size);
+}
+
+void host_state_settle(struct host *host) {
+	host_journal_end(host);
+	end_probation(host);
+	struct vat_error error;
+	if (host->state == HOST_LIVE && vat_region_has_previous(host->region) &&
+		vat_region_forget_previous(host->region, &error) < 0) {
+		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
+	}
+}
+
+bool host_state_check(struct host *host, char *why, size_t why_size) {
+	why[0] = 0;
+	if (!host->ops->check || host->state != HOST_LIVE) {
+		return true;
+	}
+	host_begin(host, "check");
+	bool ok = host->ops->check(&host->tile, why, why_size);
+	host_end(host);
+	if (!ok && !why[0]) {
+		snprintf(why, why_size, "check failed without a reason");
+	}
+	return ok;
+}
+
+bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count) {
+	if (host->state != HOST_LIVE || cell >= host->descriptor->cell_count) {
+		host_log(host, CITY_LOG_ERROR, "cell_resize of cell %u is not possible now", cell);
+		return false;
+	}
+	if (host->cell_counts[cell] == count) {
+		return true;
+	}
+	const struct vat_cell_decl *decl = &host->descriptor->cells[cell];
+	struct vat_error error;
+	struct vat_txn *txn = NULL;
+	if (vat_txn_begin(host->region, &txn, &error) < 0) {
+		host_log(host, CITY_LOG_ERROR, "%s", error.text);
+		return false;
+	}
+	if (vat_txn_resize(txn, decl->name, decl->scope, decl->element, count, VAT_ALLOW_LOSSY,
+		    &error) < 0) {
+		vat_txn_abort(txn);
+		host_log(host, CITY_LOG_ERROR, "%s", error.text);
+		return false;
+	}
+	if (vat_txn_commit(txn, false, &error) < 0) {
+		host_log(host, CITY_LOG_ERROR, "%s", error.text);
+		return false;
+	}
+	char why[160];
+	if (!find_cells(host, NULL, why, sizeof(why))) {
+		host_log(host, CITY_LOG_ERROR, "%s", why);
+		return false;
+	}
+	return true;
+}
+
+void host_state_close(struct host *host) {
+	end_probation(host);
+	vat_region_unmap(host->region);
+	host->region = NULL;
+	if (host->journal_fd >= 0) {
+		close(host->journal_fd);
+		host->journal_fd = -1;
+	}
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The surface as a tile of the city, and this version's part in handovers. */
+#include "host.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "source-city-tile-v1-client-protocol.h"
+
+static uint32_t high(uint64_t value) {
+	return value >> 32;
+}
+
+static uint32_t low(uint64_t value) {
+	return value;
+}
+
+static uint64_t join(uint32_t hi, uint32_t lo) {
+	return (uint64_t)hi << 32 | lo;
+}
+
+static void handle_configure(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
+	int32_t width, int32_t height) {
+	host_surface_configure(data, serial, width, height);
+}
+
+static void handle_migrate(
+	void *data, struct source_city_tile_v1 *tile, uint32_t serial, uint32_t deadline_us) {
+	struct host *host = data;
+	char why[256] = "it does not run";
+	if (host->state != HOST_LIVE ||
+		!host_state_yield(host, host_now(host) + deadline_us * 1000ull, why, sizeof(why))) {
+		city_log(CITY_LOG_INFO, host->name, "does not yield: %s", why);
+		source_city_tile_v1_refused(tile, serial, why);
+		return;
+	}
+	uint64_t end = host_monotonic();
+	uint64_t updates = vat_region_get(host->region, VAT_UPDATES);
+	source_city_tile_v1_yielded(
+		tile, serial, high(end), low(end), high(updates), low(updates));
+	wl_display_flush(host->display);
+}
+
+static void first_frame(struct host *host) {
+	host_surface_apply_size(host);
+	host_surface_damage_all(host);
+	host_surface_draw(host, true);
+	wl_display_flush(host->display);
+	host_input_flush(host);
+}
+
+static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
+	uint32_t reason, uint32_t epoch_hi, uint32_t epoch_lo, uint32_t undo, int32_t undo_fd) {
+	struct host *host = data;
+	if (!undo) {
+		close(undo_fd);
+		undo_fd = -1;
+	}
+	if (host->state != HOST_READY) {
+		city_log(CITY_LOG_WARN, host->name, "was told to attach, but is not ready for it");
+		if (undo_fd >= 0) {
+			close(undo_fd);
+		}
+		return;
+	}
+	char why[256];
+	if (!host_state_attach(
+		    host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why))) {
+		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
+		return;
+	}
+	uint64_t first = host_monotonic();
+	host_update_if_due(host);
+	source_city_tile_v1_attached(tile, serial, high(first), low(first), high(host->state_bytes),
+		low(host->state_bytes), high(host->migrated_bytes), low(host->migrated_bytes));
+	first_frame(host);
+}
+
+static void handle_resume(
+	void *data, struct source_city_tile_v1 *tile, uint32_t epoch_hi, uint32_t epoch_lo) {
+	struct host *host = data;
+	if (host->state != HOST_YIELDED) {
+		return;
+	}
+	char why[256];
+	if (!host_state_resume(host, join(epoch_hi, epoch_lo), why, sizeof(why))) {
+		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
+		return;
+	}
+	host_update_if_due(host);
+	first_frame(host);
+}
+
+static void handle_settle(void *data, struct source_city_tile_v1 *tile) {
+	host_state_settle(data);
+}
+
+static void handle_check(void *data, struct source_city_tile_v1 *tile, uint32_t serial) {
+	char why[256];
+	bool ok = host_state_check(data, why, sizeof(why));
+	source_city_tile_v1_checked(tile, serial, ok, ok ? "" : why);
+}
+
+static void handle_retire(void *data, struct source_city_tile_v1 *tile) {
+	host_quit(data, 0);
+}
+
+static const struct source_city_tile_v1_listener tile_listener = {
+	.configure = handle_configure,
+	.migrate = handle_migrate,
+	.attach = handle_attach,
+	.resume = handle_resume,
+	.settle = handle_settle,
+	.check = handle_check,
+	.retire = handle_retire,
+};
+
+static void ack_configure(struct host *host, uint32_t serial) {
+	source_city_tile_v1_ack_configure(host->wl_tile, serial);
+}
+
+static void set_title(struct host *host, const char *title) {
+	source_city_tile_v1_set_title(host->wl_tile, title);
+}
+
+static void bell(struct host *host) {
+	source_city_tile_v1_bell(host->wl_tile);
+}
+
+static void open_uri(struct host *host, const char *uri) {
+	source_city_tile_v1_open_uri(host->wl_tile, uri);
+}
+
+const struct host_role host_tile_role = {
+	.ack_configure = ack_configure,
+	.set_title = set_title,
+	.bell = bell,
+	.open_uri = open_uri,
+};
+
+void host_tile_role_init(struct host *host) {
+	host->role = &host_tile_role;
+	host->wl_tile = source_city_tile_manager_v1_get_tile(host->tile_manager, host->surface);
+	source_city_tile_v1_add_listener(host->wl_tile, &tile_listener, host);
+}
+
+void host_tile_role_ready(struct host *host) {
+	const struct tile_descriptor *tile = &host->report.tile;
+	source_city_tile_v1_describe(host->wl_tile, tile->name, tile->role, tile->summary,
+		tile->abi_version, tile->default_width, tile->default_height);
+	host->state = HOST_READY;
+	source_city_tile_v1_ready(host->wl_tile);
+}
+
+void host_tile_role_failed(struct host *host, enum host_step step, const char *reason) {
+	city_log(CITY_LOG_ERROR, host->name, "%s", reason);
+	host->state = HOST_FAILED;
+	source_city_tile_v1_failed(host->wl_tile, step, reason);
+	/* It must be there before the end of this process is noticed. */
+	wl_display_roundtrip(host->display);
+	host_quit(host, 1);
+}
+
+void host_tile_role_finish(struct host *host) {
+	if (host->wl_tile) {
+		source_city_tile_v1_destroy(host->wl_tile);
+		host->wl_tile = NULL;
+	}
+}
