@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "forge/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "forge/watch.h"
+#include "vat/log.h"
+
+/* When a source is gone from the folder this is how long its next version may take to appear,
+ * before the folder without it is built: editors rename, version control writes file after file. */
+#define SETTLE_MS 100
+
+struct job {
+	struct forge *forge;
+	uint32_t number;
+	char *tile, *folder;
+	const struct job_listener *listener;
+	void *data;
+
+	struct build *build; /* NULL when none runs */
+	/* The first build of a watch is for the cache, so that the first save compiles one file. It
+	 * is reported only when it fails. */
+	bool quiet;
+	struct wl_event_source *idle; /* a failure without a build is delivered from the loop */
+	char *failure;
+
+	/* of a watch */
+	struct watch *watch;  /* NULL for one build */
+	struct worker *spare; /* waits in its sandbox for the next save */
+	struct wl_event_source *spare_idle;
+	struct wl_event_source *settle;
+	uint64_t settle_time_ns;
+	bool settling;
+	struct snapshot last; /* what was reported last, empty when nothing could be read */
+	bool last_good;
+	struct strings includes; /* of the last build that succeeded */
+	char *last_failure;	 /* of reading the folder */
+};
+
+static void handle_done(void *data, struct build_result *result);
+
+static const struct build_listener build_listener = {.done = handle_done};
+
+static void stop_build(struct job *job) {
+	build_destroy(job->build);
+	job->build = nullptr;
+}
+
+/* ---- failures without a build */
+
+static void deliver_failure(void *data) {
+	struct job *job = data;
+	struct build_result result = {
+		.artifact = -1,
+		.reason = job->failure,
+		.began_ns = now_ns(),
+	};
+	job->idle = nullptr;
+	job->failure = nullptr;
+	job->listener->started(job->data, job);
+	job->listener->done(job->data, job, &result); /* job may be gone */
+	free(result.reason);
+}
+
+/* Takes the text. */
+static void fail(struct job *job, char *why) {
+	free(job->failure);
+	job->failure = why;
+	if (job->idle == nullptr)
+		job->idle = wl_event_loop_add_idle(job->forge->loop, deliver_failure, job);
+}
+
+static void take_back_failure(struct job *job) {
+	if (job->idle != nullptr)
+		wl_event_source_remove(job->idle);
+	job->idle = nullptr;
+	free(job->failure);
+	job->failure = nullptr;
+}
+
+/* ---- builds */
+
+static void prepare_spare(void *data) {
+	struct job *job = data;
+	char *why = nullptr;
+	job->spare_idle = nullptr;
+	if (job->spare != nullptr && worker_sees(job->spare, job->folder))
+		return;
+	worker_destroy(job->spare);
+	job->spare = worker_create(
+		job->forge->loop, &job->forge->setup, job->forge->sandbox, job->folder, &why);
+	free(why); /* the build that needs one says it */
+}
+
+/* Takes the snapshot. */
+static void start_build(struct job *job, struct snapshot *snapshot, uint64_t time_ns) {
+	struct worker *worker = nullptr;
+	take_back_failure(job);
+	free(job->last_failure);
+	job->last_failure = nullptr;
+	stop_build(job);
+	if (job->spare != nullptr && worker_sees(job->spare, job->folder)) {
+		worker = job->spare;
+		job->spare = nullptr;
+	}
+	job->build = build_create(
+		job->forge, job->folder, snapshot, worker, time_ns, &build_listener, job);
+	if (!job->quiet)
+		job->listener->started(job->data, job);
+}
+
+static void remember(struct job *job, bool good) {
+	snapshot_finish(&job->last);
+	const struct snapshot *built = build_snapshot(job->build);
+	job->last.files = allocate(built->count + 1, sizeof(*job->last.files));
+	job->last.count = built->count;
+	for (size_t i = 0; i < built->count; i++) {
+		job->last.files[i].name = text_copy(built->files[i].name);
+		job->last.files[i].digest = built->files[i].digest;
+	}
+	job->last_good = good;
+	if (!good)
+		return;
+	strings_finish(&job->includes);
+	strings_copy(&job->includes, build_includes(job->build));
+}
+
+static void handle_done(void *data, struct build_result *result) {
+	struct job *job = data;
+	bool quiet = job->quiet;
+	if (job->watch == nullptr) {
+		job->listener->done(job->data, job, result); /* job may be gone */
+		return;
+	}
+	remember(job, result->good);
+	job->quiet = false;
+	struct build *build = job->build;
+	job->build = nullptr;
+	if (job->spare_idle == nullptr)
+		job->spare_idle = wl_event_loop_add_idle(job->forge->loop, prepare_spare, job);
+	if (quiet && !result->good)
+		job->listener->started(job->data, job);
+	if (!quiet || !result->good)
+		job->listener->done(job->data, job, result); /* job may be gone */
+	build_destroy(build);
+}
+
+/* ---- watching */
+
+static void disarm(struct job *job) {
+	if (job->settling)
+		wl_event_source_timer_update(job->settle, 0);
+	job->settling = false;
+}
+
+/* To look again soon. The first of several events names the time of the save. */
+static void arm(struct job *job, uint64_t time_ns) {
+	if (!job->settling)
+		job->settle_time_ns = time_ns;
+	job->settling = true;
+	wl_event_source_timer_update(job->settle, SETTLE_MS);
+}
+
+static void look(struct job *job, uint64_t time_ns, bool settled) {
+	struct snapshot now;
+	char *why = nullptr;
+	if (!snapshot_take(&now, job->folder, &why)) {
+		if (!settled) {
+			arm(job, time_ns);
+			free(why);
+			return;
+		}
+		disarm(job);
+		stop_build(job);
+		job->quiet = false;
+		snapshot_finish(&job->last);
+		job->last_good = false;
+		if (job->last_failure == nullptr || strcmp(job->last_failure, why) != 0) {
+			free(job->last_failure);
+			job->last_failure = text_copy(why);
+			fail(job, why);
+		} else {
+			free(why);
+		}
+		return;
+	}
+	const struct snapshot *before =
+		job->build != nullptr ? build_snapshot(job->build) : &job->last;
+	if (!snapshot_differs(before, &now, job->last_good ? &job->includes : nullptr)) {
+		disarm(job);
+		snapshot_finish(&now);
+		return;
+	}
+	if (!settled && snapshot_lost_files(before, &now)) {
+		arm(job, time_ns);
+		snapshot_finish(&now);
+		return;
+	}
+	disarm(job);
+	job->quiet = false;
+	start_build(job, &now, time_ns);
+}
+
+static void handle_changed(void *data, uint64_t time_ns) {
+	look(data, time_ns, false);
+}
+
+static int handle_settle(void *data) {
+	struct job *job = data;
+	look(job, job->settle_time_ns, true);
+	return 0;
+}
+
+/* ---- jobs */
+
+struct job *job_create(struct forge *forge, uint32_t number, const char *tile, const char *folder,
+	bool watching, const struct job_listener *listener, void *data) {
+	struct job *job = allocate(1, sizeof(*job));
+	uint64_t time = now_ns();
+	job->forge = forge;
+	job->number = number;
+	job->tile = text_copy(tile);
+	job->folder = text_copy(folder);
+	job->listener = listener;
+	job->data = data;
+	char *why = nullptr;
+	if (folder[0] != '/') {
+		fail(job,
+			folder[0] == '\0' ? text_format("the tile %s has no source folder", tile)
+					  : text_format("%s: not an absolute path", folder));
+		return job;
+	}
+	size_t size = strlen(job->folder);
+	while (size > 1 && job->folder[size - 1] == '/')
+		job->folder[--size] = '\0';
+	if (watching) {
+		job->settle = wl_event_loop_add_timer(forge->loop, handle_settle, job);
+		job->watch = watch_create(forge->loop, job->folder, handle_changed, job, &why);
+		if (job->watch == nullptr) {
+			fail(job, why);
+			return job;
+		}
+	}
+	struct snapshot snapshot;
+	if (!snapshot_take(&snapshot, job->folder, &why)) {
+		job->last_failure = text_copy(why);
+		fail(job, why);
+		return job;
+	}
+	job->quiet = watching;
+	start_build(job, &snapshot, time);
+	return job;
+}
+
+void job_destroy(struct job *job) {
+	if (job == nullptr)
+		return;
+	take_back_failure(job);
+	stop_build(job);
+	watch_destroy(job->watch);
+	if (job->spare_idle != nullptr)
+		wl_event_source_remove(job->spare_idle);
+	worker_destroy(job->spare);
+	if (job->settle != nullptr)
+		wl_event_source_remove(job->settle);
+	snapshot_finish(&job->last);
+	strings_finish(&job->includes);
+	free(job->last_failure);
+	free(job->folder);
+	free(job->tile);
+	free(job);
+}
+
+uint32_t job_number(const struct job *job) {
+	return job->number;
+}
+
+const char *job_tile(const struct job *job) {
+	return job->tile;
+}
+
+const char *job_folder(const struct job *job) {
+	return job->folder;
+}
+
+bool job_is_watch(const struct job *job) {
+	return job->watch != nullptr;
+}
