@@ -133,15 +133,16 @@ static pixman_image_t *make_dot(int size) {
 
 /* A point of a rounded rectangle around the middle; turn 0 is at the top, going round clockwise. */
 static void ring_point(const struct clock *clock, double turn, double *x, double *y) {
-	double angle = 2 * M_PI * turn, c = sin(angle), s = -cos(angle);
+	double c = sin(2 * M_PI * turn), s = -cos(2 * M_PI * turn);
+	double reach = pow(pow(c, 6) + pow(s, 6), -1 / 6.0);
 	double margin = 0.07 * fmin(clock->width, clock->height) + 2;
-	*x = clock->width / 2.0 + copysign(sqrt(fabs(c)), c) * (clock->width / 2.0 - margin);
-	*y = clock->height / 2.0 + copysign(sqrt(fabs(s)), s) * (clock->height / 2.0 - margin);
+	*x = clock->width / 2.0 + c * reach * (clock->width / 2.0 - margin);
+	*y = clock->height / 2.0 + s * reach * (clock->height / 2.0 - margin);
 }
 
 /* The dots lie at equal distances along the ring, which equal angles would not give. */
 static void place_dots(struct clock *clock) {
-	enum { STEPS = 1440 };
+	enum { STEPS = 5760 };
 	double length[STEPS + 1] = {0}, x, y, last_x, last_y;
 	ring_point(clock, 0, &last_x, &last_y);
 	for (int i = 1; i <= STEPS; i++) {

@@ -280,6 +280,7 @@ void host_buffers_finish(struct host *host);
 extern const struct host_role host_tile_role;
 extern const struct host_role host_window_role;
 void host_tile_role_init(struct host *host);
+void host_tile_role_describe(struct host *host);
 void host_tile_role_ready(struct host *host);
 void host_tile_role_failed(struct host *host, enum host_step step, const char *reason);
 void host_tile_role_finish(struct host *host);

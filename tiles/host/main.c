@@ -125,11 +125,12 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 		host_tile_role_failed(host, HOST_STEP_LOAD, why);
 		return false;
 	}
+	host_tile_role_describe(host);
 	if (!host_state_open(host, fds[2], why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return false;
 	}
-	/* The size, the scale and the keymap. */
+	/* The size (of a new tile known by its description), the scale and the keymap. */
 	if (wl_display_roundtrip(host->display) < 0) {
 		city_log(CITY_LOG_ERROR, host->name, "the compositor hung up");
 		return false;

@@ -145,10 +145,13 @@ void host_tile_role_init(struct host *host) {
 	source_city_tile_v1_add_listener(host->wl_tile, &tile_listener, host);
 }
 
-void host_tile_role_ready(struct host *host) {
+void host_tile_role_describe(struct host *host) {
 	const struct tile_descriptor *tile = &host->report.tile;
 	source_city_tile_v1_describe(host->wl_tile, tile->name, tile->role, tile->summary,
 		tile->abi_version, tile->default_width, tile->default_height);
+}
+
+void host_tile_role_ready(struct host *host) {
 	host->state = HOST_READY;
 	source_city_tile_v1_ready(host->wl_tile);
 }
