@@ -138,6 +138,7 @@ static void arm_timer(struct terminal *terminal)
 	if (terminal->blink_ns != 0 && terminal->blink_ns < when) {
 		when = terminal->blink_ns;
 	}
+	terminal->tile->host->wake_at(terminal->tile, UINT64_MAX);
 	terminal->tile->host->wake_at(terminal->tile, when);
 }
 
@@ -356,8 +357,8 @@ static void shell_ended(struct terminal *terminal, int status)
 
 static void grid_size(const struct terminal *terminal, uint32_t *cols, uint32_t *rows)
 {
-	int width = (int)ceil(terminal->tile->width * terminal->scale) - 2 * terminal->pad;
-	int height = (int)ceil(terminal->tile->height * terminal->scale) - 2 * terminal->pad;
+	int width = (int)lround(terminal->tile->width * terminal->scale) - 2 * terminal->pad;
+	int height = (int)lround(terminal->tile->height * terminal->scale) - 2 * terminal->pad;
 	int c = width / terminal->cell_width, r = height / terminal->cell_height;
 	*cols = c < VT_MIN_COLS ? VT_MIN_COLS : c > VT_MAX_COLS ? VT_MAX_COLS : (uint32_t)c;
 	*rows = r < VT_MIN_ROWS ? VT_MIN_ROWS : r > VT_MAX_ROWS ? VT_MAX_ROWS : (uint32_t)r;
