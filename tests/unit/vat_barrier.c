@@ -415,6 +415,40 @@ static void test_real_faults(void **state)
 	city_finish(&city);
 }
 
+/* A kept generation is whole also when the one after it was made under a barrier, and another begun. */
+static void test_keep_under_barrier(void **state)
+{
+	struct vat_error err;
+	struct city city;
+	city_init(&city);
+	struct vat_region *region = city.region;
+	struct vat_txn *txn;
+	struct vat_cell_decl decl = version2[3];
+	assert_ok(vat_barrier_begin(region, city.undo, city.generation, &err), err);
+	assert_ok(vat_txn_begin(region, &txn, &err), err);
+	assert_ok(vat_txn_add(txn, &decl, &err), err);
+	assert_ok(vat_txn_commit(txn, false, &err), err);
+	memset(test_data(region, "extra"), 7, 5000 * sizeof(struct item));
+	assert_ok(vat_txn_begin(region, &txn, &err), err);
+	assert_ok(vat_txn_resize(txn, "extra", NULL, 0, 6000, 0, &err), err);
+	assert_ok(vat_txn_commit(txn, true, &err), err);
+	assert_ok(vat_txn_begin(region, &txn, &err), err);
+	decl.name = "later";
+	assert_ok(vat_txn_add(txn, &decl, &err), err);
+	memset(vat_txn_data(txn, "later", NULL, 0), 9, 5000 * sizeof(struct item));
+	vat_txn_abort(txn);
+	assert_ok(vat_barrier_end(region, &err), err);
+	assert_ok(vat_region_rollback(region, &err), err);
+	const uint8_t *data = test_data(region, "extra");
+	assert_int_equal(vat_region_find(region, "extra", NULL, 0)->count, 5000);
+	for (size_t i = 0; i < 5000 * sizeof(struct item); i++)
+		assert_int_equal(data[i], 7);
+	/* And the whole of it can still be undone. */
+	assert_ok(vat_undo_apply(region, city.undo, &err), err);
+	city_check(&city, region);
+	city_finish(&city);
+}
+
 /* Two regions of one process, one after the other and both at once; a log that is used again. */
 static void test_reuse(void **state)
 {
@@ -522,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_scattered),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_real_faults),
+		cmocka_unit_test(test_keep_under_barrier),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_garbled_log),
 	};

@@ -252,6 +252,22 @@ static void test_space(void **state)
 		assert_int_equal(((struct item *)test_data(region, name))->id, i);
 	}
 	assert_int_equal(((struct item *)test_data(region, "large"))[2999].id, 2999);
+
+	/* What a cell leaves behind is not seen by the next one in its place. */
+	void *place = test_data(region, "small7");
+	memset(place, 0xff, sizeof(struct item));
+	struct vat_txn *txn = begin(region);
+	assert_ok(vat_txn_drop(txn, "small7", NULL, 0, &err), err);
+	assert_ok(vat_txn_commit(txn, false, &err), err);
+	struct vat_cell_decl decl = items;
+	decl.name = "heir";
+	decl.count = 1;
+	txn = begin(region);
+	assert_ok(vat_txn_add(txn, &decl, &err), err);
+	assert_ok(vat_txn_commit(txn, false, &err), err);
+	assert_ptr_equal(test_data(region, "heir"), place);
+	assert_int_equal(((struct item *)place)->id, 0);
+	assert_int_equal(((struct item *)place)->value, 7);
 	vat_region_unmap(region);
 	close(fd);
 }
