@@ -194,7 +194,8 @@ static void print_cell_plain(struct printer *printer, const struct vat_cell *cel
 	int width = 0;
 	for (uint32_t i = 0; i < cell->field_count; i++) {
 		int n = (int)strlen(cell->fields[i].name);
-		width = n > width ? n : width;
+		if (cell->fields[i].type != VAT_GONE && n > width)
+			width = n;
 	}
 	const uint8_t *data = vat_cell_data(printer->region, cell);
 	for (uint32_t i = 0; i < cell->field_count; i++) {
