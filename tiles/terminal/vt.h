@@ -387,6 +387,9 @@ extern const struct vt_array_info vt_arrays[VT_ARRAYS];
  */
 void vt_memory_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history);
 
+/* Whether a screen of this size fits the arrays and the limits. */
+bool vt_fits(const struct vt_memory *memory, uint32_t cols, uint32_t rows);
+
 /* ---- events: called from inside vt_feed; the handler must not feed, resize or reset ---- */
 
 enum vt_event_kind {
@@ -450,8 +453,9 @@ struct vt {
 };
 
 /*
- * Fresh state in `memory` (contents ignored, but cells must be zero or about to be: they are cleared
- * as they come into use). False when counts are too small for cols x rows or out of limits.
+ * Fresh state in `memory`. VT_CLUSTERS, VT_EXTS and VT_LINKS must be zero, as fresh memory is; what
+ * the others hold does not matter, they are cleared as they come into use. False when counts are too
+ * small for cols x rows or out of limits.
  */
 bool vt_init(struct vt *vt, const struct vt_memory *memory, uint32_t cols, uint32_t rows,
 	uint32_t cell_width, uint32_t cell_height, uint32_t history);

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* Characters onto the grid. */
+#include "vt_int.h"
+
+typedef uint32_t lanes __attribute__((vector_size(16)));
+
+/* The row that the cursor came from goes on in the row that it is in now. */
+static void wrap(struct vt *vt)
+{
+	struct vt_state *s = vt->state;
+	uint32_t from = s->row;
+	vt_line_feed(vt);
+	s->col = vt_left_margin(s);
+	bool whole = s->col == 0 && vt_right_margin(s) == s->cols - 1;
+	bool moved = s->row != from;
+	bool scrolled = !moved && from == s->bottom && (s->top < s->bottom || s->top == 0);
+	uint32_t line = s->history[s->alt] + s->row;
+	if (whole && (moved || scrolled) && line > 0) {
+		vt->rows[s->alt][vt_slot(s, s->alt, line - 1)].flags |= VT_ROW_WRAPPED;
+	}
+}
+
+static uint32_t right_limit(const struct vt_state *s)
+{
+	uint32_t right = vt_right_margin(s);
+	return s->col <= right ? right : s->cols - 1;
+}
+
+static void remember(struct vt_state *s, uint32_t cp)
+{
+	s->last_cp = cp;
+	s->last_row = s->row;
+	s->last_col = s->col;
+}
+
+static void advance(struct vt_state *s, uint32_t width, uint32_t limit)
+{
+	if (s->col + width > limit) {
+		s->col = limit;
+		s->pending_wrap = 1;
+	} else {
+		s->col += width;
+	}
+}
+
+static void put(struct vt *vt, uint32_t ch, uint32_t width, uint32_t limit)
+{
+	struct vt_state *s = vt->state;
+	uint32_t col = s->col;
+	if (s->modes & VT_BIT(VT_MODE_IRM)) {
+		vt_insert_cells(vt, s->row, col, limit + 1, width);
+	}
+	struct vt_row *row = vt_screen_row(vt, s->row);
+	struct vt_cell *cells = vt_row_cells(vt, row);
+	vt_cut_wide(vt, row, col);
+	vt_cut_wide(vt, row, col + width);
+	struct vt_cell cell = vt_pen(s);
+	if (width == 2) {
+		cell.ch = VT_CH_TAIL;
+		cells[col + 1] = cell;
+		ch |= VT_CH_WIDE;
+	}
+	cell.ch = ch;
+	cells[col] = cell;
+	vt_row_uses(row, col + width);
+	if (col + width == s->cols) {
+		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
+	}
+	vt_dirty(vt, s->row);
+	advance(s, width, limit);
+}
+
+/* The column of the character left of the cursor; false if there can be none. */
+static bool previous_col(struct vt *vt, uint32_t *col)
+{
+	const struct vt_state *s = vt->state;
+	if (!s->pending_wrap && s->col == 0) {
+		return false;
+	}
+	*col = s->pending_wrap ? s->col : s->col - 1;
+	const struct vt_cell *cells = vt_row_cells(vt, vt_screen_row(vt, s->row));
+	if (cells[*col].ch & VT_CH_TAIL && *col > 0) {
+		--*col;
+	}
+	return true;
+}
+
+/* One more code point into the cell at `col`. One that has the most already keeps what it has. */
+static void add_to_cell(struct vt *vt, uint32_t col, uint32_t cp)
+{
+	struct vt_state *s = vt->state;
+	struct vt_row *row = vt_screen_row(vt, s->row);
+	struct vt_cell *cell = vt_row_cells(vt, row) + col;
+	uint32_t cps[VT_CLUSTER_CPS + 1];
+	uint32_t count = vt_cell_cps(vt, cell, cps);
+	if (count == VT_CLUSTER_CPS) {
+		return;
+	}
+	if (count == 0) {
+		cps[count++] = ' ';
+	}
+	cps[count++] = cp;
+	uint32_t cluster = vt_intern_cluster(vt, cps, count);
+	if (cluster == 0) {
+		return;
+	}
+	cell->ch = (cell->ch & VT_CH_WIDE) | VT_CH_CLUSTER | cluster;
+	vt_row_uses(row, col + 1);
+	vt_dirty(vt, s->row);
+}
+
+/* The cluster left of the cursor turned out to be two cells wide. At the margin it cannot. */
+static void widen(struct vt *vt, uint32_t col)
+{
+	struct vt_state *s = vt->state;
+	uint32_t limit = right_limit(s);
+	if (s->pending_wrap || s->col != col + 1) {
+		return;
+	}
+	if (s->modes & VT_BIT(VT_MODE_IRM)) {
+		vt_insert_cells(vt, s->row, s->col, limit + 1, 1);
+	}
+	struct vt_row *row = vt_screen_row(vt, s->row);
+	struct vt_cell *cells = vt_row_cells(vt, row);
+	vt_cut_wide(vt, row, col + 2);
+	cells[col].ch |= VT_CH_WIDE;
+	cells[col + 1] = cells[col];
+	cells[col + 1].ch = VT_CH_TAIL;
+	vt_row_uses(row, col + 2);
+	if (col + 2 == s->cols) {
+		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
+	}
+	advance(s, 1, limit);
+}
+
+/* Mode 2027: does `cp` belong to the character before it? Then it is put there. */
+static bool join(struct vt *vt, uint32_t cp, int width)
+{
+	struct vt_state *s = vt->state;
+	uint32_t col, cps[VT_CLUSTER_CPS];
+	if (cp < 0x80 || s->last_cp == 0 || s->last_row != s->row || s->last_col != s->col ||
+		!previous_col(vt, &col)) {
+		return false;
+	}
+	struct vt_cell *cell = vt_row_cells(vt, vt_screen_row(vt, s->row)) + col;
+	uint32_t count = vt_cell_cps(vt, cell, cps);
+	if (count == 0 || !vt_joins(cps, count, cp)) {
+		return false;
+	}
+	add_to_cell(vt, col, cp);
+	bool flag = cp >= 0x1f1e6 && cp <= 0x1f1ff;
+	bool emoji = cp == 0xfe0f && vt_width(cps[0]) > 0 && cps[0] >= 0xa9;
+	if (!(cell->ch & VT_CH_WIDE) && (width == 2 || flag || emoji)) {
+		widen(vt, col);
+	}
+	remember(s, cp);
+	return true;
+}
+
+static uint32_t translate(struct vt_state *s, uint32_t cp)
+{
+	uint8_t set = s->charsets[s->gl];
+	if (s->single_shift) {
+		set = s->charsets[s->single_shift];
+		s->single_shift = 0;
+	}
+	return set == VT_CHARSET_ASCII ? cp : vt_charset_map(set, cp);
+}
+
+static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width)
+{
+	struct vt_state *s = vt->state;
+	bool wraps = s->modes & VT_BIT(VT_MODE_WRAP);
+	if (s->pending_wrap && wraps) {
+		wrap(vt);
+	}
+	uint32_t limit = right_limit(s);
+	if (s->col + width - 1 > limit) {
+		uint32_t left = vt_left_margin(s);
+		if (!wraps || limit < left + width - 1) {
+			s->pending_wrap = 1;
+			return;
+		}
+		/* Two cells do not fit into the last one. */
+		struct vt_cell pad = vt_pen(s);
+		pad.ch = VT_CH_PAD;
+		vt_fill(vt, s->row, s->col, s->col + 1, pad);
+		wrap(vt);
+		limit = right_limit(s);
+	}
+	s->pending_wrap = 0;
+	put(vt, cp, width, limit);
+	remember(s, cp);
+}
+
+static int quick_width(uint32_t cp)
+{
+	if (cp < 0x300) {
+		return 1;
+	}
+	if ((cp >= 0x4e00 && cp <= 0x9fff) || (cp >= 0xac00 && cp <= 0xd7a3)) {
+		return 2;
+	}
+	if ((cp >= 0x2500 && cp <= 0x25fc) || (cp >= 0x390 && cp <= 0x482)) {
+		return 1;
+	}
+	return vt_width(cp);
+}
+
+/* A character that is no control; a single graphic one is what REP repeats. */
+void vt_print(struct vt *vt, uint32_t cp)
+{
+	struct vt_state *s = vt->state;
+	if (cp < 0x80) {
+		cp = translate(s, cp);
+	} else {
+		s->single_shift = 0;
+	}
+	int width = quick_width(cp);
+	if (s->modes & VT_BIT(VT_MODE_GRAPHEMES) && join(vt, cp, width)) {
+		return;
+	}
+	if (width <= 0) {
+		uint32_t col;
+		if (previous_col(vt, &col)) {
+			add_to_cell(vt, col, cp);
+		}
+		return;
+	}
+	print_wide_or_narrow(vt, cp, (uint32_t)width);
+}
+
+void vt_repeat(struct vt *vt, uint32_t count)
+{
+	struct vt_state *s = vt->state;
+	uint32_t cp = s->last_cp;
+	int width = cp ? quick_width(cp) : 0;
+	if (width <= 0) {
+		return;
+	}
+	/* Beyond a screenful and the history nothing new can come of it. */
+	uint64_t most = (uint64_t)s->cols * (s->rows + s->ring[0]);
+	for (; count > 0 && most > 0; count--, most--) {
+		print_wide_or_narrow(vt, cp, (uint32_t)width);
+	}
+}
+
+/* The end of the printable ASCII that begins at `at`. */
+static const uint8_t *printable_end(const uint8_t *at, const uint8_t *end)
+{
+	while (end - at >= 8) {
+		uint64_t w;
+		memcpy(&w, at, 8);
+		const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
+		uint64_t low = (w - ones * 0x20) & ~w;        /* below 0x20 */
+		uint64_t del = w ^ ones * 0x7f;
+		uint64_t is_del = (del - ones) & ~del;        /* equal to 0x7f */
+		uint64_t bad = (low | is_del | w) & highs;
+		if (bad) {
+			/* The lowest bit is exact, whatever borrows did above it. */
+			return at + __builtin_ctzll(bad) / 8;
+		}
+		at += 8;
+	}
+	while (at < end && *at >= 0x20 && *at < 0x7f) {
+		at++;
+	}
+	return at;
+}
+
+static inline void put_ascii(struct vt *vt, const uint8_t *text, uint32_t count)
+{
+	struct vt_state *s = vt->state;
+	struct vt_row *row = vt_screen_row(vt, s->row);
+	uint32_t col = s->col;
+	vt_cut_wide(vt, row, col);
+	vt_cut_wide(vt, row, col + count);
+	lanes pen = {0, s->pen[1], s->pen[2], s->pen[3]};
+	lanes *to = (lanes *)(vt_row_cells(vt, row) + col);
+	for (uint32_t i = 0; i < count; i++) {
+		lanes cell = pen;
+		cell[0] = text[i];
+		to[i] = cell;
+	}
+	vt_row_uses(row, col + count);
+	if (col + count == s->cols) {
+		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
+	}
+	vt_dirty(vt, s->row);
+}
+
+/* As many printable ASCII characters as there are; gives where it stopped. */
+const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *end)
+{
+	struct vt_state *s = vt->state;
+	if (s->single_shift || s->charsets[s->gl] != VT_CHARSET_ASCII ||
+		s->modes & VT_BIT(VT_MODE_IRM)) {
+		vt_print(vt, *at);
+		return at + 1;
+	}
+	end = printable_end(at, end);
+	bool wraps = s->modes & VT_BIT(VT_MODE_WRAP);
+	while (at < end) {
+		if (s->pending_wrap) {
+			if (wraps) {
+				wrap(vt);
+			} else {
+				at = end - 1; /* only the last one stays */
+				s->pending_wrap = 0;
+			}
+		}
+		uint32_t limit = right_limit(s);
+		uint32_t count = limit + 1 - s->col;
+		if ((size_t)(end - at) < count) {
+			count = (uint32_t)(end - at);
+		}
+		put_ascii(vt, at, count);
+		advance(s, count, limit);
+		at += count;
+	}
+	remember(s, at[-1]);
+	return at;
+}
