@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""A city of one's own: private folders, no screen, everything real. Used by the tour, the
+benchmarks and the headless tests. Everything that is started is ended again."""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+LIMIT = 30.0  # seconds for anything that should take far less
+
+
+class CityError(Exception):
+    pass
+
+
+def installed(name):
+    path = shutil.which(name)
+    if path is None:
+        raise CityError(f"{name} is not on the PATH: run this through ./dev exec")
+    return path
+
+
+class Lines:
+    """Lines of a pipe as they come, with a limit on the wait."""
+
+    def __init__(self, pipe):
+        self.fd = pipe.fileno()
+        self.pipe = pipe
+        self.rest = b""
+        self.ended = False
+
+    def next(self, limit=LIMIT):
+        end = time.monotonic() + limit
+        while b"\n" not in self.rest and not self.ended:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+                return None
+            data = os.read(self.fd, 65536)
+            if not data:
+                self.ended = True
+            self.rest += data
+        if b"\n" not in self.rest:
+            return None
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line.decode("utf-8", "replace")
+
+
+class City:
+    """with City(config=...) as city: ...; city.log_path holds what it said."""
+
+    def __init__(self, config="", width=1280, height=720, args=(), env=None, folder=None):
+        self.folder = folder or tempfile.mkdtemp(prefix="city-")
+        self.own_folder = folder is None
+        self.config = config
+        self.size = (width, height)
+        self.args = list(args)
+        self.extra_env = env or {}
+        self.keeper = None
+        self.display = None
+        self.log_path = os.path.join(self.folder, "log")
+        self.helpers = []
+
+    def environment(self):
+        env = dict(os.environ)
+        for name in ("WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY", "SOURCE_CITY_KEEPER_FD"):
+            env.pop(name, None)
+        for name in ("run", "state", "data", "cache", "config"):
+            path = os.path.join(self.folder, name)
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        env.update(
+            XDG_RUNTIME_DIR=os.path.join(self.folder, "run"),
+            XDG_STATE_HOME=os.path.join(self.folder, "state"),
+            XDG_DATA_HOME=os.path.join(self.folder, "data"),
+            XDG_CACHE_HOME=os.path.join(self.folder, "cache"),
+            XDG_CONFIG_HOME=os.path.join(self.folder, "config"),
+            WLR_BACKENDS="headless",
+            WLR_LIBINPUT_NO_DEVICES="1",
+            LIBGL_ALWAYS_SOFTWARE="1",
+        )
+        if not os.path.isdir("/dev/dri"):
+            env["WLR_RENDERER"] = "pixman"
+        env.update(self.extra_env)
+        if self.display:
+            env["WAYLAND_DISPLAY"] = self.display
+        return env
+
+    def start(self):
+        env = self.environment()
+        folder = os.path.join(env["XDG_CONFIG_HOME"], "source-city")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "config"), "w") as file:
+            file.write(self.config)
+            file.write(f"\noutput HEADLESS-1 {{\n\tmode {self.size[0]}x{self.size[1]}\n}}\n")
+        self.log = open(self.log_path, "ab")
+        self.keeper = subprocess.Popen(
+            [installed("source-city"), *self.args],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.PIPE, env=env)
+        lines = Lines(self.keeper.stderr)
+        while True:
+            line = lines.next()
+            if line is None:
+                status = self.keeper.poll()
+                self.stop()
+                raise CityError(f"the city did not come up (status {status}); it said:\n{self.said()}")
+            self.log.write(line.encode() + b"\n")
+            self.log.flush()
+            if "] info city: up on " in line:
+                self.display = line.rsplit(" ", 1)[1]
+                break
+        # From here on the log goes to the file by itself.
+        self.pump = subprocess.Popen(["cat"], stdin=self.keeper.stderr, stdout=self.log)
+        if lines.rest:
+            self.log.write(lines.rest)
+            self.log.flush()
+        return self
+
+    def said(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def stop(self):
+        status = None
+        for helper in self.helpers:
+            if helper.poll() is None:
+                helper.terminate()
+                helper.wait()
+        if self.keeper is not None:
+            if self.keeper.poll() is None:
+                self.keeper.terminate()
+            try:
+                status = self.keeper.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                self.keeper.kill()
+                status = self.keeper.wait()
+            self.keeper.stderr.close()
+            self.keeper = None
+        if getattr(self, "pump", None):
+            self.pump.wait()
+            self.pump = None
+        if getattr(self, "log", None):
+            self.log.close()
+            self.log = None
+        return status
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exc):
+        self.stop()
+        if self.own_folder and exc[0] is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- things to do in it ---
+
+    def run(self, *command, check=True, limit=LIMIT, **options):
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        done = subprocess.run(command, env=self.environment(), timeout=limit, **options)
+        if check and done.returncode != 0:
+            text = (done.stderr or b"").decode("utf-8", "replace")
+            raise CityError(f"{' '.join(command)} gave {done.returncode}: {text.strip()}")
+        return done
+
+    def popen(self, *command, **options):
+        helper = subprocess.Popen(command, env=self.environment(), **options)
+        self.helpers.append(helper)
+        return helper
+
+    def ctl(self, *args, check=True, limit=LIMIT):
+        """cityctl with --json; a list of the objects that it printed."""
+        done = self.run("cityctl", *args, "--json", check=check, limit=limit)
+        return [json.loads(line) for line in done.stdout.decode().splitlines() if line.strip()]
+
+    def tile(self, name):
+        for tile in self.ctl("tiles"):
+            if tile["name"] == name:
+                return tile
+        raise CityError(f"there is no tile {name}")
+
+    def wait_tile(self, name, state="live", limit=LIMIT):
+        return self.until(lambda: self._tile_in(name, state), limit, f"{name} is not {state}")
+
+    def _tile_in(self, name, state):
+        for tile in self.ctl("tiles"):
+            if tile["name"] == name and tile["state"] == state:
+                return tile
+        return None
+
+    def until(self, condition, limit=LIMIT, what="it did not happen"):
+        """For what has no event to wait for: asks again and again, with a generous limit."""
+        end = time.monotonic() + limit
+        while True:
+            result = condition()
+            if result:
+                return result
+            if time.monotonic() > end:
+                raise CityError(f"{what} after {limit} s; the log:\n{self.said()[-4000:]}")
+            time.sleep(0.02)
+
+    def type(self, *args):
+        """Keys from wtype: text, or its options."""
+        self.run("wtype", *args)
+
+    def picture(self, path, box=None):
+        geometry = ["-g", f"{box[0]},{box[1]} {box[2]}x{box[3]}"] if box else []
+        self.run("grim", *geometry, path)
+        return path
+
+    def pixels(self, box):
+        """The pixels of a box of the screen: rows of (r, g, b)."""
+        x, y, width, height = box
+        ppm = self.run("grim", "-t", "ppm", "-g", f"{x},{y} {width}x{height}", "-").stdout
+        fields, data = ppm.split(b"\n", 3)[:3], ppm.split(b"\n", 3)[3]
+        if fields[0] != b"P6":
+            raise CityError("grim gave no PPM")
+        w, h = (int(n) for n in fields[1].split())
+        return [[tuple(data[(y * w + x) * 3:(y * w + x) * 3 + 3]) for x in range(w)] for y in range(h)]
+
+    def kill(self, pid, number=signal.SIGKILL):
+        os.kill(pid, number)
