@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: MIT
+"""The measures that need a running city. Each function yields measures; ALL names them."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from city import City, CityError, LIMIT, Lines, installed
+
+HANDOVERS = 200
+PTY_HANDOVERS = 100
+IDLE_SECONDS = 10
+
+
+def build_path(*parts):
+    return os.path.join(os.environ["SOURCE_CITY_BUILD"], *parts)
+
+
+def percentile(samples, share):
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def measure(name, unit, samples, beside=None):
+    return {
+        "name": name, "unit": unit,
+        "p50": percentile(samples, 0.5), "p99": percentile(samples, 0.99),
+        "max": max(samples), "n": len(samples), "beside": beside or {},
+    }
+
+
+def floors():
+    done = subprocess.run([build_path("tests", "bench", "bench-floor")], stdout=subprocess.PIPE,
+                          text=True, check=True)
+    return {m["name"]: m["p50"] for m in map(json.loads, done.stdout.splitlines())}
+
+
+def bench_tile(name, variant):
+    return build_path("tests", "bench", f"{name}-{variant}.so")
+
+
+def swap(city, tile, artifact, *options):
+    """One handover, waited for to its end; its record."""
+    answer = city.ctl("swap", tile, "--artifact", artifact, "--settled", *options)
+    records = [a for a in answer if "result" in a]
+    if not records or records[-1]["result"] != "live":
+        raise CityError(f"a handover of {tile} failed: {answer[-1:]}")
+    return records[-1]
+
+
+def tile_config(name, artifact, place, size, **options):
+    lines = [f"tile {name} {{", f"\tartifact {artifact}", f"\tat {place[0]} {place[1]}",
+             f"\tsize {size[0]} {size[1]}"]
+    for key, value in options.items():
+        lines.append(f'\toption {key} "{value}"')
+    return "\n".join(lines + ["}", ""])
+
+
+# --- handovers ---
+
+def handover():
+    config = tile_config("state", bench_tile("state-4k", 1), (40, 40), (240, 160))
+    pauses, dropped, shown = [], 0, 0
+    with City(config) as city:
+        city.wait_tile("state")
+        for i in range(HANDOVERS):
+            record = swap(city, "state", bench_tile("state-4k", 2 - i % 2))
+            pauses.append(record["pause_us"])
+            dropped += record["frames_dropped"]
+            shown += record["frames_shown"]
+    beside = floors()
+    yield measure("handover.pause.4k", "µs", pauses, beside)
+    yield {"name": "handover.frames_dropped", "unit": "frames", "p50": dropped, "p99": dropped,
+           "max": dropped, "n": HANDOVERS, "beside": {"frames shown": shown}}
+
+
+# --- the PTY ---
+
+FNV_BASIS, FNV_PRIME, WORD = 0xcbf29ce484222325, 0x100000001b3, (1 << 64) - 1
+
+
+def sink_cells(city):
+    for cell in city.ctl("vat", "sink")[0]["cells"]:
+        if cell["name"] == "sink":
+            return cell["elements"][0]
+    raise CityError("the sink tile has no cell")
+
+
+def drain(command, handovers):
+    """Run the command in a sink tile, handing over all the time; what arrived, and what happened."""
+    hangup = os.path.join(tempfile.mkdtemp(prefix="bench-"), "hangup")
+    config = tile_config("sink", bench_tile("sink", 1), (40, 40), (240, 160),
+                         command=f"HANGUP_FILE={hangup} exec {command}")
+    done = 0
+    with City(config) as city:
+        city.wait_tile("sink")
+        first_pid = None
+        while True:
+            cells = sink_cells(city)
+            if cells["ended"]:
+                break
+            if done < handovers:
+                swap(city, "sink", bench_tile("sink", 2 - done % 2), "--strategy", "instant")
+                done += 1
+        if cells["status"] != 0:
+            raise CityError(f"{command} ended with {cells['status']} after {done} handovers")
+        if os.path.exists(hangup):
+            raise CityError(f"{command} got SIGHUP")
+    return cells["bytes"], cells["hash"], done
+
+
+def pty_bytes_lost():
+    fullscreen = build_path("tests", "bench", "bench-fullscreen")
+    commands = {
+        "yes": "sh -c 'yes | head -c 2000000000'",
+        "seq": "seq 1 10000000",
+        "fullscreen": f"{fullscreen} 200000",
+    }
+    for name, command in commands.items():
+        expected, expected_hash, _ = drain(command, 0)
+        got, got_hash, done = drain(command, PTY_HANDOVERS)
+        lost = abs(expected - got) or (0 if got_hash == expected_hash else 1)
+        yield {"name": f"pty.bytes_lost.{name}", "unit": "bytes", "p50": lost, "p99": lost,
+               "max": lost, "n": done, "beside": {"bytes": got}}
+
+
+# --- idle ---
+
+def context_switches(pid):
+    """How often the threads of a process were woken."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/status") as file:
+                for line in file:
+                    if "ctxt_switches" in line:
+                        total += int(line.split()[1])
+        except FileNotFoundError:
+            pass
+    return total
+
+
+def pss_mb(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    raise CityError(f"no PSS of {pid}")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(n) for n in file.read().split()]
+
+
+def program_of(pid):
+    with open(f"/proc/{pid}/comm") as file:
+        return file.read().strip()
+
+
+def idle_wakeups():
+    with City() as city:
+        city.wait_tile("terminal")
+        city.wait_tile("clock")
+        city.ctl("run", "pan", "100000", "100000")  # nothing of the city is on the screen
+        pids = [city.keeper.pid] + children(city.keeper.pid)
+        settle(pids)
+        before = {pid: context_switches(pid) for pid in pids}
+        time.sleep(IDLE_SECONDS)  # the length of the measure, not a wait for something
+        woken = {program_of(pid): context_switches(pid) - before[pid] for pid in pids}
+        total = sum(woken.values())
+        yield {"name": "idle.wakeups", "unit": "in 10 s", "p50": total, "p99": total, "max": total,
+               "n": len(pids), "beside": {k: v for k, v in woken.items() if v}}
+
+
+def settle(pids, limit=LIMIT):
+    """Until nothing was woken for a second."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        before = [context_switches(pid) for pid in pids]
+        time.sleep(1)
+        if before == [context_switches(pid) for pid in pids]:
+            return
+
+
+def peer_pss(*command):
+    """PSS of a compositor of others, headless and idle."""
+    folder = tempfile.mkdtemp(prefix="bench-")
+    env = dict(os.environ, XDG_RUNTIME_DIR=folder, XDG_CONFIG_HOME=folder, WLR_BACKENDS="headless",
+               WLR_RENDERER="pixman", WLR_LIBINPUT_NO_DEVICES="1")
+    env.pop("WAYLAND_DISPLAY", None)
+    peer = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + LIMIT
+        while not any(n.startswith("wayland-") for n in os.listdir(folder)):
+            if time.monotonic() > end or peer.poll() is not None:
+                return None
+            time.sleep(0.05)
+        settle([peer.pid])
+        return pss_mb(peer.pid)
+    finally:
+        peer.terminate()
+        peer.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def idle_pss():
+    peers = {name: peer_pss(*command) for name, command in {
+        "sway": ["sway", "-c", "/dev/null"], "labwc": ["labwc"]}.items()}
+    beside = {name: value for name, value in peers.items() if value is not None}
+    with City() as city:
+        city.wait_tile("terminal")
+        city.wait_tile("clock")
+        names = {city.tile(name)["pid"]: name for name in ("terminal", "clock")}
+        pids = [city.keeper.pid] + children(city.keeper.pid)
+        settle(pids)
+        for pid in pids:
+            name = names.get(pid, program_of(pid))
+            if not name.startswith("source-city") and pid not in names:
+                continue  # the shell is the user's
+            name = {"source-city": "keeper", "source-city-com": "compositor",
+                    "source-city-til": "spare", "source-city-for": "forge"}.get(name, name)
+            value = pss_mb(pid)
+            yield {"name": f"idle.pss.{name}", "unit": "MB", "p50": value, "p99": value,
+                   "max": value, "n": 1, "beside": beside if name == "compositor" else {}}
+
+
+# --- live ---
+
+def copy_source(folder, tile):
+    source = os.path.join(build_path("prefix", "share", "source-city", "tiles"), tile)
+    target = os.path.join(folder, tile)
+    shutil.copytree(source, target)
+    return target
+
+
+def tile_compile(folder, output, *files):
+    prefix = build_path("prefix")
+    with open(os.path.join(prefix, "share", "source-city", "tile-flags")) as file:
+        flags = file.read().split()
+    sources = [os.path.join(folder, f) for f in sorted(os.listdir(folder)) if f.endswith(".c")]
+    if files:
+        sources = [os.path.join(folder, f) for f in files]
+        flags = [f for f in flags if not f.startswith(("-Wl", "-l", "-shared", "-nostart"))] + ["-c"]
+    begin = time.monotonic()
+    subprocess.run(["cc", "-I" + os.path.join(prefix, "include", "source-city"), "-o", output,
+                    *sources, *flags], check=True)
+    return (time.monotonic() - begin) * 1000
+
+
+def live_terminal():
+    rounds = 20
+    folder = tempfile.mkdtemp(prefix="bench-")
+    samples, one_file, whole = [], [], []
+    try:
+        source = copy_source(folder, "terminal")
+        theme = os.path.join(source, "theme.c")
+        with open(theme) as file:
+            text = file.read()
+        with City() as city:
+            city.wait_tile("terminal")
+            watch = city.popen("cityctl", "watch", "terminal", "--source", source, "--json",
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            lines = Lines(watch.stdout)
+            city.ctl("swap", "terminal", "--source", source, "--settled")
+            for i in range(rounds):
+                edited = text.replace("theme_background = 0x11151c",
+                                      f"theme_background = 0x11{(0x20 + i):02x}1c")
+                if edited == text:
+                    raise CityError("the terminal's theme is not as expected")
+                begin = time.clock_gettime(time.CLOCK_MONOTONIC)
+                with open(theme + ".new", "w") as file:
+                    file.write(edited)
+                os.replace(theme + ".new", theme)
+                committed = wait_commit(lines)
+                samples.append((committed - begin) * 1000)
+                wait_record(lines)
+        for i in range(5):
+            one_file.append(tile_compile(source, os.path.join(folder, "one.o"), "theme.c"))
+            whole.append(tile_compile(source, os.path.join(folder, "all.so")))
+        yield measure("live.terminal", "ms", samples, {
+            "cc of the changed file": percentile(one_file, 0.5),
+            "cc of all files, one by one": percentile(whole, 0.5)})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_commit(lines):
+    while True:
+        line = lines.next()
+        if line is None:
+            raise CityError("the edited terminal did not go live")
+        event = json.loads(line)
+        if event.get("step") == "commit" and "time_ns" in event:
+            return event["time_ns"] / 1e9
+        if event.get("event") == "failed":
+            raise CityError(f"the edited terminal failed: {event}")
+
+
+def wait_record(lines):
+    while True:
+        line = lines.next()
+        if line is None:
+            raise CityError("the handover did not end")
+        if "result" in json.loads(line):
+            return
+
+
+# --- throughput ---
+
+def make_texts(folder, size=100_000_000):
+    plain, coloured = os.path.join(folder, "plain"), os.path.join(folder, "coloured")
+    line = b"the quick brown fox jumps over the lazy dog, and the city goes on living beside it\n"
+    with open(plain, "wb") as file:
+        file.write((line * (size // len(line) + 1))[:size])
+    piece = b"".join(b"\033[38;5;%dm%s\033[48;5;%dm%s\033[m\r\n" % (
+        16 + i % 216, line[:30], 16 + (i * 7) % 216, line[30:60]) for i in range(1000))
+    with open(coloured, "wb") as file:
+        file.write((piece * (size // len(piece) + 1))[:size])
+    return {"text": plain, "coloured": coloured}
+
+
+def term_throughput():
+    folder = tempfile.mkdtemp(prefix="bench-")
+    try:
+        for kind, path in make_texts(folder).items():
+            size = os.path.getsize(path) / 1e6
+            ours, theirs = [], []
+            with City() as city:
+                city.wait_tile("terminal")
+                for i in range(3):
+                    ours.append(size / timed_cat(city, folder, path, foot=False))
+                    theirs.append(size / timed_cat(city, folder, path, foot=True))
+            yield measure(f"term.throughput.{kind}", "MB/s", ours,
+                          {"foot": percentile(theirs, 0.5)})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def timed_cat(city, folder, path, foot):
+    """Seconds for cat, as the program in the terminal sees it."""
+    result = os.path.join(folder, "result")
+    if os.path.exists(result):
+        os.unlink(result)
+    script = os.path.join(folder, "script.sh")
+    with open(script, "w") as file:
+        file.write(f"begin=$(date +%s%N)\ncat {path}\nend=$(date +%s%N)\n"
+                   f"echo $((end - begin)) > {result}.new\nmv {result}.new {result}\n")
+    if foot:
+        city.run("foot", "sh", script, limit=300)
+    else:
+        city.ctl("run", "focus", "terminal")
+        city.type(f"sh {script}", "-k", "Return")
+    city.until(lambda: os.path.exists(result), 300, "cat did not end")
+    with open(result) as file:
+        return int(file.read()) / 1e9
+
+
+ALL = {
+    "handover.": handover,
+    "pty.bytes_lost": pty_bytes_lost,
+    "idle.wakeups": idle_wakeups,
+    "idle.pss": idle_pss,
+    "live.terminal": live_terminal,
+    "term.throughput": term_throughput,
+}
