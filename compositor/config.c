@@ -12,7 +12,7 @@
 
 #include "compositor/command.h"
 #include "compositor/config.h"
-#include "compositor/paths.h"
+#include "compositor/files.h"
 #include "compositor/theme.h"
 #include "vat/log.h"
 
@@ -442,7 +442,7 @@ static void run_autostart(struct parser *p, const struct scfg_directive *d, void
 
 static void tile_source(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_tile_config *tile = target;
-	char *path = city_path_expand(d->params[0], p->path);
+	char *path = city_file_expand(d->params[0], p->path);
 	if (path != NULL) {
 		free(tile->source);
 		tile->source = path;
@@ -611,7 +611,8 @@ struct city_config *city_config_load(const char *path, bool strict, int *errors)
 		city_log(CITY_LOG_ERROR, "config", "out of memory");
 		return NULL;
 	}
-	config->path = path != NULL ? strdup(path) : city_path_config();
+	config->path_given = path != NULL;
+	config->path = path != NULL ? strdup(path) : city_file_config();
 	struct parser parser = {.config = config, .path = config->path};
 	struct scfg_block root = {0};
 	if (config->path == NULL) {

@@ -39,6 +39,7 @@ struct city_tile_config {
 
 struct city_config {
 	char *path; /* NULL: built-in defaults */
+	bool path_given; /* by the user: read again from there */
 
 	/* xkb names, NULL for the system's default. */
 	char *xkb_rules, *xkb_model, *xkb_layout, *xkb_variant, *xkb_options;

@@ -3,6 +3,7 @@
 #include <fcft/fcft.h>
 #include <math.h>
 #include <pixman.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>

@@ -91,7 +91,9 @@ struct city_output {
 	int64_t last_presented_ns;
 	bool last_busy;		  /* the city was busy then */
 	uint64_t last_busy_serial; /* city_server.busy_serial then */
-	uint64_t frames, missed;	/* totals since the output appeared */
+	uint64_t frames, missed;   /* totals since the output appeared */
+	bool shows_lock;	   /* a frame with nothing but the lock was presented */
+	uint32_t lock_seq;	   /* commit_seq when the lock began */
 
 	struct wl_listener frame;
 	struct wl_listener present;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <wlr/types/wlr_presentation_time.h>
 #include <wlr/types/wlr_scene.h>
+#include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/edges.h>
 
 #include "compositor/ground.h"
@@ -538,4 +539,21 @@ struct wlr_surface *city_view_surface_at(
 	}
 	return wlr_surface_surface_at(
 		surface, tx + view->offset_sx, ty + view->offset_sy, sx, sy);
+}
+
+struct city_view *city_view_from_surface(
+	struct city_server *server, struct wlr_surface *surface) {
+	surface = wlr_surface_get_root_surface(surface);
+	for (struct wlr_xdg_popup *popup = wlr_xdg_popup_try_from_wlr_surface(surface);
+		popup != NULL && popup->parent != NULL;
+		popup = wlr_xdg_popup_try_from_wlr_surface(surface)) {
+		surface = wlr_surface_get_root_surface(popup->parent);
+	}
+	struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		if (city_view_surface(view) == surface) {
+			return view;
+		}
+	}
+	return NULL;
 }

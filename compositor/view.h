@@ -210,7 +210,8 @@ struct wlr_surface *city_view_surface_at(
 	struct city_view *view, double tx, double ty, double *sx, double *sy);
 
 /* The view that owns this surface (its root, a subsurface or a popup); NULL if none. */
-struct city_view *city_view_from_surface(struct wlr_surface *surface);
+struct city_view *city_view_from_surface(
+	struct city_server *server, struct wlr_surface *surface);
 
 /* Places and scales everything below view->tree again. Called by view.c after commits and by the
  * map after every move of the camera. */

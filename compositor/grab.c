@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <wlr/types/wlr_cursor.h>
+#include <wlr/types/wlr_seat.h>
+#include <wlr/types/wlr_xcursor_manager.h>
+#include <wlr/util/edges.h>
+
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/view.h"
+
+static void begin(struct city_seat *seat, enum city_grab_kind kind, struct city_view *view,
+	uint32_t button) {
+	city_grab_end(seat);
+	seat->grab = (struct city_grab){
+		.kind = kind,
+		.view = view,
+		.button = button,
+		.start_ox = seat->cursor->x,
+		.start_oy = seat->cursor->y,
+		.last_ox = seat->cursor->x,
+		.last_oy = seat->cursor->y,
+	};
+	if (view != NULL) {
+		seat->grab.start_cx = view->cx;
+		seat->grab.start_cy = view->cy;
+		seat->grab.start_width = view->width;
+		seat->grab.start_height = view->height;
+	}
+	wlr_seat_pointer_notify_clear_focus(seat->seat);
+}
+
+void city_grab_pan(struct city_seat *seat, uint32_t button) {
+	begin(seat, CITY_GRAB_PAN, NULL, button);
+	city_seat_set_shape(seat, "grabbing");
+}
+
+void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t button) {
+	if (view->fullscreen) {
+		return;
+	}
+	begin(seat, CITY_GRAB_MOVE, view, button);
+	city_seat_set_shape(seat, "grabbing");
+}
+
+/* The nearest corner, or the nearest edge in the middle third of a side. */
+static uint32_t choose_edges(struct city_seat *seat, struct city_view *view) {
+	struct wlr_box box = city_view_output_box(view);
+	double at_x = (seat->cursor->x - box.x) / fmax(box.width, 1);
+	double at_y = (seat->cursor->y - box.y) / fmax(box.height, 1);
+	uint32_t edges = 0;
+	edges |= at_x < 1.0 / 3 ? WLR_EDGE_LEFT : at_x > 2.0 / 3 ? WLR_EDGE_RIGHT : 0;
+	edges |= at_y < 1.0 / 3 ? WLR_EDGE_TOP : at_y > 2.0 / 3 ? WLR_EDGE_BOTTOM : 0;
+	return edges != 0 ? edges : WLR_EDGE_RIGHT | WLR_EDGE_BOTTOM;
+}
+
+void city_grab_resize(
+	struct city_seat *seat, struct city_view *view, uint32_t edges, uint32_t button) {
+	if (view->fullscreen || view->maximized) {
+		return;
+	}
+	if (edges == 0) {
+		edges = choose_edges(seat, view);
+	}
+	begin(seat, CITY_GRAB_RESIZE, view, button);
+	seat->grab.edges = edges;
+	city_view_begin_resize(view, edges);
+	city_seat_set_shape(seat, wlr_xcursor_get_resize_name(edges));
+}
+
+static bool may_grab(struct city_seat *seat, struct city_view *view, uint32_t serial) {
+	/* Only with the button held that the client names, over one of its own surfaces. */
+	struct wlr_surface *surface = city_view_surface(view);
+	struct wlr_surface *over = seat->seat->pointer_state.focused_surface;
+	return surface != NULL && over != NULL &&
+	       wl_resource_get_client(over->resource) == wl_resource_get_client(surface->resource) &&
+	       wlr_seat_validate_pointer_grab_serial(seat->seat, NULL, serial);
+}
+
+void city_grab_move_requested(struct city_seat *seat, struct city_view *view, uint32_t serial) {
+	if (seat != NULL && may_grab(seat, view, serial)) {
+		city_grab_move(seat, view, 0);
+	}
+}
+
+void city_grab_resize_requested(
+	struct city_seat *seat, struct city_view *view, uint32_t serial, uint32_t edges) {
+	if (seat != NULL && may_grab(seat, view, serial)) {
+		city_grab_resize(seat, view, edges, 0);
+	}
+}
+
+static void move(struct city_grab *grab, double dx, double dy) {
+	struct city_view *view = grab->view;
+	double zoom = view->server->camera.zoom;
+	/* Whole units, so that in the room every pixel of the view is one of the screen. */
+	double cx = round(grab->start_cx + dx / zoom), cy = round(grab->start_cy + dy / zoom);
+	if (view->maximized && hypot(dx, dy) > 16) {
+		city_view_set_maximized(view, false);
+	}
+	if (!view->maximized) {
+		city_view_set_place(view, cx, cy);
+	}
+}
+
+static void resize(struct city_grab *grab, double dx, double dy) {
+	double zoom = grab->view->server->camera.zoom;
+	int width = grab->start_width, height = grab->start_height;
+	int by_x = (int)lround(dx / zoom), by_y = (int)lround(dy / zoom);
+	if ((grab->edges & WLR_EDGE_LEFT) != 0) {
+		width -= by_x;
+	} else if ((grab->edges & WLR_EDGE_RIGHT) != 0) {
+		width += by_x;
+	}
+	if ((grab->edges & WLR_EDGE_TOP) != 0) {
+		height -= by_y;
+	} else if ((grab->edges & WLR_EDGE_BOTTOM) != 0) {
+		height += by_y;
+	}
+	city_view_request_size(grab->view, width, height);
+}
+
+void city_grab_motion(struct city_seat *seat) {
+	struct city_grab *grab = &seat->grab;
+	double ox = seat->cursor->x, oy = seat->cursor->y;
+	switch (grab->kind) {
+	case CITY_GRAB_NONE:
+		break;
+	case CITY_GRAB_PAN:
+		city_map_drag(seat->server, grab->last_ox - ox, grab->last_oy - oy);
+		break;
+	case CITY_GRAB_MOVE:
+		move(grab, ox - grab->start_ox, oy - grab->start_oy);
+		break;
+	case CITY_GRAB_RESIZE:
+		resize(grab, ox - grab->start_ox, oy - grab->start_oy);
+		break;
+	}
+	grab->last_ox = ox;
+	grab->last_oy = oy;
+}
+
+void city_grab_end(struct city_seat *seat) {
+	struct city_grab grab = seat->grab;
+	if (grab.kind == CITY_GRAB_NONE) {
+		return;
+	}
+	seat->grab = (struct city_grab){0};
+	if (grab.kind == CITY_GRAB_RESIZE) {
+		city_view_end_resize(grab.view);
+	}
+	city_seat_scene_changed(seat);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the pointer does to the map while a button is held: panning, moving and resizing a view.
+ * Main thread only.
+ */
+#ifndef CITY_GRAB_H
+#define CITY_GRAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct city_seat;
+struct city_view;
+
+enum city_grab_kind {
+	CITY_GRAB_NONE,
+	CITY_GRAB_PAN,	  /* the map follows the pointer */
+	CITY_GRAB_MOVE,	  /* the view does */
+	CITY_GRAB_RESIZE, /* its edges do */
+};
+
+struct city_grab {
+	enum city_grab_kind kind;
+	struct city_view *view; /* for MOVE and RESIZE */
+	uint32_t edges;
+	uint32_t button; /* whose release ends it */
+	double start_ox, start_oy; /* pointer when it began */
+	double last_ox, last_oy;
+	double start_cx, start_cy; /* the view's place and size then */
+	int start_width, start_height;
+};
+
+/* Each begins with the button that is held; 0: the first that is released ends it. */
+void city_grab_pan(struct city_seat *seat, uint32_t button);
+void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t button);
+/* edges 0: chosen by the part of the view that the pointer is in. */
+void city_grab_resize(
+	struct city_seat *seat, struct city_view *view, uint32_t edges, uint32_t button);
+/* A client asks; the serial must be that of a button held over it. */
+void city_grab_move_requested(struct city_seat *seat, struct city_view *view, uint32_t serial);
+void city_grab_resize_requested(
+	struct city_seat *seat, struct city_view *view, uint32_t serial, uint32_t edges);
+void city_grab_motion(struct city_seat *seat);
+void city_grab_end(struct city_seat *seat);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+#include <wlr/backend/session.h>
+#include <wlr/interfaces/wlr_keyboard.h>
+#include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_keyboard_group.h>
+#include <wlr/types/wlr_virtual_keyboard_v1.h>
+#include <xkbcommon/xkbcommon.h>
+
+#include "compositor/command.h"
+#include "compositor/config.h"
+#include "compositor/lock.h"
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/view.h"
+#include "vat/log.h"
+
+#define BIND_MODIFIERS \
+	(WLR_MODIFIER_SHIFT | WLR_MODIFIER_CTRL | WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO)
+#define CYCLE_MODIFIERS (WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO | WLR_MODIFIER_CTRL)
+
+/* Bindings. */
+
+static const struct city_bind *find(
+	const struct city_config *config, uint32_t modifiers, xkb_keysym_t keysym) {
+	for (size_t i = 0; i < config->bind_count; i++) {
+		const struct city_bind *bind = &config->binds[i];
+		if (bind->keysym == keysym && bind->modifiers == modifiers) {
+			return bind;
+		}
+	}
+	return NULL;
+}
+
+/* A binding may name what is printed on the key (Shift+e) or what it yields (plus). Layouts
+ * without Latin letters are asked for what the key has in the others. */
+static const struct city_bind *find_bind(struct city_keyboard *keyboard, xkb_keycode_t code) {
+	const struct city_config *config = keyboard->seat->server->config;
+	struct wlr_keyboard *kb = keyboard->keyboard;
+	uint32_t modifiers = wlr_keyboard_get_modifiers(kb) & BIND_MODIFIERS;
+
+	const xkb_keysym_t *syms;
+	xkb_layout_index_t current = xkb_state_key_get_layout(kb->xkb_state, code);
+	xkb_layout_index_t layouts = xkb_keymap_num_layouts_for_key(kb->keymap, code);
+	for (xkb_layout_index_t i = 0; i < layouts; i++) {
+		int count = xkb_keymap_key_get_syms_by_level(
+			kb->keymap, code, (current + i) % layouts, 0, &syms);
+		for (int j = 0; j < count; j++) {
+			const struct city_bind *bind =
+				find(config, modifiers, xkb_keysym_to_lower(syms[j]));
+			if (bind != NULL) {
+				return bind;
+			}
+		}
+	}
+	int count = xkb_state_key_get_syms(kb->xkb_state, code, &syms);
+	xkb_mod_mask_t consumed = xkb_state_key_get_consumed_mods2(
+		kb->xkb_state, code, XKB_CONSUMED_MODE_XKB);
+	xkb_mod_index_t shift = xkb_keymap_mod_get_index(kb->keymap, XKB_MOD_NAME_SHIFT);
+	if (shift != XKB_MOD_INVALID && (consumed & 1u << shift) != 0) {
+		modifiers &= ~(uint32_t)WLR_MODIFIER_SHIFT;
+	}
+	for (int j = 0; j < count; j++) {
+		const struct city_bind *bind = find(config, modifiers, xkb_keysym_to_lower(syms[j]));
+		if (bind != NULL) {
+			return bind;
+		}
+	}
+	return NULL;
+}
+
+static bool switch_vt(struct city_keyboard *keyboard, xkb_keycode_t code) {
+	struct wlr_session *session = keyboard->seat->server->session;
+	const xkb_keysym_t *syms;
+	int count = xkb_state_key_get_syms(keyboard->keyboard->xkb_state, code, &syms);
+	for (int i = 0; i < count; i++) {
+		if (syms[i] >= XKB_KEY_XF86Switch_VT_1 && syms[i] <= XKB_KEY_XF86Switch_VT_12) {
+			if (session != NULL) {
+				wlr_session_change_vt(
+					session, syms[i] - XKB_KEY_XF86Switch_VT_1 + 1);
+			}
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool run_bind(struct city_keyboard *keyboard, xkb_keycode_t code) {
+	struct city_server *server = keyboard->seat->server;
+	if (switch_vt(keyboard, code)) {
+		return true;
+	}
+	if (city_lock_active(server->lock)) {
+		return false;
+	}
+	const struct city_bind *bind = find_bind(keyboard, code);
+	if (bind == NULL || strcmp(bind->command, "none") == 0) {
+		return false;
+	}
+	/* While its modifier stays held the order of the windows does. */
+	if (strncmp(bind->command, "focus ", 6) == 0 && (bind->modifiers & CYCLE_MODIFIERS) != 0) {
+		server->cycling = true;
+	}
+	char error[400];
+	if (!city_command_run(server, bind->command, error, sizeof(error))) {
+		city_log(CITY_LOG_WARN, "key", "%s: %s", bind->command, error);
+	}
+	return true;
+}
+
+/* Events. */
+
+static bool unswallow(struct city_keyboard *keyboard, uint32_t keycode) {
+	for (size_t i = 0; i < keyboard->swallowed_count; i++) {
+		if (keyboard->swallowed[i] == keycode) {
+			keyboard->swallowed[i] = keyboard->swallowed[--keyboard->swallowed_count];
+			return true;
+		}
+	}
+	return false;
+}
+
+static void handle_key(struct wl_listener *listener, void *data) {
+	struct city_keyboard *keyboard = wl_container_of(listener, keyboard, key);
+	struct city_seat *seat = keyboard->seat;
+	const struct wlr_keyboard_key_event *event = data;
+	if (keyboard->keyboard->xkb_state == NULL) {
+		return;
+	}
+	city_seat_activity(seat);
+	if (event->state == WL_KEYBOARD_KEY_STATE_PRESSED) {
+		/* evdev codes are 8 below those of xkb */
+		if (run_bind(keyboard, event->keycode + 8)) {
+			if (keyboard->swallowed_count < sizeof(keyboard->swallowed) /
+								sizeof(keyboard->swallowed[0])) {
+				keyboard->swallowed[keyboard->swallowed_count++] = event->keycode;
+			}
+			return;
+		}
+	} else if (unswallow(keyboard, event->keycode)) {
+		return;
+	}
+	wlr_seat_set_keyboard(seat->seat, keyboard->keyboard);
+	wlr_seat_keyboard_notify_key(
+		seat->seat, event->time_msec, event->keycode, event->state);
+}
+
+static void handle_modifiers(struct wl_listener *listener, void *data) {
+	struct city_keyboard *keyboard = wl_container_of(listener, keyboard, modifiers);
+	struct city_seat *seat = keyboard->seat;
+	if ((city_seat_modifiers(seat) & CYCLE_MODIFIERS) == 0) {
+		city_server_end_cycle(seat->server);
+	}
+	wlr_seat_set_keyboard(seat->seat, keyboard->keyboard);
+	wlr_seat_keyboard_notify_modifiers(seat->seat, &keyboard->keyboard->modifiers);
+}
+
+/* Life. */
+
+static void keyboard_destroy(struct city_keyboard *keyboard) {
+	wl_list_remove(&keyboard->link);
+	wl_list_remove(&keyboard->key.link);
+	wl_list_remove(&keyboard->modifiers.link);
+	wl_list_remove(&keyboard->destroy.link);
+	if (keyboard->group != NULL) {
+		wlr_keyboard_group_destroy(keyboard->group);
+	}
+	free(keyboard);
+}
+
+static void handle_keyboard_destroy(struct wl_listener *listener, void *data) {
+	struct city_keyboard *keyboard = wl_container_of(listener, keyboard, destroy);
+	struct city_seat *seat = keyboard->seat;
+	struct wlr_keyboard *gone = keyboard->keyboard;
+	keyboard_destroy(keyboard);
+	/* Focus stays with a keyboard that is still there. */
+	if (wlr_seat_get_keyboard(seat->seat) == gone) {
+		wlr_seat_set_keyboard(seat->seat, seat->group->keyboard);
+	}
+}
+
+static struct city_keyboard *keyboard_create(struct city_seat *seat, struct wlr_keyboard *wlr) {
+	struct city_keyboard *keyboard = calloc(1, sizeof(*keyboard));
+	if (keyboard == NULL) {
+		return NULL;
+	}
+	keyboard->seat = seat;
+	keyboard->keyboard = wlr;
+	wl_list_insert(&seat->keyboards, &keyboard->link);
+	keyboard->key.notify = handle_key;
+	wl_signal_add(&wlr->events.key, &keyboard->key);
+	keyboard->modifiers.notify = handle_modifiers;
+	wl_signal_add(&wlr->events.modifiers, &keyboard->modifiers);
+	return keyboard;
+}
+
+static struct xkb_keymap *make_keymap(const struct city_config *config) {
+	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
+	if (context == NULL) {
+		return NULL;
+	}
+	struct xkb_rule_names names = {
+		.rules = config->xkb_rules,
+		.model = config->xkb_model,
+		.layout = config->xkb_layout,
+		.variant = config->xkb_variant,
+		.options = config->xkb_options,
+	};
+	struct xkb_keymap *keymap =
+		xkb_keymap_new_from_names(context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
+	if (keymap == NULL) {
+		city_log(CITY_LOG_ERROR, "keyboard",
+			"no such keyboard layout: layout \"%s\", variant \"%s\", options \"%s\"; "
+			"using the default",
+			names.layout == NULL ? "" : names.layout,
+			names.variant == NULL ? "" : names.variant,
+			names.options == NULL ? "" : names.options);
+		keymap = xkb_keymap_new_from_names(context, NULL, XKB_KEYMAP_COMPILE_NO_FLAGS);
+	}
+	xkb_context_unref(context);
+	return keymap;
+}
+
+static void lock_numlock(struct wlr_keyboard *keyboard) {
+	xkb_mod_index_t index = xkb_keymap_mod_get_index(keyboard->keymap, XKB_MOD_NAME_NUM);
+	if (index == XKB_MOD_INVALID) {
+		return;
+	}
+	const struct wlr_keyboard_modifiers *now = &keyboard->modifiers;
+	wlr_keyboard_notify_modifiers(
+		keyboard, now->depressed, now->latched, now->locked | 1u << index, now->group);
+}
+
+static bool set_keymap(struct city_seat *seat, struct wlr_keyboard *keyboard) {
+	struct xkb_keymap *keymap = make_keymap(seat->server->config);
+	if (keymap == NULL) {
+		return false;
+	}
+	bool ok = wlr_keyboard_set_keymap(keyboard, keymap);
+	xkb_keymap_unref(keymap);
+	return ok;
+}
+
+void city_keyboards_configure(struct city_seat *seat) {
+	const struct city_config *config = seat->server->config;
+	/* A group takes only keyboards of its own keymap: take all out, change, put them back. */
+	struct city_device *device;
+	wl_list_for_each(device, &seat->devices, link) {
+		if (device->device->type != WLR_INPUT_DEVICE_KEYBOARD) {
+			continue;
+		}
+		struct wlr_keyboard *keyboard = wlr_keyboard_from_input_device(device->device);
+		if (keyboard->group == seat->group->group) {
+			wlr_keyboard_group_remove_keyboard(seat->group->group, keyboard);
+		}
+	}
+	set_keymap(seat, seat->group->keyboard);
+	wlr_keyboard_set_repeat_info(
+		seat->group->keyboard, config->repeat_rate, config->repeat_delay);
+	wl_list_for_each(device, &seat->devices, link) {
+		if (device->device->type == WLR_INPUT_DEVICE_KEYBOARD &&
+			wlr_input_device_get_virtual_keyboard(device->device) == NULL) {
+			city_keyboard_add(seat, device->device, false);
+		}
+	}
+}
+
+void city_keyboard_add(struct city_seat *seat, struct wlr_input_device *device, bool is_virtual) {
+	struct wlr_keyboard *wlr = wlr_keyboard_from_input_device(device);
+	if (!is_virtual) {
+		if (!wlr_keyboard_set_keymap(wlr, seat->group->keyboard->keymap)) {
+			return;
+		}
+		wlr_keyboard_set_repeat_info(wlr, seat->group->keyboard->repeat_info.rate,
+			seat->group->keyboard->repeat_info.delay);
+		if (seat->server->config->numlock) {
+			lock_numlock(wlr);
+		}
+		wlr_keyboard_group_add_keyboard(seat->group->group, wlr);
+		return;
+	}
+	/* Virtual keyboards bring keymaps of their own. */
+	struct city_keyboard *keyboard = keyboard_create(seat, wlr);
+	if (keyboard == NULL) {
+		return;
+	}
+	wlr_keyboard_set_repeat_info(wlr, seat->server->config->repeat_rate,
+		seat->server->config->repeat_delay);
+	keyboard->destroy.notify = handle_keyboard_destroy;
+	wl_signal_add(&device->events.destroy, &keyboard->destroy);
+}
+
+bool city_keyboards_init(struct city_seat *seat) {
+	struct wlr_keyboard_group *group = wlr_keyboard_group_create();
+	if (group == NULL) {
+		return false;
+	}
+	seat->group = keyboard_create(seat, &group->keyboard);
+	if (seat->group == NULL) {
+		wlr_keyboard_group_destroy(group);
+		return false;
+	}
+	seat->group->group = group;
+	wl_list_init(&seat->group->destroy.link);
+	if (!set_keymap(seat, &group->keyboard)) {
+		city_log(CITY_LOG_ERROR, "keyboard", "no keymap at all: is xkeyboard-config installed?");
+		keyboard_destroy(seat->group);
+		seat->group = NULL;
+		return false;
+	}
+	wlr_keyboard_set_repeat_info(&group->keyboard, seat->server->config->repeat_rate,
+		seat->server->config->repeat_delay);
+	wlr_seat_set_keyboard(seat->seat, &group->keyboard);
+	return true;
+}
+
+void city_keyboards_finish(struct city_seat *seat) {
+	wlr_seat_set_keyboard(seat->seat, NULL);
+	struct city_keyboard *keyboard, *next;
+	wl_list_for_each_safe(keyboard, next, &seat->keyboards, link) {
+		keyboard_destroy(keyboard);
+	}
+	seat->group = NULL;
+}

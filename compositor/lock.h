@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ext-session-lock. While locked nothing of the city is drawn and nothing of it gets input; if the
+ * locker dies, it stays so until another one unlocks. Main thread only.
+ */
+#ifndef CITY_LOCK_H
+#define CITY_LOCK_H
+
+#include <stdbool.h>
+
+struct city_lock;
+struct city_server;
+struct wlr_surface;
+
+bool city_lock_create(struct city_server *server); /* sets server->lock */
+void city_lock_destroy(struct city_server *server);
+bool city_lock_active(const struct city_lock *lock); /* NULL-safe */
+/* The surface of the locker that has the keyboard; NULL if there is none. */
+struct wlr_surface *city_lock_surface(const struct city_lock *lock);
+void city_lock_outputs_changed(struct city_lock *lock); /* NULL-safe */
+
+#endif

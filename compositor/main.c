@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wayland-server-core.h>
+#include <wlr/util/log.h>
+
+#include "compositor/config.h"
+#include "compositor/server.h"
+#include "vat/log.h"
+
+static const char usage[] =
+	"usage: source-city-compositor [--config FILE] [--check-config FILE] [--command CMD]\n"
+	"\n"
+	"The screen of Source City. Normally source-city starts it.\n"
+	"\n"
+	"  -c, --config FILE        read this configuration\n"
+	"  -C, --check-config FILE  look for errors in a configuration and end\n"
+	"  -s, --command CMD        run this shell command once the city is up\n"
+	"  -V, --version            print the version\n"
+	"  -h, --help               print this\n";
+
+static void log_wlroots(enum wlr_log_importance importance, const char *format, va_list args) {
+	/* What wlroots calls an error is often one of several ways that were tried. */
+	enum city_log_level level = importance == WLR_ERROR ? CITY_LOG_WARN : CITY_LOG_DEBUG;
+	city_vlog(level, "wlroots", format, args);
+}
+
+static bool check_runtime_dir(void) {
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	struct stat info;
+	if (dir == NULL || dir[0] != '/') {
+		city_log(CITY_LOG_ERROR, NULL,
+			"XDG_RUNTIME_DIR is not set: a login session sets it; otherwise make a folder "
+			"of mode 0700 and name it there");
+		return false;
+	}
+	if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode) || access(dir, W_OK | X_OK) != 0) {
+		city_log(CITY_LOG_ERROR, NULL, "XDG_RUNTIME_DIR names %s, which is no folder that can "
+					       "be written to",
+			dir);
+		return false;
+	}
+	return true;
+}
+
+int main(int argc, char *argv[]) {
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", required_argument, NULL, 'C'},
+		{"command", required_argument, NULL, 's'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *config_path = NULL, *check_path = NULL, *command = NULL;
+	int option;
+	while ((option = getopt_long(argc, argv, "c:C:s:Vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'C':
+			check_path = optarg;
+			break;
+		case 's':
+			command = optarg;
+			break;
+		case 'V':
+			puts("source-city-compositor " CITY_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_FAILURE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "source-city-compositor: what is \"%s\"?\n%s", argv[optind], usage);
+		return EXIT_FAILURE;
+	}
+
+	city_log_program("compositor");
+	wlr_log_init(city_log_enabled(CITY_LOG_DEBUG) ? WLR_DEBUG : WLR_ERROR, log_wlroots);
+	if (check_path != NULL) {
+		struct city_config *checked = city_config_load(check_path, true, NULL);
+		bool ok = checked != NULL;
+		city_config_destroy(checked);
+		return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
+	if (!check_runtime_dir()) {
+		return EXIT_FAILURE;
+	}
+	/* Programs that bindings start are nobody's to wait for. */
+	signal(SIGCHLD, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+
+	int exit_code = EXIT_FAILURE;
+	int config_errors = 0;
+	struct city_config *config = city_config_load(config_path, false, &config_errors);
+	if (config == NULL) {
+		return EXIT_FAILURE;
+	}
+	if (config_errors > 0) {
+		city_log(CITY_LOG_WARN, "config", "goes on with defaults for what is wrong there");
+	}
+	struct city_server *server = city_server_create(config);
+	if (server == NULL) {
+		return EXIT_FAILURE;
+	}
+	if (!city_server_start(server)) {
+		goto end;
+	}
+	city_log(CITY_LOG_INFO, NULL, "running on %s", server->socket_name);
+	if (command != NULL) {
+		city_server_spawn(server, command);
+	}
+	wl_display_run(server->display);
+	exit_code = server->exit_code;
+
+end:
+	city_server_destroy(server);
+	return exit_code;
+}

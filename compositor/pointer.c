@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: MIT */
+#include <libinput.h>
+#include <linux/input-event-codes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <wlr/backend/libinput.h>
+#include <wlr/types/wlr_cursor.h>
+#include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_pointer.h>
+#include <wlr/types/wlr_pointer_constraints_v1.h>
+#include <wlr/types/wlr_pointer_gestures_v1.h>
+#include <wlr/types/wlr_relative_pointer_v1.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/types/wlr_seat.h>
+#include <wlr/types/wlr_tablet_tool.h>
+#include <wlr/types/wlr_xcursor_manager.h>
+
+#include "compositor/config.h"
+#include "compositor/layer.h"
+#include "compositor/lock.h"
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/view.h"
+
+#define DOUBLE_CLICK_MSEC 400
+#define CLICK_SLACK 4.0	     /* pixels that a hand may shake */
+#define WHEEL_PAN 4.0	     /* pixels per unit of a wheel: 60 a notch */
+#define WHEEL_ZOOM 0.25	     /* doublings of the zoom a notch */
+#define FINGER_ZOOM 0.01     /* doublings per unit of a finger's motion */
+
+/* Focus. */
+
+static bool far_away(const struct city_seat *seat) {
+	return seat->server->camera.zoom < CITY_ZOOM_CLICK && seat->seat->drag == NULL;
+}
+
+static void clear_focus(struct city_seat *seat, const char *shape) {
+	wlr_seat_pointer_notify_clear_focus(seat->seat);
+	city_seat_set_shape(seat, shape);
+}
+
+static void set_focus(
+	struct city_seat *seat, struct wlr_surface *surface, double sx, double sy, uint32_t time) {
+	if (seat->seat->pointer_state.focused_surface != surface) {
+		/* Ours until the client that comes now says otherwise. */
+		city_seat_set_shape(seat, "default");
+		seat->client_cursor = true;
+	}
+	wlr_seat_pointer_notify_enter(seat->seat, surface, sx, sy);
+	wlr_seat_pointer_notify_motion(seat->seat, time, sx, sy);
+}
+
+/* The point in the surface that has the button, also where the pointer has left it. */
+static void press_point(struct city_seat *seat, double *sx, double *sy) {
+	double x = seat->cursor->x, y = seat->cursor->y;
+	struct city_view *view = seat->press.view;
+	if (view != NULL) {
+		double cx, cy;
+		city_map_to_city(&seat->server->camera, x, y, &cx, &cy);
+		x = cx - view->cx;
+		y = cy - view->cy;
+	}
+	*sx = x + seat->press.off_x;
+	*sy = y + seat->press.off_y;
+}
+
+static void focus_below(struct city_seat *seat, uint32_t time) {
+	struct wlr_seat_pointer_state *state = &seat->seat->pointer_state;
+	if (seat->press.surface != NULL && seat->seat->drag == NULL) {
+		if (state->button_count > 0 && state->focused_surface == seat->press.surface) {
+			double sx, sy;
+			press_point(seat, &sx, &sy);
+			wlr_seat_pointer_notify_motion(seat->seat, time, sx, sy);
+			return;
+		}
+		seat->press.surface = NULL;
+		seat->press.view = NULL;
+	}
+
+	struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
+	switch (hit.kind) {
+	case CITY_HIT_NONE:
+		clear_focus(seat, "default");
+		break;
+	case CITY_HIT_FRAME:
+		clear_focus(seat,
+			hit.edges != 0 && !far_away(seat) ? wlr_xcursor_get_resize_name(hit.edges)
+							  : "default");
+		break;
+	case CITY_HIT_VIEW:
+		if (far_away(seat) || hit.surface == NULL) {
+			clear_focus(seat, "default");
+			break;
+		}
+		set_focus(seat, hit.surface, hit.sx, hit.sy, time);
+		break;
+	case CITY_HIT_SURFACE:
+		set_focus(seat, hit.surface, hit.sx, hit.sy, time);
+		break;
+	}
+}
+
+void city_pointer_refocus(struct city_seat *seat) {
+	if (seat->grab.kind != CITY_GRAB_NONE) {
+		return;
+	}
+	struct wlr_seat_pointer_state *state = &seat->seat->pointer_state;
+	struct wlr_surface *before = state->focused_surface;
+	double sx = state->sx, sy = state->sy;
+	focus_below(seat, seat->time_msec);
+	/* Clients are not woken where nothing changed for them. */
+	if (state->focused_surface != before || state->sx != sx || state->sy != sy) {
+		wlr_seat_pointer_notify_frame(seat->seat);
+	}
+}
+
+/* Constraints. */
+
+void city_pointer_drop_constraint(struct city_seat *seat) {
+	struct wlr_pointer_constraint_v1 *constraint = seat->constraint;
+	if (constraint == NULL) {
+		return;
+	}
+	seat->constraint = NULL;
+	wl_list_remove(&seat->constraint_destroy.link);
+	wl_list_init(&seat->constraint_destroy.link);
+	/* Where the client drew its own pointer is where ours goes on. */
+	if (constraint->type == WLR_POINTER_CONSTRAINT_V1_LOCKED &&
+		constraint->current.cursor_hint.enabled) {
+		struct city_hit hit =
+			city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
+		if (hit.surface == constraint->surface) {
+			double x = constraint->current.cursor_hint.x - hit.sx;
+			double y = constraint->current.cursor_hint.y - hit.sy;
+			wlr_cursor_warp(seat->cursor, NULL, seat->cursor->x + x * hit.zoom,
+				seat->cursor->y + y * hit.zoom);
+			wlr_seat_pointer_warp(seat->seat, constraint->current.cursor_hint.x,
+				constraint->current.cursor_hint.y);
+		}
+	}
+	wlr_pointer_constraint_v1_send_deactivated(constraint);
+}
+
+static void handle_constraint_destroy(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, constraint_destroy);
+	wl_list_remove(&seat->constraint_destroy.link);
+	wl_list_init(&seat->constraint_destroy.link);
+	seat->constraint = NULL;
+}
+
+static void activate_constraint(struct city_seat *seat, struct wlr_surface *surface) {
+	struct wlr_pointer_constraint_v1 *constraint = surface == NULL
+		? NULL
+		: wlr_pointer_constraints_v1_constraint_for_surface(
+			  seat->constraints, surface, seat->seat);
+	if (constraint == seat->constraint) {
+		return;
+	}
+	city_pointer_drop_constraint(seat);
+	if (constraint == NULL) {
+		return;
+	}
+	seat->constraint = constraint;
+	wl_signal_add(&constraint->events.destroy, &seat->constraint_destroy);
+	wlr_pointer_constraint_v1_send_activated(constraint);
+}
+
+static void handle_new_constraint(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, new_constraint);
+	struct wlr_pointer_constraint_v1 *constraint = data;
+	if (seat->seat->pointer_state.focused_surface == constraint->surface) {
+		activate_constraint(seat, constraint->surface);
+	}
+}
+
+static void handle_pointer_focus_change(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, pointer_focus_change);
+	struct wlr_seat_pointer_focus_change_event *event = data;
+	activate_constraint(seat, event->new_surface);
+}
+
+/* Whether the constraint lets the pointer go there. */
+static bool allowed(struct city_seat *seat, double ox, double oy) {
+	struct wlr_pointer_constraint_v1 *constraint = seat->constraint;
+	if (constraint == NULL) {
+		return true;
+	}
+	if (constraint->type == WLR_POINTER_CONSTRAINT_V1_LOCKED) {
+		return false;
+	}
+	struct city_hit hit = city_hit_test(seat->server, ox, oy);
+	return hit.surface == constraint->surface &&
+	       pixman_region32_contains_point(&constraint->region, (int)floor(hit.sx),
+		       (int)floor(hit.sy), NULL);
+}
+
+/* Motion. */
+
+static void moved(struct city_seat *seat, uint32_t time) {
+	seat->time_msec = time;
+	if (seat->drag_icon != NULL) {
+		wlr_scene_node_set_position(
+			&seat->drag_icon->node, (int)seat->cursor->x, (int)seat->cursor->y);
+	}
+	if (seat->grab.kind != CITY_GRAB_NONE) {
+		city_grab_motion(seat);
+		return;
+	}
+	focus_below(seat, time);
+}
+
+static void handle_motion(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, motion);
+	const struct wlr_pointer_motion_event *event = data;
+	city_seat_activity(seat);
+	wlr_relative_pointer_manager_v1_send_relative_motion(seat->relative, seat->seat,
+		(uint64_t)event->time_msec * 1000, event->delta_x, event->delta_y, event->unaccel_dx,
+		event->unaccel_dy);
+	if (!allowed(seat, seat->cursor->x + event->delta_x, seat->cursor->y + event->delta_y)) {
+		return;
+	}
+	wlr_cursor_move(seat->cursor, &event->pointer->base, event->delta_x, event->delta_y);
+	moved(seat, event->time_msec);
+}
+
+static void warp(struct city_seat *seat, struct wlr_input_device *device, double x, double y,
+	uint32_t time) {
+	double ox, oy;
+	wlr_cursor_absolute_to_layout_coords(seat->cursor, device, x, y, &ox, &oy);
+	double dx = ox - seat->cursor->x, dy = oy - seat->cursor->y;
+	wlr_relative_pointer_manager_v1_send_relative_motion(
+		seat->relative, seat->seat, (uint64_t)time * 1000, dx, dy, dx, dy);
+	if (!allowed(seat, ox, oy)) {
+		return;
+	}
+	wlr_cursor_warp_absolute(seat->cursor, device, x, y);
+	moved(seat, time);
+}
+
+static void handle_motion_absolute(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, motion_absolute);
+	const struct wlr_pointer_motion_absolute_event *event = data;
+	city_seat_activity(seat);
+	warp(seat, &event->pointer->base, event->x, event->y, event->time_msec);
+}
+
+/* Buttons. */
+
+/* A click on a view that is too small to be used: go to it. */
+static void click_far(struct city_seat *seat, struct city_view *view, uint32_t time) {
+	bool twice = seat->click_view == view && time - seat->click_msec < DOUBLE_CLICK_MSEC;
+	seat->click_view = view;
+	seat->click_msec = time;
+	city_server_focus(seat->server, view, false);
+	if (twice) {
+		seat->click_view = NULL;
+		city_map_room(seat->server, city_view_outer_box(view));
+	}
+}
+
+/* True if the press belongs to the map and not to a client. */
+static bool press_on_map(
+	struct city_seat *seat, const struct city_hit *hit, uint32_t button, uint32_t time) {
+	struct city_server *server = seat->server;
+	bool super = (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
+	if (hit->kind == CITY_HIT_SURFACE) {
+		return false;
+	}
+	if (super && button == BTN_MIDDLE) {
+		city_grab_pan(seat, button);
+		return true;
+	}
+	if (hit->kind == CITY_HIT_NONE) {
+		if (button == BTN_LEFT || button == BTN_MIDDLE) {
+			city_grab_pan(seat, button);
+		}
+		return false; /* also told to the seat: it closes popups */
+	}
+	struct city_view *view = hit->view;
+	if (super && (button == BTN_LEFT || button == BTN_RIGHT)) {
+		city_server_focus(server, view, false);
+		if (button == BTN_LEFT) {
+			city_grab_move(seat, view, button);
+		} else {
+			city_grab_resize(seat, view, 0, button);
+		}
+		return true;
+	}
+	if (far_away(seat)) {
+		if (button == BTN_LEFT) {
+			click_far(seat, view, time);
+			city_grab_pan(seat, button);
+		}
+		return true;
+	}
+	city_server_focus(server, view, false);
+	if (hit->kind == CITY_HIT_FRAME) {
+		if (button == BTN_LEFT && hit->edges != 0) {
+			city_grab_resize(seat, view, hit->edges, button);
+		} else if (button == BTN_LEFT) {
+			city_grab_move(seat, view, button);
+		}
+		return false;
+	}
+	return false;
+}
+
+static void remember_press(struct city_seat *seat, const struct city_hit *hit) {
+	if (hit->surface == NULL || seat->grab.kind != CITY_GRAB_NONE ||
+		seat->seat->pointer_state.focused_surface != hit->surface) {
+		return;
+	}
+	double x = seat->cursor->x, y = seat->cursor->y;
+	if (hit->view != NULL) {
+		double cx, cy;
+		city_map_to_city(&seat->server->camera, x, y, &cx, &cy);
+		x = cx - hit->view->cx;
+		y = cy - hit->view->cy;
+	}
+	seat->press.surface = hit->surface;
+	seat->press.view = hit->view;
+	seat->press.off_x = hit->sx - x;
+	seat->press.off_y = hit->sy - y;
+}
+
+static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
+	struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
+	if (!city_lock_active(seat->server->lock)) {
+		if (seat->seat->pointer_state.button_count == 0) {
+			bool panel = hit.kind == CITY_HIT_SURFACE &&
+				     city_layers_takes_focus(hit.surface);
+			city_seat_set_layer_focus(
+				seat, panel ? wlr_surface_get_root_surface(hit.surface) : NULL);
+		}
+		if (press_on_map(seat, &hit, button, time)) {
+			return;
+		}
+	}
+	if (seat->seat->pointer_state.button_count == 0) {
+		remember_press(seat, &hit);
+	}
+	wlr_seat_pointer_notify_button(seat->seat, time, button, WL_POINTER_BUTTON_STATE_PRESSED);
+}
+
+static void release(struct city_seat *seat, uint32_t button, uint32_t time) {
+	wlr_seat_pointer_notify_button(seat->seat, time, button, WL_POINTER_BUTTON_STATE_RELEASED);
+	struct city_grab *grab = &seat->grab;
+	if (grab->kind != CITY_GRAB_NONE && (grab->button == 0 || grab->button == button)) {
+		if (hypot(seat->cursor->x - grab->start_ox, seat->cursor->y - grab->start_oy) >
+			CLICK_SLACK) {
+			seat->click_view = NULL; /* a drag is no half of a double click */
+		}
+		city_grab_end(seat);
+		city_pointer_refocus(seat);
+	}
+	if (seat->seat->pointer_state.button_count == 0) {
+		seat->press.surface = NULL;
+		seat->press.view = NULL;
+		city_pointer_refocus(seat);
+	}
+}
+
+static void handle_button(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, button);
+	const struct wlr_pointer_button_event *event = data;
+	city_seat_activity(seat);
+	if (event->state == WL_POINTER_BUTTON_STATE_PRESSED) {
+		press(seat, event->button, event->time_msec);
+	} else {
+		release(seat, event->button, event->time_msec);
+	}
+}
+
+static void zoom_by_wheel(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
+	struct city_camera *camera = &seat->server->camera;
+	if (event->orientation != WL_POINTER_AXIS_VERTICAL_SCROLL || event->delta == 0) {
+		return;
+	}
+	double zoom = camera->moving ? camera->target_zoom : camera->zoom;
+	if (event->source == WL_POINTER_AXIS_SOURCE_FINGER) {
+		zoom *= exp2(-event->delta * FINGER_ZOOM);
+	} else {
+		double notches = event->delta_discrete / (double)WLR_POINTER_AXIS_DISCRETE_STEP;
+		if (notches == 0) {
+			notches = event->delta > 0 ? 1 : -1;
+		}
+		double next = zoom * exp2(-notches * WHEEL_ZOOM);
+		/* Never past the room without stopping in it. */
+		zoom = (zoom - 1) * (next - 1) < 0 ? 1 : next;
+	}
+	city_map_zoom_about(seat->server, zoom, seat->cursor->x, seat->cursor->y);
+}
+
+static void handle_axis(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, axis);
+	const struct wlr_pointer_axis_event *event = data;
+	city_seat_activity(seat);
+	bool locked = city_lock_active(seat->server->lock);
+	if (!locked && (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0) {
+		zoom_by_wheel(seat, event);
+		return;
+	}
+	if (!locked && seat->seat->pointer_state.focused_surface == NULL) {
+		double by = event->delta * WHEEL_PAN;
+		bool finger = event->source == WL_POINTER_AXIS_SOURCE_FINGER;
+		bool sideways = event->orientation == WL_POINTER_AXIS_HORIZONTAL_SCROLL;
+		if (finger) {
+			by = event->delta;
+			city_map_drag(seat->server, sideways ? by : 0, sideways ? 0 : by);
+		} else {
+			city_map_pan(seat->server, sideways ? by : 0, sideways ? 0 : by);
+		}
+		return;
+	}
+	wlr_seat_pointer_notify_axis(seat->seat, event->time_msec, event->orientation, event->delta,
+		event->delta_discrete, event->source, event->relative_direction);
+}
+
+static void handle_frame(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, frame);
+	wlr_seat_pointer_notify_frame(seat->seat);
+}
+
+/* Gestures: three fingers pan, a pinch on the ground or with Super zooms; the rest is the
+ * clients'. */
+
+static bool gesture_on_map(struct city_seat *seat, uint32_t fingers) {
+	if (city_lock_active(seat->server->lock)) {
+		return false;
+	}
+	return fingers >= 3 || seat->seat->pointer_state.focused_surface == NULL ||
+	       (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
+}
+
+static void handle_swipe_begin(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, swipe_begin);
+	const struct wlr_pointer_swipe_begin_event *event = data;
+	city_seat_activity(seat);
+	if (gesture_on_map(seat, event->fingers)) {
+		seat->swiping = true;
+		return;
+	}
+	wlr_pointer_gestures_v1_send_swipe_begin(
+		seat->gestures, seat->seat, event->time_msec, event->fingers);
+}
+
+static void handle_swipe_update(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, swipe_update);
+	const struct wlr_pointer_swipe_update_event *event = data;
+	if (seat->swiping) {
+		city_map_drag(seat->server, -event->dx, -event->dy);
+		return;
+	}
+	wlr_pointer_gestures_v1_send_swipe_update(
+		seat->gestures, seat->seat, event->time_msec, event->dx, event->dy);
+}
+
+static void handle_swipe_end(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, swipe_end);
+	const struct wlr_pointer_swipe_end_event *event = data;
+	if (seat->swiping) {
+		seat->swiping = false;
+		return;
+	}
+	wlr_pointer_gestures_v1_send_swipe_end(
+		seat->gestures, seat->seat, event->time_msec, event->cancelled);
+}
+
+static void handle_pinch_begin(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, pinch_begin);
+	const struct wlr_pointer_pinch_begin_event *event = data;
+	city_seat_activity(seat);
+	if (gesture_on_map(seat, event->fingers)) {
+		seat->pinch_zoom = seat->server->camera.zoom;
+		return;
+	}
+	wlr_pointer_gestures_v1_send_pinch_begin(
+		seat->gestures, seat->seat, event->time_msec, event->fingers);
+}
+
+static void handle_pinch_update(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, pinch_update);
+	const struct wlr_pointer_pinch_update_event *event = data;
+	if (seat->pinch_zoom > 0) {
+		city_map_zoom_about(seat->server, seat->pinch_zoom * event->scale, seat->cursor->x,
+			seat->cursor->y);
+		return;
+	}
+	wlr_pointer_gestures_v1_send_pinch_update(seat->gestures, seat->seat, event->time_msec,
+		event->dx, event->dy, event->scale, event->rotation);
+}
+
+static void handle_pinch_end(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, pinch_end);
+	const struct wlr_pointer_pinch_end_event *event = data;
+	if (seat->pinch_zoom > 0) {
+		seat->pinch_zoom = 0;
+		return;
+	}
+	wlr_pointer_gestures_v1_send_pinch_end(
+		seat->gestures, seat->seat, event->time_msec, event->cancelled);
+}
+
+static void handle_hold_begin(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, hold_begin);
+	const struct wlr_pointer_hold_begin_event *event = data;
+	wlr_pointer_gestures_v1_send_hold_begin(
+		seat->gestures, seat->seat, event->time_msec, event->fingers);
+}
+
+static void handle_hold_end(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, hold_end);
+	const struct wlr_pointer_hold_end_event *event = data;
+	wlr_pointer_gestures_v1_send_hold_end(
+		seat->gestures, seat->seat, event->time_msec, event->cancelled);
+}
+
+/* Tablets move the pointer and press its left button. */
+
+static void handle_tablet_axis(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, tablet_axis);
+	const struct wlr_tablet_tool_axis_event *event = data;
+	city_seat_activity(seat);
+	double x = (event->updated_axes & WLR_TABLET_TOOL_AXIS_X) != 0 ? event->x : NAN;
+	double y = (event->updated_axes & WLR_TABLET_TOOL_AXIS_Y) != 0 ? event->y : NAN;
+	if (!isnan(x) || !isnan(y)) {
+		warp(seat, &event->tablet->base, x, y, event->time_msec);
+		wlr_seat_pointer_notify_frame(seat->seat);
+	}
+}
+
+static void handle_tablet_proximity(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, tablet_proximity);
+	const struct wlr_tablet_tool_proximity_event *event = data;
+	city_seat_activity(seat);
+	if (event->state == WLR_TABLET_TOOL_PROXIMITY_IN) {
+		warp(seat, &event->tablet->base, event->x, event->y, event->time_msec);
+		wlr_seat_pointer_notify_frame(seat->seat);
+	}
+}
+
+static void handle_tablet_tip(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, tablet_tip);
+	const struct wlr_tablet_tool_tip_event *event = data;
+	city_seat_activity(seat);
+	warp(seat, &event->tablet->base, event->x, event->y, event->time_msec);
+	if (event->state == WLR_TABLET_TOOL_TIP_DOWN) {
+		press(seat, BTN_LEFT, event->time_msec);
+	} else {
+		release(seat, BTN_LEFT, event->time_msec);
+	}
+	wlr_seat_pointer_notify_frame(seat->seat);
+}
+
+static void handle_tablet_button(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, tablet_button);
+	const struct wlr_tablet_tool_button_event *event = data;
+	uint32_t button = event->button == BTN_STYLUS ? BTN_RIGHT : BTN_MIDDLE;
+	city_seat_activity(seat);
+	if (event->state == WLR_BUTTON_PRESSED) {
+		press(seat, button, event->time_msec);
+	} else {
+		release(seat, button, event->time_msec);
+	}
+	wlr_seat_pointer_notify_frame(seat->seat);
+}
+
+/* Devices. */
+
+void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *device) {
+	if (!wlr_input_device_is_libinput(device)) {
+		return;
+	}
+	const struct city_config *config = seat->server->config;
+	struct libinput_device *handle = wlr_libinput_get_device_handle(device);
+	if (libinput_device_config_scroll_has_natural_scroll(handle)) {
+		libinput_device_config_scroll_set_natural_scroll_enabled(
+			handle, config->natural_scroll);
+	}
+	if (libinput_device_config_tap_get_finger_count(handle) > 0) {
+		libinput_device_config_tap_set_enabled(handle,
+			config->tap ? LIBINPUT_CONFIG_TAP_ENABLED : LIBINPUT_CONFIG_TAP_DISABLED);
+	}
+	if (libinput_device_config_accel_is_available(handle)) {
+		libinput_device_config_accel_set_speed(handle, config->pointer_speed);
+	}
+}
+
+#define LISTEN(seat, signal, member, handler)                       \
+	do {                                                        \
+		(seat)->member.notify = handler;                    \
+		wl_signal_add(&(signal), &(seat)->member);          \
+	} while (0)
+
+bool city_pointer_init(struct city_seat *seat) {
+	struct wl_display *display = seat->server->display;
+	seat->relative = wlr_relative_pointer_manager_v1_create(display);
+	seat->constraints = wlr_pointer_constraints_v1_create(display);
+	seat->gestures = wlr_pointer_gestures_v1_create(display);
+	if (seat->relative == NULL || seat->constraints == NULL || seat->gestures == NULL) {
+		return false;
+	}
+	struct wlr_cursor *cursor = seat->cursor;
+	LISTEN(seat, cursor->events.motion, motion, handle_motion);
+	LISTEN(seat, cursor->events.motion_absolute, motion_absolute, handle_motion_absolute);
+	LISTEN(seat, cursor->events.button, button, handle_button);
+	LISTEN(seat, cursor->events.axis, axis, handle_axis);
+	LISTEN(seat, cursor->events.frame, frame, handle_frame);
+	LISTEN(seat, cursor->events.swipe_begin, swipe_begin, handle_swipe_begin);
+	LISTEN(seat, cursor->events.swipe_update, swipe_update, handle_swipe_update);
+	LISTEN(seat, cursor->events.swipe_end, swipe_end, handle_swipe_end);
+	LISTEN(seat, cursor->events.pinch_begin, pinch_begin, handle_pinch_begin);
+	LISTEN(seat, cursor->events.pinch_update, pinch_update, handle_pinch_update);
+	LISTEN(seat, cursor->events.pinch_end, pinch_end, handle_pinch_end);
+	LISTEN(seat, cursor->events.hold_begin, hold_begin, handle_hold_begin);
+	LISTEN(seat, cursor->events.hold_end, hold_end, handle_hold_end);
+	LISTEN(seat, cursor->events.tablet_tool_axis, tablet_axis, handle_tablet_axis);
+	LISTEN(seat, cursor->events.tablet_tool_proximity, tablet_proximity,
+		handle_tablet_proximity);
+	LISTEN(seat, cursor->events.tablet_tool_tip, tablet_tip, handle_tablet_tip);
+	LISTEN(seat, cursor->events.tablet_tool_button, tablet_button, handle_tablet_button);
+	LISTEN(seat, seat->seat->pointer_state.events.focus_change, pointer_focus_change,
+		handle_pointer_focus_change);
+	LISTEN(seat, seat->constraints->events.new_constraint, new_constraint,
+		handle_new_constraint);
+	seat->constraint_destroy.notify = handle_constraint_destroy;
+	wl_list_init(&seat->constraint_destroy.link);
+	city_seat_set_shape(seat, "default");
+	return true;
+}
+
+void city_pointer_finish(struct city_seat *seat) {
+	struct wl_listener *listeners[] = {&seat->motion, &seat->motion_absolute, &seat->button,
+		&seat->axis, &seat->frame, &seat->swipe_begin, &seat->swipe_update,
+		&seat->swipe_end, &seat->pinch_begin, &seat->pinch_update, &seat->pinch_end,
+		&seat->hold_begin, &seat->hold_end, &seat->tablet_axis, &seat->tablet_proximity,
+		&seat->tablet_tip, &seat->tablet_button, &seat->pointer_focus_change,
+		&seat->new_constraint, &seat->constraint_destroy};
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
+		wl_list_remove(&listeners[i]->link);
+	}
+}
