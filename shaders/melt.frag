@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// A softens like wax: it sags and runs down in streams, the faster the lower, and where a stream
+// has thinned out B has set behind it. Light contents shine through first, so the edge of a
+// stream glows. No sines and few texture reads: most of what runs this is a CPU.
+
+vec4 transition(vec2 pos) {
+	float p = u_progress, y = pos.y / u_size.y;
+
+	// Streams are columns, bent a little to one side and back.
+	float bend = 2.0 * y - 1.0;
+	float x = pos.x + (72.0 * u_random.w - 36.0) * bend * (abs(bend) - 1.0);
+	float stream = 0.26 * wave(x * (1.0 / 163.0) + u_random.x) +
+		0.16 * wave(x * (1.0 / 71.0) + u_random.y);
+	float thread = wave(x * (1.0 / 25.0) + u_random.z);
+
+	// B sets from the top down, in each place within a third of the time.
+	float set = clamp((p - 0.165 - 0.33 * y + 0.33 * stream - 0.033 * thread) * 2.94, 0.0, 1.0);
+	set *= set * (3.0 - 2.0 * set);
+
+	ivec2 at = ivec2(pos);
+	vec4 color = vec4(0.0);
+	if (set < 1.0) {
+		float fall = u_size.y * p * p * (0.1 + 0.45 * y) * (0.75 + 0.5 * stream);
+		float row = max(pos.y - 0.5 - fall, 0.0);
+		int above = int(row), below = min(above + 1, at.y);
+		color = mix(from_pixel(ivec2(at.x, above)), from_pixel(ivec2(at.x, below)), fract(row));
+	}
+	if (set > 0.0) {
+		vec4 goal = to_pixel(at);
+		color = mix(mix(color, goal, set), max(color, goal), 3.0 * set * (1.0 - set));
+	}
+	return color;
+}
