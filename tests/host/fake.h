@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A compositor and a keeper small enough for a test: enough Wayland for the tile host, and the tile's
+ * half of the keeper's wire. One city, one tile, any number of versions of it. Everything waits for
+ * events, with a generous limit, and fails the test when that passes.
+ */
+#ifndef TESTS_HOST_FAKE_H
+#define TESTS_HOST_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <wayland-server-core.h>
+
+#include "vat.h"
+
+struct fake_stream {
+	char name[VAT_NAME_SIZE];
+	int fd;
+	pid_t pid;
+};
+
+struct fake_city {
+	struct wl_display *display;
+	struct wl_event_loop *loop;
+	int region_fd;
+	struct vat_region *region; /* mapped read-only */
+	struct vat_uuid uuid;
+	uint64_t epoch;
+	uint32_t serial;
+	struct fake_stream streams[8];
+	size_t stream_count;
+	struct wl_list versions; /* fake_version.link */
+};
+
+struct fake_version {
+	struct wl_list link;
+	struct fake_city *city;
+	struct wl_client *client; /* NULL once it has disconnected */
+	struct wl_listener client_destroy;
+	struct wl_resource *surface, *tile, *keyboard, *pointer;
+	pid_t pid;
+	int status; /* as waitpid gives it, once ended */
+	bool ended;
+	int keeper_fd;
+	struct wl_event_source *keeper_source;
+
+	bool hold_frames; /* do not answer frame callbacks */
+	bool hold_buffers; /* do not release the last buffer */
+	struct wl_resource *pending_buffer, *held_buffer;
+	struct wl_resource *frame_callbacks[16];
+	size_t frame_callback_count;
+	int32_t viewport_width, viewport_height;
+	int32_t damage_x1, damage_y1, damage_x2, damage_y2; /* extents, of the last commit */
+
+	bool described, ready;
+	char role[64];
+	int default_width, default_height;
+	int failed_step; /* -1: has not failed */
+	char reason[512]; /* of failed, refused, checked */
+	bool yielded, refused, checked, check_ok, attached;
+	uint64_t state_bytes, migrated_bytes;
+	uint64_t last_update, first_update;
+	uint32_t acked;
+	char title[256];
+	unsigned commits; /* with a buffer */
+	int32_t width, height; /* of the last buffer */
+	uint32_t *pixels;      /* a copy of it */
+	bool attached_before_frame;
+};
+
+void fake_city_init(struct fake_city *city);
+/* Ends what still runs, and fails the test if a version left anything behind. */
+void fake_city_finish(struct fake_city *city);
+
+/* Start a version. options: "key=value" strings, ended by NULL; may be NULL. Waits for nothing. */
+struct fake_version *fake_start(
+	struct fake_city *city, const char *artifact, const char *const *options);
+/* As above; waits until it is ready. */
+struct fake_version *fake_start_ready(
+	struct fake_city *city, const char *artifact, const char *const *options);
+/* Give it the epoch and wait for the first frame. */
+void fake_attach(struct fake_version *version, uint32_t reason, int undo_fd);
+void fake_send_attach(struct fake_version *version, uint32_t reason, int undo_fd);
+void fake_send_migrate(struct fake_version *version);
+void fake_send_resume(struct fake_version *version);
+void fake_send_settle(struct fake_version *version);
+void fake_send_check(struct fake_version *version);
+void fake_send_retire(struct fake_version *version);
+void fake_send_configure(struct fake_version *version, int32_t width, int32_t height);
+void fake_focus(struct fake_version *version);
+void fake_key(struct fake_version *version, uint32_t keycode); /* press and release */
+void fake_click(struct fake_version *version, double tx, double ty);
+void fake_send_frames(struct fake_version *version); /* the held callbacks */
+/* As the keeper tells that the child behind a stream has ended. */
+void fake_send_stream_ended(struct fake_version *version, const char *name, int status);
+void fake_kill(struct fake_version *version);
+
+/* Handle what is there, waiting at most so long for something to come. */
+void fake_dispatch(struct fake_city *city, int timeout_ms);
+bool fake_time_left(uint64_t *limit); /* limit starts as 0 */
+#define FAKE_WAIT(city_, condition_)                                                               \
+	do {                                                                                       \
+		uint64_t limit_ = 0;                                                               \
+		while (!(condition_) && fake_time_left(&limit_)) {                                 \
+			fake_dispatch(city_, 20);                                                  \
+		}                                                                                  \
+		assert_true(condition_);                                                           \
+	} while (0)
+void fake_wait_exit(struct fake_version *version);
+/* Look at the region afresh and return the data of a cell. */
+const void *fake_cell(struct fake_city *city, const char *name);
+
+#endif

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: MIT */
+/* The tile host against a compositor and a keeper of our own: every step of a handover, and every failure. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake.h"
+#include "source-city-tile-v1-server-protocol.h"
+#include "tile.h"
+
+#define KEY_A 30
+
+static const char *probe, *probe2;
+
+struct state {
+	uint32_t value, attaches, reason, updates, text_size;
+	int32_t end_status;
+	uint64_t time_ns;
+};
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_pixels(const struct fake_version *version, uint32_t colour) {
+	for (int32_t i = 0; i < version->width * version->height; i++) {
+		assert_int_equal(version->pixels[i], 0xff000000 | colour);
+	}
+}
+
+static void test_cold(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	assert_string_equal(a->role, "probe");
+	assert_int_equal(a->default_width, 64);
+	assert_int_equal(a->commits, 0);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	assert_true(a->attached_before_frame);
+	assert_int_equal(a->width, 64);
+	assert_int_equal(a->height, 48);
+	assert_int_equal(a->viewport_width, 64);
+	assert_int_equal(a->acked, 1);
+	assert_pixels(a, 0x102030);
+	assert_string_equal(a->title, "probe one");
+	assert_true(a->state_bytes > 65536);
+	const struct state *state = fake_cell(&city, "state");
+	assert_int_equal(state->attaches, 1);
+	assert_int_equal(state->reason, TILE_ATTACH_COLD);
+	assert_int_equal(vat_region_epoch(city.region), 1);
+	fake_send_retire(a);
+	fake_wait_exit(a);
+	assert_true(WIFEXITED(a->status) && WEXITSTATUS(a->status) == 0);
+	fake_city_finish(&city);
+}
+
+static void test_update_before_first_frame(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("update=now"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->updates, 1);
+	assert_int_equal(vat_region_get(city.region, VAT_UPDATES), 1);
+	fake_city_finish(&city);
+}
+
+/* The same version again: the cells are shared, and B goes on from where A was. */
+static void test_handover(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("update=now"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	fake_focus(a);
+	fake_key(a, KEY_A);
+	FAKE_WAIT(&city, a->commits == 2);
+	assert_pixels(a, 0x102031);
+	struct fake_version *b = fake_start_ready(&city, probe, NULL);
+	/* It typed before it was there: kept for later. */
+	fake_focus(b);
+	fake_key(b, KEY_A);
+	fake_key(b, KEY_A);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo = vat_undo_create(city.region, NULL);
+	b->hold_frames = true;
+	fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+	assert_pixels(b, 0x102031);
+	assert_true(b->first_update > a->last_update);
+	assert_int_equal(b->migrated_bytes, 0);
+	fake_send_frames(b);
+	FAKE_WAIT(&city, b->commits == 2);
+	assert_pixels(b, 0x102033);
+	const struct state *state = fake_cell(&city, "state");
+	assert_int_equal(state->attaches, 2);
+	assert_int_equal(state->reason, TILE_ATTACH_HANDOVER);
+	fake_send_check(b);
+	FAKE_WAIT(&city, b->checked);
+	assert_true(b->check_ok);
+	fake_send_settle(b);
+	fake_send_retire(a);
+	fake_wait_exit(a);
+	assert_int_equal(a->status, 0);
+	fake_key(b, KEY_A);
+	fake_send_frames(b);
+	FAKE_WAIT(&city, b->commits == 3);
+	assert_pixels(b, 0x102034);
+	close(undo);
+	fake_city_finish(&city);
+}
+
+/* Another schema: the value is widened, and a field is new. */
+static void test_migration(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	struct fake_version *b = fake_start_ready(&city, probe2, NULL);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo = vat_undo_create(city.region, NULL);
+	fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+	assert_pixels(b, 0x102030);
+	assert_true(b->migrated_bytes > 0);
+	assert_true(b->migrated_bytes < 65536);
+	const struct {
+		uint64_t value;
+		uint32_t version;
+	} *state = fake_cell(&city, "state");
+	assert_int_equal(state->value, 0x102030);
+	assert_int_equal(state->version, 2);
+	fake_send_settle(b);
+	fake_send_check(b);
+	FAKE_WAIT(&city, b->checked);
+	close(undo);
+	fake_city_finish(&city);
+}
+
+static void undo_and_resume(
+	struct fake_city *city, struct fake_version *a, struct fake_version *b, int undo) {
+	fake_kill(b);
+	struct vat_region *region;
+	assert_int_equal(vat_region_map(city->region_fd, VAT_WRITE, &region, NULL), 0);
+	struct vat_error error;
+	if (vat_undo_apply(region, undo, &error) < 0) {
+		fail_msg("%s", error.text);
+	}
+	vat_region_unmap(region);
+	unsigned commits = a->commits;
+	fake_send_resume(a);
+	FAKE_WAIT(city, a->commits > commits);
+}
+
+static void rollback_with(const char *artifact) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	struct fake_version *b = fake_start_ready(&city, artifact, NULL);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	/* What is typed meanwhile is not lost. */
+	fake_focus(a);
+	fake_key(a, KEY_A);
+	int undo = vat_undo_create(city.region, NULL);
+	fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+	unsigned commits = b->commits;
+	fake_focus(b);
+	fake_key(b, KEY_A);
+	FAKE_WAIT(&city, b->commits > commits);
+	assert_pixels(b, 0x102031);
+	undo_and_resume(&city, a, b, undo);
+	FAKE_WAIT(&city, a->pixels[0] == 0xff102031);
+	const struct state *state = fake_cell(&city, "state");
+	assert_int_equal(state->attaches, 2);
+	assert_int_equal(state->reason, TILE_ATTACH_ROLLBACK);
+	/* And it can be asked again. */
+	struct fake_version *c = fake_start_ready(&city, artifact, NULL);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo2 = vat_undo_create(city.region, NULL);
+	fake_attach(c, TILE_ATTACH_HANDOVER, undo2);
+	assert_pixels(c, 0x102031);
+	fake_send_settle(c);
+	fake_send_retire(a);
+	fake_wait_exit(a);
+	assert_int_equal(a->status, 0);
+	close(undo);
+	close(undo2);
+	fake_city_finish(&city);
+}
+
+static void test_rollback(void **context) {
+	rollback_with(probe);
+}
+
+static void test_rollback_of_migration(void **context) {
+	rollback_with(probe2);
+}
+
+/* Without B ever having attached. */
+static void test_resume(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	fake_focus(a);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	fake_key(a, KEY_A);
+	fake_send_configure(a, 80, 60);
+	uint32_t configured = city.serial;
+	unsigned commits = a->commits;
+	fake_send_resume(a);
+	FAKE_WAIT(&city, a->commits > commits && a->pixels[0] == 0xff102031);
+	assert_int_equal(a->width, 80);
+	assert_int_equal(a->acked, configured);
+	fake_city_finish(&city);
+}
+
+static void test_refuse(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("refuse=quiesce"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->refused);
+	assert_string_equal(a->reason, "quiesce was told to refuse");
+	fake_focus(a);
+	fake_key(a, KEY_A);
+	FAKE_WAIT(&city, a->commits == 2);
+
+	struct fake_version *b = fake_start(&city, probe, OPTIONS("refuse=warm"));
+	fake_wait_exit(b);
+	assert_int_equal(b->failed_step, SOURCE_CITY_TILE_V1_FAILURE_WARM);
+	assert_string_equal(b->reason, "warm was told to refuse");
+	assert_int_equal(WEXITSTATUS(b->status), 1);
+	fake_city_finish(&city);
+
+	fake_city_init(&city);
+	b = fake_start_ready(&city, probe, OPTIONS("refuse=attach"));
+	fake_send_attach(b, TILE_ATTACH_COLD, -1);
+	fake_wait_exit(b);
+	assert_int_equal(b->failed_step, SOURCE_CITY_TILE_V1_FAILURE_ATTACH);
+	assert_string_equal(b->reason, "attach was told to refuse");
+	assert_int_equal(b->commits, 0);
+	fake_city_finish(&city);
+
+	fake_city_init(&city);
+	b = fake_start_ready(&city, probe, OPTIONS("refuse=check"));
+	fake_attach(b, TILE_ATTACH_COLD, -1);
+	fake_send_check(b);
+	FAKE_WAIT(&city, b->checked);
+	assert_false(b->check_ok);
+	assert_string_equal(b->reason, "check was told to refuse");
+	fake_city_finish(&city);
+}
+
+static void test_not_a_tile(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start(&city, "/proc/self/exe", NULL);
+	fake_wait_exit(a);
+	assert_int_equal(a->failed_step, SOURCE_CITY_TILE_V1_FAILURE_LOAD);
+	assert_true(*a->reason);
+	fake_city_finish(&city);
+}
+
+/* A dies by the signal that the crash means, whatever operation it is in; the city's region holds. */
+static void crash_in(const char *how, const char *operation, int number) {
+	struct fake_city city;
+	fake_city_init(&city);
+	char option[64], pty[] = "pty=echo x; sleep 1000";
+	snprintf(option, sizeof(option), "%s=%s", how, operation);
+	bool streams = strcmp(operation, "stream_ready") == 0;
+	bool update = strcmp(operation, "update") == 0;
+	struct fake_version *a = fake_start(&city, probe,
+		OPTIONS(option, streams ? pty : "x=", update ? "update=now" : "y="));
+	FAKE_WAIT(&city, a->ready || a->ended);
+	if (a->ready) {
+		fake_send_attach(a, TILE_ATTACH_COLD, -1);
+		FAKE_WAIT(&city, a->commits > 0 || a->ended);
+	}
+	if (!a->ended && a->client && !streams) {
+		fake_focus(a);
+		fake_key(a, KEY_A);
+		fake_send_check(a);
+		fake_send_migrate(a);
+		FAKE_WAIT(&city, a->yielded || !a->client);
+		if (a->client) {
+			fake_send_retire(a);
+		}
+	}
+	fake_wait_exit(a);
+	bool sanitized = WIFEXITED(a->status) && getenv("ASAN_OPTIONS");
+	assert_true(sanitized || (WIFSIGNALED(a->status) && WTERMSIG(a->status) == number));
+	assert_int_equal(vat_region_refresh(city.region, NULL), 0);
+	fake_city_finish(&city);
+}
+
+static void test_crash(void **context) {
+	static const char *const operations[] = {"warm", "attach", "update", "draw", "input",
+		"stream_ready", "quiesce", "check", "detach"};
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		crash_in("crash", operations[i], SIGSEGV);
+	}
+	crash_in("abort", "draw", SIGABRT);
+}
+
+/* B crashes in probation: what it wrote is undone, A goes on. */
+static void test_crash_in_probation(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	struct fake_version *b = fake_start_ready(&city, probe2, OPTIONS("crash=draw"));
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo = vat_undo_create(city.region, NULL);
+	fake_send_attach(b, TILE_ATTACH_HANDOVER, undo);
+	fake_wait_exit(b);
+	assert_int_equal(b->commits, 0);
+	undo_and_resume(&city, a, b, undo);
+	assert_pixels(a, 0x102030);
+	close(undo);
+	fake_city_finish(&city);
+}
+
+/* With two buffers in use each holds an older picture than the other: only what is stale is drawn. */
+static void test_buffer_age(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	a->hold_buffers = true;
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	uint32_t expected[64 * 48];
+	for (size_t i = 0; i < 64 * 48; i++) {
+		expected[i] = 0xff102030;
+	}
+	for (int n = 1; n <= 12; n++) {
+		int x = n * 5 % 8 * 8, y = n * 11 % 6 * 8;
+		a->damage_x1 = a->damage_y1 = INT32_MAX;
+		a->damage_x2 = a->damage_y2 = 0;
+		unsigned commits = a->commits;
+		fake_click(a, x, y);
+		FAKE_WAIT(&city, a->commits > commits);
+		assert_int_equal(a->damage_x1, x);
+		assert_int_equal(a->damage_y1, y);
+		assert_int_equal(a->damage_x2, x + 8);
+		assert_int_equal(a->damage_y2, y + 8);
+		for (int py = y; py < y + 8; py++) {
+			for (int px = x; px < x + 8; px++) {
+				expected[py * 64 + px] = 0xff800000 + n;
+			}
+		}
+		assert_memory_equal(a->pixels, expected, sizeof(expected));
+	}
+	fake_city_finish(&city);
+}
+
+static void test_resize(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	for (int i = 1; i <= 20; i++) {
+		fake_send_configure(a, 64 + 8 * i, 48 + i);
+	}
+	FAKE_WAIT(&city, a->width == 64 + 160);
+	assert_int_equal(a->height, 68);
+	assert_int_equal(a->viewport_width, 224);
+	assert_int_equal(a->acked, city.serial);
+	assert_pixels(a, 0x102030);
+	fake_send_configure(a, 224, 68);
+	FAKE_WAIT(&city, a->acked == city.serial);
+	fake_city_finish(&city);
+}
+
+static uint64_t switches(pid_t pid) {
+	char path[64], line[256];
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	FILE *file = fopen(path, "re");
+	uint64_t count = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		sscanf(line, "voluntary_ctxt_switches: %lu", &count);
+	}
+	if (file) {
+		fclose(file);
+	}
+	return count;
+}
+
+static void pause_ms(struct fake_city *city, int ms) {
+	struct timespec start, now;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		fake_dispatch(city, 10);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
+}
+
+/* Nothing to do: not one wake-up. The pause is what is measured. */
+static void test_idle(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	pause_ms(&city, 100);
+	uint64_t before = switches(a->pid);
+	pause_ms(&city, 500);
+	assert_int_equal(switches(a->pid), before);
+	fake_city_finish(&city);
+}
+
+/* A tile that animates, but is not shown: its updates wait, and go on when it is seen again. */
+static void test_hidden(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a =
+		fake_start_ready(&city, probe, OPTIONS("wake_ms=5", "damage=update"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, a->commits > 5);
+	a->hold_frames = true;
+	FAKE_WAIT(&city, a->frame_callback_count > 0);
+	pause_ms(&city, 200);
+	uint64_t before = switches(a->pid);
+	unsigned commits = a->commits;
+	pause_ms(&city, 500);
+	assert_int_equal(switches(a->pid), before);
+	assert_int_equal(a->commits, commits);
+	a->hold_frames = false;
+	fake_send_frames(a);
+	FAKE_WAIT(&city, a->commits > commits + 5);
+	fake_city_finish(&city);
+}
+
+static void wait_text(struct fake_city *city, size_t size) {
+	FAKE_WAIT(city, ((const struct state *)fake_cell(city, "state"))->text_size >= size);
+}
+
+/* The program behind the PTY never notices, and no byte is lost: not in a handover, not in a rollback. */
+static void test_stream(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	const char *const *options =
+		OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; exit 3");
+	struct fake_version *a = fake_start_ready(&city, probe, options);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	wait_text(&city, 1);
+	for (int round = 0; round < 6; round++) {
+		struct fake_version *b = fake_start_ready(&city, round % 2 ? probe : probe, options);
+		fake_send_migrate(a);
+		FAKE_WAIT(&city, a->yielded);
+		int undo = vat_undo_create(city.region, NULL);
+		fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+		fake_dispatch(&city, 1);
+		if (round % 2) {
+			undo_and_resume(&city, a, b, undo);
+		} else {
+			fake_send_settle(b);
+			fake_send_retire(a);
+			fake_wait_exit(a);
+			a = b;
+		}
+		close(undo);
+	}
+	size_t size = 0;
+	static char expected[65536];
+	for (int i = 0; i < 2000; i++) {
+		size += sprintf(expected + size, "%d\n", i);
+	}
+	wait_text(&city, size);
+	const struct state *state = fake_cell(&city, "state");
+	assert_int_equal(state->text_size, size);
+	assert_memory_equal(fake_cell(&city, "text"), expected, size);
+	fake_city_finish(&city);
+}
+
+/* The end of the program is told after the last byte of it. */
+static void test_stream_end(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("pty=echo bye; exit 3"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	wait_text(&city, 5);
+	int status;
+	assert_int_equal(waitpid(city.streams[1].pid, &status, 0), city.streams[1].pid);
+	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->end_status, -1);
+	fake_send_stream_ended(a, "shell", status);
+	city.streams[1].pid = 0;
+	FAKE_WAIT(&city, ((const struct state *)fake_cell(&city, "state"))->end_status == status);
+	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->text_size, 5);
+	fake_city_finish(&city);
+}
+
+static void test_cell_resize(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("resize=3"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	fake_cell(&city, "text");
+	assert_int_equal(vat_region_find(city.region, "text", NULL, 0)->count, 3);
+	struct fake_version *b = fake_start_ready(&city, probe, OPTIONS("resize=5"));
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo = vat_undo_create(city.region, NULL);
+	fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+	fake_cell(&city, "text");
+	assert_int_equal(vat_region_find(city.region, "text", NULL, 0)->count, 5);
+	undo_and_resume(&city, a, b, undo);
+	fake_cell(&city, "text");
+	assert_int_equal(vat_region_find(city.region, "text", NULL, 0)->count, 3);
+	close(undo);
+	fake_city_finish(&city);
+}
+
+/* The compositor goes away: what the tile has is put into cells, and the process ends. */
+static void test_compositor_gone(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	wl_client_destroy(a->client);
+	fake_wait_exit(a);
+	assert_int_equal(a->status, 0);
+	struct fake_version *b = fake_start_ready(&city, probe, NULL);
+	fake_attach(b, TILE_ATTACH_RESTART, -1);
+	assert_pixels(b, 0x102030);
+	fake_city_finish(&city);
+}
+
+int main(void) {
+	probe = getenv("SOURCE_CITY_PROBE");
+	probe2 = getenv("SOURCE_CITY_PROBE2");
+	if (!probe || !probe2 || !getenv("SOURCE_CITY_TILE")) {
+		fprintf(stderr, "run by meson: it names the host and the probes\n");
+		return 77;
+	}
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cold),
+		cmocka_unit_test(test_update_before_first_frame),
+		cmocka_unit_test(test_handover),
+		cmocka_unit_test(test_migration),
+		cmocka_unit_test(test_rollback),
+		cmocka_unit_test(test_rollback_of_migration),
+		cmocka_unit_test(test_resume),
+		cmocka_unit_test(test_refuse),
+		cmocka_unit_test(test_not_a_tile),
+		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_crash_in_probation),
+		cmocka_unit_test(test_buffer_age),
+		cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_stream_end),
+		cmocka_unit_test(test_cell_resize),
+		cmocka_unit_test(test_compositor_gone),
+	};
+	return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A tile that does what its options say, for the tests of the host. PROBE_VERSION 2 has another
+ * schema: `value` became wider and there is one field more.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tile.h"
+
+#ifndef PROBE_VERSION
+#define PROBE_VERSION 1
+#endif
+
+enum {
+	STATE,
+	TEXT,
+	GRID,
+	CELLS,
+};
+
+struct state {
+#if PROBE_VERSION == 1
+	uint32_t value; /* shown as the colour; a key adds 1 */
+#else
+	uint64_t value;
+	uint32_t version;
+#endif
+	uint32_t attaches;
+	uint32_t reason;
+	uint32_t updates;
+	uint32_t text_size;
+	int32_t end_status; /* of the stream, -1: it has not ended */
+	uint64_t time_ns;
+};
+
+static const struct vat_field state_fields[] = {
+#if PROBE_VERSION == 1
+	VAT_FIELD(1, U32, struct state, value),
+#else
+	VAT_FIELD(1, U64, struct state, value),
+	VAT_FIELD_INIT(8, U32, struct state, version, .u = 2),
+#endif
+	VAT_FIELD(2, U32, struct state, attaches),
+	VAT_FIELD(3, U32, struct state, reason),
+	VAT_FIELD(4, U32, struct state, updates),
+	VAT_FIELD(5, U32, struct state, text_size),
+	VAT_FIELD_INIT(6, I32, struct state, end_status, .i = -1),
+	VAT_FIELD(7, U64, struct state, time_ns),
+};
+
+struct text {
+	uint8_t bytes[65536];
+};
+
+static const struct vat_field text_fields[] = {
+	VAT_FIELD(1, BYTES, struct text, bytes),
+};
+
+/* Squares of 8 by 8 pixels that were clicked, in the colour of their time. */
+struct grid {
+	uint32_t colours[6][8];
+};
+
+static const struct vat_field grid_fields[] = {
+	VAT_FIELD(1, U32, struct grid, colours),
+};
+
+static const struct vat_cell_decl cells[CELLS] = {
+	[STATE] = VAT_CELL("state", struct state, 1, state_fields, .version = PROBE_VERSION),
+	[TEXT] = VAT_CELL("text", struct text, 1, text_fields, .version = 1),
+	[GRID] = VAT_CELL("grid", struct grid, 1, grid_fields, .version = 1),
+};
+
+static bool asked(const struct tile *tile, const char *key, const char *value) {
+	const char *set = tile->host->option((struct tile *)tile, key);
+	return set && strcmp(set, value) == 0;
+}
+
+/* Returns false for the operation that is to fail; does not return from the one that is to crash. */
+static bool go(const struct tile *tile, const char *operation) {
+	if (asked(tile, "crash", operation)) {
+		volatile uintptr_t nowhere = 16;
+		*(volatile int *)nowhere = 1;
+	}
+	if (asked(tile, "abort", operation)) {
+		abort();
+	}
+	while (asked(tile, "hang", operation)) {
+	}
+	if (asked(tile, "refuse", operation)) {
+		tile_log((struct tile *)tile, 1, "%s was told to refuse", operation);
+		return false;
+	}
+	return true;
+}
+
+static void damage_all(struct tile *tile) {
+	tile->host->damage(tile, 0, 0, tile->width, tile->height);
+}
+
+static bool warm(struct tile *tile) {
+	tile->scratch = malloc(16);
+	return go(tile, "warm");
+}
+
+static void ask_wake(struct tile *tile) {
+	const char *wake = tile->host->option(tile, "wake_ms");
+	if (wake) {
+		tile->host->wake_at(tile, tile->time->now_ns + strtoull(wake, NULL, 10) * 1000000);
+	}
+}
+
+static bool attach(struct tile *tile, enum tile_attach why) {
+	struct state *state = tile->cells[STATE];
+	if (!go(tile, "attach")) {
+		return false;
+	}
+	state->attaches++;
+	state->reason = why;
+	if (tile->time->now_ns < state->time_ns) {
+		tile_log(tile, 1, "the clock went back");
+		return false;
+	}
+	if (tile->cell_fresh[STATE]) {
+		state->value = 0x102030;
+	}
+	const char *command = tile->host->option(tile, "pty");
+	int stream = tile->host->stream_claim(tile, "shell");
+	if (stream < 0 && command) {
+		const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+		const struct tile_pty_options options = {.argv = argv, .columns = 80, .rows = 24};
+		stream = tile->host->pty_open(tile, "shell", &options);
+	}
+	if (stream >= 0) {
+		tile->host->stream_watch(tile, stream, true, false);
+	}
+	if (tile->host->option(tile, "resize")) {
+		uint64_t count = strtoull(tile->host->option(tile, "resize"), NULL, 10);
+		if (!tile->host->cell_resize(tile, TEXT, count)) {
+			return false;
+		}
+		state = tile->cells[STATE];
+	}
+	if (asked(tile, "update", "now")) {
+		tile->host->wake_at(tile, 0);
+	}
+	ask_wake(tile);
+	tile->host->set_title(tile, PROBE_VERSION == 1 ? "probe one" : "probe two");
+	return true;
+}
+
+static void update(struct tile *tile) {
+	struct state *state = tile->cells[STATE];
+	go(tile, "update");
+	state->updates++;
+	state->time_ns = tile->time->now_ns;
+	if (asked(tile, "damage", "update")) {
+		damage_all(tile);
+	}
+	ask_wake(tile);
+}
+
+static void draw(struct tile *tile, const struct tile_canvas *canvas) {
+	const struct state *state = tile->cells[STATE];
+	const struct grid *grid = tile->cells[GRID];
+	go(tile, "draw");
+	for (size_t i = 0; i < canvas->damage_count; i++) {
+		const struct tile_rect *rect = &canvas->damage[i];
+		for (int32_t y = rect->y; y < rect->y + rect->height; y++) {
+			uint32_t *row = canvas->pixels + (size_t)y * canvas->stride / 4;
+			for (int32_t x = rect->x; x < rect->x + rect->width; x++) {
+				bool inside = x < 64 && y < 48;
+				uint32_t colour = inside ? grid->colours[y / 8][x / 8] : 0;
+				row[x] = 0xff000000 | (colour ? colour : (uint32_t)state->value);
+			}
+		}
+	}
+}
+
+static void input(struct tile *tile, const struct tile_input *event) {
+	struct state *state = tile->cells[STATE];
+	go(tile, "input");
+	switch (event->type) {
+	case TILE_INPUT_KEY:
+		if (event->key.state == TILE_KEY_PRESSED) {
+			state->value++;
+			damage_all(tile);
+		}
+		break;
+	case TILE_INPUT_POINTER_BUTTON:
+		/* Only a part of it, so that buffers of different ages differ. */
+		if (event->pointer.pressed) {
+			struct grid *grid = tile->cells[GRID];
+			int column = event->pointer.tx / 8, row = event->pointer.ty / 8;
+			grid->colours[row][column] = 0x800000 + ++state->updates;
+			tile->host->damage(tile, column * 8, row * 8, 8, 8);
+		}
+		break;
+	case TILE_INPUT_STREAM_END:
+		state->end_status = event->stream.status;
+		damage_all(tile);
+		break;
+	default:
+		break;
+	}
+}
+
+static void stream_ready(struct tile *tile, int stream, bool readable, bool writable) {
+	struct state *state = tile->cells[STATE];
+	struct text *text = tile->cells[TEXT];
+	go(tile, "stream_ready");
+	if (readable) {
+		size_t room = sizeof(text->bytes) - state->text_size;
+		/* Into the cell itself: the host must not let a system call do that. */
+		long got = tile->host->stream_read(
+			tile, stream, text->bytes + state->text_size, room);
+		state->text_size += got > 0 ? got : 0;
+	}
+}
+
+static bool quiesce(struct tile *tile, uint64_t deadline_ns) {
+	return go(tile, "quiesce");
+}
+
+static bool check(const struct tile *tile, char *why, size_t why_size) {
+	if (!go(tile, "check")) {
+		snprintf(why, why_size, "check was told to refuse");
+		return false;
+	}
+	return true;
+}
+
+static void detach(struct tile *tile) {
+	go(tile, "detach");
+	free(tile->scratch);
+}
+
+static const struct tile_ops ops = {
+	.warm = warm,
+	.attach = attach,
+	.update = update,
+	.draw = draw,
+	.input = input,
+	.stream_ready = stream_ready,
+	.quiesce = quiesce,
+	.check = check,
+	.detach = detach,
+};
+
+TILE_EXPORT(
+	.name = "probe",
+	.summary = "Does what its options say",
+	.capabilities = TILE_CAP_PTY | TILE_CAP_CLIPBOARD | TILE_CAP_OPEN_URI,
+	.cells = cells,
+	.cell_count = CELLS,
+	.default_width = 64,
+	.default_height = 48,
+	.ops = &ops);
