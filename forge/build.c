@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "forge/build.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 
 #include "forge/diagnostic.h"
 #include "forge/store.h"
+#include "tile_elf.h"
 #include "vat/log.h"
 
 /* A folder that changes all the time must come to an end. */
@@ -221,14 +224,31 @@ static void handle_report(void *data, const struct worker_report *report) {
 		report->output_lost == 0 ? report->output_size : 0, &build->includes);
 }
 
+/* The gate: what the host would refuse to load is a failed build. */
+static bool is_tile(const char *path, char **why) {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		*why = text_format("cannot read the built artifact: %s", strerror(errno));
+		return false;
+	}
+	struct elf_report report;
+	bool good = elf_inspect(fd, &report);
+	if (!good)
+		*why = text_format("it compiles, but is not a tile: %s", report.why);
+	elf_report_finish(&report);
+	close(fd);
+	return good;
+}
+
 static void handle_ended(void *data, const char *said) {
 	struct build *build = data;
 	if (begin_again(build))
 		return;
 	if (build->linked) {
 		char *built = text_format("%s/%s", worker_directory(build->worker), artifact_name);
-		build->result.artifact = store_put(
-			build->forge->setup.store_dir, built, build->result.hash, &build->why);
+		if (is_tile(built, &build->why))
+			build->result.artifact = store_put(build->forge->setup.store_dir, built,
+				build->result.hash, &build->why);
 		build->result.good = build->result.artifact >= 0;
 		free(built);
 	} else if (build->why == nullptr && said[0] != '\0') {

@@ -43,29 +43,27 @@ static bool has_place(const char *line, const char *at) {
 	return digits < at && digits > line && digits[-1] == ':';
 }
 
-/* Lower is better. */
-static int rank(const char *line, size_t size) {
-	/* file:line:column: error: ... */
+enum rank { PLACED_ERROR, LINK_ERROR, OTHER_ERROR, ANYTHING, NOTHING };
+
+static enum rank rank(const char *line, size_t size) {
 	static const char *const errors[] = {": error: ", ": fatal error: "};
+	if (has(line, size, "undefined reference to") || has(line, size, "multiple definition of"))
+		return LINK_ERROR;
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		const char *at = memmem(line, size, errors[i], strlen(errors[i]));
 		if (at != nullptr)
-			return has_place(line, at) ? 0 : 1;
+			return has_place(line, at) ? PLACED_ERROR : OTHER_ERROR;
 	}
-	if (has(line, size, "undefined reference to") || has(line, size, "multiple definition of"))
-		return 2;
-	if (has(line, size, "error:"))
-		return 3;
-	return size > 0 ? 4 : 5;
+	return size > 0 ? ANYTHING : NOTHING;
 }
 
 char *diagnostic_first_error(const char *text) {
 	const char *best = nullptr;
 	size_t best_size = 0;
-	int best_rank = 5;
+	enum rank best_rank = NOTHING;
 	while (text != nullptr && *text != '\0') {
 		size_t size = strcspn(text, "\n");
-		int value = rank(text, size);
+		enum rank value = rank(text, size);
 		if (value < best_rank) {
 			best = text;
 			best_size = size;

@@ -139,6 +139,8 @@ static void handle_done(void *data, struct build_result *result) {
 	job->build = nullptr;
 	if (job->spare_idle == nullptr)
 		job->spare_idle = wl_event_loop_add_idle(job->forge->loop, prepare_spare, job);
+	if (quiet && result->good)
+		city_log(CITY_LOG_INFO, job->tile, "watching %s", job->folder);
 	if (quiet && !result->good)
 		job->listener->started(job->data, job);
 	if (!quiet || !result->good)
