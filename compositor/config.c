@@ -461,10 +461,41 @@ static void tile_size(struct parser *p, const struct scfg_directive *d, void *ta
 			 get_int(p, d, d->params[1], 1, 8192, &tile->height);
 }
 
+static void tile_kind(struct parser *p, const struct scfg_directive *d, void *target) {
+	struct city_tile_config *tile = target;
+	set_string(&tile->kind, d->params[0]);
+}
+
+static void tile_artifact(struct parser *p, const struct scfg_directive *d, void *target) {
+	struct city_tile_config *tile = target;
+	char *path = city_file_expand(d->params[0], p->path);
+	if (path != NULL) {
+		free(tile->artifact);
+		tile->artifact = path;
+	}
+}
+
+static void tile_option(struct parser *p, const struct scfg_directive *d, void *target) {
+	struct city_tile_config *tile = target;
+	char *entry;
+	if (asprintf(&entry, "%s=%s", d->params[0], d->params[1]) < 0) {
+		return;
+	}
+	char **option = append(&tile->options, &tile->option_count, sizeof(char *));
+	if (option == NULL) {
+		free(entry);
+		return;
+	}
+	*option = entry;
+}
+
 static const struct rule tile_rules[] = {
+	{"kind", "kind NAME", 1, 1, false, tile_kind},
 	{"source", "source FOLDER", 1, 1, false, tile_source},
+	{"artifact", "artifact FILE", 1, 1, false, tile_artifact},
 	{"at", "at X Y", 2, 2, false, tile_at},
 	{"size", "size WIDTH HEIGHT", 2, 2, false, tile_size},
+	{"option", "option KEY VALUE", 2, 2, false, tile_option},
 };
 
 static void run_tile(struct parser *p, const struct scfg_directive *d, void *target) {
@@ -662,7 +693,13 @@ void city_config_destroy(struct city_config *config) {
 	}
 	for (size_t i = 0; i < config->tile_count; i++) {
 		free(config->tiles[i].name);
+		free(config->tiles[i].kind);
 		free(config->tiles[i].source);
+		free(config->tiles[i].artifact);
+		for (size_t j = 0; j < config->tiles[i].option_count; j++) {
+			free(config->tiles[i].options[j]);
+		}
+		free(config->tiles[i].options);
 	}
 	for (size_t i = 0; i < config->autostart_count; i++) {
 		free(config->autostart[i]);

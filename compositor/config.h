@@ -28,10 +28,14 @@ struct city_output_config {
 	int ox, oy;
 };
 
-/* `tile NAME { source PATH; at X Y; size W H }`: consumed by tiles. */
+/* `tile NAME { kind KIND; source PATH; artifact FILE; at X Y; size W H; option KEY VALUE }`. */
 struct city_tile_config {
 	char *name;
-	char *source; /* absolute, ~ expanded; NULL: the installed source of that name */
+	char *kind;   /* of an installed tile; NULL: `name` */
+	char *source; /* absolute, ~ expanded; NULL: the installed source of that kind */
+	char *artifact; /* file that the first version is loaded from; NULL: the installed one */
+	char **options; /* "key=value", for the tile itself */
+	size_t option_count;
 	bool has_place, has_size;
 	double cx, cy;
 	int width, height;
