@@ -14,7 +14,7 @@ vec4 transition(vec2 pos) {
 	float thread = wave(x * (1.0 / 25.0) + u_random.z);
 
 	// B sets from the top down, in each place within a third of the time.
-	float set = clamp((p - 0.165 - 0.33 * y + 0.33 * stream - 0.033 * thread) * 2.94, 0.0, 1.0);
+	float set = clamp((p - 0.175 - 0.33 * y + 0.33 * stream - 0.033 * thread) * 2.94, 0.0, 1.0);
 	set *= set * (3.0 - 2.0 * set);
 
 	ivec2 at = ivec2(pos);

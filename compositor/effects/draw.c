@@ -197,7 +197,7 @@ static void guard_in_memory(
 	struct fx_work *work, const struct fx_target *target, float progress, float step) {
 	const uint8_t *goal = (const uint8_t *)pixman_image_get_data(work->to.pixels);
 	const uint8_t *before = work->drawn_pixels;
-	if (before == NULL) {
+	if (before == NULL || progress <= 0.0f) {
 		before = (const uint8_t *)pixman_image_get_data(work->from.pixels);
 	}
 	const double full = 255.0 * CITY_TRANSITION_SLOPE;
@@ -217,13 +217,17 @@ bool fx_draw_frame(struct fx_gl *gl, struct fx_work *work, struct fx_program *pr
 		glGetError();
 		return false;
 	}
-	bool in_memory = target->pixels != NULL && work->from.pixels != NULL &&
+	bool in_memory = !work->guard_in_shader && target->pixels != NULL && work->from.pixels != NULL &&
 			 work->to.pixels != NULL && (work->drawn_pixels != NULL || !work->shown);
 	const struct fx_image *pictures[] = {&work->from.texture, &work->to.texture, work->drawn};
+	float step = fabsf(progress - work->progress);
 	if (work->drawn == NULL) {
 		pictures[2] = pictures[0];
 	}
-	float step = fabsf(progress - work->progress);
+	if (progress <= 0.0f) { /* is A */
+		pictures[2] = pictures[0];
+		step = 0.0f;
+	}
 	draw(program, !in_memory, pictures, image, work->seed, progress, step);
 	if (target->pixels != NULL) {
 		glPixelStorei(GL_PACK_ROW_LENGTH, (GLint)(target->stride / 4));

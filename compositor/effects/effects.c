@@ -312,6 +312,7 @@ struct city_effects *city_effects_create(const struct city_effects_options *opti
 		.drm_fd = reopen_drm(options->drm_fd),
 		.shader_path = effects->shader_path,
 		.idle_ms = options->idle_ms != 0 ? options->idle_ms : DEFAULT_IDLE_MS,
+		.guard_in_shader = options->guard_in_shader,
 	};
 	return effects;
 }

@@ -52,6 +52,9 @@ struct city_effects_options {
 	/* The context is given up after this long without a transition. 0 is the default (20 s),
 	 * negative is never. */
 	int idle_ms;
+	/* For tests: let shaders keep the contract where frames in memory would be cheaper to hold
+	 * to it there, as they do for dmabufs. */
+	bool guard_in_shader;
 };
 
 enum city_effects_state {

@@ -101,6 +101,7 @@ struct fx_worker_options {
 	int drm_fd;
 	const char *shader_path;
 	int idle_ms;
+	bool guard_in_shader;
 };
 
 /* worker.c. The argument is a struct fx_worker_options. Ends after FX_QUIT. */

@@ -22,6 +22,7 @@ struct fx_work {
 	int width, height;
 	uint32_t seed;
 	bool begun, failed;
+	bool guard_in_shader;
 
 	struct fx_picture from, to;
 	bool has_to, to_changed;

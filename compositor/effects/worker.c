@@ -177,6 +177,7 @@ static void handle_begin(struct worker *worker, struct fx_job *job) {
 	work->width = job->width;
 	work->height = job->height;
 	work->seed = job->seed;
+	work->guard_in_shader = worker->options->guard_in_shader;
 	if (worker->gl != NULL && fx_programs_get(&worker->programs, work->name) == NULL) {
 		fail(job, "no program");
 		return;

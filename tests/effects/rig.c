@@ -146,7 +146,7 @@ double rig_now_ms(void) {
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-void rig_init(struct rig *rig, const char *shader_path, int idle_ms) {
+void rig_init(struct rig *rig, const char *shader_path, int idle_ms, bool guard_in_shader) {
 	*rig = (struct rig){.loop = wl_event_loop_create()};
 	pixman_region32_init(&rig->damage);
 	rig->effects = city_effects_create(&(struct city_effects_options){
@@ -154,6 +154,7 @@ void rig_init(struct rig *rig, const char *shader_path, int idle_ms) {
 		.drm_fd = -1,
 		.shader_path = shader_path,
 		.idle_ms = idle_ms,
+		.guard_in_shader = guard_in_shader,
 	});
 	if (rig->effects == NULL) {
 		abort();
@@ -211,6 +212,17 @@ bool rig_wait(struct rig *rig, bool (*done)(void *data), void *data) {
 		wl_event_loop_dispatch(rig->loop, 1000);
 	}
 	return true;
+}
+
+static bool is_started(void *data) {
+	struct rig *rig = data;
+	return city_effects_state(rig->effects) != CITY_EFFECTS_STARTING;
+}
+
+bool rig_prepare(struct rig *rig, const char *name) {
+	city_effects_prepare(rig->effects, name);
+	return rig_wait(rig, is_started, rig) &&
+	       city_effects_state(rig->effects) == CITY_EFFECTS_READY;
 }
 
 struct answer {

@@ -36,7 +36,7 @@ struct rig {
 	char reason[200];
 };
 
-void rig_init(struct rig *rig, const char *shader_path, int idle_ms);
+void rig_init(struct rig *rig, const char *shader_path, int idle_ms, bool guard_in_shader);
 void rig_finish(struct rig *rig);
 /* With the rig's callbacks. */
 struct city_transition *rig_transition(
@@ -47,6 +47,8 @@ struct wlr_buffer *rig_frame(struct rig *rig, struct city_transition *transition
 void rig_read(struct wlr_buffer *buffer, uint32_t *pixels);
 /* Runs the loop until done(data) or 20 s are over. */
 bool rig_wait(struct rig *rig, bool (*done)(void *data), void *data);
+/* Prepares the program and waits until it is known whether there is EGL: true if there is. */
+bool rig_prepare(struct rig *rig, const char *name);
 double rig_now_ms(void);
 
 #endif
