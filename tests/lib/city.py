@@ -95,7 +95,7 @@ class City:
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "config"), "w") as file:
             file.write(self.config)
-            file.write(f"\noutput HEADLESS-1 {{\n\tmode {self.size[0]}x{self.size[1]}\n}}\n")
+            file.write(f"\nheadless {{\n\tsize {self.size[0]}x{self.size[1]}\n}}\n")
         self.log = open(self.log_path, "ab")
         self.keeper = subprocess.Popen(
             [installed("source-city"), *self.args],

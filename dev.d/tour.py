@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The tour: a city without a screen, in which a terminal is rewritten under a running program.
+
+Writes before.png, melt-*.png and after.png, a JSON line for the handover, and a last line that says
+what happened. Exit 0 only if all of it held. With --stay the city goes on and is served over VNC."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(here, "..", "tests", "lib"))
+
+from city import City, CityError, Lines, installed  # noqa: E402
+
+VNC_PORT = 5900
+MELT_PICTURES = 3
+
+# A program that prints without pause, tells who it is, and would tell if it were hung up.
+PROGRAM = """
+trap 'echo hangup > "$1/hangup"; exit 1' HUP
+echo $$ > "$1/pid"
+n=0
+while :; do
+	n=$((n + 1))
+	printf '\\033[38;5;%dm%9d  this program has been running all the while\\033[m\\n' $((n / 40 % 200 + 20)) $n
+	[ $((n % 500)) -eq 0 ] && echo $n > "$1/count.new" && mv "$1/count.new" "$1/count"
+done
+"""
+OLD = "theme_background = 0x11151c"
+NEW = "theme_background = 0x241433"
+NEW_COLOR = (0x24, 0x14, 0x33)
+OLD_COLOR = (0x11, 0x15, 0x1c)
+
+
+class Tour:
+    def __init__(self, city, out):
+        self.city = city
+        self.out = out
+        self.folder = os.path.join(city.folder, "tour")
+        os.makedirs(self.folder)
+
+    def read(self, name):
+        try:
+            with open(os.path.join(self.folder, name)) as file:
+                return file.read().strip()
+        except FileNotFoundError:
+            return ""
+
+    def start_program(self):
+        script = os.path.join(self.folder, "program.sh")
+        with open(script, "w") as file:
+            file.write(PROGRAM)
+        self.city.ctl("run", "focus", "terminal")
+        self.city.type(f"sh {script} {self.folder}", "-k", "Return")
+        self.city.until(lambda: self.read("count"), what="the program in the terminal did not run")
+        return int(self.read("pid"))
+
+    def edit(self):
+        source = os.path.join(self.folder, "terminal")
+        installed_source = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix", "share",
+                                        "source-city", "tiles", "terminal")
+        shutil.copytree(installed_source, source)
+        theme = os.path.join(source, "theme.c")
+        with open(theme) as file:
+            text = file.read()
+        if OLD not in text:
+            raise CityError(f"{theme} does not hold \"{OLD}\"")
+        with open(theme, "w") as file:
+            file.write(text.replace(OLD, NEW))
+        return source
+
+    def picture(self, name):
+        return self.city.picture(os.path.join(self.out, name))
+
+    def background(self):
+        """The colour of the terminal's edge, as it is on the screen."""
+        for view in self.city.ctl("state")[0]["views"]:
+            if view["name"] == "terminal":
+                box = view["output_box"]
+                return self.city.pixels((int(box["x"]) + 2, int(box["y"]) + 2, 1, 1))[0][0]
+        raise CityError("the terminal is not on the map")
+
+    def swap(self, source):
+        """Hand over; pictures while it melts; the record."""
+        swap = self.city.popen("cityctl", "swap", "terminal", "--source", source, "--settled",
+                               "--json", stdout=subprocess.PIPE)
+        lines = Lines(swap.stdout)
+        record = None
+        while True:
+            line = lines.next()
+            if line is None:
+                break
+            event = json.loads(line)
+            if event.get("step") == "melt" and "result" not in event:
+                for i in range(MELT_PICTURES):
+                    self.picture(f"melt-{i + 1}.png")
+            if "result" in event:
+                record = event
+        swap.wait()
+        if record is None:
+            raise CityError("the handover left no record")
+        print(json.dumps(record), flush=True)
+        if record["result"] != "live":
+            raise CityError(f"the handover failed at {record['step']}: {record['reason']}")
+        return record
+
+
+def tour(city, out):
+    tour = Tour(city, out)
+    city.wait_tile("terminal")
+    pid = tour.start_program()
+    first = tour.background()
+    if first != OLD_COLOR:
+        raise CityError(f"the terminal's edge is {first} before, not {OLD_COLOR}")
+    tour.picture("before.png")
+    before = int(tour.read("count"))
+    record = tour.swap(tour.edit())
+    city.until(lambda: int(tour.read("count") or 0) > before + 1000,
+               what="the program stopped printing")
+    last = tour.background()
+    if last != NEW_COLOR:
+        raise CityError(f"the terminal's edge is {last} after, not {NEW_COLOR}")
+    tour.picture("after.png")
+    if tour.read("hangup") or int(tour.read("pid")) != pid:
+        raise CityError("the program was hung up")
+    os.kill(pid, 0)
+    return pid, record
+
+
+def stay(city):
+    """Serve it on loopback until interrupted."""
+    city.popen("wayvnc", "127.0.0.1", str(VNC_PORT), stdout=subprocess.DEVNULL,
+               stderr=subprocess.DEVNULL)
+    print(f"The city goes on. Look at it with a VNC viewer at 127.0.0.1:{VNC_PORT}, for example\n"
+          f"  vncviewer 127.0.0.1::{VNC_PORT}\n"
+          f"or in another terminal: XDG_RUNTIME_DIR={city.folder}/run WAYLAND_DISPLAY={city.display} "
+          f"./dev exec cityctl tiles\nCtrl+C ends it.", flush=True)
+    try:
+        city.keeper.wait()
+    except KeyboardInterrupt:
+        pass
+
+
+def main():
+    out = os.path.join(os.environ["SOURCE_CITY_BUILD"], "tour")
+    os.makedirs(out, exist_ok=True)
+    city = City()
+    try:
+        with city:
+            pid, record = tour(city, out)
+            print(f"tour: the terminal was rewritten in {record['pause_us'] / 1000:.2f} ms while "
+                  f"process {pid} printed in it; {record['frames_dropped']} frames dropped; "
+                  f"pictures in {out}", flush=True)
+            if "--stay" in sys.argv:
+                stay(city)
+    except CityError as error:
+        print(f"tour: FAILED: {error}", flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
