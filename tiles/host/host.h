@@ -123,6 +123,7 @@ struct host {
 	struct keeper_message *assume; /* what we are; its text holds the options */
 	struct tile_time time;
 	const char *operation; /* being run, NULL between them; read by the crash handler */
+	struct fcft_font *font; /* kept so that its like is at hand for the tile */
 	char last_log[256];    /* the last error or warning of the tile: the reason when it fails */
 
 	/* artifact.c */

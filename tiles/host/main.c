@@ -59,12 +59,17 @@ void host_finish(struct host *host) {
 	host_streams_finish(host);
 	host_state_close(host);
 	host_keyboard_finish(host);
+	if (host->font) {
+		fcft_destroy(host->font);
+		fcft_fini();
+	}
 	elf_report_finish(&host->report);
 	pixman_region32_fini(&host->damage);
 	free(host->cells);
 	free(host->cell_counts);
 	free(host->cell_fresh);
 	free(host->assume);
+	host->assume = NULL;
 	if (host->keeper_fd >= 0) {
 		close(host->keeper_fd);
 	}
@@ -75,10 +80,10 @@ void host_prewarm(struct host *host) {
 	setlocale(LC_CTYPE, "");
 	host_keyboard_prewarm(&host->keyboard);
 	fcft_init(FCFT_LOG_COLORIZE_NEVER, false, FCFT_LOG_CLASS_ERROR);
-	/* Loads the font database and one face; kept, so that the same font is at hand for the tile. */
-	struct fcft_font *font = fcft_from_name(1, (const char *[]){"monospace:size=12"}, NULL);
-	if (font) {
-		fcft_rasterize_char_utf32(font, U'M', FCFT_SUBPIXEL_NONE);
+	/* Loads the font database and one face. */
+	host->font = fcft_from_name(1, (const char *[]){"monospace:size=12"}, NULL);
+	if (host->font) {
+		fcft_rasterize_char_utf32(host->font, U'M', FCFT_SUBPIXEL_NONE);
 	}
 }
 
