@@ -289,6 +289,19 @@ void city_map_reveal(struct city_server *server, struct city_box box) {
 		end.zoom = camera->target_zoom;
 	}
 	struct city_box seen = city_map_visible(&end, screen);
+	/* A little ground round it is better to look at, where there is room. */
+	double room_x = fmin(fmax((seen.width - box.width) / 2, 0), CITY_GAP);
+	double room_y = fmin(fmax((seen.height - box.height) / 2, 0), CITY_GAP);
+	bool inside = box.cx >= seen.cx && box.cy >= seen.cy &&
+		      box.cx + box.width <= seen.cx + seen.width &&
+		      box.cy + box.height <= seen.cy + seen.height;
+	if (inside) {
+		return;
+	}
+	box.cx -= room_x;
+	box.width += 2 * room_x;
+	box.cy -= room_y;
+	box.height += 2 * room_y;
 	double dx = push(box.cx, box.width, seen.cx, seen.cx + seen.width);
 	double dy = push(box.cy, box.height, seen.cy, seen.cy + seen.height);
 	/* What already fills the screen in one direction needs no push in it. */
