@@ -4,8 +4,7 @@
 
 #include "internal.h"
 
-const char *vat_outcome_name(enum vat_outcome outcome)
-{
+const char *vat_outcome_name(enum vat_outcome outcome) {
 	static const char *const names[] = {
 		"same", "migrated", "fresh", "cleared", "orphaned", "refused"};
 	return (size_t)outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
@@ -21,27 +20,23 @@ struct adoption {
 	int refused;  /* the first refusal */
 };
 
-static struct vat_change *next_change(struct adoption *adoption)
-{
+static struct vat_change *next_change(struct adoption *adoption) {
 	return &adoption->report->changes[adoption->report->count++];
 }
 
-static bool clears(const struct adoption *adoption, const struct vat_cell_decl *decl)
-{
+static bool clears(const struct adoption *adoption, const struct vat_cell_decl *decl) {
 	if (adoption->flags & VAT_ADOPT_RESET)
 		return true;
 	return decl->reset == VAT_RESET && !(adoption->flags & VAT_ADOPT_RESTART);
 }
 
-static unsigned change_flags(const struct adoption *adoption)
-{
+static unsigned change_flags(const struct adoption *adoption) {
 	return adoption->flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0;
 }
 
 /* What will happen to one cell; nothing is written. */
 static int examine(
-	struct adoption *adoption, const struct vat_cell_decl *decl, struct vat_error *err)
-{
+	struct adoption *adoption, const struct vat_cell_decl *decl, struct vat_error *err) {
 	struct vat_region *region = adoption->region;
 	struct vat_change *change = next_change(adoption);
 	struct vat_cell to;
@@ -73,8 +68,7 @@ static int examine(
 	return rc;
 }
 
-static bool is_declared(const struct adoption *adoption, const struct vat_cell *cell)
-{
+static bool is_declared(const struct adoption *adoption, const struct vat_cell *cell) {
 	for (size_t i = 0; i < adoption->n; i++) {
 		const struct vat_cell_decl *decl = &adoption->decls[i];
 		if (decl->element == cell->element && strcmp(decl->name, cell->name) == 0 &&
@@ -84,8 +78,7 @@ static bool is_declared(const struct adoption *adoption, const struct vat_cell *
 	return false;
 }
 
-static int examine_all(struct adoption *adoption, struct vat_error *err)
-{
+static int examine_all(struct adoption *adoption, struct vat_error *err) {
 	for (size_t i = 0; i < adoption->n; i++) {
 		int rc = examine(adoption, &adoption->decls[i], err);
 		if (rc < 0)
@@ -102,8 +95,7 @@ static int examine_all(struct adoption *adoption, struct vat_error *err)
 	return adoption->refused;
 }
 
-static int apply(struct adoption *adoption, struct vat_error *err)
-{
+static int apply(struct adoption *adoption, struct vat_error *err) {
 	struct vat_region *region = adoption->region;
 	struct vat_txn *txn;
 	int rc = vat_txn_begin(region, &txn, err);
@@ -136,15 +128,14 @@ static int apply(struct adoption *adoption, struct vat_error *err)
 
 /* The declarations with the counts that their cells have grown to. Owned by the caller. */
 static struct vat_cell_decl *fit_counts(
-	const struct vat_region *region, const struct vat_cell_decl *decls, size_t n)
-{
+	const struct vat_region *region, const struct vat_cell_decl *decls, size_t n) {
 	struct vat_cell_decl *fitted = calloc(n + 1, sizeof(*fitted));
 	if (!fitted)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		fitted[i] = decls[i];
-		const struct vat_cell *cell = vat_region_find(
-			region, decls[i].name, decls[i].scope, decls[i].element);
+		const struct vat_cell *cell =
+			vat_region_find(region, decls[i].name, decls[i].scope, decls[i].element);
 		if ((decls[i].flags & VAT_CELL_GROWS) && cell && cell->count > decls[i].count)
 			fitted[i].count = cell->count;
 	}
@@ -152,8 +143,7 @@ static struct vat_cell_decl *fit_counts(
 }
 
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
-	unsigned flags, struct vat_adopt_report *out, struct vat_error *err)
-{
+	unsigned flags, struct vat_adopt_report *out, struct vat_error *err) {
 	struct vat_adopt_report report = {0};
 	if (out)
 		*out = report;
@@ -166,8 +156,7 @@ int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decl
 		return rc;
 
 	report.generation_before = report.generation_after = region->generation;
-	report.changes =
-		calloc(n + region->directory.cell_count + 1, sizeof(*report.changes));
+	report.changes = calloc(n + region->directory.cell_count + 1, sizeof(*report.changes));
 	if (!report.changes)
 		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
 	struct vat_cell_decl *fitted = fit_counts(region, decls, n);
@@ -193,8 +182,7 @@ int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decl
 	return rc;
 }
 
-void vat_adopt_report_finish(struct vat_adopt_report *report)
-{
+void vat_adopt_report_finish(struct vat_adopt_report *report) {
 	free(report->changes);
 	*report = (struct vat_adopt_report){0};
 }

@@ -2,9 +2,9 @@
 /*
  * The write barrier: pages are read-only until their first write, which saves them.
  *
- * A page goes through four states. Whoever moves it from CLEAN to SAVING saves it and opens it; a thread that
- * faults on it meanwhile goes back to its instruction, and faults again until the page is open. No page is
- * opened before its image and its entry are in the log.
+ * A page goes through four states. Whoever moves it from CLEAN to SAVING saves it and opens it; a
+ * thread that faults on it meanwhile goes back to its instruction, and faults again until the page
+ * is open. No page is opened before its image and its entry are in the log.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -17,7 +17,7 @@
 #define BARRIERS_MAX 32
 /* Pages saved for one fault, when writes go along the region. */
 #define RUN_MAX 64
-/* Mappings that scattered writes may split the region into; the system's limit is 65530 by default. */
+/* Mappings that scattered writes may split the region into; the system has 65530 by default. */
 #define SPLITS_MAX 24000
 /* Faults in a row on pages that are open: this is not a write that the barrier stops. */
 #define IDLE_MAX 100000
@@ -32,8 +32,9 @@ enum {
 struct vat_barrier {
 	uint8_t *base;
 	uint64_t pages; /* of the system, armed */
-	uint64_t unit;  /* VAT_PAGEs in one of the system's */
+	uint64_t unit;	/* VAT_PAGEs in one of the system's */
 	struct vat_log log;
+	int log_fd;
 	_Atomic uint8_t *states;
 	_Atomic uint64_t run_end;  /* page after the last run */
 	_Atomic uint64_t run_size; /* its pages */
@@ -44,30 +45,47 @@ struct vat_barrier {
 
 static _Atomic(struct vat_barrier *) barriers[BARRIERS_MAX];
 
-static uint64_t system_page(void)
-{
+static uint64_t system_page(void) {
 	long size = sysconf(_SC_PAGESIZE);
 	return size > VAT_PAGE ? (uint64_t)size : VAT_PAGE;
 }
 
-/* ---- In the signal handler ---------------------------------------------------------------------- */
+/* ---- In the signal handler ---- */
 
-static void save_pages(struct vat_barrier *barrier, uint64_t first, uint64_t n)
-{
+/* By pwrite, not by a mapping: the kernel then neither clears the new pages nor faults on each. */
+static bool write_images(
+	const struct vat_barrier *barrier, uint64_t slot, const uint8_t *from, uint64_t size) {
+	uint64_t at =
+		(uint64_t)(barrier->log.images - (uint8_t *)barrier->log.map) + slot * VAT_PAGE;
+	while (size > 0) {
+		ssize_t n = pwrite(barrier->log_fd, from, size, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		from += n;
+		at += (uint64_t)n;
+		size -= (uint64_t)n;
+	}
+	return true;
+}
+
+static bool save_pages(struct vat_barrier *barrier, uint64_t first, uint64_t n) {
 	struct vat_log *log = &barrier->log;
 	uint64_t unit = barrier->unit;
 	uint64_t slot = __atomic_fetch_add(&log->header->next, n * unit, __ATOMIC_RELAXED);
-	memcpy(log->images + slot * VAT_PAGE, barrier->base + first * unit * VAT_PAGE,
-		n * unit * VAT_PAGE);
-	for (uint64_t i = 0; i < n * unit; i++)
+	bool saved = write_images(
+		barrier, slot, barrier->base + first * unit * VAT_PAGE, n * unit * VAT_PAGE);
+	for (uint64_t i = 0; saved && i < n * unit; i++)
 		__atomic_store_n(&log->entries[slot + i], first * unit + i + 1, __ATOMIC_RELEASE);
 	for (uint64_t i = 0; i < n; i++)
-		atomic_store(&barrier->states[first + i], SAVED);
+		atomic_store(&barrier->states[first + i], saved ? SAVED : CLEAN);
+	return saved;
 }
 
-/* Saves what is clean in [first, end), waits for pages that another thread is saving, and opens all. */
-static bool open_pages(struct vat_barrier *barrier, uint64_t first, uint64_t end)
-{
+/* Saves what is clean in [first, end), waits for pages that another thread is saving, and opens
+ * all. */
+static bool open_pages(struct vat_barrier *barrier, uint64_t first, uint64_t end) {
 	for (uint64_t i = first; i < end;) {
 		uint64_t n = 0;
 		while (i + n < end && n < RUN_MAX) {
@@ -77,17 +95,20 @@ static bool open_pages(struct vat_barrier *barrier, uint64_t first, uint64_t end
 				break;
 			n++;
 		}
-		if (n > 0)
-			save_pages(barrier, i, n);
+		if (n > 0 && !save_pages(barrier, i, n))
+			return false;
 		i += n ? n : 1;
 	}
 	for (uint64_t i = first; i < end; i++) {
-		while (atomic_load(&barrier->states[i]) == SAVING)
+		uint8_t state;
+		while ((state = atomic_load(&barrier->states[i])) == SAVING)
 			continue;
+		if (state == CLEAN) /* another thread could not save it */
+			return false;
 	}
 	uint64_t size = barrier->unit * VAT_PAGE;
-	if (mprotect(barrier->base + first * size, (end - first) * size,
-		    PROT_READ | PROT_WRITE) < 0)
+	if (mprotect(barrier->base + first * size, (end - first) * size, PROT_READ | PROT_WRITE) <
+		0)
 		return false;
 	for (uint64_t i = first; i < end; i++)
 		atomic_store(&barrier->states[i], OPEN);
@@ -95,12 +116,11 @@ static bool open_pages(struct vat_barrier *barrier, uint64_t first, uint64_t end
 }
 
 /*
- * How many pages to open at a fault. Writes that go along double the run, so that they fault seldom.
- * Scattered writes split the mapping, which the system limits: they are opened in blocks that double in
- * size each time a share of the splits is used up.
+ * How many pages to open at a fault. Writes that go along double the run, so that they fault
+ * seldom. Scattered writes split the mapping, which the system limits: they are opened in blocks
+ * that double in size each time a share of the splits is used up.
  */
-static void choose_run(struct vat_barrier *barrier, uint64_t page, uint64_t *first, uint64_t *end)
-{
+static void choose_run(struct vat_barrier *barrier, uint64_t page, uint64_t *first, uint64_t *end) {
 	uint64_t size = 1;
 	if (atomic_load(&barrier->run_end) == page) {
 		size = atomic_load(&barrier->run_size) * 2;
@@ -121,20 +141,22 @@ static void choose_run(struct vat_barrier *barrier, uint64_t page, uint64_t *fir
 	atomic_store(&barrier->run_size, size);
 }
 
-static bool handle(struct vat_barrier *barrier, uint64_t page)
-{
+static bool handle(struct vat_barrier *barrier, uint64_t page) {
 	if (atomic_load(&barrier->states[page]) != CLEAN)
 		return atomic_fetch_add(&barrier->idle, 1) < IDLE_MAX;
 	atomic_store(&barrier->idle, 0);
 	__atomic_fetch_add(&barrier->log.header->faults, 1, __ATOMIC_RELAXED);
 	uint64_t first, end;
 	choose_run(barrier, page, &first, &end);
-	/* When the system refuses to split the mapping further, the whole of it is saved. */
+	/*
+	 * When the system refuses to split the mapping further, the whole of it is saved. When it
+	 * refuses memory for that as well, the fault is a real one: the process dies with the page
+	 * as it was.
+	 */
 	return open_pages(barrier, first, end) || open_pages(barrier, 0, barrier->pages);
 }
 
-bool vat_barrier_handle_fault(void *address)
-{
+bool vat_barrier_handle_fault(void *address) {
 	int saved_errno = errno;
 	bool handled = false;
 	for (size_t i = 0; i < BARRIERS_MAX && !handled; i++) {
@@ -150,10 +172,9 @@ bool vat_barrier_handle_fault(void *address)
 	return handled;
 }
 
-/* ---- Outside of it ------------------------------------------------------------------------------ */
+/* ---- Outside of it ---- */
 
-static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *err)
-{
+static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *err) {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 	if (fstat(fd, &st) < 0 || seals < 0 || !(seals & F_SEAL_SHRINK))
@@ -173,8 +194,7 @@ static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *
 	return 0;
 }
 
-static uint64_t runs_per_doubling(uint64_t pages)
-{
+static uint64_t runs_per_doubling(uint64_t pages) {
 	uint64_t doublings = 2;
 	for (uint64_t n = pages / 4096; n > 0; n /= 2)
 		doublings++;
@@ -182,8 +202,7 @@ static uint64_t runs_per_doubling(uint64_t pages)
 }
 
 static void write_header(const struct vat_region *region, struct vat_undo_header *header,
-	uint64_t pages, uint64_t return_to)
-{
+	uint64_t pages, uint64_t return_to) {
 	*header = (struct vat_undo_header){
 		.format = VAT_FORMAT,
 		.page = VAT_PAGE,
@@ -194,13 +213,11 @@ static void write_header(const struct vat_region *region, struct vat_undo_header
 		.return_to = return_to,
 	};
 	header->self = vat_checksum(&header->format,
-		offsetof(struct vat_undo_header, self) -
-			offsetof(struct vat_undo_header, format));
+		offsetof(struct vat_undo_header, self) - offsetof(struct vat_undo_header, format));
 }
 
 int vat_barrier_begin(
-	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err)
-{
+	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err) {
 	const char *name = region->info.name;
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
@@ -227,6 +244,7 @@ int vat_barrier_begin(
 	barrier->base = region->base;
 	barrier->pages = pages;
 	barrier->unit = page / VAT_PAGE;
+	barrier->log_fd = -1;
 	barrier->states = (_Atomic uint8_t *)(barrier + 1);
 	barrier->run_end = UINT64_MAX;
 	barrier->runs_per_doubling = runs_per_doubling(pages);
@@ -235,6 +253,12 @@ int vat_barrier_begin(
 		rc = vat_log_map(undo_fd, pages * barrier->unit, true, &barrier->log, err);
 	if (rc < 0)
 		goto error;
+	barrier->log_fd = fcntl(undo_fd, F_DUPFD_CLOEXEC, 3);
+	if (barrier->log_fd < 0) {
+		rc = vat_fail(err, errno, "region '%s': the undo log cannot be kept open: %s", name,
+			strerror(errno));
+		goto error;
+	}
 	write_header(region, barrier->log.header, barrier->log.pages, return_to);
 
 	size_t slot = 0;
@@ -255,25 +279,24 @@ int vat_barrier_begin(
 		return rc;
 	}
 	/* The header is written with every update: saved now, open from the start. */
-	atomic_store(&barrier->states[0], SAVING);
-	save_pages(barrier, 0, 1);
-	if (mprotect(region->base, page, PROT_READ | PROT_WRITE) < 0) {
-		rc = vat_fail(err, errno, "region '%s': mprotect: %s", name, strerror(errno));
+	if (!open_pages(barrier, 0, 1)) {
+		rc = vat_fail(err, errno, "region '%s': its header cannot be saved: %s", name,
+			strerror(errno));
 		vat_barrier_end(region, NULL);
 		return rc;
 	}
-	atomic_store(&barrier->states[0], OPEN);
 	__atomic_store_n(&barrier->log.header->magic, VAT_UNDO_MAGIC, __ATOMIC_RELEASE);
 	return 0;
 
 error:
+	if (barrier->log_fd >= 0)
+		close(barrier->log_fd);
 	vat_log_unmap(&barrier->log);
 	munmap(barrier, sizeof(*barrier) + pages);
 	return rc;
 }
 
-void vat_barrier_drop(struct vat_region *region)
-{
+void vat_barrier_drop(struct vat_region *region) {
 	struct vat_barrier *barrier = region->barrier;
 	if (!barrier)
 		return;
@@ -282,12 +305,12 @@ void vat_barrier_drop(struct vat_region *region)
 		atomic_compare_exchange_strong(&barriers[i], &mine, NULL);
 	}
 	region->barrier = NULL;
+	close(barrier->log_fd);
 	vat_log_unmap(&barrier->log);
 	munmap(barrier, sizeof(*barrier) + barrier->pages);
 }
 
-int vat_barrier_end(struct vat_region *region, struct vat_error *err)
-{
+int vat_barrier_end(struct vat_region *region, struct vat_error *err) {
 	if (!region->barrier)
 		return 0;
 	if (mprotect(region->base, region->size, PROT_READ | PROT_WRITE) < 0)
@@ -297,13 +320,11 @@ int vat_barrier_end(struct vat_region *region, struct vat_error *err)
 	return 0;
 }
 
-bool vat_barrier_armed(const struct vat_region *region)
-{
+bool vat_barrier_armed(const struct vat_region *region) {
 	return region->barrier != NULL;
 }
 
-uint64_t vat_barrier_limit(const struct vat_region *region)
-{
+uint64_t vat_barrier_limit(const struct vat_region *region) {
 	const struct vat_barrier *barrier = region->barrier;
 	return barrier ? barrier->pages * barrier->unit * VAT_PAGE : 0;
 }

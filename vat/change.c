@@ -5,15 +5,13 @@
 
 #include "convert.h"
 
-bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b)
-{
+bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b) {
 	if (a->version != b->version || a->reset != b->reset || a->flags != b->flags ||
 		a->key_field != b->key_field || a->align != b->align ||
 		a->field_count != b->field_count)
 		return false;
 	for (uint32_t i = 0; i < a->field_count; i++) {
-		if (a->fields[i].id != b->fields[i].id ||
-			a->fields[i].type != b->fields[i].type ||
+		if (a->fields[i].id != b->fields[i].id || a->fields[i].type != b->fields[i].type ||
 			a->fields[i].initial.u != b->fields[i].initial.u ||
 			strcmp(a->fields[i].name, b->fields[i].name) != 0)
 			return false;
@@ -22,8 +20,7 @@ bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b)
 }
 
 void vat_change_init(struct vat_change *change, enum vat_outcome outcome,
-	const struct vat_cell *from, const struct vat_cell *to)
-{
+	const struct vat_cell *from, const struct vat_cell *to) {
 	const struct vat_cell *cell = to ? to : from;
 	*change = (struct vat_change){
 		.outcome = outcome,
@@ -35,20 +32,17 @@ void vat_change_init(struct vat_change *change, enum vat_outcome outcome,
 	memcpy(change->scope, cell->scope, sizeof(change->scope));
 }
 
-static bool all_zero(const uint8_t *data, uint64_t size)
-{
+static bool all_zero(const uint8_t *data, uint64_t size) {
 	return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
 }
 
-static bool in_use(const struct vat_stored_field *key, const uint8_t *element)
-{
+static bool in_use(const struct vat_stored_field *key, const uint8_t *element) {
 	return !all_zero(element + key->offset, vat_type_size(key->type));
 }
 
-/* The elements that will not be there any more: lost, or moved up when they are known by their id. */
+/* The elements that will not be there any more: lost, or moved up if known by their id. */
 static const char *plan_shrink(struct vat_move *move, const struct vat_region *region,
-	const struct vat_cell *from, const struct vat_cell *to)
-{
+	const struct vat_cell *from, const struct vat_cell *to) {
 	const uint8_t *data = vat_cell_data(region, from);
 	move->elements = to->count;
 	if (all_zero(data + to->count * from->stride, (from->count - to->count) * from->stride))
@@ -66,13 +60,12 @@ static const char *plan_shrink(struct vat_move *move, const struct vat_region *r
 }
 
 /*
- * The one place that decides how the state of a cell gets from one schema to another: by field ids. Edges
- * that a version brings along are to be asked here first.
+ * The one place that decides how the state of a cell gets from one schema to another: by field ids.
+ * Edges that a version brings along are to be asked here first.
  */
 int vat_move_init(struct vat_move *move, const struct vat_region *region,
 	const struct vat_cell *from, const struct vat_cell *to, unsigned flags,
-	struct vat_change *change, struct vat_error *err)
-{
+	struct vat_change *change, struct vat_error *err) {
 	*move = (struct vat_move){0};
 	vat_change_init(change, VAT_SAME, from, to);
 	bool same = vat_cell_same_shape(from, to);
@@ -94,8 +87,8 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 		memcpy(change->field, move->plan->lost_field, sizeof(change->field));
 	}
 	if (cut)
-		snprintf(change->reason, sizeof(change->reason), "%s (%llu becomes %llu)%s%.100s", cut,
-			(unsigned long long)from->count, (unsigned long long)to->count,
+		snprintf(change->reason, sizeof(change->reason), "%s (%llu becomes %llu)%s%.100s",
+			cut, (unsigned long long)from->count, (unsigned long long)to->count,
 			move->plan->lossy ? "; " : "", move->plan->lost);
 	else
 		snprintf(change->reason, sizeof(change->reason), "%s", move->plan->lost);
@@ -114,8 +107,7 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 }
 
 void vat_move_run(const struct vat_move *move, const struct vat_region *region,
-	const struct vat_cell *from, const struct vat_cell *to)
-{
+	const struct vat_cell *from, const struct vat_cell *to) {
 	const uint8_t *old = vat_cell_data(region, from);
 	uint8_t *new = vat_cell_data(region, to);
 	uint64_t done = move->elements;
@@ -127,7 +119,8 @@ void vat_move_run(const struct vat_move *move, const struct vat_region *region,
 		for (uint64_t i = 0; i < from->count && done < move->elements; i++) {
 			if (!in_use(key, old + i * from->stride))
 				continue;
-			vat_plan_run(move->plan, old + i * from->stride, new + done * to->stride, 1);
+			vat_plan_run(
+				move->plan, old + i * from->stride, new + done * to->stride, 1);
 			done++;
 		}
 	}
@@ -138,8 +131,7 @@ void vat_move_run(const struct vat_move *move, const struct vat_region *region,
 	}
 }
 
-void vat_move_finish(struct vat_move *move)
-{
+void vat_move_finish(struct vat_move *move) {
 	if (move->plan)
 		vat_plan_finish(move->plan);
 	free(move->plan);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Elements that a step handles before the next one has its turn: few enough to stay in the cache. */
+/* Elements that a step handles before the next one's turn: few enough to stay in the cache. */
 #define BLOCK 256
 
 enum kind {
@@ -16,14 +16,13 @@ enum kind {
 struct vat_plan_step {
 	enum { STEP_COPY, STEP_CONVERT, STEP_FILL } op;
 	uint32_t from, to; /* offsets in the element */
-	uint32_t size;     /* STEP_COPY: bytes; STEP_FILL: of one value */
-	uint32_t count;    /* values */
+	uint32_t size;	   /* STEP_COPY: bytes; STEP_FILL: of one value */
+	uint32_t count;	   /* values */
 	uint32_t from_type, to_type;
 	uint8_t value[8];
 };
 
-static enum kind kind_of(uint32_t type)
-{
+static enum kind kind_of(uint32_t type) {
 	switch (type) {
 	case VAT_I8:
 	case VAT_I16:
@@ -38,19 +37,16 @@ static enum kind kind_of(uint32_t type)
 	}
 }
 
-static bool is_number(uint32_t type)
-{
+static bool is_number(uint32_t type) {
 	return (type >= VAT_U8 && type <= VAT_F64) || type == VAT_BOOL;
 }
 
-static bool is_byte(uint32_t type)
-{
+static bool is_byte(uint32_t type) {
 	return type == VAT_U8 || type == VAT_TEXT || type == VAT_BYTES;
 }
 
 /* Bits of an integer that a type holds exactly, without the sign. */
-static unsigned exact_bits(uint32_t type)
-{
+static unsigned exact_bits(uint32_t type) {
 	switch (type) {
 	case VAT_BOOL:
 		return 1;
@@ -63,8 +59,7 @@ static unsigned exact_bits(uint32_t type)
 	}
 }
 
-static bool is_lossless(uint32_t from, uint32_t to)
-{
+static bool is_lossless(uint32_t from, uint32_t to) {
 	if (from == to || (is_byte(from) && is_byte(to)))
 		return true;
 	if (!is_number(from) || !is_number(to))
@@ -78,7 +73,7 @@ static bool is_lossless(uint32_t from, uint32_t to)
 	return exact_bits(to) >= exact_bits(from);
 }
 
-/* ---- Running ------------------------------------------------------------------------------------ */
+/* ---- Running ---- */
 
 union number {
 	uint64_t u;
@@ -94,9 +89,7 @@ union number {
 	}                                                                                          \
 	break
 
-static void load(
-	union number *out, const uint8_t *from, size_t stride, size_t n, uint32_t type)
-{
+static void load(union number *out, const uint8_t *from, size_t stride, size_t n, uint32_t type) {
 	switch (type) {
 	case VAT_U8:
 		LOAD(uint8_t, u);
@@ -126,8 +119,7 @@ static void load(
 }
 
 /* Saturating: a lossy conversion that was asked for gives the nearest value there is. */
-static uint64_t to_unsigned(union number value, enum kind kind, uint64_t max)
-{
+static uint64_t to_unsigned(union number value, enum kind kind, uint64_t max) {
 	if (kind == KIND_SIGNED)
 		return value.i < 0 ? 0 : (uint64_t)value.i > max ? max : (uint64_t)value.i;
 	if (kind == KIND_FLOAT) {
@@ -138,8 +130,7 @@ static uint64_t to_unsigned(union number value, enum kind kind, uint64_t max)
 	return value.u > max ? max : value.u;
 }
 
-static int64_t to_signed(union number value, enum kind kind, int64_t max)
-{
+static int64_t to_signed(union number value, enum kind kind, int64_t max) {
 	int64_t min = -max - 1;
 	if (kind == KIND_UNSIGNED)
 		return value.u > (uint64_t)max ? max : (int64_t)value.u;
@@ -153,10 +144,10 @@ static int64_t to_signed(union number value, enum kind kind, int64_t max)
 	return value.i > max ? max : value.i < min ? min : value.i;
 }
 
-static double to_float(union number value, enum kind kind)
-{
-	return kind == KIND_FLOAT ? value.f : kind == KIND_SIGNED ? (double)value.i
-								  : (double)value.u;
+static double to_float(union number value, enum kind kind) {
+	return kind == KIND_FLOAT     ? value.f
+		: kind == KIND_SIGNED ? (double)value.i
+				      : (double)value.u;
 }
 
 #define STORE(type, expression)                                                                    \
@@ -166,8 +157,7 @@ static double to_float(union number value, enum kind kind)
 	}                                                                                          \
 	break
 
-static float narrow(double value)
-{
+static float narrow(double value) {
 	/* A double beyond float's range has no defined conversion in C. */
 	if (value > (double)__FLT_MAX__)
 		return __builtin_inff();
@@ -177,8 +167,7 @@ static float narrow(double value)
 }
 
 static void store(const union number *in, enum kind kind, uint8_t *to, size_t stride, size_t n,
-	uint32_t type)
-{
+	uint32_t type) {
 	switch (type) {
 	case VAT_U8:
 		STORE(uint8_t, to_unsigned(in[k], kind, UINT8_MAX));
@@ -206,8 +195,7 @@ static void store(const union number *in, enum kind kind, uint8_t *to, size_t st
 }
 
 static void convert(const struct vat_plan_step *step, const uint8_t *from, size_t from_stride,
-	uint8_t *to, size_t to_stride, size_t n)
-{
+	uint8_t *to, size_t to_stride, size_t n) {
 	union number numbers[BLOCK];
 	for (size_t k = 0; k < n; k += BLOCK) {
 		size_t m = n - k < BLOCK ? n - k : BLOCK;
@@ -218,8 +206,7 @@ static void convert(const struct vat_plan_step *step, const uint8_t *from, size_
 }
 
 static void run_step(const struct vat_plan *plan, const struct vat_plan_step *step,
-	const uint8_t *from, uint8_t *to, size_t n)
-{
+	const uint8_t *from, uint8_t *to, size_t n) {
 	size_t from_size = vat_type_size(step->from_type), to_size = vat_type_size(step->to_type);
 	switch (step->op) {
 	case STEP_COPY:
@@ -253,8 +240,7 @@ static void run_step(const struct vat_plan *plan, const struct vat_plan_step *st
 	}
 }
 
-void vat_plan_run(const struct vat_plan *plan, const void *from, void *to, uint64_t n)
-{
+void vat_plan_run(const struct vat_plan *plan, const void *from, void *to, uint64_t n) {
 	const uint8_t *p = from;
 	uint8_t *q = to;
 	for (uint64_t done = 0; done < n; done += BLOCK) {
@@ -265,22 +251,20 @@ void vat_plan_run(const struct vat_plan *plan, const void *from, void *to, uint6
 	}
 }
 
-/* ---- Making ------------------------------------------------------------------------------------- */
+/* ---- Making ---- */
 
-static void add_copy(struct vat_plan *plan, uint32_t from, uint32_t to, uint32_t size)
-{
+static void add_copy(struct vat_plan *plan, uint32_t from, uint32_t to, uint32_t size) {
 	struct vat_plan_step *last = plan->count ? &plan->steps[plan->count - 1] : NULL;
 	if (last && last->op == STEP_COPY && last->from + last->size == from &&
 		last->to + last->size == to) {
 		last->size += size;
 		return;
 	}
-	plan->steps[plan->count++] = (struct vat_plan_step){
-		.op = STEP_COPY, .from = from, .to = to, .size = size};
+	plan->steps[plan->count++] =
+		(struct vat_plan_step){.op = STEP_COPY, .from = from, .to = to, .size = size};
 }
 
-static void add_fill(struct vat_plan *plan, const struct vat_stored_field *field, uint32_t first)
-{
+static void add_fill(struct vat_plan *plan, const struct vat_stored_field *field, uint32_t first) {
 	struct vat_plan_step step = {
 		.op = STEP_FILL,
 		.size = (uint32_t)vat_type_size(field->type),
@@ -291,9 +275,8 @@ static void add_fill(struct vat_plan *plan, const struct vat_stored_field *field
 		plan->steps[plan->count++] = step;
 }
 
-static void note_loss(struct vat_plan *plan, const struct vat_stored_field *field,
-	const char *reason)
-{
+static void note_loss(
+	struct vat_plan *plan, const struct vat_stored_field *field, const char *reason) {
 	if (!plan->lossy) {
 		plan->lossy = true;
 		plan->lost_id = field->id;
@@ -305,13 +288,11 @@ static void note_loss(struct vat_plan *plan, const struct vat_stored_field *fiel
 }
 
 static void plan_field(struct vat_plan *plan, const struct vat_stored_field *from,
-	const struct vat_stored_field *to)
-{
+	const struct vat_stored_field *to) {
 	char reason[80];
 	uint32_t count = from->count < to->count ? from->count : to->count;
 	if (from->type == to->type || (is_byte(from->type) && is_byte(to->type))) {
-		add_copy(plan, from->offset, to->offset,
-			count * (uint32_t)vat_type_size(to->type));
+		add_copy(plan, from->offset, to->offset, count * (uint32_t)vat_type_size(to->type));
 	} else if (is_number(from->type) && is_number(to->type)) {
 		if (!is_lossless(from->type, to->type)) {
 			snprintf(reason, sizeof(reason), "does not always fit from %s into %s",
@@ -340,16 +321,14 @@ static void plan_field(struct vat_plan *plan, const struct vat_stored_field *fro
 	add_fill(plan, to, count);
 }
 
-static int prepare(struct vat_plan *plan, const struct vat_cell *to)
-{
+static int prepare(struct vat_plan *plan, const struct vat_cell *to) {
 	/* A field needs two steps at most: its old values, then initial ones behind them. */
 	*plan = (struct vat_plan){.to_stride = to->stride};
 	plan->steps = calloc((size_t)to->field_count * 2 + 1, sizeof(*plan->steps));
 	return plan->steps ? 0 : -ENOMEM;
 }
 
-int vat_plan_init_fresh(struct vat_plan *plan, const struct vat_cell *to)
-{
+int vat_plan_init_fresh(struct vat_plan *plan, const struct vat_cell *to) {
 	if (prepare(plan, to) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < to->field_count; i++) {
@@ -359,8 +338,7 @@ int vat_plan_init_fresh(struct vat_plan *plan, const struct vat_cell *to)
 	return 0;
 }
 
-int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to)
-{
+int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to) {
 	if (prepare(plan, to) < 0)
 		return -ENOMEM;
 	plan->from_stride = from->stride;
@@ -392,8 +370,7 @@ int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const stru
 	return 0;
 }
 
-void vat_plan_finish(struct vat_plan *plan)
-{
+void vat_plan_finish(struct vat_plan *plan) {
 	free(plan->steps);
 	*plan = (struct vat_plan){0};
 }

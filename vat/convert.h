@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the elements of one schema to those of another: a plan is made once from the two schemas, and then
- * run over any number of elements, any number of times.
+ * From the elements of one schema to those of another: a plan is made once from the two schemas,
+ * and then run over any number of elements, any number of times.
  */
 #ifndef SOURCE_CITY_VAT_CONVERT_H
 #define SOURCE_CITY_VAT_CONVERT_H
@@ -22,8 +22,7 @@ struct vat_plan {
 };
 
 /* -ENOMEM is the only error. from and to are only used during the call. */
-int vat_plan_init(
-	struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to);
+int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to);
 /* A plan that only writes the initial values of new elements; from may be NULL when it is run. */
 int vat_plan_init_fresh(struct vat_plan *plan, const struct vat_cell *to);
 /* to must be zero, or have been written by the same plan. The two do not overlap. */

@@ -4,8 +4,7 @@
 
 #include "internal.h"
 
-int vat_root_check(const struct vat_disk_root *root, uint64_t generation, struct vat_error *err)
-{
+int vat_root_check(const struct vat_disk_root *root, uint64_t generation, struct vat_error *err) {
 	if (root->self != vat_checksum(root, offsetof(struct vat_disk_root, self)))
 		return vat_fail(err, EBADMSG, "region: the root of generation %llu is damaged",
 			(unsigned long long)generation);
@@ -19,8 +18,7 @@ int vat_root_check(const struct vat_disk_root *root, uint64_t generation, struct
 
 static int check_cell(const struct vat_region_info *info, const struct vat_disk_root *root,
 	uint64_t region_size, const struct vat_disk_cell *disk, size_t index,
-	const struct vat_stored_field *fields, struct vat_cell *cell, struct vat_error *err)
-{
+	const struct vat_stored_field *fields, struct vat_cell *cell, struct vat_error *err) {
 	if (!memchr(disk->name, 0, sizeof(disk->name)) || !vat_name_valid(disk->name) ||
 		!memchr(disk->scope, 0, sizeof(disk->scope)) ||
 		(disk->scope[0] && !vat_name_valid(disk->scope)))
@@ -28,10 +26,11 @@ static int check_cell(const struct vat_region_info *info, const struct vat_disk_
 	char label[VAT_LABEL_SIZE];
 	vat_cell_label(disk->name, disk->scope, disk->element, label, sizeof(label));
 
-	struct vat_key key = vat_state_key(
-		&info->city, &info->tile, disk->name, disk->scope, disk->element);
+	struct vat_key key =
+		vat_state_key(&info->city, &info->tile, disk->name, disk->scope, disk->element);
 	if (!vat_key_equal(&key, &disk->key))
-		return vat_fail(err, EBADMSG, "cell '%s': the key does not belong to the name", label);
+		return vat_fail(
+			err, EBADMSG, "cell '%s': the key does not belong to the name", label);
 	if (disk->stride == 0 || disk->count > VAT_REGION_MAX / disk->stride ||
 		disk->count * disk->stride > disk->size)
 		return vat_fail(err, EBADMSG,
@@ -43,8 +42,8 @@ static int check_cell(const struct vat_region_info *info, const struct vat_disk_
 		return vat_fail(err, EBADMSG, "cell '%s' lies outside of the region", label);
 	if (disk->align < VAT_GRAIN || disk->align > VAT_PAGE ||
 		(disk->align & (disk->align - 1)) || disk->offset % disk->align)
-		return vat_fail(err, EBADMSG, "cell '%s' is not aligned to %u bytes", label,
-			disk->align);
+		return vat_fail(
+			err, EBADMSG, "cell '%s' is not aligned to %u bytes", label, disk->align);
 	if (!vat_reset_policy_name(disk->reset) ||
 		(disk->flags & ~(uint32_t)(VAT_CELL_DECLARED | VAT_CELL_ORPHAN)))
 		return vat_fail(err, EBADMSG, "cell '%s': unknown policy %u or flags %#x", label,
@@ -54,8 +53,8 @@ static int check_cell(const struct vat_region_info *info, const struct vat_disk_
 	if (disk->field_count == 0 || disk->field_count > VAT_FIELDS_MAX ||
 		disk->first_field > root->fields ||
 		disk->field_count > root->fields - disk->first_field)
-		return vat_fail(err, EBADMSG, "cell '%s': its fields lie outside of the directory",
-			label);
+		return vat_fail(
+			err, EBADMSG, "cell '%s': its fields lie outside of the directory", label);
 
 	*cell = (struct vat_cell){
 		.key = disk->key,
@@ -80,20 +79,17 @@ static int check_cell(const struct vat_region_info *info, const struct vat_disk_
 	return rc == -EINVAL ? -EBADMSG : rc;
 }
 
-static int cell_by_offset(const void *a, const void *b)
-{
+static int cell_by_offset(const void *a, const void *b) {
 	const struct vat_cell *const *x = a, *const *y = b;
 	return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
 }
 
-static int cell_by_key(const void *a, const void *b)
-{
+static int cell_by_key(const void *a, const void *b) {
 	const struct vat_cell *const *x = a, *const *y = b;
 	return memcmp((*x)->key.bytes, (*y)->key.bytes, sizeof((*x)->key.bytes));
 }
 
-static int check_together(const struct vat_directory *directory, struct vat_error *err)
-{
+static int check_together(const struct vat_directory *directory, struct vat_error *err) {
 	size_t n = directory->cell_count;
 	const struct vat_cell **order = calloc(n ? n : 1, sizeof(*order));
 	if (!order)
@@ -127,8 +123,7 @@ static int check_together(const struct vat_directory *directory, struct vat_erro
 
 int vat_directory_parse(const struct vat_region_info *info, uint64_t region_size,
 	const struct vat_disk_root *root, void *blob, struct vat_directory *directory,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	const struct vat_disk_cell *disk = blob;
 	const struct vat_stored_field *fields = (const void *)(disk + root->cells);
 	struct vat_directory out = {.root = *root, .cell_count = root->cells};
@@ -154,15 +149,15 @@ int vat_directory_parse(const struct vat_region_info *info, uint64_t region_size
 }
 
 int vat_directory_load(const struct vat_region *region, uint64_t generation,
-	struct vat_directory *directory, struct vat_error *err)
-{
+	struct vat_directory *directory, struct vat_error *err) {
 	struct vat_disk_root root;
 	memcpy(&root, &vat_header(region)->roots[generation & 1], sizeof(root));
 	int rc = vat_root_check(&root, generation, err);
 	if (rc < 0)
 		return rc;
 	if (root.cells > VAT_CELLS_MAX || root.fields > VAT_DIRECTORY_FIELDS_MAX ||
-		root.size != root.cells * sizeof(struct vat_disk_cell) +
+		root.size !=
+			root.cells * sizeof(struct vat_disk_cell) +
 				root.fields * sizeof(struct vat_stored_field))
 		return vat_fail(err, EBADMSG,
 			"region: the directory of generation %llu has impossible sizes",
@@ -183,15 +178,13 @@ int vat_directory_load(const struct vat_region *region, uint64_t generation,
 		rc = vat_fail(err, EBADMSG, "region: the directory of generation %llu is damaged",
 			(unsigned long long)generation);
 	else
-		rc = vat_directory_parse(
-			&region->info, region->size, &root, blob, directory, err);
+		rc = vat_directory_parse(&region->info, region->size, &root, blob, directory, err);
 	if (rc < 0)
 		free(blob);
 	return rc;
 }
 
-void vat_directory_finish(struct vat_directory *directory)
-{
+void vat_directory_finish(struct vat_directory *directory) {
 	free(directory->cells);
 	free(directory->blob);
 	*directory = (struct vat_directory){0};

@@ -4,8 +4,7 @@
 
 #include "internal.h"
 
-int vat_fail(struct vat_error *err, int code, const char *format, ...)
-{
+int vat_fail(struct vat_error *err, int code, const char *format, ...) {
 	if (err) {
 		va_list args;
 		va_start(args, format);

@@ -10,8 +10,8 @@
 #define VAT_FORMAT 1u
 #define VAT_MAGIC 0x0a1a0a0d54415689ull /* 89 'V' 'A' 'T' 0d 0a 1a 0a on little endian */
 #define VAT_UNDO_MAGIC 0x0a1a0d4f444e5589ull
-#define VAT_GRAIN 64u               /* places and small sizes are multiples of it */
-#define VAT_GROWTH (64u * 1024)     /* sizes of regions are multiples of it */
+#define VAT_GRAIN 64u		    /* places and small sizes are multiples of it */
+#define VAT_GROWTH (64u * 1024)	    /* sizes of regions are multiples of it */
 #define VAT_REGION_MAX (1ull << 46) /* no size or offset is ever larger */
 #define VAT_DIRECTORY_FIELDS_MAX (1u << 18)
 
@@ -71,12 +71,12 @@ struct vat_undo_header {
 	uint32_t page;
 	struct vat_uuid tile;
 	struct vat_uuid city;
-	uint64_t pages;      /* of the region that are covered: [0, pages) */
+	uint64_t pages;	     /* of the region that are covered: [0, pages) */
 	uint64_t generation; /* when the barrier was armed */
 	uint64_t return_to;
 	uint64_t self; /* checksum of all of the above but magic */
 	/* Change while the barrier is up. */
-	uint64_t next;   /* slots given out */
+	uint64_t next; /* slots given out */
 	uint64_t faults;
 	uint64_t applied; /* 1 when the region is as it was again */
 };

@@ -26,20 +26,20 @@ struct vat_region {
 	int fd;
 	enum vat_access access;
 	uint8_t *base;
-	uint64_t size;     /* mapped */
+	uint64_t size;	   /* mapped */
 	uint64_t reserved; /* address space */
 	struct vat_region_info info;
 	uint64_t generation; /* that directory belongs to */
 	struct vat_directory directory;
 	struct vat_barrier *barrier; /* NULL when not armed */
-	uint64_t epoch; /* that this handle set; 0 if none */
+	uint64_t epoch;		     /* that this handle set; 0 if none */
 	bool in_txn;
 };
 
 /* Tests come between libvat and the memory through these. Not for threads. */
 struct vat_hooks {
-	/* Instead of memcpy for every store into a region that a commit, a rollback or an undo makes. An aligned
-	 * store of 8 bytes is atomic. n 0: bulk data is about to be written. */
+	/* Instead of memcpy for every store into a region that a commit, a rollback or an undo
+	 * makes. An aligned store of 8 bytes is atomic. n 0: bulk data is about to be written. */
 	void (*store)(void *to, const void *from, size_t n);
 	/* Errors to inject: an errno, or 0 to go on. */
 	int (*refuse)(uint64_t offset, uint64_t size);
@@ -80,8 +80,7 @@ int vat_directory_parse(const struct vat_region_info *info, uint64_t region_size
 int vat_directory_load(const struct vat_region *region, uint64_t generation,
 	struct vat_directory *directory, struct vat_error *err);
 void vat_directory_finish(struct vat_directory *directory);
-int vat_root_check(
-	const struct vat_disk_root *root, uint64_t generation, struct vat_error *err);
+int vat_root_check(const struct vat_disk_root *root, uint64_t generation, struct vat_error *err);
 
 /* region.c */
 struct vat_disk_header *vat_header(const struct vat_region *region);
@@ -124,7 +123,8 @@ struct vat_move {
 	uint64_t elements;
 	struct vat_plan *plan; /* NULL for VAT_MOVE_NONE */
 };
-/* Decides, and says so in change. -EUCLEAN with VAT_REFUSED if it loses something that flags do not allow. */
+/* Decides, and says so in change. -EUCLEAN with VAT_REFUSED if it loses something that flags do not
+ * allow. */
 int vat_move_init(struct vat_move *move, const struct vat_region *region,
 	const struct vat_cell *from, const struct vat_cell *to, unsigned flags,
 	struct vat_change *change, struct vat_error *err);
@@ -137,10 +137,9 @@ void vat_change_init(struct vat_change *change, enum vat_outcome outcome,
 bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b);
 
 /* txn.c */
-int vat_txn_reset(
-	struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err);
+int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err);
 void vat_txn_orphan(struct vat_txn *txn, const struct vat_cell *cell);
-/* Gives memory that no root refers to back to the system; under a barrier only what lies behind it. */
+/* Gives memory that no root refers to back; under a barrier only what lies behind it. */
 void vat_region_release(struct vat_region *region);
 int vat_region_check_writer(const struct vat_region *region, struct vat_error *err);
 

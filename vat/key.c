@@ -2,33 +2,30 @@
 #include "internal.h"
 
 /*
- * StateKeys are FNV-1a with 128 bits; offset basis and prime are those of "The FNV Non-Cryptographic Hash
- * Algorithm" (IETF, draft-eastlake-fnv). Every part is preceded by its length, so that no two lists of
- * parts give the same input.
+ * StateKeys are FNV-1a with 128 bits; offset basis and prime are those of "The FNV
+ * Non-Cryptographic Hash Algorithm" (IETF, draft-eastlake-fnv). Every part is preceded by its
+ * length, so that no two lists of parts give the same input.
  */
 typedef unsigned __int128 u128;
 
 #define FNV_BASIS ((u128)0x6c62272e07bb0142ull << 64 | 0x62b821756295c58dull)
 #define FNV_PRIME ((u128)0x0000000001000000ull << 64 | 0x000000000000013bull)
 
-static u128 fnv_add(u128 hash, const void *data, size_t size)
-{
+static u128 fnv_add(u128 hash, const void *data, size_t size) {
 	const uint8_t *p = data;
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ p[i]) * FNV_PRIME;
 	return hash;
 }
 
-static u128 fnv_part(u128 hash, const void *data, size_t size)
-{
-	uint8_t length[4] = {(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16),
-		(uint8_t)(size >> 24)};
+static u128 fnv_part(u128 hash, const void *data, size_t size) {
+	uint8_t length[4] = {
+		(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16), (uint8_t)(size >> 24)};
 	return fnv_add(fnv_add(hash, length, sizeof(length)), data, size);
 }
 
 struct vat_key vat_state_key(const struct vat_uuid *city, const struct vat_uuid *tile,
-	const char *name, const char *scope, uint64_t element)
-{
+	const char *name, const char *scope, uint64_t element) {
 	u128 hash = FNV_BASIS;
 	hash = fnv_part(hash, city->bytes, sizeof(city->bytes));
 	hash = fnv_part(hash, tile->bytes, sizeof(tile->bytes));
@@ -46,18 +43,16 @@ struct vat_key vat_state_key(const struct vat_uuid *city, const struct vat_uuid 
 	return key;
 }
 
-bool vat_key_equal(const struct vat_key *a, const struct vat_key *b)
-{
+bool vat_key_equal(const struct vat_key *a, const struct vat_key *b) {
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
 /*
- * Against accidents, not attacks: each step is a bijection of the state for a given word, and of the word
- * for a given state, so no change of a single word goes unseen. A word at a time, for it is in the pause of
- * every handover. The multiplier is 2^64 divided by the golden ratio, made odd.
+ * Against accidents, not attacks: each step is a bijection of the state for a given word, and of
+ * the word for a given state, so no change of a single word goes unseen. A word at a time, for it
+ * is in the pause of every handover. The multiplier is 2^64 divided by the golden ratio, made odd.
  */
-uint64_t vat_checksum(const void *data, size_t size)
-{
+uint64_t vat_checksum(const void *data, size_t size) {
 	const uint8_t *p = data;
 	uint64_t hash = 0x5643u ^ size;
 	while (size > 0) {

@@ -16,13 +16,11 @@ static int threshold = -1;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-void city_log_program(const char *name)
-{
+void city_log_program(const char *name) {
 	snprintf(program, sizeof(program), "%s", name);
 }
 
-bool city_log_enabled(enum city_log_level level)
-{
+bool city_log_enabled(enum city_log_level level) {
 	int now = __atomic_load_n(&threshold, __ATOMIC_RELAXED);
 	if (now < 0) {
 		now = CITY_LOG_INFO;
@@ -43,8 +41,7 @@ struct line {
 };
 
 /* Appends what is printable, and the rest as \xNN. Leaves room for dots and the end of the line. */
-static void append(struct line *line, const char *text)
-{
+static void append(struct line *line, const char *text) {
 	size_t left = strlen(text);
 	while (left > 0 && !line->cut) {
 		uint32_t code = 0;
@@ -70,9 +67,7 @@ static void append(struct line *line, const char *text)
 	}
 }
 
-void city_vlog(
-	enum city_log_level level, const char *subject, const char *format, va_list args)
-{
+void city_vlog(enum city_log_level level, const char *subject, const char *format, va_list args) {
 	if (!city_log_enabled(level))
 		return;
 	int saved_errno = errno;
@@ -101,8 +96,7 @@ void city_vlog(
 	errno = saved_errno;
 }
 
-void city_log(enum city_log_level level, const char *subject, const char *format, ...)
-{
+void city_log(enum city_log_level level, const char *subject, const char *format, ...) {
 	va_list args;
 	va_start(args, format);
 	city_vlog(level, subject, format, args);

@@ -19,8 +19,7 @@ struct printer {
 	const char *cell; /* may be NULL */
 };
 
-int vat_format_value(char *buffer, size_t size, uint32_t type, const void *data, bool json)
-{
+int vat_format_value(char *buffer, size_t size, uint32_t type, const void *data, bool json) {
 	union {
 		uint8_t u8;
 		int8_t i8;
@@ -78,8 +77,7 @@ int vat_format_value(char *buffer, size_t size, uint32_t type, const void *data,
 	}
 }
 
-static void put_text(struct printer *printer, const char *text, size_t size)
-{
+static void put_text(struct printer *printer, const char *text, size_t size) {
 	FILE *file = printer->file;
 	fputc('"', file);
 	while (size > 0) {
@@ -107,15 +105,13 @@ static void put_text(struct printer *printer, const char *text, size_t size)
 	fputc('"', file);
 }
 
-static void put_string(struct printer *printer, const char *text)
-{
+static void put_string(struct printer *printer, const char *text) {
 	put_text(printer, text, strlen(text));
 }
 
 /* Text and bytes; with JSON bytes are a string of hexadecimal digits. */
 static void put_octets(
-	struct printer *printer, const struct vat_stored_field *field, const uint8_t *data)
-{
+	struct printer *printer, const struct vat_stored_field *field, const uint8_t *data) {
 	size_t size = field->count;
 	bool text = field->type == VAT_TEXT;
 	while (text && size > 0 && data[size - 1] == 0)
@@ -136,16 +132,14 @@ static void put_octets(
 }
 
 static void put_field(
-	struct printer *printer, const struct vat_stored_field *field, const uint8_t *element)
-{
+	struct printer *printer, const struct vat_stored_field *field, const uint8_t *element) {
 	const uint8_t *data = element + field->offset;
 	if (field->type == VAT_TEXT || field->type == VAT_BYTES) {
 		put_octets(printer, field, data);
 		return;
 	}
 	size_t size = vat_type_size(field->type);
-	uint32_t shown =
-		printer->all || field->count <= VALUES_SHOWN ? field->count : VALUES_SHOWN;
+	uint32_t shown = printer->all || field->count <= VALUES_SHOWN ? field->count : VALUES_SHOWN;
 	if (printer->json && field->count > 1)
 		fputc('[', printer->file);
 	for (uint32_t i = 0; i < shown; i++) {
@@ -159,8 +153,7 @@ static void put_field(
 		fprintf(printer->file, " ... %u values in all", field->count);
 }
 
-static void size_text(uint64_t bytes, char text[32])
-{
+static void size_text(uint64_t bytes, char text[32]) {
 	if (bytes < 10 * 1024)
 		snprintf(text, 32, "%" PRIu64 " B", bytes);
 	else if (bytes < 10 * 1024 * 1024)
@@ -169,21 +162,18 @@ static void size_text(uint64_t bytes, char text[32])
 		snprintf(text, 32, "%" PRIu64 " MiB", bytes / 1024 / 1024);
 }
 
-static uint64_t elements_shown(const struct printer *printer, const struct vat_cell *cell)
-{
+static uint64_t elements_shown(const struct printer *printer, const struct vat_cell *cell) {
 	return printer->all || cell->count <= ELEMENTS_SHOWN ? cell->count : ELEMENTS_SHOWN;
 }
 
-static void type_text(const struct vat_stored_field *field, char text[32])
-{
+static void type_text(const struct vat_stored_field *field, char text[32]) {
 	if (field->count == 1)
 		snprintf(text, 32, "%s", vat_type_name(field->type));
 	else
 		snprintf(text, 32, "%s[%u]", vat_type_name(field->type), field->count);
 }
 
-static void print_cell_plain(struct printer *printer, const struct vat_cell *cell)
-{
+static void print_cell_plain(struct printer *printer, const struct vat_cell *cell) {
 	FILE *file = printer->file;
 	char label[VAT_LABEL_SIZE], size[32], type[32];
 	vat_cell_label(cell->name, cell->scope, cell->element, label, sizeof(label));
@@ -227,8 +217,7 @@ static void print_cell_plain(struct printer *printer, const struct vat_cell *cel
 		fprintf(file, "  ... %" PRIu64 " elements more\n", cell->count - shown);
 }
 
-static void print_cell_json(struct printer *printer, const struct vat_cell *cell)
-{
+static void print_cell_json(struct printer *printer, const struct vat_cell *cell) {
 	FILE *file = printer->file;
 	fputs("{\"name\":", file);
 	put_string(printer, cell->name);
@@ -238,8 +227,8 @@ static void print_cell_json(struct printer *printer, const struct vat_cell *cell
 	for (size_t i = 0; i < sizeof(cell->key.bytes); i++)
 		fprintf(file, "%02x", cell->key.bytes[i]);
 	fprintf(file,
-		"\",\"version\":%u,\"count\":%" PRIu64
-		",\"stride\":%u,\"offset\":%" PRIu64 ",\"born\":%" PRIu64
+		"\",\"version\":%u,\"count\":%" PRIu64 ",\"stride\":%u,\"offset\":%" PRIu64
+		",\"born\":%" PRIu64
 		",\"reset\":\"%s\",\"orphan\":%s,\"key_field\":%u,\"fields\":[",
 		cell->version, cell->count, cell->stride, cell->offset, cell->born,
 		vat_reset_policy_name(cell->reset),
@@ -268,8 +257,7 @@ static void print_cell_json(struct printer *printer, const struct vat_cell *cell
 	fprintf(file, "],\"elided\":%" PRIu64 "}", cell->count - shown);
 }
 
-static void print_head(struct printer *printer)
-{
+static void print_head(struct printer *printer) {
 	const struct vat_region *region = printer->region;
 	FILE *file = printer->file;
 	char tile[VAT_UUID_TEXT], city[VAT_UUID_TEXT];
@@ -283,8 +271,8 @@ static void print_head(struct printer *printer)
 			"{\"region\":\"%s\",\"tile\":\"%s\",\"city\":\"%s\",\"format\":%u"
 			",\"epoch\":%" PRIu64 ",\"generation\":%" PRIu64
 			",\"previous_kept\":%s,\"updates\":%" PRIu64 ",\"frames\":%" PRIu64
-			",\"clock_ns\":%" PRIu64 ",\"bytes\":%" PRIu64
-			",\"used\":%" PRIu64 ",\"cells\":[",
+			",\"clock_ns\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"used\":%" PRIu64
+			",\"cells\":[",
 			region->info.name, tile, city, VAT_FORMAT, vat_region_epoch(region),
 			region->generation, vat_region_has_previous(region) ? "true" : "false",
 			vat_region_get(region, VAT_UPDATES), vat_region_get(region, VAT_FRAMES),
@@ -304,8 +292,7 @@ static void print_head(struct printer *printer)
 }
 
 int vat_print(const struct vat_region *region, FILE *file, const struct vat_print_options *options,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	struct printer printer = {.region = region, .file = file};
 	if (options) {
 		printer.json = options->json;

@@ -14,48 +14,42 @@
 
 struct vat_hooks vat_hooks;
 
-struct vat_disk_header *vat_header(const struct vat_region *region)
-{
+struct vat_disk_header *vat_header(const struct vat_region *region) {
 	return (struct vat_disk_header *)region->base;
 }
 
-void vat_put(void *to, const void *from, size_t n)
-{
+void vat_put(void *to, const void *from, size_t n) {
 	if (vat_hooks.store)
 		vat_hooks.store(to, from, n);
 	else
 		memcpy(to, from, n);
 }
 
-/* All stores before it are seen by whoever sees it, and are made even if the process dies right after. */
-void vat_put_word(uint64_t *to, uint64_t value)
-{
+/* All stores before it are seen by whoever sees it, and are made even if the process dies right
+ * after. */
+void vat_put_word(uint64_t *to, uint64_t value) {
 	if (vat_hooks.store)
 		vat_hooks.store(to, &value, sizeof(value));
 	else
 		__atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
-void vat_cut(void)
-{
+void vat_cut(void) {
 	if (vat_hooks.store)
 		vat_hooks.store(NULL, NULL, 0);
 }
 
-static uint64_t round_growth(uint64_t size)
-{
+static uint64_t round_growth(uint64_t size) {
 	return (size + VAT_GROWTH - 1) & ~(uint64_t)(VAT_GROWTH - 1);
 }
 
-static struct vat_disk_root empty_root(void)
-{
+static struct vat_disk_root empty_root(void) {
 	struct vat_disk_root root = {.checksum = vat_checksum(NULL, 0)};
 	root.self = vat_checksum(&root, offsetof(struct vat_disk_root, self));
 	return root;
 }
 
-int vat_region_create(const struct vat_region_info *info, uint64_t size, struct vat_error *err)
-{
+int vat_region_create(const struct vat_region_info *info, uint64_t size, struct vat_error *err) {
 	if (!memchr(info->name, 0, sizeof(info->name)) || !vat_name_valid(info->name))
 		return vat_fail(err, EINVAL, "region: '%.*s' is not a valid tile name",
 			VAT_NAME_SIZE, info->name);
@@ -68,8 +62,8 @@ int vat_region_create(const struct vat_region_info *info, uint64_t size, struct 
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
 		fd = memfd_create(info->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return vat_fail(err, errno, "region '%s': memfd_create: %s", info->name,
-			strerror(errno));
+		return vat_fail(
+			err, errno, "region '%s': memfd_create: %s", info->name, strerror(errno));
 
 	struct vat_disk_header header = {
 		.magic = VAT_MAGIC,
@@ -90,22 +84,22 @@ int vat_region_create(const struct vat_region_info *info, uint64_t size, struct 
 		code = ENOSPC;
 	if (code) {
 		close(fd);
-		return vat_fail(err, code, "region '%s': cannot make %llu bytes of shared memory: %s",
-			info->name, (unsigned long long)size, strerror(code));
+		return vat_fail(err, code,
+			"region '%s': cannot make %llu bytes of shared memory: %s", info->name,
+			(unsigned long long)size, strerror(code));
 	}
 	return fd;
 }
 
 int vat_identity_check(
-	const struct vat_disk_header *header, struct vat_region_info *info, struct vat_error *err)
-{
+	const struct vat_disk_header *header, struct vat_region_info *info, struct vat_error *err) {
 	if (header->magic != VAT_MAGIC)
 		return vat_fail(err, EBADMSG, "region: this is not a region (wrong magic)");
 	if (header->format != VAT_FORMAT)
 		return vat_fail(err, EPROTONOSUPPORT,
-			"region: format %u; this libvat reads format %u", header->format, VAT_FORMAT);
-	if (header->identity !=
-		vat_checksum(header, offsetof(struct vat_disk_header, identity)))
+			"region: format %u; this libvat reads format %u", header->format,
+			VAT_FORMAT);
+	if (header->identity != vat_checksum(header, offsetof(struct vat_disk_header, identity)))
 		return vat_fail(err, EBADMSG, "region: the header is damaged");
 	if (header->page != VAT_PAGE || !memchr(header->name, 0, sizeof(header->name)) ||
 		!vat_name_valid(header->name))
@@ -117,8 +111,7 @@ int vat_identity_check(
 }
 
 /* Maps the file in place up to size, which may be what is mapped already. */
-static int map_to(struct vat_region *region, uint64_t size, struct vat_error *err)
-{
+static int map_to(struct vat_region *region, uint64_t size, struct vat_error *err) {
 	if (size <= region->size)
 		return 0;
 	if (size > region->reserved)
@@ -135,8 +128,7 @@ static int map_to(struct vat_region *region, uint64_t size, struct vat_error *er
 	return 0;
 }
 
-static int file_size(int fd, uint64_t *size, struct vat_error *err)
-{
+static int file_size(int fd, uint64_t *size, struct vat_error *err) {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return vat_fail(err, errno, "region: fstat: %s", strerror(errno));
@@ -145,23 +137,20 @@ static int file_size(int fd, uint64_t *size, struct vat_error *err)
 		return vat_fail(err, EINVAL,
 			"region: not a memfd that is sealed against shrinking; reading it could "
 			"crash");
-	if (st.st_size < VAT_PAGE || (uint64_t)st.st_size > VAT_REGION_MAX ||
-		st.st_size % VAT_PAGE)
+	if (st.st_size < VAT_PAGE || (uint64_t)st.st_size > VAT_REGION_MAX || st.st_size % VAT_PAGE)
 		return vat_fail(err, EBADMSG, "region: %lld bytes cannot be a region",
 			(long long)st.st_size);
 	*size = (uint64_t)st.st_size;
 	return 0;
 }
 
-int vat_region_follow(struct vat_region *region, struct vat_error *err)
-{
+int vat_region_follow(struct vat_region *region, struct vat_error *err) {
 	uint64_t size;
 	int rc = file_size(region->fd, &size, err);
 	return rc < 0 ? rc : map_to(region, size, err);
 }
 
-static int reserve(struct vat_region *region, uint64_t size, struct vat_error *err)
-{
+static int reserve(struct vat_region *region, uint64_t size, struct vat_error *err) {
 	uint64_t want = vat_hooks.reserve ? vat_hooks.reserve : VAT_RESERVE;
 	while (want < size)
 		want *= 2;
@@ -169,7 +158,7 @@ static int reserve(struct vat_region *region, uint64_t size, struct vat_error *e
 		void *base = want < size
 			? MAP_FAILED
 			: mmap(NULL, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-				-1, 0);
+				  -1, 0);
 		if (base != MAP_FAILED) {
 			region->base = base;
 			region->reserved = want;
@@ -187,8 +176,7 @@ static int reserve(struct vat_region *region, uint64_t size, struct vat_error *e
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
-static void read_fence(void)
-{
+static void read_fence(void) {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 #if defined(__GNUC__) && !defined(__clang__)
@@ -197,8 +185,7 @@ static void read_fence(void)
 
 /* A generation that stays current while its directory is read. The writer may be at work. */
 static int load_current(struct vat_region *region, struct vat_directory *directory,
-	uint64_t *generation, struct vat_error *err)
-{
+	uint64_t *generation, struct vat_error *err) {
 	int rc = 0;
 	for (int i = 0; i < 1000; i++) {
 		*generation = vat_region_get(region, VAT_GENERATION);
@@ -212,13 +199,11 @@ static int load_current(struct vat_region *region, struct vat_directory *directo
 		if (rc < 0)
 			return rc;
 	}
-	return vat_fail(err, EAGAIN, "region '%s' changes faster than it can be read",
-		region->info.name);
+	return vat_fail(
+		err, EAGAIN, "region '%s' changes faster than it can be read", region->info.name);
 }
 
-int vat_region_map(
-	int fd, enum vat_access access, struct vat_region **out, struct vat_error *err)
-{
+int vat_region_map(int fd, enum vat_access access, struct vat_region **out, struct vat_error *err) {
 	struct vat_region *region = calloc(1, sizeof(*region));
 	if (!region)
 		return vat_fail(err, ENOMEM, "region: out of memory");
@@ -253,8 +238,7 @@ error:
 	return rc;
 }
 
-void vat_region_unmap(struct vat_region *region)
-{
+void vat_region_unmap(struct vat_region *region) {
 	if (!region)
 		return;
 	assert(!region->in_txn);
@@ -267,8 +251,7 @@ void vat_region_unmap(struct vat_region *region)
 	free(region);
 }
 
-int vat_region_protect(struct vat_region *region, enum vat_access access, struct vat_error *err)
-{
+int vat_region_protect(struct vat_region *region, enum vat_access access, struct vat_error *err) {
 	if (region->access == access)
 		return 0;
 	if (region->barrier || region->in_txn)
@@ -284,10 +267,10 @@ int vat_region_protect(struct vat_region *region, enum vat_access access, struct
 	return 0;
 }
 
-int vat_region_refresh(struct vat_region *region, struct vat_error *err)
-{
+int vat_region_refresh(struct vat_region *region, struct vat_error *err) {
 	if (region->in_txn)
-		return vat_fail(err, EBUSY, "region '%s': a transaction is open", region->info.name);
+		return vat_fail(
+			err, EBUSY, "region '%s': a transaction is open", region->info.name);
 	int rc = vat_region_follow(region, err);
 	if (rc < 0)
 		return rc;
@@ -304,8 +287,7 @@ int vat_region_refresh(struct vat_region *region, struct vat_error *err)
 	return 0;
 }
 
-int vat_region_grow(struct vat_region *region, uint64_t size, struct vat_error *err)
-{
+int vat_region_grow(struct vat_region *region, uint64_t size, struct vat_error *err) {
 	size = round_growth(size);
 	if (size <= region->size)
 		return 0;
@@ -324,74 +306,63 @@ int vat_region_grow(struct vat_region *region, uint64_t size, struct vat_error *
 	return map_to(region, have > size ? have : size, err);
 }
 
-const struct vat_region_info *vat_region_info(const struct vat_region *region)
-{
+const struct vat_region_info *vat_region_info(const struct vat_region *region) {
 	return &region->info;
 }
 
-int vat_region_fd(const struct vat_region *region)
-{
+int vat_region_fd(const struct vat_region *region) {
 	return region->fd;
 }
 
-uint64_t vat_region_size(const struct vat_region *region)
-{
+uint64_t vat_region_size(const struct vat_region *region) {
 	return region->size;
 }
 
-enum vat_access vat_region_access(const struct vat_region *region)
-{
+enum vat_access vat_region_access(const struct vat_region *region) {
 	return region->access;
 }
 
-uint64_t vat_region_generation(const struct vat_region *region)
-{
+uint64_t vat_region_generation(const struct vat_region *region) {
 	return region->generation;
 }
 
-uint64_t vat_region_get(const struct vat_region *region, enum vat_word word)
-{
+uint64_t vat_region_get(const struct vat_region *region, enum vat_word word) {
 	return __atomic_load_n(&vat_header(region)->words[word], __ATOMIC_ACQUIRE);
 }
 
-void vat_region_set(struct vat_region *region, enum vat_word word, uint64_t value)
-{
+void vat_region_set(struct vat_region *region, enum vat_word word, uint64_t value) {
 	assert(word != VAT_GENERATION && word != VAT_KEPT);
 	assert(region->access == VAT_WRITE);
 	__atomic_store_n(&vat_header(region)->words[word], value, __ATOMIC_RELEASE);
 }
 
-uint64_t vat_region_add(struct vat_region *region, enum vat_word word, uint64_t value)
-{
+uint64_t vat_region_add(struct vat_region *region, enum vat_word word, uint64_t value) {
 	assert(word != VAT_GENERATION && word != VAT_KEPT);
 	assert(region->access == VAT_WRITE);
 	return __atomic_add_fetch(&vat_header(region)->words[word], value, __ATOMIC_ACQ_REL);
 }
 
-uint64_t vat_region_epoch(const struct vat_region *region)
-{
+uint64_t vat_region_epoch(const struct vat_region *region) {
 	return vat_region_get(region, VAT_EPOCH);
 }
 
-int vat_region_set_epoch(struct vat_region *region, uint64_t epoch, struct vat_error *err)
-{
+int vat_region_set_epoch(struct vat_region *region, uint64_t epoch, struct vat_error *err) {
 	if (region->access != VAT_WRITE)
 		return vat_fail(err, EACCES, "region '%s' is mapped read-only", region->info.name);
 	uint64_t *word = &vat_header(region)->words[VAT_EPOCH];
 	uint64_t now = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 	do {
 		if (now >= epoch)
-			return vat_fail(err, ESTALE,
-				"region '%s': epoch %llu is over; it is %llu", region->info.name,
-				(unsigned long long)epoch, (unsigned long long)now);
+			return vat_fail(err, ESTALE, "region '%s': epoch %llu is over; it is %llu",
+				region->info.name, (unsigned long long)epoch,
+				(unsigned long long)now);
 	} while (!__atomic_compare_exchange_n(
 		word, &now, epoch, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	region->epoch = epoch;
 	return 0;
 }
 
-int vat_region_check_writer(const struct vat_region *region, struct vat_error *err)
-{
+int vat_region_check_writer(const struct vat_region *region, struct vat_error *err) {
 	if (region->access != VAT_WRITE)
 		return vat_fail(err, EACCES, "region '%s' is mapped read-only", region->info.name);
 	uint64_t now = vat_region_epoch(region);
@@ -402,19 +373,16 @@ int vat_region_check_writer(const struct vat_region *region, struct vat_error *e
 	return 0;
 }
 
-size_t vat_region_cell_count(const struct vat_region *region)
-{
+size_t vat_region_cell_count(const struct vat_region *region) {
 	return region->directory.cell_count;
 }
 
-const struct vat_cell *vat_region_cell(const struct vat_region *region, size_t index)
-{
+const struct vat_cell *vat_region_cell(const struct vat_region *region, size_t index) {
 	return index < region->directory.cell_count ? &region->directory.cells[index] : NULL;
 }
 
-const struct vat_cell *vat_region_find(const struct vat_region *region, const char *name,
-	const char *scope, uint64_t element)
-{
+const struct vat_cell *vat_region_find(
+	const struct vat_region *region, const char *name, const char *scope, uint64_t element) {
 	for (size_t i = 0; i < region->directory.cell_count; i++) {
 		const struct vat_cell *cell = &region->directory.cells[i];
 		if (cell->element == element && strcmp(cell->name, name) == 0 &&
@@ -425,8 +393,7 @@ const struct vat_cell *vat_region_find(const struct vat_region *region, const ch
 }
 
 const struct vat_cell *vat_region_find_key(
-	const struct vat_region *region, const struct vat_key *key)
-{
+	const struct vat_region *region, const struct vat_key *key) {
 	for (size_t i = 0; i < region->directory.cell_count; i++) {
 		if (vat_key_equal(&region->directory.cells[i].key, key))
 			return &region->directory.cells[i];
@@ -434,20 +401,17 @@ const struct vat_cell *vat_region_find_key(
 	return NULL;
 }
 
-void *vat_cell_data(const struct vat_region *region, const struct vat_cell *cell)
-{
+void *vat_cell_data(const struct vat_region *region, const struct vat_cell *cell) {
 	return region->base + cell->offset;
 }
 
-bool vat_region_has_previous(const struct vat_region *region)
-{
+bool vat_region_has_previous(const struct vat_region *region) {
 	uint64_t generation = vat_region_get(region, VAT_GENERATION);
 	return generation > 0 && vat_region_get(region, VAT_KEPT) == generation;
 }
 
 int vat_region_load_previous(
-	const struct vat_region *region, struct vat_directory *directory, struct vat_error *err)
-{
+	const struct vat_region *region, struct vat_directory *directory, struct vat_error *err) {
 	*directory = (struct vat_directory){0};
 	if (!vat_region_has_previous(region))
 		return 0;

@@ -25,59 +25,52 @@ static const struct {
 	[VAT_GONE] = {"gone", 0},
 };
 
-size_t vat_type_size(uint32_t type)
-{
+size_t vat_type_size(uint32_t type) {
 	return type <= VAT_TYPE_MAX ? types[type].size : 0;
 }
 
-const char *vat_type_name(uint32_t type)
-{
+const char *vat_type_name(uint32_t type) {
 	return type <= VAT_TYPE_MAX ? types[type].name : NULL;
 }
 
-const char *vat_reset_policy_name(uint32_t policy)
-{
+const char *vat_reset_policy_name(uint32_t policy) {
 	static const char *const names[] = {"preserve", "crossfade", "reset"};
 	return policy < 3 ? names[policy] : NULL;
 }
 
 void vat_cell_label(
-	const char *name, const char *scope, uint64_t element, char *label, size_t size)
-{
+	const char *name, const char *scope, uint64_t element, char *label, size_t size) {
 	int n = snprintf(label, size, "%.*s%s%.*s", VAT_NAME_SIZE, name ? name : "(null)",
 		scope && *scope ? "@" : "", VAT_SCOPE_SIZE, scope ? scope : "");
 	if (element && n > 0 && (size_t)n < size)
 		snprintf(label + n, size - (size_t)n, "#%llu", (unsigned long long)element);
 }
 
-static int by_id(const void *a, const void *b)
-{
+static int by_id(const void *a, const void *b) {
 	const struct vat_stored_field *x = a, *y = b;
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static int by_offset(const void *a, const void *b)
-{
+static int by_offset(const void *a, const void *b) {
 	const struct vat_stored_field *const *x = a, *const *y = b;
 	return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
 }
 
-static uint64_t field_bytes(const struct vat_stored_field *field)
-{
+static uint64_t field_bytes(const struct vat_stored_field *field) {
 	return (uint64_t)field->count * vat_type_size(field->type);
 }
 
 static int check_field(const struct vat_stored_field *field, uint32_t stride, const char *label,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	const char *name = field->name;
 	if (!memchr(name, 0, sizeof(field->name)) || !vat_field_name_valid(name))
 		return vat_fail(err, EINVAL,
-			"cell '%s': the name of field %u is not a C identifier of 1 to %d characters",
+			"cell '%s': the name of field %u is not a C identifier of 1 to %d "
+			"characters",
 			label, field->id, VAT_FIELD_SIZE - 1);
 	if (field->id == 0)
-		return vat_fail(err, EINVAL, "cell '%s': field '%s' has id 0; ids start at 1",
-			label, name);
+		return vat_fail(
+			err, EINVAL, "cell '%s': field '%s' has id 0; ids start at 1", label, name);
 	if (field->type == 0 || field->type > VAT_TYPE_MAX)
 		return vat_fail(err, EINVAL, "cell '%s': field '%s' has the unknown type %u", label,
 			name, field->type);
@@ -85,12 +78,12 @@ static int check_field(const struct vat_stored_field *field, uint32_t stride, co
 		return 0;
 	size_t size = vat_type_size(field->type);
 	if (field->count == 0)
-		return vat_fail(err, EINVAL, "cell '%s': field '%s' has no values (count 0)", label,
-			name);
+		return vat_fail(
+			err, EINVAL, "cell '%s': field '%s' has no values (count 0)", label, name);
 	if (field->offset + field_bytes(field) > stride)
 		return vat_fail(err, EINVAL,
-			"cell '%s': field '%s' ends outside of its element of %u bytes", label, name,
-			stride);
+			"cell '%s': field '%s' ends outside of its element of %u bytes", label,
+			name, stride);
 	if (field->offset % size || stride % size)
 		return vat_fail(err, EINVAL,
 			"cell '%s': field '%s' is not aligned to its type (%zu bytes)", label, name,
@@ -99,8 +92,7 @@ static int check_field(const struct vat_stored_field *field, uint32_t stride, co
 }
 
 int vat_fields_check(const struct vat_stored_field *fields, uint32_t n, uint32_t stride,
-	uint32_t key_field, const char *label, struct vat_error *err)
-{
+	uint32_t key_field, const char *label, struct vat_error *err) {
 	const struct vat_stored_field *key = NULL;
 	bool sorted = true; /* by place as well as by id, as most are */
 	uint64_t end = 0;
@@ -109,11 +101,12 @@ int vat_fields_check(const struct vat_stored_field *fields, uint32_t n, uint32_t
 		if (rc < 0)
 			return rc;
 		if (i > 0 && fields[i].id == fields[i - 1].id)
-			return vat_fail(err, EINVAL, "cell '%s': fields '%s' and '%s' both have id %u",
-				label, fields[i - 1].name, fields[i].name, fields[i].id);
+			return vat_fail(err, EINVAL,
+				"cell '%s': fields '%s' and '%s' both have id %u", label,
+				fields[i - 1].name, fields[i].name, fields[i].id);
 		if (i > 0 && fields[i].id < fields[i - 1].id)
-			return vat_fail(err, EINVAL, "cell '%s': fields are not in the order of their ids",
-				label);
+			return vat_fail(err, EINVAL,
+				"cell '%s': fields are not in the order of their ids", label);
 		if (fields[i].id == key_field)
 			key = &fields[i];
 		if (fields[i].type == VAT_GONE)
@@ -124,7 +117,8 @@ int vat_fields_check(const struct vat_stored_field *fields, uint32_t n, uint32_t
 	}
 	if (key_field && (!key || key->count != 1 || key->type > VAT_I64))
 		return vat_fail(err, EINVAL,
-			"cell '%s': key field %u is not a single integer field of it", label, key_field);
+			"cell '%s': key field %u is not a single integer field of it", label,
+			key_field);
 	if (sorted)
 		return 0;
 
@@ -148,8 +142,7 @@ int vat_fields_check(const struct vat_stored_field *fields, uint32_t n, uint32_t
 }
 
 void vat_cell_from_decl(const struct vat_region_info *info, const struct vat_cell_decl *decl,
-	struct vat_cell *cell, struct vat_stored_field *fields)
-{
+	struct vat_cell *cell, struct vat_stored_field *fields) {
 	for (uint32_t i = 0; i < decl->field_count; i++) {
 		const struct vat_field *field = &decl->fields[i];
 		fields[i] = (struct vat_stored_field){
@@ -178,22 +171,22 @@ void vat_cell_from_decl(const struct vat_region_info *info, const struct vat_cel
 	strncpy(cell->name, decl->name, sizeof(cell->name) - 1);
 	strncpy(cell->scope, decl->scope ? decl->scope : "", sizeof(cell->scope) - 1);
 	if (info)
-		cell->key = vat_state_key(&info->city, &info->tile, cell->name, cell->scope,
-			cell->element);
+		cell->key = vat_state_key(
+			&info->city, &info->tile, cell->name, cell->scope, cell->element);
 }
 
-int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err)
-{
+int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err) {
 	if (!vat_name_valid(decl->name))
 		return vat_fail(err, EINVAL,
-			"cell name '%.80s' is not valid: lower case letters, digits, '.', '_' and '-', a "
+			"cell name '%.80s' is not valid: lower case letters, digits, '.', '_' and "
+			"'-', a "
 			"letter first, at most %d characters",
 			decl->name ? decl->name : "(null)", VAT_NAME_SIZE - 1);
 	if (decl->scope && *decl->scope &&
 		(!vat_name_valid(decl->scope) || strlen(decl->scope) >= VAT_SCOPE_SIZE))
 		return vat_fail(err, EINVAL,
-			"cell '%s': scope '%.80s' is not a name of at most %d characters", decl->name,
-			decl->scope, VAT_SCOPE_SIZE - 1);
+			"cell '%s': scope '%.80s' is not a name of at most %d characters",
+			decl->name, decl->scope, VAT_SCOPE_SIZE - 1);
 	char label[VAT_LABEL_SIZE];
 	vat_cell_label(decl->name, decl->scope, decl->element, label, sizeof(label));
 	if (decl->field_count == 0 || !decl->fields)
@@ -208,11 +201,11 @@ int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err)
 			label, (unsigned long long)decl->count, decl->stride);
 	if (decl->align > VAT_PAGE || (decl->align & (decl->align - 1)))
 		return vat_fail(err, EINVAL,
-			"cell '%s': alignment %u is not a power of two up to %d", label, decl->align,
-			VAT_PAGE);
+			"cell '%s': alignment %u is not a power of two up to %d", label,
+			decl->align, VAT_PAGE);
 	if (!vat_reset_policy_name(decl->reset))
-		return vat_fail(err, EINVAL, "cell '%s': unknown reset policy %u", label,
-			decl->reset);
+		return vat_fail(
+			err, EINVAL, "cell '%s': unknown reset policy %u", label, decl->reset);
 	if ((decl->flags & ~(uint32_t)VAT_CELL_DECLARED) || decl->reserved)
 		return vat_fail(err, EINVAL, "cell '%s': unknown flags %#x", label,
 			decl->flags | decl->reserved);
@@ -230,22 +223,20 @@ int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err)
 	if (!fields)
 		return vat_fail(err, ENOMEM, "cell '%s': out of memory", label);
 	vat_cell_from_decl(NULL, decl, &cell, fields);
-	int rc = vat_fields_check(
-		fields, cell.field_count, cell.stride, cell.key_field, label, err);
+	int rc =
+		vat_fields_check(fields, cell.field_count, cell.stride, cell.key_field, label, err);
 	free(fields);
 	return rc;
 }
 
-static bool same_text(const char *a, const char *b)
-{
+static bool same_text(const char *a, const char *b) {
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-int vat_decls_check(const struct vat_cell_decl *decls, size_t n, struct vat_error *err)
-{
+int vat_decls_check(const struct vat_cell_decl *decls, size_t n, struct vat_error *err) {
 	if (n > VAT_CELLS_MAX)
-		return vat_fail(err, EINVAL, "%zu cells are declared; %d are possible", n,
-			VAT_CELLS_MAX);
+		return vat_fail(
+			err, EINVAL, "%zu cells are declared; %d are possible", n, VAT_CELLS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		int rc = vat_decl_check(&decls[i], err);
 		if (rc < 0)
@@ -264,8 +255,7 @@ int vat_decls_check(const struct vat_cell_decl *decls, size_t n, struct vat_erro
 	return 0;
 }
 
-bool vat_cell_same_shape(const struct vat_cell *a, const struct vat_cell *b)
-{
+bool vat_cell_same_shape(const struct vat_cell *a, const struct vat_cell *b) {
 	if (a->stride != b->stride)
 		return false;
 	uint32_t i = 0, j = 0;
@@ -283,8 +273,7 @@ bool vat_cell_same_shape(const struct vat_cell *a, const struct vat_cell *b)
 	}
 }
 
-bool vat_decl_same_shape(const struct vat_cell_decl *a, const struct vat_cell_decl *b)
-{
+bool vat_decl_same_shape(const struct vat_cell_decl *a, const struct vat_cell_decl *b) {
 	struct vat_stored_field *fields =
 		calloc((size_t)a->field_count + b->field_count + 1, sizeof(*fields));
 	if (!fields)
@@ -297,8 +286,7 @@ bool vat_decl_same_shape(const struct vat_cell_decl *a, const struct vat_cell_de
 	return same;
 }
 
-bool vat_initial_bytes(const struct vat_stored_field *field, uint8_t bytes[8])
-{
+bool vat_initial_bytes(const struct vat_stored_field *field, uint8_t bytes[8]) {
 	memset(bytes, 0, 8);
 	switch (field->type) {
 	case VAT_F32: {
@@ -338,8 +326,7 @@ bool vat_initial_bytes(const struct vat_stored_field *field, uint8_t bytes[8])
 	return memcmp(bytes, zero, sizeof(zero)) != 0;
 }
 
-const struct vat_stored_field *vat_cell_field(const struct vat_cell *cell, uint32_t id)
-{
+const struct vat_stored_field *vat_cell_field(const struct vat_cell *cell, uint32_t id) {
 	uint32_t low = 0, high = cell->field_count;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;

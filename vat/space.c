@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where there is room in a region. There is no free list that could be torn: what is used follows from
- * the directories, and what is not used is free.
+ * Where there is room in a region. There is no free list that could be torn: what is used follows
+ * from the directories, and what is not used is free.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 
 #include "internal.h"
 
-uint64_t vat_space_round(uint64_t size)
-{
+uint64_t vat_space_round(uint64_t size) {
 	/* From a page on, a cell has its pages for itself: the write barrier works in pages. */
 	uint64_t unit = size >= VAT_PAGE ? VAT_PAGE : VAT_GRAIN;
 	return size ? (size + unit - 1) & ~(unit - 1) : unit;
 }
 
-int vat_space_add(struct vat_space *space, uint64_t start, uint64_t size)
-{
+int vat_space_add(struct vat_space *space, uint64_t start, uint64_t size) {
 	if (size == 0)
 		return 0;
 	if (space->count == space->capacity) {
@@ -37,26 +35,23 @@ int vat_space_add(struct vat_space *space, uint64_t start, uint64_t size)
 	return 0;
 }
 
-int vat_space_add_directory(struct vat_space *space, const struct vat_directory *directory)
-{
+int vat_space_add_directory(struct vat_space *space, const struct vat_directory *directory) {
 	int rc = vat_space_add(
 		space, directory->root.offset, directory->cell_count ? directory->root.size : 0);
 	for (size_t i = 0; i < directory->cell_count && rc == 0; i++)
-		rc = vat_space_add(
-			space, directory->cells[i].offset, directory->cells[i].size);
+		rc = vat_space_add(space, directory->cells[i].offset, directory->cells[i].size);
 	return rc;
 }
 
-static int refused(const struct vat_region *region, uint64_t size, int code, struct vat_error *err)
-{
+static int refused(
+	const struct vat_region *region, uint64_t size, int code, struct vat_error *err) {
 	return vat_fail(err, code, "region '%s': no memory for %llu more bytes: %s",
 		region->info.name, (unsigned long long)size, strerror(code));
 }
 
 /* Makes sure that [offset, offset + size) is zero, and backed by memory if populate. */
 static int prepare(struct vat_region *region, uint64_t offset, uint64_t size, bool populate,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	uint64_t first = (offset + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
 	uint64_t last = (offset + size) & ~(uint64_t)(VAT_PAGE - 1);
 	int code = vat_hooks.refuse ? vat_hooks.refuse(offset, size) : 0;
@@ -88,8 +83,7 @@ static int prepare(struct vat_region *region, uint64_t offset, uint64_t size, bo
 }
 
 int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t size,
-	uint64_t align, bool populate, uint64_t *offset, struct vat_error *err)
-{
+	uint64_t align, bool populate, uint64_t *offset, struct vat_error *err) {
 	size = vat_space_round(size);
 	if (size >= VAT_PAGE)
 		align = VAT_PAGE;
@@ -117,8 +111,7 @@ int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t 
 	return rc;
 }
 
-void vat_space_release(struct vat_space *space, struct vat_region *region)
-{
+void vat_space_release(struct vat_space *space, struct vat_region *region) {
 	uint64_t at = space->floor > VAT_PAGE ? space->floor : VAT_PAGE;
 	for (size_t i = 0; i <= space->count; i++) {
 		uint64_t start = i < space->count ? space->used[i].start : region->size;
@@ -133,8 +126,7 @@ void vat_space_release(struct vat_space *space, struct vat_region *region)
 	}
 }
 
-void vat_space_finish(struct vat_space *space)
-{
+void vat_space_finish(struct vat_space *space) {
 	free(space->used);
 	*space = (struct vat_space){0};
 }

@@ -2,18 +2,15 @@
 
 #include "internal.h"
 
-static bool is_lower(char c)
-{
+static bool is_lower(char c) {
 	return c >= 'a' && c <= 'z';
 }
 
-static bool is_digit(char c)
-{
+static bool is_digit(char c) {
 	return c >= '0' && c <= '9';
 }
 
-bool vat_name_valid(const char *name)
-{
+bool vat_name_valid(const char *name) {
 	if (!name || !is_lower(name[0]))
 		return false;
 	size_t n = 1;
@@ -27,8 +24,7 @@ bool vat_name_valid(const char *name)
 	return true;
 }
 
-bool vat_field_name_valid(const char *name)
-{
+bool vat_field_name_valid(const char *name) {
 	if (!name || is_digit(name[0]) || !name[0])
 		return false;
 	for (size_t n = 0; name[n]; n++) {
@@ -41,8 +37,7 @@ bool vat_field_name_valid(const char *name)
 	return true;
 }
 
-size_t vat_utf8_decode(const char *text, size_t size, uint32_t *code)
-{
+size_t vat_utf8_decode(const char *text, size_t size, uint32_t *code) {
 	const uint8_t *p = (const uint8_t *)text;
 	if (size == 0)
 		return 0;

@@ -5,7 +5,8 @@
 
 struct draft {
 	struct vat_cell cell;
-	struct vat_stored_field *fields; /* owned; NULL while they are those of the region's directory */
+	struct vat_stored_field
+		*fields; /* owned; NULL while they are those of the region's directory */
 };
 
 struct vat_txn {
@@ -15,8 +16,7 @@ struct vat_txn {
 	struct vat_space space;
 };
 
-static void txn_destroy(struct vat_txn *txn)
-{
+static void txn_destroy(struct vat_txn *txn) {
 	txn->region->in_txn = false;
 	for (size_t i = 0; i < txn->count; i++)
 		free(txn->drafts[i].fields);
@@ -26,8 +26,7 @@ static void txn_destroy(struct vat_txn *txn)
 }
 
 /* All that is in use now: what both roots refer to. */
-static int used_space(struct vat_region *region, struct vat_space *space, struct vat_error *err)
-{
+static int used_space(struct vat_region *region, struct vat_space *space, struct vat_error *err) {
 	*space = (struct vat_space){.floor = vat_barrier_limit(region)};
 	struct vat_directory previous;
 	int rc = vat_region_load_previous(region, &previous, err);
@@ -42,10 +41,9 @@ static int used_space(struct vat_region *region, struct vat_space *space, struct
 	return rc;
 }
 
-/* Under a barrier only what lies behind it may go: a page that the undo log shall bring back is saved at its
- * first store, and this is none. */
-void vat_region_release(struct vat_region *region)
-{
+/* Under a barrier only what lies behind it may go: a page that the undo log shall bring back is
+ * saved at its first store, and this is none. */
+void vat_region_release(struct vat_region *region) {
 	struct vat_space space;
 	if (used_space(region, &space, NULL) < 0)
 		return;
@@ -53,8 +51,7 @@ void vat_region_release(struct vat_region *region)
 	vat_space_finish(&space);
 }
 
-int vat_txn_begin(struct vat_region *region, struct vat_txn **out, struct vat_error *err)
-{
+int vat_txn_begin(struct vat_region *region, struct vat_txn **out, struct vat_error *err) {
 	const char *name = region->info.name;
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
@@ -63,10 +60,12 @@ int vat_txn_begin(struct vat_region *region, struct vat_txn **out, struct vat_er
 		return vat_fail(err, EBUSY, "region '%s': a transaction is open", name);
 	if (vat_region_get(region, VAT_GENERATION) != region->generation)
 		return vat_fail(err, ESTALE,
-			"region '%s' has a newer generation than this process knows; refresh it", name);
+			"region '%s' has a newer generation than this process knows; refresh it",
+			name);
 	if (vat_region_has_previous(region) && !region->barrier)
 		return vat_fail(err, EBUSY,
-			"region '%s': the generation before is kept for a rollback; forget it first",
+			"region '%s': the generation before is kept for a rollback; forget it "
+			"first",
 			name);
 
 	struct vat_txn *txn = calloc(1, sizeof(*txn));
@@ -90,8 +89,7 @@ int vat_txn_begin(struct vat_region *region, struct vat_txn **out, struct vat_er
 }
 
 static struct draft *find(
-	struct vat_txn *txn, const char *name, const char *scope, uint64_t element)
-{
+	struct vat_txn *txn, const char *name, const char *scope, uint64_t element) {
 	for (size_t i = 0; i < txn->count; i++) {
 		struct vat_cell *cell = &txn->drafts[i].cell;
 		if (cell->element == element && strcmp(cell->name, name) == 0 &&
@@ -102,8 +100,7 @@ static struct draft *find(
 }
 
 /* Finds a place for the cell's elements; they are zero. */
-static int place(struct vat_txn *txn, struct vat_cell *cell, struct vat_error *err)
-{
+static int place(struct vat_txn *txn, struct vat_cell *cell, struct vat_error *err) {
 	uint64_t size = cell->count * cell->stride;
 	struct vat_error why;
 	int rc = vat_space_take(&txn->space, txn->region, size, cell->align,
@@ -115,8 +112,7 @@ static int place(struct vat_txn *txn, struct vat_cell *cell, struct vat_error *e
 	return 0;
 }
 
-static int place_fresh(struct vat_txn *txn, struct vat_cell *cell, struct vat_error *err)
-{
+static int place_fresh(struct vat_txn *txn, struct vat_cell *cell, struct vat_error *err) {
 	struct vat_plan plan;
 	if (vat_plan_init_fresh(&plan, cell) < 0)
 		return vat_fail(err, ENOMEM, "cell '%s': out of memory", cell->name);
@@ -129,8 +125,7 @@ static int place_fresh(struct vat_txn *txn, struct vat_cell *cell, struct vat_er
 }
 
 static int from_decl(struct vat_txn *txn, const struct vat_cell_decl *decl, struct draft *draft,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	int rc = vat_decl_check(decl, err);
 	if (rc < 0)
 		return rc;
@@ -141,21 +136,18 @@ static int from_decl(struct vat_txn *txn, const struct vat_cell_decl *decl, stru
 	return 0;
 }
 
-static void replace(struct draft *old, const struct draft *new)
-{
+static void replace(struct draft *old, const struct draft *new) {
 	free(old->fields);
 	*old = *new;
 }
 
-static int missing(const char *name, const char *scope, uint64_t element, struct vat_error *err)
-{
+static int missing(const char *name, const char *scope, uint64_t element, struct vat_error *err) {
 	char label[VAT_LABEL_SIZE];
 	vat_cell_label(name, scope, element, label, sizeof(label));
 	return vat_fail(err, ENOENT, "there is no cell '%s'", label);
 }
 
-int vat_txn_add(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err)
-{
+int vat_txn_add(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err) {
 	struct draft draft;
 	int rc = from_decl(txn, decl, &draft, err);
 	if (rc < 0)
@@ -184,8 +176,7 @@ int vat_txn_add(struct vat_txn *txn, const struct vat_cell_decl *decl, struct va
 	return 0;
 }
 
-int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err)
-{
+int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err) {
 	struct draft *old = find(txn, decl->name, decl->scope, decl->element);
 	if (!old)
 		return missing(decl->name, decl->scope, decl->element, err);
@@ -204,12 +195,10 @@ int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct 
 
 /* Takes draft->fields in every case. */
 static int change(struct vat_txn *txn, struct draft *old, struct draft *draft, unsigned flags,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	struct vat_move move;
 	struct vat_change report;
-	int rc = vat_move_init(
-		&move, txn->region, &old->cell, &draft->cell, flags, &report, err);
+	int rc = vat_move_init(&move, txn->region, &old->cell, &draft->cell, flags, &report, err);
 	if (rc == 0 && move.way == VAT_MOVE_NONE) {
 		draft->cell.offset = old->cell.offset;
 		draft->cell.size = old->cell.size;
@@ -230,8 +219,7 @@ static int change(struct vat_txn *txn, struct draft *old, struct draft *draft, u
 }
 
 int vat_txn_retype(struct vat_txn *txn, const struct vat_cell_decl *decl, unsigned flags,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	struct draft *old = find(txn, decl->name, decl->scope, decl->element);
 	if (!old)
 		return missing(decl->name, decl->scope, decl->element, err);
@@ -241,8 +229,7 @@ int vat_txn_retype(struct vat_txn *txn, const struct vat_cell_decl *decl, unsign
 }
 
 int vat_txn_resize(struct vat_txn *txn, const char *name, const char *scope, uint64_t element,
-	uint64_t count, unsigned flags, struct vat_error *err)
-{
+	uint64_t count, unsigned flags, struct vat_error *err) {
 	struct draft *old = find(txn, name, scope, element);
 	if (!old)
 		return missing(name, scope, element, err);
@@ -260,8 +247,7 @@ int vat_txn_resize(struct vat_txn *txn, const char *name, const char *scope, uin
 }
 
 int vat_txn_drop(struct vat_txn *txn, const char *name, const char *scope, uint64_t element,
-	struct vat_error *err)
-{
+	struct vat_error *err) {
 	struct draft *old = find(txn, name, scope, element);
 	if (!old)
 		return missing(name, scope, element, err);
@@ -272,21 +258,18 @@ int vat_txn_drop(struct vat_txn *txn, const char *name, const char *scope, uint6
 	return 0;
 }
 
-void vat_txn_orphan(struct vat_txn *txn, const struct vat_cell *cell)
-{
+void vat_txn_orphan(struct vat_txn *txn, const struct vat_cell *cell) {
 	struct draft *draft = find(txn, cell->name, cell->scope, cell->element);
 	if (draft)
 		draft->cell.flags |= VAT_CELL_ORPHAN;
 }
 
-void *vat_txn_data(struct vat_txn *txn, const char *name, const char *scope, uint64_t element)
-{
+void *vat_txn_data(struct vat_txn *txn, const char *name, const char *scope, uint64_t element) {
 	struct draft *draft = find(txn, name, scope, element);
 	return draft ? vat_cell_data(txn->region, &draft->cell) : NULL;
 }
 
-void vat_txn_abort(struct vat_txn *txn)
-{
+void vat_txn_abort(struct vat_txn *txn) {
 	if (!txn)
 		return;
 	struct vat_region *region = txn->region;
@@ -295,8 +278,7 @@ void vat_txn_abort(struct vat_txn *txn)
 }
 
 /* The directory as it goes into the region; root gets all but its place. */
-static void *encode(const struct vat_txn *txn, struct vat_disk_root *root)
-{
+static void *encode(const struct vat_txn *txn, struct vat_disk_root *root) {
 	uint64_t fields = 0;
 	for (size_t i = 0; i < txn->count; i++)
 		fields += txn->drafts[i].cell.field_count;
@@ -341,8 +323,7 @@ static void *encode(const struct vat_txn *txn, struct vat_disk_root *root)
 	return disk;
 }
 
-int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err)
-{
+int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err) {
 	struct vat_region *region = txn->region;
 	uint64_t generation = region->generation + 1;
 	struct vat_disk_root root;
@@ -387,8 +368,7 @@ error:
 	return rc;
 }
 
-static int begin_roots(struct vat_region *region, struct vat_error *err)
-{
+static int begin_roots(struct vat_region *region, struct vat_error *err) {
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
 		return rc;
@@ -398,8 +378,7 @@ static int begin_roots(struct vat_region *region, struct vat_error *err)
 	return vat_region_refresh(region, err);
 }
 
-int vat_region_forget_previous(struct vat_region *region, struct vat_error *err)
-{
+int vat_region_forget_previous(struct vat_region *region, struct vat_error *err) {
 	int rc = begin_roots(region, err);
 	if (rc < 0)
 		return rc;
@@ -408,8 +387,7 @@ int vat_region_forget_previous(struct vat_region *region, struct vat_error *err)
 	return 0;
 }
 
-int vat_region_rollback(struct vat_region *region, struct vat_error *err)
-{
+int vat_region_rollback(struct vat_region *region, struct vat_error *err) {
 	int rc = begin_roots(region, err);
 	if (rc < 0)
 		return rc;

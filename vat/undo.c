@@ -11,18 +11,15 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-static uint64_t entries_size(uint64_t pages)
-{
+static uint64_t entries_size(uint64_t pages) {
 	return (pages * sizeof(uint64_t) + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
 }
 
-uint64_t vat_log_size(uint64_t pages)
-{
+uint64_t vat_log_size(uint64_t pages) {
 	return VAT_PAGE + entries_size(pages) + pages * VAT_PAGE;
 }
 
-int vat_log_map(int fd, uint64_t pages, bool write, struct vat_log *log, struct vat_error *err)
-{
+int vat_log_map(int fd, uint64_t pages, bool write, struct vat_log *log, struct vat_error *err) {
 	uint64_t size = vat_log_size(pages);
 	void *map = mmap(NULL, size, write ? PROT_READ | PROT_WRITE : PROT_READ,
 		MAP_SHARED | MAP_NORESERVE, fd, 0);
@@ -41,15 +38,13 @@ int vat_log_map(int fd, uint64_t pages, bool write, struct vat_log *log, struct 
 	return 0;
 }
 
-void vat_log_unmap(struct vat_log *log)
-{
+void vat_log_unmap(struct vat_log *log) {
 	if (log->map)
 		munmap(log->map, log->map_size);
 	*log = (struct vat_log){0};
 }
 
-int vat_undo_create(const struct vat_region *region, struct vat_error *err)
-{
+int vat_undo_create(const struct vat_region *region, struct vat_error *err) {
 	int fd = memfd_create("vat-undo", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
 		fd = memfd_create("vat-undo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -59,20 +54,20 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err)
 	int code = errno;
 	if (fd >= 0)
 		close(fd);
-	return vat_fail(err, code, "undo log of region '%s': cannot be made: %s",
-		region->info.name, strerror(code));
+	return vat_fail(err, code, "undo log of region '%s': cannot be made: %s", region->info.name,
+		strerror(code));
 }
 
 /* Maps a log for reading after checking its header; *header is the copy that was checked. */
 static int log_open(
-	int fd, struct vat_log *log, struct vat_undo_header *header, struct vat_error *err)
-{
+	int fd, struct vat_log *log, struct vat_undo_header *header, struct vat_error *err) {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return vat_fail(err, errno, "undo log: fstat: %s", strerror(errno));
 	int seals = fcntl(fd, F_GET_SEALS);
 	if (!S_ISREG(st.st_mode) || seals < 0 || !(seals & F_SEAL_SHRINK))
-		return vat_fail(err, EINVAL, "undo log: not a memfd that is sealed against shrinking");
+		return vat_fail(
+			err, EINVAL, "undo log: not a memfd that is sealed against shrinking");
 	ssize_t n = pread(fd, header, sizeof(*header), 0);
 	if (n < 0 || (size_t)n < sizeof(*header) || header->magic == 0)
 		return vat_fail(err, ENODATA, "undo log: it was never armed");
@@ -82,19 +77,18 @@ static int log_open(
 		return vat_fail(err, EPROTONOSUPPORT,
 			"undo log: format %u; this libvat reads format %u", header->format,
 			VAT_FORMAT);
-	if (header->self != vat_checksum(&header->format,
-				    offsetof(struct vat_undo_header, self) -
-					    offsetof(struct vat_undo_header, format)))
+	if (header->self !=
+		vat_checksum(&header->format,
+			offsetof(struct vat_undo_header, self) -
+				offsetof(struct vat_undo_header, format)))
 		return vat_fail(err, EBADMSG, "undo log: the header is damaged");
 	if (header->pages == 0 || header->pages > VAT_REGION_MAX / VAT_PAGE ||
-		vat_log_size(header->pages) > (uint64_t)st.st_size ||
-		header->next > header->pages)
+		vat_log_size(header->pages) > (uint64_t)st.st_size || header->next > header->pages)
 		return vat_fail(err, EBADMSG, "undo log: impossible sizes");
 	return vat_log_map(fd, header->pages, false, log, err);
 }
 
-int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err)
-{
+int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err) {
 	struct vat_log log;
 	struct vat_undo_header header;
 	*stats = (struct vat_undo_stats){0};
@@ -110,8 +104,8 @@ int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *
 
 /* The header page as it was: *image gets a checked copy. */
 static int check_log(const struct vat_region *region, const struct vat_log *log,
-	const struct vat_undo_header *header, struct vat_disk_header *image, struct vat_error *err)
-{
+	const struct vat_undo_header *header, struct vat_disk_header *image,
+	struct vat_error *err) {
 	if (!vat_uuid_equal(&header->tile, &region->info.tile) ||
 		!vat_uuid_equal(&header->city, &region->info.city))
 		return vat_fail(err, EINVAL, "undo log: it belongs to another region than '%s'",
@@ -121,25 +115,26 @@ static int check_log(const struct vat_region *region, const struct vat_log *log,
 			region->info.name);
 	for (uint64_t i = 0; i < header->next; i++) {
 		if (log->entries[i] > header->pages)
-			return vat_fail(err, EBADMSG, "undo log: entry %llu names no page of the region",
+			return vat_fail(err, EBADMSG,
+				"undo log: entry %llu names no page of the region",
 				(unsigned long long)i);
 	}
 	if (header->next == 0 || log->entries[0] != 1)
-		return vat_fail(err, EBADMSG, "undo log: it does not begin with the region's header");
+		return vat_fail(
+			err, EBADMSG, "undo log: it does not begin with the region's header");
 	memcpy(image, log->images, sizeof(*image));
 	struct vat_region_info info;
 	int rc = vat_identity_check(image, &info, err);
 	if (rc == 0)
-		rc = vat_root_check(
-			&image->roots[header->return_to & 1], header->return_to, err);
+		rc = vat_root_check(&image->roots[header->return_to & 1], header->return_to, err);
 	if (rc == 0 && vat_region_get(region, VAT_GENERATION) < header->return_to)
-		rc = vat_fail(err, EBADMSG, "undo log: region '%s' has not reached generation %llu yet",
+		rc = vat_fail(err, EBADMSG,
+			"undo log: region '%s' has not reached generation %llu yet",
 			region->info.name, (unsigned long long)header->return_to);
 	return rc;
 }
 
-int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err)
-{
+int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err) {
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
 		return rc;
@@ -189,8 +184,8 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 	if (rc == 0) {
 		vat_region_release(region);
 		uint64_t one = 1;
-		ssize_t n = pwrite(undo_fd, &one, sizeof(one),
-			offsetof(struct vat_undo_header, applied));
+		ssize_t n = pwrite(
+			undo_fd, &one, sizeof(one), offsetof(struct vat_undo_header, applied));
 		(void)n; /* for people only */
 	}
 out:

@@ -6,9 +6,9 @@
 #include "internal.h"
 
 /*
- * In the log: a header page, then an entry of 8 bytes per page of the region, filled up to a page, then as many
- * pages. Slot i is entry i and page i; the entry is the page's number in the region plus one, stored when the
- * image is whole, 0 until then.
+ * In the log: a header page, then an entry of 8 bytes per page of the region, filled up to a page,
+ * then as many pages. Slot i is entry i and page i; the entry is the page's number in the region
+ * plus one, stored when the image is whole, 0 until then.
  */
 struct vat_log {
 	void *map;

@@ -4,8 +4,7 @@
 
 #include "internal.h"
 
-int vat_uuid_generate(struct vat_uuid *uuid)
-{
+int vat_uuid_generate(struct vat_uuid *uuid) {
 	size_t have = 0;
 	while (have < sizeof(uuid->bytes)) {
 		ssize_t n = getrandom(uuid->bytes + have, sizeof(uuid->bytes) - have, 0);
@@ -20,8 +19,7 @@ int vat_uuid_generate(struct vat_uuid *uuid)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
+static int hex_digit(char c) {
 	if (c >= '0' && c <= '9')
 		return c - '0';
 	if (c >= 'a' && c <= 'f')
@@ -31,8 +29,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-bool vat_uuid_parse(const char *text, struct vat_uuid *uuid)
-{
+bool vat_uuid_parse(const char *text, struct vat_uuid *uuid) {
 	struct vat_uuid out;
 	const char *p = text;
 	for (size_t i = 0; i < sizeof(out.bytes); i++) {
@@ -51,8 +48,7 @@ bool vat_uuid_parse(const char *text, struct vat_uuid *uuid)
 	return true;
 }
 
-void vat_uuid_format(const struct vat_uuid *uuid, char text[VAT_UUID_TEXT])
-{
+void vat_uuid_format(const struct vat_uuid *uuid, char text[VAT_UUID_TEXT]) {
 	static const char digits[] = "0123456789abcdef";
 	char *p = text;
 	for (size_t i = 0; i < sizeof(uuid->bytes); i++) {
@@ -64,12 +60,10 @@ void vat_uuid_format(const struct vat_uuid *uuid, char text[VAT_UUID_TEXT])
 	*p = 0;
 }
 
-bool vat_uuid_equal(const struct vat_uuid *a, const struct vat_uuid *b)
-{
+bool vat_uuid_equal(const struct vat_uuid *a, const struct vat_uuid *b) {
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-bool vat_uuid_is_nil(const struct vat_uuid *uuid)
-{
+bool vat_uuid_is_nil(const struct vat_uuid *uuid) {
 	return vat_uuid_equal(uuid, &(struct vat_uuid){0});
 }

@@ -2,9 +2,9 @@
 /*
  * libvat: memory that outlives code.
  *
- * A *region* is one sealed memfd that belongs to one tile. It holds *cells*: named, typed, versioned
- * arrays of elements, each with its schema stored beside it, so that any program can read any region
- * from the region alone. vat/FORMAT.md has the bytes.
+ * A *region* is one sealed memfd that belongs to one tile. It holds *cells*: named, typed,
+ * versioned arrays of elements, each with its schema stored beside it, so that any program can read
+ * any region from the region alone. vat/FORMAT.md has the bytes.
  *
  * The first part of this header is declarations only: what a tile puts into its constant tables. A
  * tile never calls libvat; its host does, with the second part.
@@ -15,8 +15,8 @@
  *  - A struct vat_region belongs to one thread at a time. Only the words of vat_region_get/_set and
  *    vat_barrier_handle_fault may be used from any thread.
  *  - Sizes and offsets are bytes, counts are elements.
- *  - A garbled region, hostile or torn, gives an error and never a crash: the directory is copied out of
- *    the shared memory before it is checked, and only the copy is used.
+ *  - A garbled region, hostile or torn, gives an error and never a crash: the directory is
+ *    copied out of the shared memory before it is checked, and only the copy is used.
  */
 #ifndef SOURCE_CITY_VAT_H
 #define SOURCE_CITY_VAT_H
@@ -26,7 +26,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* ---- Declarations: plain constant data, also read out of ELF files by the host ------------------ */
+/* ---- Declarations: plain constant data, also read out of ELF files by the host ---- */
 
 /* The limits include the terminating zero byte. */
 #define VAT_NAME_SIZE 64  /* of a cell, a tile, a stream: [a-z][a-z0-9._-]* */
@@ -48,19 +48,21 @@ enum vat_type {
 	VAT_I64 = 8,
 	VAT_F32 = 9,
 	VAT_F64 = 10,
-	VAT_BOOL = 11,  /* one byte, 0 or 1 */
-	VAT_TEXT = 12,  /* bytes, UTF-8, filled up with zero bytes */
+	VAT_BOOL = 11,	/* one byte, 0 or 1 */
+	VAT_TEXT = 12,	/* bytes, UTF-8, filled up with zero bytes */
 	VAT_BYTES = 13, /* bytes without meaning to anybody but the tile */
-	/* u64: the place of an element, counted in elements from 1; 0 is none. Whose element is the tile's
-	 * business. It survives every move of every cell, as no address and no byte offset would. */
+	/* u64: the place of an element, counted in elements from 1; 0 is none. Whose element is the
+	 * tile's business. It survives every move of every cell, as no address and no byte offset
+	 * would. */
 	VAT_LINK = 14,
 	/* No data: the id of a field that is gone on purpose. See VAT_RETIRED. */
 	VAT_GONE = 15,
 };
 #define VAT_TYPE_MAX 15
 
-/* What the elements of one field start with when the field is new: .u for the unsigned types, bool and
- * links, .i for the signed ones, .f for both floating point types. Text and bytes start as zeros. */
+/* What the elements of one field start with when the field is new: .u for the unsigned types, bool
+ * and links, .i for the signed ones, .f for both floating point types. Text and bytes start as
+ * zeros. */
 union vat_value {
 	uint64_t u;
 	int64_t i;
@@ -68,9 +70,9 @@ union vat_value {
 };
 
 struct vat_field {
-	uint32_t id;     /* above 0, unique in its cell; permanent: never given to another field */
-	uint32_t type;   /* enum vat_type */
-	uint32_t count;  /* array length; 1 for a single value */
+	uint32_t id;	 /* above 0, unique in its cell; permanent: never given to another field */
+	uint32_t type;	 /* enum vat_type */
+	uint32_t count;	 /* array length; 1 for a single value */
 	uint32_t offset; /* from the start of the element */
 	union vat_value initial;
 	const char *name; /* may change freely; the id is what identifies the field */
@@ -79,22 +81,23 @@ struct vat_field {
 enum vat_reset_policy {
 	VAT_PRESERVE = 0,  /* carry the state over a handover */
 	VAT_CROSSFADE = 1, /* as preserve; a hint that old and new should be blended */
-	VAT_RESET = 2,     /* start anew with each version */
+	VAT_RESET = 2,	   /* start anew with each version */
 };
 
 enum vat_cell_flags {
-	/* Memory comes when a page is first written, not when the cell is made: for a cell that is seldom
-	 * full. When there is none left then, the tile is killed by SIGBUS. */
+	/* Memory comes when a page is first written, not when the cell is made: for a cell that is
+	 * seldom full. When there is none left then, the tile is killed by SIGBUS. */
 	VAT_CELL_SPARSE = 1 << 0,
-	/* The tile resizes the cell as it runs: the declared count is what it begins with and the least that
-	 * it has; a larger count in the region is kept by whoever attaches. */
+	/* The tile resizes the cell as it runs: the declared count is what it begins with and the
+	 * least that it has; a larger count in the region is kept by whoever attaches. */
 	VAT_CELL_GROWS = 1 << 1,
 	VAT_CELL_DECLARED = VAT_CELL_SPARSE | VAT_CELL_GROWS, /* the flags of a declaration */
-	/* Set in a region only: no version that ran last declares this cell. It is kept until evicted. */
+	/* Set in a region only: the version that ran last does not declare this cell. It is
+	 * kept until evicted. */
 	VAT_CELL_ORPHAN = 1 << 8,
 };
 
-/* One cell: count elements of stride bytes. name, scope and element make its identity in the tile. */
+/* One cell: count elements of stride bytes. Name, scope and element make its identity. */
 struct vat_cell_decl {
 	const char *name;
 	const char *scope; /* may be NULL, which is "" */
@@ -103,12 +106,12 @@ struct vat_cell_decl {
 	uint64_t count;
 	uint32_t field_count;
 	uint32_t stride;
-	uint32_t align;   /* of the first element; a power of two up to VAT_PAGE; 0 is 64 */
+	uint32_t align;	  /* of the first element; a power of two up to VAT_PAGE; 0 is 64 */
 	uint32_t version; /* of the schema, for people and migration edges */
-	uint32_t reset;   /* enum vat_reset_policy */
-	uint32_t flags;   /* VAT_CELL_SPARSE, VAT_CELL_GROWS */
-	/* Id of the integer field that holds the id of the element, 0 if the elements are told apart by
-	 * their place. An element whose id is 0 is an empty slot. */
+	uint32_t reset;	  /* enum vat_reset_policy */
+	uint32_t flags;	  /* VAT_CELL_SPARSE, VAT_CELL_GROWS */
+	/* Id of the integer field that holds the id of the element, 0 if the elements are told
+	 * apart by their place. An element whose id is 0 is an empty slot. */
 	uint32_t key_field;
 	uint32_t reserved; /* 0 */
 };
@@ -129,10 +132,11 @@ struct vat_cell_decl {
 #define VAT_SIZE_LINK 8
 
 #define VAT_MEMBER_SIZE_(structure, member) sizeof(((structure *)0)->member)
-/* An array length that does not compile unless the member is a whole number of values of the type. */
+/* An array length; does not compile unless the member is a whole number of values. */
 #define VAT_MEMBER_COUNT_(type_, structure, member)                                                \
 	(VAT_MEMBER_SIZE_(structure, member) / VAT_SIZE_##type_ /                                  \
-		sizeof(char[VAT_MEMBER_SIZE_(structure, member) % VAT_SIZE_##type_ == 0 ? 1 : -1]))
+		sizeof(char[VAT_MEMBER_SIZE_(structure, member) % VAT_SIZE_##type_ == 0 ? 1        \
+											: -1]))
 
 /*
  * A field of a C structure. The type is the name without VAT_; an array member gives the count.
@@ -151,32 +155,32 @@ struct vat_cell_decl {
  *	};
  */
 #define VAT_FIELD(id_, type_, structure, member)                                                   \
-	{                                                                                          \
-		.id = (id_), .type = VAT_##type_,                                                  \
+	{.id = (id_),                                                                              \
+		.type = VAT_##type_,                                                               \
 		.count = VAT_MEMBER_COUNT_(type_, structure, member),                              \
-		.offset = offsetof(structure, member), .name = #member                             \
-	}
+		.offset = offsetof(structure, member),                                             \
+		.name = #member}
 #define VAT_FIELD_INIT(id_, type_, structure, member, ...)                                         \
-	{                                                                                          \
-		.id = (id_), .type = VAT_##type_,                                                  \
+	{.id = (id_),                                                                              \
+		.type = VAT_##type_,                                                               \
 		.count = VAT_MEMBER_COUNT_(type_, structure, member),                              \
-		.offset = offsetof(structure, member), .initial = {__VA_ARGS__}, .name = #member   \
-	}
+		.offset = offsetof(structure, member),                                             \
+		.initial = {__VA_ARGS__},                                                          \
+		.name = #member}
 /* The field with this id is gone, and what it held may be lost: without this line a version that no
  * longer has the field is refused, for it would lose it by mistake. */
-#define VAT_RETIRED(id_, name_)                                                                    \
-	{                                                                                          \
-		.id = (id_), .type = VAT_GONE, .name = (name_)                                     \
-	}
+#define VAT_RETIRED(id_, name_) {.id = (id_), .type = VAT_GONE, .name = (name_)}
 #define VAT_CELL(name_, structure, count_, fields_, ...)                                           \
-	{                                                                                          \
-		.name = (name_), .fields = (fields_), .count = (count_),                           \
+	{.name = (name_),                                                                          \
+		.fields = (fields_),                                                               \
+		.count = (count_),                                                                 \
 		.field_count = sizeof(fields_) / sizeof((fields_)[0]),                             \
-		.stride = sizeof(structure), .align = _Alignof(structure), ##__VA_ARGS__           \
-	}
+		.stride = sizeof(structure),                                                       \
+		.align = _Alignof(structure),                                                      \
+		##__VA_ARGS__}
 /* Padding inside an element needs no field; every byte that matters does. */
 
-/* ---- Names, UUIDs, errors ----------------------------------------------------------------------- */
+/* ---- Names, UUIDs, errors ---- */
 
 struct vat_error {
 	char text[256];
@@ -194,13 +198,13 @@ void vat_uuid_format(const struct vat_uuid *uuid, char text[VAT_UUID_TEXT]);
 bool vat_uuid_equal(const struct vat_uuid *a, const struct vat_uuid *b);
 bool vat_uuid_is_nil(const struct vat_uuid *uuid);
 
-/* Whether this can name a cell, a tile, a stream or a scope: 1 to VAT_NAME_SIZE - 1 characters, a letter
- * first, then letters, digits, '.', '_' and '-'; all lower case. */
+/* Whether this can name a cell, a tile, a stream or a scope: 1 to VAT_NAME_SIZE - 1 characters, a
+ * letter first, then letters, digits, '.', '_' and '-'; all lower case. */
 bool vat_name_valid(const char *name);
 /* Whether this can name a field: a C identifier that is short enough. */
 bool vat_field_name_valid(const char *name);
 
-size_t vat_type_size(uint32_t type); /* of one value; 0 for VAT_GONE and unknown types */
+size_t vat_type_size(uint32_t type);	  /* of one value; 0 for VAT_GONE and unknown types */
 const char *vat_type_name(uint32_t type); /* "u32"; NULL for unknown types */
 const char *vat_reset_policy_name(uint32_t policy); /* "preserve"; NULL for unknown ones */
 
@@ -219,7 +223,7 @@ int vat_decls_check(const struct vat_cell_decl *decls, size_t n, struct vat_erro
 /* Whether both have the same elements: stride, and ids, types, counts and offsets of all fields. */
 bool vat_decl_same_shape(const struct vat_cell_decl *a, const struct vat_cell_decl *b);
 
-/* ---- Regions ------------------------------------------------------------------------------------ */
+/* ---- Regions ---- */
 
 struct vat_region; /* one mapping of one region in this process */
 
@@ -229,14 +233,14 @@ struct vat_region_info {
 	struct vat_uuid city;
 };
 
-/* Words in the header that change while the region is in use. Each is read and written atomically. */
+/* Words in the header that change while the region is in use. Each is atomic. */
 enum vat_word {
 	VAT_GENERATION, /* which root is current; only libvat writes it */
-	VAT_KEPT,       /* equal to the generation while the one before it is kept; only libvat writes it */
-	VAT_EPOCH,      /* number of the handover; see vat_region_set_epoch */
-	VAT_CLOCK,      /* the tile's monotonic clock, ns, as of its last update; never goes back */
-	VAT_UPDATES,    /* updates of the tile */
-	VAT_FRAMES,     /* frames the tile drew */
+	VAT_KEPT,  /* equal to the generation while the one before is kept; only libvat writes it */
+	VAT_EPOCH, /* number of the handover; see vat_region_set_epoch */
+	VAT_CLOCK, /* the tile's monotonic clock, ns, as of its last update; never goes back */
+	VAT_UPDATES, /* updates of the tile */
+	VAT_FRAMES,  /* frames the tile drew */
 };
 
 enum vat_access {
@@ -245,30 +249,31 @@ enum vat_access {
 };
 
 /*
- * Makes a region and returns its memfd, sealed against shrinking (it may grow) and against further seals.
- * size: bytes to begin with, 0 for a default; it is only address space until something is written.
+ * Makes a region and returns its memfd, sealed against shrinking (it may grow) and against further
+ * seals. size: bytes to begin with, 0 for a default; it is only address space until something is
+ * written.
  */
 int vat_region_create(const struct vat_region_info *info, uint64_t size, struct vat_error *err);
 
 /*
- * Maps and checks a region. The fd stays the caller's. Address space for 64 GiB is reserved where the
- * system grants it, so that cells never move when the region grows. VAT_WRITE is for the holder of the epoch
- * alone, and needs an fd open for writing.
+ * Maps and checks a region. The fd stays the caller's. Address space for 64 GiB is reserved where
+ * the system grants it, so that cells never move when the region grows. VAT_WRITE is for the holder
+ * of the epoch alone, and needs an fd open for writing.
  */
-int vat_region_map(int fd, enum vat_access access, struct vat_region **region,
-	struct vat_error *err);
+int vat_region_map(
+	int fd, enum vat_access access, struct vat_region **region, struct vat_error *err);
 void vat_region_unmap(struct vat_region *region); /* may be NULL */
 /* Makes the mapping writable or read-only: A gives up the epoch, gets it back. */
 int vat_region_protect(struct vat_region *region, enum vat_access access, struct vat_error *err);
 /*
- * Looks at the region afresh after another process changed it: growth, new generation. On failure the handle
- * goes on showing what it showed. Invalidates all struct vat_cell of this handle; data of cells that are
- * in both generations stays where it is.
+ * Looks at the region afresh after another process changed it: growth, new generation. On failure
+ * the handle goes on showing what it showed. Invalidates all struct vat_cell of this handle; data
+ * of cells that are in both generations stays where it is.
  */
 int vat_region_refresh(struct vat_region *region, struct vat_error *err);
 
 const struct vat_region_info *vat_region_info(const struct vat_region *region);
-int vat_region_fd(const struct vat_region *region); /* the handle's own; for reading */
+int vat_region_fd(const struct vat_region *region);	   /* the handle's own; for reading */
 uint64_t vat_region_size(const struct vat_region *region); /* mapped bytes */
 enum vat_access vat_region_access(const struct vat_region *region);
 /* The generation that this handle shows, as of map, refresh or commit. */
@@ -279,11 +284,11 @@ uint64_t vat_region_get(const struct vat_region *region, enum vat_word word);
 void vat_region_set(struct vat_region *region, enum vat_word word, uint64_t value);
 uint64_t vat_region_add(struct vat_region *region, enum vat_word word, uint64_t value);
 uint64_t vat_region_epoch(const struct vat_region *region);
-/* Written by the new holder as its first store; whoever holds a smaller number must not write any more.
- * -ESTALE unless it grows. */
+/* Written by the new holder as its first store; whoever holds a smaller number must not write any
+ * more. -ESTALE unless it grows. */
 int vat_region_set_epoch(struct vat_region *region, uint64_t epoch, struct vat_error *err);
 
-/* ---- Cells -------------------------------------------------------------------------------------- */
+/* ---- Cells ---- */
 
 struct vat_stored_field {
 	uint32_t id;
@@ -294,8 +299,8 @@ struct vat_stored_field {
 	char name[VAT_FIELD_SIZE];
 };
 
-/* A cell as its region describes it: a checked copy. Valid until the next refresh, commit, adopt, rollback
- * or unmap of its handle. */
+/* A cell as its region describes it: a checked copy. Valid until the next refresh, commit, adopt,
+ * rollback or unmap of its handle. */
 struct vat_cell {
 	struct vat_key key;
 	char name[VAT_NAME_SIZE];
@@ -303,8 +308,8 @@ struct vat_cell {
 	uint64_t element;
 	uint64_t count;
 	uint64_t offset; /* in the region */
-	uint64_t size;   /* in the region; at least count * stride */
-	uint64_t born;   /* generation in which these bytes were placed */
+	uint64_t size;	 /* in the region; at least count * stride */
+	uint64_t born;	 /* generation in which these bytes were placed */
 	uint32_t stride;
 	uint32_t align;
 	uint32_t version;
@@ -318,28 +323,28 @@ struct vat_cell {
 size_t vat_region_cell_count(const struct vat_region *region);
 const struct vat_cell *vat_region_cell(const struct vat_region *region, size_t index);
 /* scope may be NULL, which is "". NULL if there is no such cell. */
-const struct vat_cell *vat_region_find(const struct vat_region *region, const char *name,
-	const char *scope, uint64_t element);
+const struct vat_cell *vat_region_find(
+	const struct vat_region *region, const char *name, const char *scope, uint64_t element);
 const struct vat_cell *vat_region_find_key(
 	const struct vat_region *region, const struct vat_key *key);
-/* The elements, in the mapping: writable only if that is. Stays where it is while the cell keeps its
- * shape, count and place in the region, whatever happens to the rest. */
+/* The elements, in the mapping: writable only if that is. Stays where it is while the cell keeps
+ * its shape, count and place in the region, whatever happens to the rest. */
 void *vat_cell_data(const struct vat_region *region, const struct vat_cell *cell);
 const struct vat_stored_field *vat_cell_field(const struct vat_cell *cell, uint32_t id);
 
-/* ---- Transactions ------------------------------------------------------------------------------- */
+/* ---- Transactions ---- */
 
 /*
- * New cells are built in memory that no root refers to; cells that do not change are shared by the old
- * and the new root, and move no bytes. The commit is one store: dying at any instruction before it leaves
- * the old generation, after it the new one.
+ * New cells are built in memory that no root refers to; cells that do not change are shared by the
+ * old and the new root, and move no bytes. The commit is one store: dying at any instruction before
+ * it leaves the old generation, after it the new one.
  *
- * With keep the old generation stays whole until vat_region_forget_previous, for a rollback. Until then
- * another transaction is refused (-EBUSY), unless the region is under a write barrier, whose log then
- * holds what is needed to go back.
+ * With keep the old generation stays whole until vat_region_forget_previous, for a rollback. Until
+ * then another transaction is refused (-EBUSY), unless the region is under a write barrier, whose
+ * log then holds what is needed to go back.
  *
- * Cells that are shared belong to both generations: a write to them is seen by both. Undoing that is the
- * barrier's work.
+ * Cells that are shared belong to both generations: a write to them is seen by both. Undoing that
+ * is the barrier's work.
  */
 struct vat_txn;
 
@@ -350,21 +355,19 @@ enum vat_change_flags {
 
 int vat_txn_begin(struct vat_region *region, struct vat_txn **txn, struct vat_error *err);
 /* A new cell with initial values; -EEXIST if there is one of this identity. */
-int vat_txn_add(
-	struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err);
+int vat_txn_add(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err);
 /* An existing cell gets this declaration; the state is carried over by field id. */
 int vat_txn_retype(struct vat_txn *txn, const struct vat_cell_decl *decl, unsigned flags,
 	struct vat_error *err);
-/* The same elements, another number of them. Shrinking is lossy unless what goes is all zero, or the
- * cell is keyed and the elements in use fit: they are then moved together. */
+/* The same elements, another number of them. Shrinking is lossy unless what goes is all zero, or
+ * the cell is keyed and the elements in use fit: they are then moved together. */
 int vat_txn_resize(struct vat_txn *txn, const char *name, const char *scope, uint64_t element,
 	uint64_t count, unsigned flags, struct vat_error *err);
 int vat_txn_drop(struct vat_txn *txn, const char *name, const char *scope, uint64_t element,
 	struct vat_error *err);
-/* The elements as they will be after the commit, to be filled; NULL if there is no such cell. For a cell
- * that the transaction does not replace that is the live data. */
-void *vat_txn_data(
-	struct vat_txn *txn, const char *name, const char *scope, uint64_t element);
+/* The elements as they will be after the commit, to be filled; NULL if there is no such cell. For a
+ * cell that the transaction does not replace that is the live data. */
+void *vat_txn_data(struct vat_txn *txn, const char *name, const char *scope, uint64_t element);
 /* Both end the transaction and free txn; a failed commit has changed nothing. */
 int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err);
 void vat_txn_abort(struct vat_txn *txn); /* may be NULL */
@@ -376,14 +379,14 @@ int vat_region_forget_previous(struct vat_region *region, struct vat_error *err)
  * vat_undo_apply for what was written since. */
 int vat_region_rollback(struct vat_region *region, struct vat_error *err);
 
-/* ---- Attaching a version ------------------------------------------------------------------------ */
+/* ---- Attaching a version ---- */
 
 enum vat_adopt_flags {
-	VAT_ADOPT_LOSSY = 1 << 0,    /* as VAT_ALLOW_LOSSY, for all cells */
-	VAT_ADOPT_KEEP = 1 << 1,     /* keep the generation before, for a rollback */
-	VAT_ADOPT_RESET = 1 << 2,    /* all declared cells start anew */
-	VAT_ADOPT_DRY_RUN = 1 << 3,  /* report only; the region may be mapped read-only */
-	VAT_ADOPT_RESTART = 1 << 4,  /* the same version again: policy reset does not apply */
+	VAT_ADOPT_LOSSY = 1 << 0,   /* as VAT_ALLOW_LOSSY, for all cells */
+	VAT_ADOPT_KEEP = 1 << 1,    /* keep the generation before, for a rollback */
+	VAT_ADOPT_RESET = 1 << 2,   /* all declared cells start anew */
+	VAT_ADOPT_DRY_RUN = 1 << 3, /* report only; the region may be mapped read-only */
+	VAT_ADOPT_RESTART = 1 << 4, /* the same version again: policy reset does not apply */
 };
 
 enum vat_outcome {
@@ -401,9 +404,10 @@ struct vat_change {
 	char scope[VAT_SCOPE_SIZE];
 	uint64_t element;
 	uint64_t elements; /* carried over by VAT_MIGRATED */
-	uint64_t bytes;    /* written into the new cell */
+	uint64_t bytes;	   /* written into the new cell */
 	uint32_t from_version, to_version;
-	/* VAT_REFUSED, and VAT_MIGRATED with a loss: the first field concerned, "" if it is the cell */
+	/* VAT_REFUSED, and VAT_MIGRATED with a loss: the first field concerned, "" if it is the
+	 * cell */
 	uint32_t field_id;
 	char field[VAT_FIELD_SIZE];
 	bool lossy;
@@ -418,42 +422,44 @@ struct vat_adopt_report {
 };
 
 /*
- * Fits the region to the declarations of the version that attaches. All or nothing: when a cell is refused
- * the region is as before, the report says which and why, and the result is -EUCLEAN; err has the first
- * refusal. Nothing is stored at all, and the generation stays, when the declarations are those of last time.
- * report may be NULL; finish it in every case.
+ * Fits the region to the declarations of the version that attaches. All or nothing: when a cell is
+ * refused the region is as before, the report says which and why, and the result is -EUCLEAN; err
+ * has the first refusal. Nothing is stored at all, and the generation stays, when the declarations
+ * are those of last time. report may be NULL; finish it in every case.
  */
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
 	unsigned flags, struct vat_adopt_report *report, struct vat_error *err);
 void vat_adopt_report_finish(struct vat_adopt_report *report);
 const char *vat_outcome_name(enum vat_outcome outcome);
 
-/* ---- Write barrier and undo log ----------------------------------------------------------------- */
+/* ---- Write barrier and undo log ---- */
 
 /*
- * Probation: B writes, and A must be able to come back. Under the barrier all of the mapping is read-only;
- * the first write to a page faults, the handler saves the page as it was into the log, and lets the write
- * through. The cost grows with what is written, not with the region.
+ * Probation: B writes, and A must be able to come back. Under the barrier all of the mapping is
+ * read-only; the first write to a page faults, the handler saves the page as it was into the log,
+ * and lets the write through. The cost grows with what is written, not with the region.
  *
- * The log is a memfd of its own, filled so that another process can use it when this one has died at any
- * instruction. When memory for it is refused the process dies by SIGBUS in the handler, with the page not
- * yet written: to the city that is B failing in probation.
+ * The log is a memfd of its own, filled so that another process can use it when this one has died
+ * at any instruction. When memory for it is refused, the fault is not handled and the process dies
+ * of it, with the page not yet written: to the city that is B failing in probation.
  *
- * What a system call writes into a page that has not been written before is not caught: the call fails with
- * EFAULT. Read into a buffer of your own, then copy.
+ * What a system call writes into a page that has not been written before is not caught: the call
+ * fails with EFAULT. Read into a buffer of your own, then copy.
  */
 
 /* Makes an empty log for the region as large as it now is; returns the memfd. */
 int vat_undo_create(const struct vat_region *region, struct vat_error *err);
 /*
- * Arms the barrier; the log is emptied first. return_to is the generation that A left: the current one, or
- * the one before it if adopting kept that.
+ * Arms the barrier; the log is emptied first. Costs the less the fewer pages this mapping has
+ * touched: a fresh mapping of any size is armed in microseconds. return_to is the generation that A
+ * left: the current one, or the one before it if adopting kept that.
  */
-int vat_barrier_begin(struct vat_region *region, int undo_fd, uint64_t return_to,
-	struct vat_error *err);
+int vat_barrier_begin(
+	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err);
 /*
- * For the handler of SIGSEGV, which must block all signals while it runs. Async-signal-safe: true when the address lies in a page under a barrier, which
- * is now writable, so that the instruction may run again. False: a real fault.
+ * For the handler of SIGSEGV, which must block all signals while it runs. Async-signal-safe. True
+ * when the address lies in a page under a barrier, which is now writable, so that the instruction
+ * may run again. False: a real fault.
  */
 bool vat_barrier_handle_fault(void *address);
 /* Disarms: all of the mapping is writable again, the log is left as it is. */
@@ -461,31 +467,31 @@ int vat_barrier_end(struct vat_region *region, struct vat_error *err);
 bool vat_barrier_armed(const struct vat_region *region);
 
 struct vat_undo_stats {
-	uint64_t pages;  /* saved */
+	uint64_t pages;	 /* saved */
 	uint64_t faults; /* taken for them */
 };
 int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err);
 /*
- * Restores the region as it was when the barrier was armed, and makes the generation return_to current again
- * under a new number; epoch and clock go on. The writer must be dead or have ended its barrier. Needs
- * VAT_WRITE. Can be repeated after a death in the middle: until it has returned 0 the region is in neither
- * state. The log is checked in full before the first store.
+ * Restores the region as it was when the barrier was armed, and makes the generation return_to
+ * current again under a new number; epoch and clock go on. The writer must be dead or have ended
+ * its barrier. Needs VAT_WRITE. Can be repeated after a death in the middle: until it has returned
+ * 0 the region is in neither state. The log is checked in full before the first store.
  */
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err);
 
-/* ---- Printing ----------------------------------------------------------------------------------- */
+/* ---- Printing ---- */
 
 struct vat_print_options {
 	bool json;
-	bool all;         /* every element, not only the first ones */
+	bool all;	  /* every element, not only the first ones */
 	const char *cell; /* only cells of this name; may be NULL */
 };
-/* All of a region for people, or as one JSON object on one line. options may be NULL. -EIO if writing failed,
- * -ENOENT if options->cell is not there. */
+/* All of a region for people, or as one JSON object on one line. options may be NULL. -EIO if
+ * writing failed, -ENOENT if options->cell is not there. */
 int vat_print(const struct vat_region *region, FILE *file, const struct vat_print_options *options,
 	struct vat_error *err);
-/* One value of a type other than text and bytes; returns the length as snprintf does. data need not be
- * aligned. */
+/* One value of a type other than text and bytes; returns the length as snprintf does. data need not
+ * be aligned. */
 int vat_format_value(char *buffer, size_t size, uint32_t type, const void *data, bool json);
 
 #endif

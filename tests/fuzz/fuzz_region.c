@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of regions, on bytes that anybody may have written. Input: a byte of flags, the used part of a
- * header, then the region from its second page on. The flags say which checksums are put in order, so that what
- * is behind them is reached.
+ * The reader of regions, on bytes that anybody may have written. Input: a byte of flags, the used
+ * part of a header, then the region from its second page on. The flags say which checksums are put
+ * in order, so that what is behind them is reached.
  *
  * Run with --write FOLDER it writes regions to start from instead.
  */
@@ -61,18 +61,16 @@ static const struct vat_cell_decl version2[] = {
 static uint8_t bytes[REGION_SIZE];
 static FILE *null;
 
-static void fix(unsigned flags)
-{
+static void fix(unsigned flags) {
 	struct vat_disk_header *header = (void *)bytes;
 	if (flags & FIX_IDENTITY)
-		header->identity =
-			vat_checksum(header, offsetof(struct vat_disk_header, identity));
+		header->identity = vat_checksum(header, offsetof(struct vat_disk_header, identity));
 	for (int i = 0; i < 2; i++) {
 		struct vat_disk_root *root = &header->roots[i];
 		/* A copy, for a directory that lies over the header would change it under way. */
 		const struct vat_disk_root said = *root;
-		bool inside = said.offset <= REGION_SIZE && said.size <= REGION_SIZE - said.offset &&
-			said.offset % VAT_GRAIN == 0;
+		bool inside = said.offset <= REGION_SIZE &&
+			said.size <= REGION_SIZE - said.offset && said.offset % VAT_GRAIN == 0;
 		if (!inside)
 			continue;
 		struct vat_disk_cell *cells = (void *)(bytes + said.offset);
@@ -90,8 +88,7 @@ static void fix(unsigned flags)
 	}
 }
 
-static void read_all(struct vat_region *region)
-{
+static void read_all(struct vat_region *region) {
 	vat_print(region, null, &(struct vat_print_options){.json = true, .all = true}, NULL);
 	vat_print(region, null, NULL, NULL);
 	for (size_t i = 0; i < vat_region_cell_count(region); i++) {
@@ -102,8 +99,7 @@ static void read_all(struct vat_region *region)
 	}
 }
 
-static void write_some(struct vat_region *region)
-{
+static void write_some(struct vat_region *region) {
 	struct vat_txn *txn;
 	if (vat_region_has_previous(region) && vat_region_rollback(region, NULL) == 0)
 		read_all(region);
@@ -113,8 +109,8 @@ static void write_some(struct vat_region *region)
 	if (vat_txn_begin(region, &txn, NULL) == 0) {
 		if (vat_region_cell_count(region) > 0) {
 			struct vat_cell cell = *vat_region_cell(region, 0);
-			vat_txn_resize(txn, cell.name, cell.scope, cell.element,
-				cell.count / 2 + 1, VAT_ALLOW_LOSSY, NULL);
+			vat_txn_resize(txn, cell.name, cell.scope, cell.element, cell.count / 2 + 1,
+				VAT_ALLOW_LOSSY, NULL);
 		}
 		vat_txn_commit(txn, false, NULL);
 	}
@@ -122,16 +118,14 @@ static void write_some(struct vat_region *region)
 	read_all(region);
 }
 
-static int new_memfd(void)
-{
+static int new_memfd(void) {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 || ftruncate(fd, REGION_SIZE) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
 		abort();
 	return fd;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (size < 1)
 		return 0;
 	unsigned flags = data[0];
@@ -161,8 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-static void write_seed(const char *folder, const char *name, struct vat_region *region, size_t size)
-{
+static void write_seed(
+	const char *folder, const char *name, struct vat_region *region, size_t size) {
 	char path[512];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	FILE *file = fopen(path, "we");
@@ -174,8 +168,7 @@ static void write_seed(const char *folder, const char *name, struct vat_region *
 	fclose(file);
 }
 
-static void write_seeds(const char *folder)
-{
+static void write_seeds(const char *folder) {
 	static const struct vat_region_info info = {
 		.name = "seed", .tile = {{1, 2, 3}}, .city = {{4, 5, 6}}};
 	struct vat_region *region;
@@ -194,8 +187,7 @@ static void write_seeds(const char *folder)
 	close(fd);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
 	if (*argc == 3 && strcmp((*argv)[1], "--write") == 0) {
 		write_seeds((*argv)[2]);
 		exit(0);

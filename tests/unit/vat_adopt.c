@@ -47,8 +47,7 @@ static const struct vat_cell_decl version2[] = {
 	VAT_CELL("news", struct cursor2, 3, cursor2_fields, .version = 1),
 };
 
-static struct vat_region *attached(int *fd)
-{
+static struct vat_region *attached(int *fd) {
 	struct vat_error err;
 	struct vat_adopt_report report;
 	struct vat_region *region = test_region(fd);
@@ -67,15 +66,15 @@ static struct vat_region *attached(int *fd)
 	return region;
 }
 
-static void test_same(void **state)
-{
+static void test_same(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = attached(&fd);
 	struct cursor *cursor = test_data(region, "cursor");
 	for (int i = 0; i < 3; i++) {
 		struct vat_adopt_report report;
-		assert_ok(vat_region_adopt(region, version1, 2, VAT_ADOPT_KEEP, &report, &err), err);
+		assert_ok(
+			vat_region_adopt(region, version1, 2, VAT_ADOPT_KEEP, &report, &err), err);
 		assert_int_equal(report.changes[0].outcome, VAT_SAME);
 		assert_int_equal(report.changes[1].outcome, VAT_SAME);
 		assert_int_equal(report.bytes, 0);
@@ -109,8 +108,7 @@ static void test_same(void **state)
 	close(fd);
 }
 
-static void check_cursor2(const struct vat_region *region)
-{
+static void check_cursor2(const struct vat_region *region) {
 	const struct cursor2 *cursor = test_data(region, "cursor");
 	assert_int_equal(cursor[1].row, 65535);
 	assert_int_equal(cursor[1].column, -32768);
@@ -121,15 +119,15 @@ static void check_cursor2(const struct vat_region *region)
 	assert_int_equal(cursor[0].extra, 12345);
 }
 
-static void test_migrate(void **state)
-{
+static void test_migrate(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = attached(&fd);
 	void *bulk = test_data(region, "bulk");
 	struct vat_adopt_report report;
-	assert_ok(vat_region_adopt(region, version2, 3,
-			  VAT_ADOPT_KEEP | VAT_ADOPT_DRY_RUN, &report, &err), err);
+	assert_ok(vat_region_adopt(
+			  region, version2, 3, VAT_ADOPT_KEEP | VAT_ADOPT_DRY_RUN, &report, &err),
+		err);
 	assert_int_equal(report.changes[0].outcome, VAT_MIGRATED);
 	assert_int_equal(report.generation_after, 1);
 	vat_adopt_report_finish(&report);
@@ -160,8 +158,7 @@ static void test_migrate(void **state)
 	close(fd);
 }
 
-static void test_refuse(void **state)
-{
+static void test_refuse(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = attached(&fd);
@@ -196,7 +193,8 @@ static void test_refuse(void **state)
 	REFUSED(decls[0].field_count = 4, "title", 5, "not declared any more");
 	REFUSED(fields[1].id = 7, "column", 2, "not declared any more");
 	REFUSED((fields[4].type = VAT_I64, fields[4].count = 1, decls[0].stride = 24,
-			fields[4].offset = 16), "title", 5, "cannot become i64");
+			fields[4].offset = 16),
+		"title", 5, "cannot become i64");
 	REFUSED(decls[0].count = 1, "", 0, "cut off");
 #undef REFUSED
 
@@ -221,8 +219,7 @@ static void test_refuse(void **state)
 	close(fd);
 }
 
-static void test_orphans(void **state)
-{
+static void test_orphans(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = attached(&fd);
@@ -244,8 +241,34 @@ static void test_orphans(void **state)
 	close(fd);
 }
 
-static void test_reset(void **state)
-{
+/* A cell that grows as the tile runs keeps its count over a handover. */
+static void test_grows(void **state) {
+	struct vat_error err;
+	int fd;
+	struct vat_region *region = attached(&fd);
+	struct vat_cell_decl decls[2] = {version1[0], version1[1]};
+	decls[1].flags = VAT_CELL_GROWS;
+	decls[1].count = 10;
+	assert_ok(vat_region_adopt(region, decls, 2, 0, NULL, &err), err);
+	assert_int_equal(vat_region_find(region, "bulk", NULL, 0)->count, 5000);
+	struct vat_txn *txn;
+	assert_ok(vat_txn_begin(region, &txn, &err), err);
+	assert_ok(vat_txn_resize(txn, "bulk", NULL, 0, 7000, 0, &err), err);
+	assert_ok(vat_txn_commit(txn, false, &err), err);
+	uint64_t generation = vat_region_generation(region);
+	assert_ok(vat_region_adopt(region, decls, 2, 0, NULL, &err), err);
+	assert_int_equal(vat_region_generation(region), generation);
+	assert_int_equal(vat_region_find(region, "bulk", NULL, 0)->count, 7000);
+	assert_int_equal(((struct cursor *)test_data(region, "bulk"))[4999].row, 4999);
+	/* A version that declares more gets more. */
+	decls[1].count = 8000;
+	assert_ok(vat_region_adopt(region, decls, 2, 0, NULL, &err), err);
+	assert_int_equal(vat_region_find(region, "bulk", NULL, 0)->count, 8000);
+	vat_region_unmap(region);
+	close(fd);
+}
+
+static void test_reset(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = attached(&fd);
@@ -271,8 +294,7 @@ static void test_reset(void **state)
 	close(fd);
 }
 
-static void test_adopt_refuses(void **state)
-{
+static void test_adopt_refuses(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = attached(&fd), *reader;
@@ -292,11 +314,11 @@ static void test_adopt_refuses(void **state)
 	close(fd);
 }
 
-/* ---- Random schemas under random edits ---------------------------------------------------------- */
+/* ---- Random schemas under random edits ---- */
 
 /*
- * The model holds what each field of each element must be, as a number or as bytes, and knows nothing of
- * offsets, strides or the code under test.
+ * The model holds what each field of each element must be, as a number or as bytes, and knows
+ * nothing of offsets, strides or the code under test.
  */
 #define FIELDS 12
 #define ELEMENTS 40
@@ -316,18 +338,23 @@ struct model {
 	uint32_t next_id;
 };
 
-static bool is_bytes(uint32_t type)
-{
+static bool is_bytes(uint32_t type) {
 	return type == VAT_TEXT || type == VAT_BYTES;
 }
 
 /* The range of whole numbers that a type holds exactly, and within what doubles do. */
-static void range(uint32_t type, double *low, double *high)
-{
-	static const double top[] = {[VAT_U8] = 255, [VAT_U16] = 65535, [VAT_U32] = 4294967295.0,
-		[VAT_U64] = 9007199254740992.0, [VAT_I8] = 127, [VAT_I16] = 32767,
-		[VAT_I32] = 2147483647.0, [VAT_I64] = 9007199254740992.0, [VAT_F32] = 16777216.0,
-		[VAT_F64] = 9007199254740992.0, [VAT_BOOL] = 1};
+static void range(uint32_t type, double *low, double *high) {
+	static const double top[] = {[VAT_U8] = 255,
+		[VAT_U16] = 65535,
+		[VAT_U32] = 4294967295.0,
+		[VAT_U64] = 9007199254740992.0,
+		[VAT_I8] = 127,
+		[VAT_I16] = 32767,
+		[VAT_I32] = 2147483647.0,
+		[VAT_I64] = 9007199254740992.0,
+		[VAT_F32] = 16777216.0,
+		[VAT_F64] = 9007199254740992.0,
+		[VAT_BOOL] = 1};
 	bool has_sign = type == VAT_I8 || type == VAT_I16 || type == VAT_I32 || type == VAT_I64 ||
 		type == VAT_F32 || type == VAT_F64;
 	*high = top[type];
@@ -335,8 +362,7 @@ static void range(uint32_t type, double *low, double *high)
 }
 
 /* Whether every value of one type is one of the other: by the ranges alone. */
-static bool widens(uint32_t from, uint32_t to)
-{
+static bool widens(uint32_t from, uint32_t to) {
 	double low, high, to_low, to_high;
 	if (is_bytes(from) || is_bytes(to))
 		return (is_bytes(from) || from == VAT_U8) && (is_bytes(to) || to == VAT_U8);
@@ -353,8 +379,7 @@ static bool widens(uint32_t from, uint32_t to)
 	return to_low <= low && high <= to_high;
 }
 
-static double random_number(uint64_t *seed, uint32_t type)
-{
+static double random_number(uint64_t *seed, uint32_t type) {
 	double low, high;
 	range(type, &low, &high);
 	switch (test_below(seed, 4)) {
@@ -376,8 +401,7 @@ struct layout {
 };
 
 /* A declaration of the model's fields in a random order, with random holes. */
-static void lay_out(const struct model *model, uint64_t *seed, struct layout *layout)
-{
+static void lay_out(const struct model *model, uint64_t *seed, struct layout *layout) {
 	size_t order[FIELDS], n = 0;
 	for (size_t i = 0; i < model->used; i++) {
 		if (model->fields[i].live || model->fields[i].retired)
@@ -394,7 +418,8 @@ static void lay_out(const struct model *model, uint64_t *seed, struct layout *la
 		struct vat_field *out = &layout->fields[i];
 		snprintf(layout->names[i], sizeof(layout->names[i]), "f%u_%u", field->id,
 			(unsigned)test_below(seed, 3));
-		*out = (struct vat_field){.id = field->id, .type = VAT_GONE, .name = layout->names[i]};
+		*out = (struct vat_field){
+			.id = field->id, .type = VAT_GONE, .name = layout->names[i]};
 		if (field->retired)
 			continue;
 		uint32_t size = (uint32_t)vat_type_size(field->type);
@@ -418,8 +443,7 @@ static void lay_out(const struct model *model, uint64_t *seed, struct layout *la
 	};
 }
 
-static void put_number(uint8_t *at, uint32_t type, double value)
-{
+static void put_number(uint8_t *at, uint32_t type, double value) {
 #define PUT(name, ctype)                                                                           \
 	case name: {                                                                               \
 		ctype v = (ctype)value;                                                            \
@@ -442,8 +466,7 @@ static void put_number(uint8_t *at, uint32_t type, double value)
 #undef PUT
 }
 
-static double get_number(const uint8_t *at, uint32_t type)
-{
+static double get_number(const uint8_t *at, uint32_t type) {
 #define GET(name, ctype)                                                                           \
 	case name: {                                                                               \
 		ctype v;                                                                           \
@@ -467,8 +490,7 @@ static double get_number(const uint8_t *at, uint32_t type)
 	return -1;
 }
 
-static void add_field(struct model *model, uint64_t *seed)
-{
+static void add_field(struct model *model, uint64_t *seed) {
 	if (model->used == FIELDS)
 		return;
 	struct model_field *field = &model->fields[model->used++];
@@ -486,8 +508,7 @@ static void add_field(struct model *model, uint64_t *seed)
 
 /* Writes random values into the region and the model. */
 static void write_values(struct vat_region *region, struct model *model,
-	const struct layout *layout, uint64_t *seed)
-{
+	const struct layout *layout, uint64_t *seed) {
 	uint8_t *data = test_data(region, "cell");
 	for (size_t f = 0; f < layout->decl.field_count; f++) {
 		const struct vat_field *declared = &layout->fields[f];
@@ -511,8 +532,7 @@ static void write_values(struct vat_region *region, struct model *model,
 	}
 }
 
-static void check_values(struct vat_region *region, const struct model *model)
-{
+static void check_values(struct vat_region *region, const struct model *model) {
 	const struct vat_cell *cell = vat_region_find(region, "cell", NULL, 0);
 	assert_int_equal(cell->count, model->count);
 	const uint8_t *data = vat_cell_data(region, cell);
@@ -527,10 +547,11 @@ static void check_values(struct vat_region *region, const struct model *model)
 			for (size_t j = 0; j < field->count; j++) {
 				const uint8_t *at = data + i * cell->stride + stored->offset +
 					j * vat_type_size(stored->type);
-				if (is_bytes(field->type)
-						? *at != field->bytes[i][j]
-						: get_number(at, field->type) != field->number[i][j])
-					fail_msg("field %u (%s), element %zu, value %zu: %g, not %g",
+				if (is_bytes(field->type) ? *at != field->bytes[i][j]
+							  : get_number(at, field->type) !=
+							field->number[i][j])
+					fail_msg(
+						"field %u (%s), element %zu, value %zu: %g, not %g",
 						field->id, vat_type_name(field->type), i, j,
 						get_number(at, field->type), field->number[i][j]);
 			}
@@ -538,8 +559,7 @@ static void check_values(struct vat_region *region, const struct model *model)
 	}
 }
 
-static double clamp(double value, uint32_t from, uint32_t to)
-{
+static double clamp(double value, uint32_t from, uint32_t to) {
 	double low, high;
 	if (to == VAT_BOOL)
 		return value != 0;
@@ -555,8 +575,7 @@ static double clamp(double value, uint32_t from, uint32_t to)
 }
 
 /* Changes one field; whether that may lose something. */
-static bool edit_field(struct model *model, uint64_t *seed)
-{
+static bool edit_field(struct model *model, uint64_t *seed) {
 	struct model_field *field = &model->fields[test_below(seed, model->used)];
 	if (!field->live)
 		return false;
@@ -588,7 +607,8 @@ static bool edit_field(struct model *model, uint64_t *seed)
 				} else if (!is_bytes(from) && is_bytes(type)) {
 					field->bytes[i][j] = (uint8_t)field->number[i][j];
 				} else if (!is_bytes(type)) {
-					field->number[i][j] = clamp(field->number[i][j], from, type);
+					field->number[i][j] =
+						clamp(field->number[i][j], from, type);
 				}
 			}
 		}
@@ -605,8 +625,7 @@ static bool edit_field(struct model *model, uint64_t *seed)
 	}
 }
 
-static void random_edits(uint64_t seed, int rounds)
-{
+static void random_edits(uint64_t seed, int rounds) {
 	struct vat_error err;
 	static struct model model, edited;
 	memset(&model, 0, sizeof(model));
@@ -694,8 +713,7 @@ static void random_edits(uint64_t seed, int rounds)
 	close(fd);
 }
 
-static void test_random_edits(void **state)
-{
+static void test_random_edits(void **state) {
 	const char *given = getenv("VAT_TEST_SEED");
 	uint64_t first = given ? strtoull(given, NULL, 0) : 1;
 	for (uint64_t seed = first; seed < first + (given ? 1 : 60); seed++) {
@@ -704,13 +722,13 @@ static void test_random_edits(void **state)
 	}
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_migrate),
 		cmocka_unit_test(test_refuse),
 		cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_grows),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_adopt_refuses),
 		cmocka_unit_test(test_random_edits),

@@ -14,13 +14,11 @@
 
 /* The handler is ours under AddressSanitizer too. */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
+const char *__asan_default_options(void) {
 	return "handle_segv=0:allow_user_segv_handler=1";
 }
 
-static void handle_segv(int signal_number, siginfo_t *info, void *context)
-{
+static void handle_segv(int signal_number, siginfo_t *info, void *context) {
 	(void)context;
 	if (vat_barrier_handle_fault(info->si_addr))
 		return;
@@ -28,8 +26,7 @@ static void handle_segv(int signal_number, siginfo_t *info, void *context)
 }
 
 /* In each test, for cmocka installs its own before each. */
-static void install_handler(void)
-{
+static void install_handler(void) {
 	struct sigaction action = {.sa_sigaction = handle_segv, .sa_flags = SA_SIGINFO};
 	sigfillset(&action.sa_mask);
 	assert_int_equal(sigaction(SIGSEGV, &action, NULL), 0);
@@ -67,19 +64,19 @@ static const struct vat_cell_decl version2[] = {
 struct city {
 	struct vat_region *region;
 	int fd, undo;
-	uint64_t generation;   /* that A left */
-	uint8_t *copies[3];    /* of A's cells */
+	uint64_t generation; /* that A left */
+	uint8_t *copies[3];  /* of A's cells */
 };
 
-static void city_init(struct city *city)
-{
+static void city_init(struct city *city) {
 	struct vat_error err;
 	install_handler();
 	city->region = test_region(&city->fd);
 	assert_ok(vat_region_adopt(city->region, version1, 3, 0, NULL, &err), err);
 	uint64_t seed = 99;
 	for (int i = 0; i < 3; i++) {
-		const struct vat_cell *cell = vat_region_find(city->region, version1[i].name, NULL, 0);
+		const struct vat_cell *cell =
+			vat_region_find(city->region, version1[i].name, NULL, 0);
 		size_t size = cell->count * cell->stride;
 		uint64_t *data = vat_cell_data(city->region, cell);
 		for (size_t j = 0; j < size / 8; j++)
@@ -93,8 +90,7 @@ static void city_init(struct city *city)
 	assert_true(city->undo >= 0);
 }
 
-static void city_check(const struct city *city, const struct vat_region *region)
-{
+static void city_check(const struct city *city, const struct vat_region *region) {
 	assert_int_equal(vat_region_cell_count(region), 3);
 	for (int i = 0; i < 3; i++) {
 		const struct vat_cell *cell = vat_region_find(region, version1[i].name, NULL, 0);
@@ -106,8 +102,7 @@ static void city_check(const struct city *city, const struct vat_region *region)
 	}
 }
 
-static void city_finish(struct city *city)
-{
+static void city_finish(struct city *city) {
 	vat_region_unmap(city->region);
 	close(city->fd);
 	close(city->undo);
@@ -115,8 +110,7 @@ static void city_finish(struct city *city)
 		free(city->copies[i]);
 }
 
-static void test_write_and_undo(void **state)
-{
+static void test_write_and_undo(void **state) {
 	struct vat_error err;
 	struct city city;
 	city_init(&city);
@@ -169,9 +163,8 @@ static void test_write_and_undo(void **state)
 }
 
 /* B attaches with another schema, changes everything, resizes, and is killed; A comes back. */
-static void b_runs(struct vat_region *region, int undo, uint64_t generation, uint64_t seed,
-	int report_fd)
-{
+static void b_runs(
+	struct vat_region *region, int undo, uint64_t generation, uint64_t seed, int report_fd) {
 	if (vat_region_set_epoch(region, 2, NULL) < 0 ||
 		vat_region_adopt(region, version2, 4, VAT_ADOPT_KEEP, NULL, NULL) < 0 ||
 		vat_barrier_begin(region, undo, generation, NULL) < 0)
@@ -180,8 +173,8 @@ static void b_runs(struct vat_region *region, int undo, uint64_t generation, uin
 	if (write(report_fd, &ready, 1) != 1)
 		_exit(2);
 	for (uint64_t i = 0;; i++) {
-		const struct vat_cell *cell = vat_region_cell(
-			region, test_below(&seed, vat_region_cell_count(region)));
+		const struct vat_cell *cell =
+			vat_region_cell(region, test_below(&seed, vat_region_cell_count(region)));
 		uint64_t *data = vat_cell_data(region, cell);
 		uint64_t words = cell->size / 8;
 		if (words == 0)
@@ -195,16 +188,15 @@ static void b_runs(struct vat_region *region, int undo, uint64_t generation, uin
 			if (vat_txn_begin(region, &txn, NULL) < 0 ||
 				vat_txn_resize(txn, "extra", NULL, 0, test_below(&seed, 9000),
 					VAT_ALLOW_LOSSY, NULL) < 0 ||
-				vat_txn_resize(txn, "bulk", NULL, 0,
-					1 + test_below(&seed, 20000), VAT_ALLOW_LOSSY, NULL) < 0 ||
+				vat_txn_resize(txn, "bulk", NULL, 0, 1 + test_below(&seed, 20000),
+					VAT_ALLOW_LOSSY, NULL) < 0 ||
 				vat_txn_commit(txn, i % 3 == 0, NULL) < 0)
 				_exit(3);
 		}
 	}
 }
 
-static void test_killed(void **state)
-{
+static void test_killed(void **state) {
 	struct vat_error err;
 	uint64_t seed = 5;
 	for (int i = 0; i < 40; i++) {
@@ -245,14 +237,14 @@ static void test_killed(void **state)
 }
 
 /* The process that undoes dies as well: the next one finishes. */
-static void test_cut_apply(void **state)
-{
+static void test_cut_apply(void **state) {
 	struct vat_error err;
 	uint64_t cut = 0;
 	for (int code = TEST_CUT; code != 0;) {
 		struct city city;
 		city_init(&city);
-		assert_ok(vat_region_adopt(city.region, version2, 4, VAT_ADOPT_KEEP, NULL, &err), err);
+		assert_ok(vat_region_adopt(city.region, version2, 4, VAT_ADOPT_KEEP, NULL, &err),
+			err);
 		assert_ok(vat_barrier_begin(city.region, city.undo, city.generation, &err), err);
 		struct item *bulk = test_data(city.region, "bulk");
 		bulk[0].a = bulk[700].a = bulk[16383].a = 0;
@@ -275,8 +267,7 @@ static void test_cut_apply(void **state)
 	}
 }
 
-static struct vat_region *large_region(int *fd, uint64_t pages)
-{
+static struct vat_region *large_region(int *fd, uint64_t pages) {
 	struct vat_error err;
 	struct vat_cell_decl decl = version1[0];
 	decl.count = pages * (VAT_PAGE / sizeof(struct item));
@@ -288,8 +279,7 @@ static struct vat_region *large_region(int *fd, uint64_t pages)
 }
 
 /* Writes that go along the region fault seldom. */
-static void test_runs(void **state)
-{
+static void test_runs(void **state) {
 	struct vat_error err;
 	int fd;
 	const uint64_t pages = 2048;
@@ -313,8 +303,7 @@ static void test_runs(void **state)
 }
 
 /* Scattered writes cost no more than the pages around them, and do not run out of mappings. */
-static void test_scattered(void **state)
-{
+static void test_scattered(void **state) {
 	struct vat_error err;
 	int fd;
 	const uint64_t pages = 65536;
@@ -347,8 +336,7 @@ struct worker {
 	uint64_t pages, seed;
 };
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
 	struct worker *worker = argument;
 	for (int i = 0; i < 20000; i++) {
 		uint64_t page = test_below(&worker->seed, worker->pages);
@@ -357,8 +345,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static void test_threads(void **state)
-{
+static void test_threads(void **state) {
 	struct vat_error err;
 	const uint64_t pages = 1024;
 	for (uint64_t round = 0; round < 10; round++) {
@@ -371,8 +358,8 @@ static void test_threads(void **state)
 		assert_ok(vat_barrier_begin(region, undo, 1, &err), err);
 		struct worker workers[4];
 		for (uint64_t i = 0; i < 4; i++) {
-			workers[i] = (struct worker){.data = data, .pages = pages,
-				.seed = round * 4 + i + 1};
+			workers[i] = (struct worker){
+				.data = data, .pages = pages, .seed = round * 4 + i + 1};
 			assert_int_equal(
 				pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 		}
@@ -390,8 +377,7 @@ static void test_threads(void **state)
 	}
 }
 
-static void test_real_faults(void **state)
-{
+static void test_real_faults(void **state) {
 	struct vat_error err;
 	struct city city;
 	city_init(&city);
@@ -415,9 +401,9 @@ static void test_real_faults(void **state)
 	city_finish(&city);
 }
 
-/* A kept generation is whole also when the one after it was made under a barrier, and another begun. */
-static void test_keep_under_barrier(void **state)
-{
+/* A kept generation is whole also when the one after it was made under a barrier, and another
+ * begun. */
+static void test_keep_under_barrier(void **state) {
 	struct vat_error err;
 	struct city city;
 	city_init(&city);
@@ -450,16 +436,17 @@ static void test_keep_under_barrier(void **state)
 }
 
 /* Two regions of one process, one after the other and both at once; a log that is used again. */
-static void test_reuse(void **state)
-{
+static void test_reuse(void **state) {
 	struct vat_error err;
 	struct city a, b;
 	city_init(&a);
 	city_init(&b);
 	for (int i = 0; i < 5; i++) {
-		assert_ok(vat_barrier_begin(a.region, a.undo, vat_region_generation(a.region), &err),
+		assert_ok(
+			vat_barrier_begin(a.region, a.undo, vat_region_generation(a.region), &err),
 			err);
-		assert_ok(vat_barrier_begin(b.region, b.undo, vat_region_generation(b.region), &err),
+		assert_ok(
+			vat_barrier_begin(b.region, b.undo, vat_region_generation(b.region), &err),
 			err);
 		memset(test_data(a.region, "bulk"), i, 16384 * sizeof(struct item));
 		memset(test_data(b.region, "shape"), i, 1000 * sizeof(struct item));
@@ -489,8 +476,7 @@ static void test_reuse(void **state)
 }
 
 /* Garbled logs are refused before anything is stored, or change nothing but what they name. */
-static void test_garbled_log(void **state)
-{
+static void test_garbled_log(void **state) {
 	struct vat_error err;
 	struct city city;
 	city_init(&city);
@@ -546,8 +532,7 @@ static void test_garbled_log(void **state)
 	city_finish(&city);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_undo),
 		cmocka_unit_test(test_killed),

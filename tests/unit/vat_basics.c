@@ -6,8 +6,7 @@
 
 #include "log.h"
 
-static void test_uuid(void **state)
-{
+static void test_uuid(void **state) {
 	struct vat_uuid a, b;
 	assert_int_equal(vat_uuid_generate(&a), 0);
 	assert_int_equal(vat_uuid_generate(&b), 0);
@@ -32,8 +31,7 @@ static void test_uuid(void **state)
 	assert_true(vat_uuid_is_nil(&(struct vat_uuid){0}));
 }
 
-static void test_names(void **state)
-{
+static void test_names(void **state) {
 	static const char *const good[] = {"a", "grid", "a.b_c-9", "pty0"};
 	static const char *const bad[] = {"", "A", "9a", "-a", "a b", "a/b", "..", "ä", "a\n"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -55,8 +53,7 @@ static void test_names(void **state)
 }
 
 /* One key is pinned, from another implementation: a change would lose every cell of every city. */
-static void test_keys(void **state)
-{
+static void test_keys(void **state) {
 	struct vat_uuid city = {{1}}, tile = {{2}};
 	struct vat_key a = vat_state_key(&city, &tile, "grid", "", 0);
 	struct vat_key same = vat_state_key(&city, &tile, "grid", NULL, 0);
@@ -74,13 +71,12 @@ static void test_keys(void **state)
 		for (size_t j = 0; j < i; j++)
 			assert_false(vat_key_equal(&others[i], &others[j]));
 	}
-	static const uint8_t pinned[16] = {0x36, 0x33, 0x49, 0xad, 0x3f, 0x8b, 0x87, 0xd4,
-		0x89, 0xad, 0x99, 0xe8, 0xfd, 0x7e, 0xc8, 0xea};
+	static const uint8_t pinned[16] = {0x36, 0x33, 0x49, 0xad, 0x3f, 0x8b, 0x87, 0xd4, 0x89,
+		0xad, 0x99, 0xe8, 0xfd, 0x7e, 0xc8, 0xea};
 	assert_memory_equal(a.bytes, pinned, 16);
 }
 
-static void test_checksum(void **state)
-{
+static void test_checksum(void **state) {
 	uint8_t data[203];
 	uint64_t seed = 7;
 	for (size_t i = 0; i < sizeof(data); i++)
@@ -112,8 +108,7 @@ static const struct vat_field thing_fields[] = {
 	VAT_RETIRED(5, "old"),
 };
 
-static void test_declarations(void **state)
-{
+static void test_declarations(void **state) {
 	const struct vat_cell_decl good =
 		VAT_CELL("things", struct thing, 4, thing_fields, .key_field = 1);
 	struct vat_error err;
@@ -187,8 +182,7 @@ static void test_declarations(void **state)
 }
 
 /* What a call to the log writes. */
-static char *logged(const char *level, void (*speak)(void))
-{
+static char *logged(const char *level, void (*speak)(void)) {
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
 	pid_t pid = fork();
@@ -211,22 +205,20 @@ static char *logged(const char *level, void (*speak)(void))
 	return text;
 }
 
-static void speak_plainly(void)
-{
+static void speak_plainly(void) {
 	city_log(CITY_LOG_ERROR, "terminal", "broken: %d", 7);
 	city_log(CITY_LOG_WARN, NULL, "careful");
 	city_log(CITY_LOG_INFO, "", "news");
 	city_log(CITY_LOG_DEBUG, "x", "detail");
 }
 
-static void speak_badly(void)
-{
-	city_log(CITY_LOG_INFO, "e\x1b]0;x\x07", "a\nb\r\tc\x7f \xc2\x9b \xff\xc3 gr\xc3\xbc\xc3\x9f "
-						"\xe2\x80\xae.");
+static void speak_badly(void) {
+	city_log(CITY_LOG_INFO, "e\x1b]0;x\x07",
+		"a\nb\r\tc\x7f \xc2\x9b \xff\xc3 gr\xc3\xbc\xc3\x9f "
+		"\xe2\x80\xae.");
 }
 
-static void speak_long(void)
-{
+static void speak_long(void) {
 	char text[9000];
 	memset(text, 1, sizeof(text));
 	text[sizeof(text) - 1] = 0;
@@ -241,14 +233,13 @@ static void speak_long(void)
 	city_log(CITY_LOG_INFO, "long", "%s", text);
 }
 
-static void test_log(void **state)
-{
+static void test_log(void **state) {
 	assert_string_equal(logged("info", speak_plainly),
 		"source-city[tester] error terminal: broken: 7\n"
 		"source-city[tester] warn: careful\n"
 		"source-city[tester] info: news\n");
-	assert_string_equal(logged("error", speak_plainly),
-		"source-city[tester] error terminal: broken: 7\n");
+	assert_string_equal(
+		logged("error", speak_plainly), "source-city[tester] error terminal: broken: 7\n");
 	assert_non_null(strstr(logged("debug", speak_plainly), "debug x: detail\n"));
 	assert_non_null(strstr(logged("nonsense", speak_plainly), "info: news\n"));
 	assert_string_equal(logged("info", speak_badly),
@@ -264,8 +255,7 @@ static void test_log(void **state)
 	assert_null(strstr(third, "..."));
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_names),

@@ -37,8 +37,7 @@ static const struct vat_region_info test_info = {
 			fail_msg("%s: %d instead of %d", #call, rc_, -(code));                     \
 	} while (0)
 
-static inline struct vat_region *test_region(int *fd)
-{
+static inline struct vat_region *test_region(int *fd) {
 	struct vat_error err;
 	*fd = vat_region_create(&test_info, 0, &err);
 	if (*fd < 0)
@@ -48,30 +47,26 @@ static inline struct vat_region *test_region(int *fd)
 	return region;
 }
 
-static inline void *test_data(const struct vat_region *region, const char *name)
-{
+static inline void *test_data(const struct vat_region *region, const char *name) {
 	const struct vat_cell *cell = vat_region_find(region, name, NULL, 0);
 	assert_non_null(cell);
 	return vat_cell_data(region, cell);
 }
 
 /* xorshift64*, so that a failing case can be run again by its seed. */
-static inline uint64_t test_random(uint64_t *state)
-{
+static inline uint64_t test_random(uint64_t *state) {
 	*state ^= *state >> 12;
 	*state ^= *state << 25;
 	*state ^= *state >> 27;
 	return *state * 0x2545f4914f6cdd1dull;
 }
 
-static inline uint64_t test_below(uint64_t *state, uint64_t n)
-{
+static inline uint64_t test_below(uint64_t *state, uint64_t n) {
 	return test_random(state) % n;
 }
 
 /* Waits for a child and gives its exit code, or minus the signal that killed it. */
-static inline int test_wait(pid_t pid)
-{
+static inline int test_wait(pid_t pid) {
 	int status;
 	if (waitpid(pid, &status, 0) != pid)
 		fail_msg("waitpid: %s", strerror(errno));
@@ -79,14 +74,13 @@ static inline int test_wait(pid_t pid)
 }
 
 /*
- * Dying in the middle of a call: the process ends before store number cut_after, counted in pieces of 8
- * bytes; aligned pieces are atomic, as on every machine this runs on.
+ * Dying in the middle of a call: the process ends before store number cut_after, counted in pieces
+ * of 8 bytes; aligned pieces are atomic, as on every machine this runs on.
  */
 #define TEST_CUT 77
 static uint64_t test_cut_after __attribute__((unused));
 
-static inline void test_cut_store(void *to, const void *from, size_t n)
-{
+static inline void test_cut_store(void *to, const void *from, size_t n) {
 	uint8_t *p = to;
 	const uint8_t *q = from;
 	do {

@@ -29,8 +29,7 @@ static const struct vat_cell_decl decls[] = {
 static uint8_t *good;
 static size_t good_size;
 
-static int setup(void **state)
-{
+static int setup(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = test_region(&fd);
@@ -44,26 +43,22 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
 	free(good);
 	return 0;
 }
 
-static struct vat_disk_root *current(uint8_t *bytes)
-{
+static struct vat_disk_root *current(uint8_t *bytes) {
 	struct vat_disk_header *header = (void *)bytes;
 	return &header->roots[header->words[VAT_GENERATION] & 1];
 }
 
-static void seal_root(struct vat_disk_root *root)
-{
+static void seal_root(struct vat_disk_root *root) {
 	root->self = vat_checksum(root, offsetof(struct vat_disk_root, self));
 }
 
 /* So that the checks behind the checksums are reached. */
-static void seal(uint8_t *bytes)
-{
+static void seal(uint8_t *bytes) {
 	struct vat_disk_header *header = (void *)bytes;
 	header->identity = vat_checksum(header, offsetof(struct vat_disk_header, identity));
 	for (int i = 0; i < 2; i++) {
@@ -75,8 +70,7 @@ static void seal(uint8_t *bytes)
 }
 
 /* Maps the bytes and uses all of what is there; the result of mapping. */
-static int use(const uint8_t *bytes, size_t size, struct vat_error *err)
-{
+static int use(const uint8_t *bytes, size_t size, struct vat_error *err) {
 	static FILE *null;
 	static int fd = -1;
 	if (fd < 0) {
@@ -104,8 +98,7 @@ static int use(const uint8_t *bytes, size_t size, struct vat_error *err)
 	return 0;
 }
 
-static void test_good(void **state)
-{
+static void test_good(void **state) {
 	struct vat_error err;
 	assert_ok(use(good, good_size, &err), err);
 	uint8_t *bytes = malloc(good_size);
@@ -115,8 +108,7 @@ static void test_good(void **state)
 	free(bytes);
 }
 
-static void flip_range(size_t from, size_t to, bool sealed, size_t *refused)
-{
+static void flip_range(size_t from, size_t to, bool sealed, size_t *refused) {
 	uint8_t *bytes = malloc(good_size);
 	struct vat_error err;
 	for (size_t at = from; at < to; at++) {
@@ -132,8 +124,7 @@ static void flip_range(size_t from, size_t to, bool sealed, size_t *refused)
 	free(bytes);
 }
 
-static void test_flip_header(void **state)
-{
+static void test_flip_header(void **state) {
 	size_t refused = 0;
 	flip_range(0, 128, false, &refused);
 	assert_int_equal(refused, 128 * 4); /* all of the identity is under its checksum */
@@ -144,8 +135,7 @@ static void test_flip_header(void **state)
 	flip_range(0, sizeof(struct vat_disk_header), true, &refused);
 }
 
-static void test_flip_directory(void **state)
-{
+static void test_flip_directory(void **state) {
 	size_t refused = 0;
 	struct vat_disk_root *root = current(good);
 	flip_range(root->offset, root->offset + root->size, false, &refused);
@@ -155,8 +145,7 @@ static void test_flip_directory(void **state)
 	assert_uint_in_range(refused, root->size, root->size * 4);
 }
 
-static void test_cut_short(void **state)
-{
+static void test_cut_short(void **state) {
 	struct vat_error err;
 	uint8_t *bytes = malloc(good_size);
 	for (size_t at = 0; at < 6000; at += 7) {
@@ -170,8 +159,7 @@ static void test_cut_short(void **state)
 }
 
 /* One lie at a time, everything else in order: each has its own words. */
-static void test_lies(void **state)
-{
+static void test_lies(void **state) {
 	struct vat_error err;
 	uint8_t *bytes = malloc(good_size);
 #define LIE(change, words)                                                                         \
@@ -247,8 +235,7 @@ static void test_lies(void **state)
 	free(bytes);
 }
 
-static void test_random_damage(void **state)
-{
+static void test_random_damage(void **state) {
 	struct vat_error err;
 	uint64_t seed = 11;
 	uint8_t *bytes = malloc(good_size);
@@ -269,8 +256,7 @@ static void test_random_damage(void **state)
 	free(bytes);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_flip_header),

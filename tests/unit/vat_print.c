@@ -50,8 +50,7 @@ static const struct vat_cell_decl decls[] = {
 	VAT_CELL("none", struct point, 0, point_fields),
 };
 
-static char *print(const struct vat_region *region, const struct vat_print_options *options)
-{
+static char *print(const struct vat_region *region, const struct vat_print_options *options) {
 	static char *text;
 	size_t size;
 	struct vat_error err;
@@ -62,20 +61,17 @@ static char *print(const struct vat_region *region, const struct vat_print_optio
 	return text;
 }
 
-static void has(const char *text, const char *part)
-{
+static void has(const char *text, const char *part) {
 	if (!strstr(text, part))
 		fail_msg("no '%s' in:\n%s", part, text);
 }
 
-static void has_not(const char *text, const char *part)
-{
+static void has_not(const char *text, const char *part) {
 	if (strstr(text, part))
 		fail_msg("'%s' in:\n%s", part, text);
 }
 
-static struct vat_region *filled(int *fd)
-{
+static struct vat_region *filled(int *fd) {
 	struct vat_error err;
 	struct vat_region *region = test_region(fd);
 	assert_ok(vat_region_adopt(region, decls, 3, 0, NULL, &err), err);
@@ -89,8 +85,7 @@ static struct vat_region *filled(int *fd)
 	return region;
 }
 
-static void test_plain(void **state)
-{
+static void test_plain(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = filled(&fd);
@@ -115,8 +110,8 @@ static void test_plain(void **state)
 	has(text, "  [19] x=19 y=-19\n");
 	has_not(text, "more");
 	has_not(text, "\nsample  1 x");
-	assert_fails(vat_print(region, stdout,
-			     &(struct vat_print_options){.cell = "nobody"}, &err), ENOENT);
+	assert_fails(vat_print(region, stdout, &(struct vat_print_options){.cell = "nobody"}, &err),
+		ENOENT);
 	FILE *full = fopen("/dev/full", "we");
 	assert_fails(vat_print(region, full, NULL, &err), EIO);
 	fclose(full);
@@ -127,8 +122,7 @@ static void test_plain(void **state)
 /* Enough of JSON's grammar to see that the output is in it. */
 static const char *skip_value(const char *p);
 
-static const char *skip_string(const char *p)
-{
+static const char *skip_string(const char *p) {
 	assert_int_equal(*p, '"');
 	for (p++; *p != '"'; p++) {
 		assert_true((unsigned char)*p >= 0x20);
@@ -140,8 +134,7 @@ static const char *skip_string(const char *p)
 	return p + 1;
 }
 
-static const char *skip_list(const char *p, char end, bool keys)
-{
+static const char *skip_list(const char *p, char end, bool keys) {
 	p++;
 	if (*p == end)
 		return p + 1;
@@ -157,8 +150,7 @@ static const char *skip_list(const char *p, char end, bool keys)
 	}
 }
 
-static const char *skip_value(const char *p)
-{
+static const char *skip_value(const char *p) {
 	if (*p == '{')
 		return skip_list(p, '}', true);
 	if (*p == '[')
@@ -177,8 +169,7 @@ static const char *skip_value(const char *p)
 	return NULL;
 }
 
-static void test_json(void **state)
-{
+static void test_json(void **state) {
 	int fd;
 	struct vat_region *region = filled(&fd);
 	for (int all = 0; all < 2; all++) {
@@ -207,10 +198,10 @@ static void test_json(void **state)
 	close(fd);
 }
 
-static void test_numbers(void **state)
-{
+static void test_numbers(void **state) {
 	char text[64];
-	static const double doubles[] = {0.1, 1.0 / 3, DBL_MAX, DBL_MIN, -0.0, 5e-324, 1e300, 123456789};
+	static const double doubles[] = {
+		0.1, 1.0 / 3, DBL_MAX, DBL_MIN, -0.0, 5e-324, 1e300, 123456789};
 	for (size_t i = 0; i < sizeof(doubles) / sizeof(doubles[0]); i++) {
 		vat_format_value(text, sizeof(text), VAT_F64, &doubles[i], true);
 		assert_true(strtod(text, NULL) == doubles[i]);
@@ -226,8 +217,7 @@ static void test_numbers(void **state)
 	assert_int_equal(vat_format_value(text, 2, VAT_F64, &doubles[1], false) > 2, 1);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_json),

@@ -15,8 +15,7 @@ static const struct vat_field counter_fields[] = {VAT_FIELD(1, U64, struct count
 static const struct vat_cell_decl counter_decl =
 	VAT_CELL("counter", struct counter, 1, counter_fields);
 
-static void add_cell(struct vat_region *region, const char *name, uint64_t count)
-{
+static void add_cell(struct vat_region *region, const char *name, uint64_t count) {
 	struct vat_error err;
 	struct vat_txn *txn;
 	struct vat_cell_decl decl = counter_decl;
@@ -27,8 +26,7 @@ static void add_cell(struct vat_region *region, const char *name, uint64_t count
 	assert_ok(vat_txn_commit(txn, false, &err), err);
 }
 
-static void test_create(void **state)
-{
+static void test_create(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = test_region(&fd);
@@ -58,8 +56,7 @@ static void test_create(void **state)
 	assert_fails(vat_region_create(&test_info, UINT64_MAX, &err), EINVAL);
 }
 
-static void test_map_refuses(void **state)
-{
+static void test_map_refuses(void **state) {
 	struct vat_error err;
 	struct vat_region *region;
 	assert_fails(vat_region_map(-1, VAT_READ, &region, &err), EBADF);
@@ -80,8 +77,7 @@ static void test_map_refuses(void **state)
 	close(fd);
 }
 
-static void test_access(void **state)
-{
+static void test_access(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *writer = test_region(&fd), *reader;
@@ -124,8 +120,7 @@ static void test_access(void **state)
 	close(fd);
 }
 
-static void test_epoch(void **state)
-{
+static void test_epoch(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *a = test_region(&fd), *b;
@@ -152,8 +147,7 @@ static void test_epoch(void **state)
 	close(fd);
 }
 
-static void test_growth(void **state)
-{
+static void test_growth(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *writer = test_region(&fd), *reader;
@@ -190,8 +184,7 @@ static void test_growth(void **state)
 	close(fd);
 }
 
-static void test_sparse(void **state)
-{
+static void test_sparse(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = test_region(&fd);
@@ -222,8 +215,7 @@ static void test_sparse(void **state)
 }
 
 /* A writer commits as fast as it can; a reader always sees one whole generation. */
-static void test_two_processes(void **state)
-{
+static void test_two_processes(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = test_region(&fd);
@@ -269,8 +261,7 @@ static void test_two_processes(void **state)
 	close(fd);
 }
 
-static size_t count_lines(const char *path)
-{
+static size_t count_lines(const char *path) {
 	FILE *file = fopen(path, "re");
 	size_t lines = 0;
 	for (int c; (c = getc(file)) != EOF;)
@@ -279,8 +270,7 @@ static size_t count_lines(const char *path)
 	return lines;
 }
 
-static void test_no_leaks(void **state)
-{
+static void test_no_leaks(void **state) {
 	size_t before = 0;
 	for (int i = 0; i < 50; i++) {
 		int fd;
@@ -296,8 +286,7 @@ static void test_no_leaks(void **state)
 	assert_uint_in_range(after, 0, before + 5);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_map_refuses),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Transactions: what they do, what they refuse, and that dying in them leaves a whole generation. */
+/* Transactions: what they do, what they refuse, and that dying in them leaves a whole generation.
+ */
 #include "vat_common.h"
 
 #include <stdio.h>
@@ -28,16 +29,14 @@ static const struct vat_field wide_fields[] = {
 };
 static const struct vat_cell_decl wide = VAT_CELL("items", struct wide_item, 12, wide_fields);
 
-static struct vat_txn *begin(struct vat_region *region)
-{
+static struct vat_txn *begin(struct vat_region *region) {
 	struct vat_error err;
 	struct vat_txn *txn;
 	assert_ok(vat_txn_begin(region, &txn, &err), err);
 	return txn;
 }
 
-static struct vat_region *filled(int *fd)
-{
+static struct vat_region *filled(int *fd) {
 	struct vat_error err;
 	struct vat_region *region = test_region(fd);
 	struct vat_txn *txn = begin(region);
@@ -54,8 +53,7 @@ static struct vat_region *filled(int *fd)
 	return region;
 }
 
-static void test_add(void **state)
-{
+static void test_add(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = test_region(&fd);
@@ -101,8 +99,7 @@ static void test_add(void **state)
 	close(fd);
 }
 
-static void test_retype(void **state)
-{
+static void test_retype(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = filled(&fd);
@@ -135,9 +132,8 @@ static void test_retype(void **state)
 	close(fd);
 }
 
-static void resize(struct vat_region *region, const char *name, uint64_t count, unsigned flags,
-	int expected)
-{
+static void resize(
+	struct vat_region *region, const char *name, uint64_t count, unsigned flags, int expected) {
 	struct vat_error err;
 	struct vat_txn *txn = begin(region);
 	int rc = vat_txn_resize(txn, name, NULL, 0, count, flags, &err);
@@ -148,8 +144,7 @@ static void resize(struct vat_region *region, const char *name, uint64_t count, 
 		assert_ok(vat_txn_commit(txn, false, &err), err);
 }
 
-static void test_resize(void **state)
-{
+static void test_resize(void **state) {
 	int fd;
 	struct vat_region *region = filled(&fd);
 	resize(region, "items", 20, 0, 0);
@@ -191,8 +186,7 @@ static void test_resize(void **state)
 	close(fd);
 }
 
-static void test_drop_and_abort(void **state)
-{
+static void test_drop_and_abort(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = filled(&fd);
@@ -222,8 +216,7 @@ static void test_drop_and_abort(void **state)
 }
 
 /* Memory goes back when nothing refers to it, and the region does not grow without need. */
-static void test_space(void **state)
-{
+static void test_space(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = filled(&fd);
@@ -272,8 +265,7 @@ static void test_space(void **state)
 	close(fd);
 }
 
-static void test_keep(void **state)
-{
+static void test_keep(void **state) {
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = filled(&fd);
@@ -314,16 +306,14 @@ static void test_keep(void **state)
 }
 
 static int refusals;
-static int refuse_after(uint64_t offset, uint64_t size)
-{
+static int refuse_after(uint64_t offset, uint64_t size) {
 	(void)offset;
 	(void)size;
 	return refusals-- == 0 ? ENOSPC : 0;
 }
 
 /* Memory is refused at every place where it is asked for. */
-static void test_no_memory(void **state)
-{
+static void test_no_memory(void **state) {
 	struct vat_error err;
 	for (int after = 0;; after++) {
 		int fd;
@@ -363,8 +353,7 @@ static void test_no_memory(void **state)
 	}
 }
 
-static void check_old(struct vat_region *region)
-{
+static void check_old(struct vat_region *region) {
 	assert_int_equal(vat_region_cell_count(region), 3);
 	const struct item *data = test_data(region, "items");
 	for (uint32_t i = 0; i < 10; i++) {
@@ -373,8 +362,7 @@ static void check_old(struct vat_region *region)
 	}
 }
 
-static void check_new(struct vat_region *region)
-{
+static void check_new(struct vat_region *region) {
 	assert_int_equal(vat_region_cell_count(region), 3);
 	const struct wide_item *data = test_data(region, "items");
 	for (uint32_t i = 0; i < 10; i++)
@@ -383,8 +371,7 @@ static void check_new(struct vat_region *region)
 	assert_null(vat_region_find(region, "keyed", NULL, 0));
 }
 
-static int change_all(struct vat_region *region, bool keep, struct vat_error *err)
-{
+static int change_all(struct vat_region *region, bool keep, struct vat_error *err) {
 	struct vat_txn *txn;
 	struct vat_cell_decl fresh = items;
 	fresh.name = "fresh";
@@ -403,11 +390,10 @@ static int change_all(struct vat_region *region, bool keep, struct vat_error *er
 }
 
 /*
- * A process dies before each of its stores in turn. Whatever it leaves is mapped as anybody would map it, is
- * the old generation or the new, in full, and can be gone on with.
+ * A process dies before each of its stores in turn. Whatever it leaves is mapped as anybody would
+ * map it, is the old generation or the new, in full, and can be gone on with.
  */
-static void cut_commit(bool keep)
-{
+static void cut_commit(bool keep) {
 	struct vat_error err;
 	int olds = 0, news = 0;
 	for (uint64_t cut = 0;; cut++) {
@@ -450,18 +436,15 @@ static void cut_commit(bool keep)
 	assert_int_equal(news, 1);
 }
 
-static void test_cut_commit(void **state)
-{
+static void test_cut_commit(void **state) {
 	cut_commit(false);
 }
 
-static void test_cut_commit_keep(void **state)
-{
+static void test_cut_commit_keep(void **state) {
 	cut_commit(true);
 }
 
-static void test_cut_rollback(void **state)
-{
+static void test_cut_rollback(void **state) {
 	struct vat_error err;
 	int code = TEST_CUT;
 	for (uint64_t cut = 0; code != 0; cut++) {
@@ -490,9 +473,9 @@ static void test_cut_rollback(void **state)
 	}
 }
 
-/* A region written by dying writers over and over: what counts is what the last whole commit said. */
-static void test_cut_soak(void **state)
-{
+/* A region written by dying writers over and over: what counts is what the last whole commit said.
+ */
+static void test_cut_soak(void **state) {
 	struct vat_error err;
 	uint64_t seed = 42;
 	int fd;
@@ -530,8 +513,7 @@ static void test_cut_soak(void **state)
 	close(fd);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_retype),
