@@ -106,7 +106,8 @@ static void refused(const char *path, const char *const *words) {
 }
 
 static void test_good(void **context) {
-	const char *path = compile_tile("", "snprintf(0, 0, \"%f\", sin(tile->scale)) >= 0", "", "");
+	const char *path =
+		compile_tile("", "snprintf(0, 0, \"%f\", sin(tile->scale)) >= 0", "", "");
 	struct elf_report report;
 	if (!inspect(path, &report)) {
 		fail_msg("%s", report.why);
@@ -257,7 +258,8 @@ static void test_descriptor(void **context) {
 	assert_refused(compile_tile("", "true", ", .name = \"No Name\"", ""), "valid name");
 	assert_refused(compile_tile("", "true", ", .cell_count = 4000000", ""), "cells");
 	assert_refused(compile_tile("", "true", ", .cell_count = 2000", ""), "out of bounds");
-	assert_refused(compile_tile("", "true", ", .cells = (const void *)0x7000000", ""), "out of bounds");
+	assert_refused(compile_tile("", "true", ", .cells = (const void *)0x7000000", ""),
+		"out of bounds");
 	assert_refused(compile_tile("", "true", ", .summary = (const char *)-1", ""), "summary");
 	assert_refused(compile_tile("", "true", ", .default_width = -1", ""), "size");
 	assert_refused(compile("int other(void) { return 1; }\n", "-fvisibility=default"),
@@ -276,36 +278,39 @@ static void test_bad_cells(void **context) {
 		"static const struct tile_ops ops = {.attach = attach, .draw = draw};\n"
 		"TILE_EXPORT(.name = \"sample\", .cells = cells, .cell_count = 1, .ops = &ops);\n";
 	struct elf_report report;
-	assert_true(inspect(
-		compile(source, "-DTYPE=VAT_U64 -DOFFSET=0 -D'NAME=\"good\"'"), &report));
+	assert_true(
+		inspect(compile(source, "-DTYPE=VAT_U64 -DOFFSET=0 -D'NAME=\"good\"'"), &report));
 	elf_report_finish(&report);
 	assert_refused(compile(source, "-DTYPE=77 -DOFFSET=0 -D'NAME=\"state\"'"), "state");
 	assert_refused(compile(source, "-DTYPE=VAT_U64 -DOFFSET=4 -D'NAME=\"state\"'"), "state");
-	assert_refused(compile(source, "-DTYPE=VAT_U64 -DOFFSET=0 -D'NAME=\"Bad name\"'"), "Bad name");
+	assert_refused(
+		compile(source, "-DTYPE=VAT_U64 -DOFFSET=0 -D'NAME=\"Bad name\"'"), "Bad name");
 	assert_refused(compile(source, "-DTYPE=VAT_U64 -DOFFSET=0 -DNAME=0"), "name of a cell");
 }
 
 static void test_imports(void **context) {
 	assert_refused(compile_tile("", "system(\"x\") == 0", "", ""), "uses system", "list");
-	assert_refused(compile_tile("int pixman_no_such(void);", "pixman_no_such()", "",
-			       "-Wl,-z,undefs"),
+	assert_refused(
+		compile_tile("int pixman_no_such(void);", "pixman_no_such()", "", "-Wl,-z,undefs"),
 		"unresolved import", "pixman_no_such");
 	assert_refused(compile_tile("", "true", "", "-Wl,--no-as-needed -lexpat"), "libexpat");
 	assert_refused(compile_tile("", "true", "", "-Wl,-rpath,/tmp"), "search path");
 }
 
 static void test_code_at_load(void **context) {
-	assert_refused(compile_tile("__attribute__((constructor)) static void f(void) { puts(\"\"); }",
-			       "true", "", "-Wl,-z,undefs"),
+	assert_refused(
+		compile_tile("__attribute__((constructor)) static void f(void) { puts(\"\"); }",
+			"true", "", "-Wl,-z,undefs"),
 		"constructor", "DT_INIT_ARRAY");
 	assert_refused(compile_tile("__attribute__((destructor)) static void f(void) { abort(); }",
 			       "true", "", ""),
 		"destructor", "DT_FINI_ARRAY");
+	assert_refused(compile_tile("void begin(void) { abort(); }", "true", "", "-Wl,-init,begin"),
+		"DT_INIT");
 	assert_refused(
-		compile_tile("void begin(void) { abort(); }", "true", "", "-Wl,-init,begin"), "DT_INIT");
-	assert_refused(
-		compile_tile("static int f(void) { return 1; } static void *pick(void) { return f; } "
-			     "int g(void) __attribute__((ifunc(\"pick\")));",
+		compile_tile(
+			"static int f(void) { return 1; } static void *pick(void) { return f; } "
+			"int g(void) __attribute__((ifunc(\"pick\")));",
 			"g()", "", ""),
 		"ifunc");
 }
@@ -355,7 +360,8 @@ static int remove_folder(void **context) {
 }
 
 int main(void) {
-	if (!getenv("CITY_TEST_CC") || !getenv("CITY_TILE_FLAGS") || !getenv("CITY_TILE_INCLUDES")) {
+	if (!getenv("CITY_TEST_CC") || !getenv("CITY_TILE_FLAGS") ||
+		!getenv("CITY_TILE_INCLUDES")) {
 		fprintf(stderr, "run by meson: it names the compiler\n");
 		return 77;
 	}

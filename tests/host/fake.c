@@ -56,8 +56,8 @@ static void surface_nothing4(struct wl_client *client, struct wl_resource *resou
 	int32_t y, int32_t width, int32_t height) {
 }
 
-static void surface_damage_buffer(struct wl_client *client, struct wl_resource *resource,
-	int32_t x, int32_t y, int32_t width, int32_t height) {
+static void surface_damage_buffer(struct wl_client *client, struct wl_resource *resource, int32_t x,
+	int32_t y, int32_t width, int32_t height) {
 	struct fake_version *version = version_of(client);
 	version->damage_x1 = x < version->damage_x1 ? x : version->damage_x1;
 	version->damage_y1 = y < version->damage_y1 ? y : version->damage_y1;
@@ -162,8 +162,8 @@ static const struct wl_compositor_interface compositor_impl = {
 	.create_region = compositor_create_region,
 };
 
-static void viewport_set_source(struct wl_client *client, struct wl_resource *resource, wl_fixed_t x,
-	wl_fixed_t y, wl_fixed_t width, wl_fixed_t height) {
+static void viewport_set_source(struct wl_client *client, struct wl_resource *resource,
+	wl_fixed_t x, wl_fixed_t y, wl_fixed_t width, wl_fixed_t height) {
 }
 
 static void viewport_set_destination(
@@ -499,7 +499,8 @@ void fake_dispatch(struct fake_city *city, int timeout_ms) {
 	wl_display_flush_clients(city->display);
 	struct fake_version *version;
 	wl_list_for_each(version, &city->versions, link) {
-		if (!version->ended && waitpid(version->pid, &version->status, WNOHANG) == version->pid) {
+		if (!version->ended &&
+			waitpid(version->pid, &version->status, WNOHANG) == version->pid) {
 			version->ended = true;
 		}
 	}
@@ -603,8 +604,7 @@ void fake_send_retire(struct fake_version *version) {
 void fake_focus(struct fake_version *version) {
 	struct wl_array keys;
 	wl_array_init(&keys);
-	wl_keyboard_send_enter(
-		version->keyboard, ++version->city->serial, version->surface, &keys);
+	wl_keyboard_send_enter(version->keyboard, ++version->city->serial, version->surface, &keys);
 	wl_keyboard_send_modifiers(version->keyboard, ++version->city->serial, 0, 0, 0, 0);
 	wl_array_release(&keys);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A compositor and a keeper small enough for a test: enough Wayland for the tile host, and the tile's
- * half of the keeper's wire. One city, one tile, any number of versions of it. Everything waits for
- * events, with a generous limit, and fails the test when that passes.
+ * A compositor and a keeper small enough for a test: enough Wayland for the tile host, and the
+ * tile's half of the keeper's wire. One city, one tile, any number of versions of it. Everything
+ * waits for events, with a generous limit, and fails the test when that passes.
  */
 #ifndef TESTS_HOST_FAKE_H
 #define TESTS_HOST_FAKE_H
@@ -45,7 +45,7 @@ struct fake_version {
 	int keeper_fd;
 	struct wl_event_source *keeper_source;
 
-	bool hold_frames; /* do not answer frame callbacks */
+	bool hold_frames;  /* do not answer frame callbacks */
 	bool hold_buffers; /* do not release the last buffer */
 	struct wl_resource *pending_buffer, *held_buffer;
 	struct wl_resource *frame_callbacks[16];
@@ -56,14 +56,14 @@ struct fake_version {
 	bool described, ready;
 	char role[64];
 	int default_width, default_height;
-	int failed_step; /* -1: has not failed */
+	int failed_step;  /* -1: has not failed */
 	char reason[512]; /* of failed, refused, checked */
 	bool yielded, refused, checked, check_ok, attached;
 	uint64_t state_bytes, migrated_bytes;
 	uint64_t last_update, first_update;
 	uint32_t acked;
 	char title[256];
-	unsigned commits; /* with a buffer */
+	unsigned commits;      /* with a buffer */
 	int32_t width, height; /* of the last buffer */
 	uint32_t *pixels;      /* a copy of it */
 	bool attached_before_frame;

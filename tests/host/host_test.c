@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tile host against a compositor and a keeper of our own: every step of a handover, and every failure. */
+/* The tile host against a compositor and a keeper of our own: every step of a handover, and every
+ * failure. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -272,7 +273,8 @@ static void test_not_a_tile(void **context) {
 	fake_city_finish(&city);
 }
 
-/* A dies by the signal that the crash means, whatever operation it is in; the city's region holds. */
+/* A dies by the signal that the crash means, whatever operation it is in; the city's region holds.
+ */
 static void crash_in(const char *how, const char *operation, int number) {
 	struct fake_city city;
 	fake_city_init(&city);
@@ -280,8 +282,8 @@ static void crash_in(const char *how, const char *operation, int number) {
 	snprintf(option, sizeof(option), "%s=%s", how, operation);
 	bool streams = strcmp(operation, "stream_ready") == 0;
 	bool update = strcmp(operation, "update") == 0;
-	struct fake_version *a = fake_start(&city, probe,
-		OPTIONS(option, streams ? pty : "x=", update ? "update=now" : "y="));
+	struct fake_version *a = fake_start(
+		&city, probe, OPTIONS(option, streams ? pty : "x=", update ? "update=now" : "y="));
 	FAKE_WAIT(&city, a->ready || a->ended);
 	if (a->ready) {
 		fake_send_attach(a, TILE_ATTACH_COLD, -1);
@@ -332,7 +334,8 @@ static void test_crash_in_probation(void **context) {
 	fake_city_finish(&city);
 }
 
-/* With two buffers in use each holds an older picture than the other: only what is stale is drawn. */
+/* With two buffers in use each holds an older picture than the other: only what is stale is drawn.
+ */
 static void test_buffer_age(void **context) {
 	struct fake_city city;
 	fake_city_init(&city);
@@ -444,17 +447,19 @@ static void wait_text(struct fake_city *city, size_t size) {
 	FAKE_WAIT(city, ((const struct state *)fake_cell(city, "state"))->text_size >= size);
 }
 
-/* The program behind the PTY never notices, and no byte is lost: not in a handover, not in a rollback. */
+/* The program behind the PTY never notices, and no byte is lost: not in a handover, not in a
+ * rollback. */
 static void test_stream(void **context) {
 	struct fake_city city;
 	fake_city_init(&city);
-	const char *const *options =
-		OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; exit 3");
+	const char *const *options = OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; "
+					     "do echo $i; i=$((i+1)); done; exit 3");
 	struct fake_version *a = fake_start_ready(&city, probe, options);
 	fake_attach(a, TILE_ATTACH_COLD, -1);
 	wait_text(&city, 1);
 	for (int round = 0; round < 6; round++) {
-		struct fake_version *b = fake_start_ready(&city, round % 2 ? probe : probe, options);
+		struct fake_version *b =
+			fake_start_ready(&city, round % 2 ? probe : probe, options);
 		fake_send_migrate(a);
 		FAKE_WAIT(&city, a->yielded);
 		int undo = vat_undo_create(city.region, NULL);

@@ -78,7 +78,8 @@ static bool asked(const struct tile *tile, const char *key, const char *value) {
 	return set && strcmp(set, value) == 0;
 }
 
-/* Returns false for the operation that is to fail; does not return from the one that is to crash. */
+/* Returns false for the operation that is to fail; does not return from the one that is to crash.
+ */
 static bool go(const struct tile *tile, const char *operation) {
 	if (asked(tile, "crash", operation)) {
 		volatile uintptr_t nowhere = 16;
@@ -214,8 +215,8 @@ static void stream_ready(struct tile *tile, int stream, bool readable, bool writ
 	if (readable) {
 		size_t room = sizeof(text->bytes) - state->text_size;
 		/* Into the cell itself: the host must not let a system call do that. */
-		long got = tile->host->stream_read(
-			tile, stream, text->bytes + state->text_size, room);
+		long got =
+			tile->host->stream_read(tile, stream, text->bytes + state->text_size, room);
 		state->text_size += got > 0 ? got : 0;
 	}
 }
@@ -249,12 +250,6 @@ static const struct tile_ops ops = {
 	.detach = detach,
 };
 
-TILE_EXPORT(
-	.name = "probe",
-	.summary = "Does what its options say",
-	.capabilities = TILE_CAP_PTY | TILE_CAP_CLIPBOARD | TILE_CAP_OPEN_URI,
-	.cells = cells,
-	.cell_count = CELLS,
-	.default_width = 64,
-	.default_height = 48,
-	.ops = &ops);
+TILE_EXPORT(.name = "probe", .summary = "Does what its options say",
+	.capabilities = TILE_CAP_PTY | TILE_CAP_CLIPBOARD | TILE_CAP_OPEN_URI, .cells = cells,
+	.cell_count = CELLS, .default_width = 64, .default_height = 48, .ops = &ops);

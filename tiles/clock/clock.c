@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A clock: the time large, the date small, the seconds as a ring of dots. A click changes between 12
- * and 24 hours, the wheel the colour. Also the example of docs/writing-a-tile.md: everything that a
- * tile has to do, and little more.
+ * A clock: the time large, the date small, the seconds as a ring of dots. A click changes between
+ * 12 and 24 hours, the wheel the colour. Also the example of docs/writing-a-tile.md: everything
+ * that a tile has to do, and little more.
  */
 #include <fcft/fcft.h>
 #include <linux/input-event-codes.h>
@@ -195,9 +195,9 @@ static bool make_looks(struct clock *clock, const struct tile *tile) {
 
 /* ---- drawing */
 
-/* x is the middle; y the base line. Returns nothing worth keeping: text is drawn whole or clipped. */
-static void draw_text(pixman_image_t *target, struct fcft_font *font, const char *text, int x, int y,
-	const pixman_color_t *colour) {
+/* x is the middle; y the base line. */
+static void draw_text(pixman_image_t *target, struct fcft_font *font, const char *text, int x,
+	int y, const pixman_color_t *colour) {
 	const struct fcft_glyph *glyphs[64];
 	size_t count = 0;
 	int width = 0;
@@ -243,8 +243,8 @@ static void draw_dots(
 	pixman_image_t *bright = pixman_image_create_solid_fill(&bright_colours[face->colour]);
 	pixman_image_t *dim = pixman_image_create_solid_fill(&dim_colour);
 	for (int i = 0; i < DOTS; i++) {
-		pixman_image_composite32(PIXMAN_OP_OVER, i <= second ? bright : dim, clock->dot, target,
-			0, 0, 0, 0, clock->dots[i].x, clock->dots[i].y, clock->dot_size,
+		pixman_image_composite32(PIXMAN_OP_OVER, i <= second ? bright : dim, clock->dot,
+			target, 0, 0, 0, 0, clock->dots[i].x, clock->dots[i].y, clock->dot_size,
 			clock->dot_size);
 	}
 	pixman_image_unref(bright);
@@ -361,7 +361,8 @@ static void input(struct tile *tile, const struct tile_input *event) {
 		break;
 	case TILE_INPUT_SCROLL:
 		if (event->scroll.dy != 0) {
-			face->colour = (face->colour + (event->scroll.dy > 0 ? 1 : COLOURS - 1)) % COLOURS;
+			face->colour =
+				(face->colour + (event->scroll.dy > 0 ? 1 : COLOURS - 1)) % COLOURS;
 			damage_all(tile);
 		}
 		break;
@@ -403,12 +404,6 @@ static const struct tile_ops ops = {
 	.detach = detach,
 };
 
-TILE_EXPORT(
-	.name = "clock",
-	.role = "clock",
-	.summary = "The time of day, its date and its seconds",
-	.cells = cells,
-	.cell_count = CLOCK_CELLS,
-	.default_width = 420,
-	.default_height = 260,
-	.ops = &ops);
+TILE_EXPORT(.name = "clock", .role = "clock",
+	.summary = "The time of day, its date and its seconds", .cells = cells,
+	.cell_count = CLOCK_CELLS, .default_width = 420, .default_height = 260, .ops = &ops);

@@ -14,7 +14,8 @@ bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
 		snprintf(why, why_size, "%s", host->report.why);
 		return false;
 	}
-	/* Used once in the life of this process: the loader compares paths before it looks at files. */
+	/* Used once in the life of this process: the loader compares paths before it looks at
+	 * files. */
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", artifact_fd);
 	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);

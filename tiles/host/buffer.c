@@ -25,7 +25,8 @@ static void buffer_finish(struct host_buffer *buffer) {
 	memset(buffer, 0, sizeof(*buffer));
 }
 
-static bool buffer_init(struct host *host, struct host_buffer *buffer, int32_t width, int32_t height) {
+static bool buffer_init(
+	struct host *host, struct host_buffer *buffer, int32_t width, int32_t height) {
 	size_t stride = (size_t)width * 4, size = stride * height;
 	if (size > INT32_MAX) {
 		return false;

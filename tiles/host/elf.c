@@ -154,7 +154,8 @@ static bool read_tables(struct elf_image *image) {
 	}
 	size_t bytes = header->e_phnum * sizeof(Elf64_Phdr);
 	if (!in_file(image, header->e_phoff, bytes)) {
-		return elf_fail(image, "truncated: the program headers lie beyond the end of the file");
+		return elf_fail(
+			image, "truncated: the program headers lie beyond the end of the file");
 	}
 	image->segments = malloc(bytes);
 	if (!image->segments) {
@@ -170,7 +171,8 @@ static bool read_tables(struct elf_image *image) {
 	}
 	bytes = header->e_shnum * sizeof(Elf64_Shdr);
 	if (!in_file(image, header->e_shoff, bytes)) {
-		return elf_fail(image, "truncated: the section headers lie beyond the end of the file");
+		return elf_fail(
+			image, "truncated: the section headers lie beyond the end of the file");
 	}
 	image->sections = malloc(bytes);
 	if (!image->sections) {
@@ -182,7 +184,8 @@ static bool read_tables(struct elf_image *image) {
 		const Elf64_Shdr *section = &image->sections[i];
 		if (section->sh_type != SHT_NULL && section->sh_type != SHT_NOBITS &&
 			!in_file(image, section->sh_offset, section->sh_size)) {
-			return elf_fail(image, "truncated: section %zu lies beyond the end of the file", i);
+			return elf_fail(
+				image, "truncated: section %zu lies beyond the end of the file", i);
 		}
 	}
 	return true;
@@ -213,8 +216,10 @@ static const char *variable_in(const struct elf_image *image, size_t index) {
 			unsigned type = ELF64_ST_TYPE(symbol.st_info);
 			if ((type == STT_OBJECT || type == STT_TLS) && symbol.st_size > 0 &&
 				(symbol.st_shndx == index ||
-					(type == STT_OBJECT && symbol.st_value >= section->sh_addr &&
-						symbol.st_value - section->sh_addr < section->sh_size))) {
+					(type == STT_OBJECT &&
+						symbol.st_value >= section->sh_addr &&
+						symbol.st_value - section->sh_addr <
+							section->sh_size))) {
 				return table_string(image, table->sh_link, symbol.st_name);
 			}
 		}
@@ -222,7 +227,8 @@ static const char *variable_in(const struct elf_image *image, size_t index) {
 	return "";
 }
 
-static bool fail_writable(struct elf_image *image, const Elf64_Phdr *load, const Elf64_Phdr *relro) {
+static bool fail_writable(
+	struct elf_image *image, const Elf64_Phdr *load, const Elf64_Phdr *relro) {
 	uint64_t start = relro ? relro->p_vaddr : 0;
 	uint64_t end = relro ? relro->p_vaddr + relro->p_memsz : 0;
 	for (size_t i = 0; i < image->section_count; i++) {
@@ -236,7 +242,8 @@ static bool fail_writable(struct elf_image *image, const Elf64_Phdr *load, const
 		const char *name = table_string(image, image->header.e_shstrndx, section->sh_name);
 		const char *variable = variable_in(image, i);
 		return elf_fail(image,
-			"writable data: %s%s%s (%lu bytes); make it const, or a cell, or scratch memory",
+			"writable data: %s%s%s (%lu bytes); make it const, or a cell, or scratch "
+			"memory",
 			variable, *variable ? " in " : "", *name ? name : "a section",
 			(unsigned long)section->sh_size);
 	}
@@ -260,7 +267,8 @@ static bool check_segments(struct elf_image *image) {
 			*seen = segment;
 		}
 		if (segment->p_type == PT_INTERP) {
-			return elf_fail(image, "a program, not a shared object (link with -shared)");
+			return elf_fail(
+				image, "a program, not a shared object (link with -shared)");
 		}
 	}
 	uint64_t end = 0;
@@ -270,7 +278,8 @@ static bool check_segments(struct elf_image *image) {
 			continue;
 		}
 		if (!in_file(image, segment->p_offset, segment->p_filesz)) {
-			return elf_fail(image, "truncated: segment %zu lies beyond the end of the file", i);
+			return elf_fail(
+				image, "truncated: segment %zu lies beyond the end of the file", i);
 		}
 		if (segment->p_filesz > segment->p_memsz || segment->p_vaddr < end ||
 			segment->p_vaddr > ELF_SPAN_MAX || segment->p_memsz > ELF_SPAN_MAX ||
@@ -285,7 +294,8 @@ static bool check_segments(struct elf_image *image) {
 		if ((segment->p_flags & PF_W) && segment->p_memsz > 0) {
 			bool covered = relro && segment->p_vaddr >= relro->p_vaddr &&
 				relro->p_memsz <= ELF_SPAN_MAX && relro->p_vaddr <= ELF_SPAN_MAX &&
-				segment->p_vaddr + segment->p_memsz <= relro->p_vaddr + relro->p_memsz;
+				segment->p_vaddr + segment->p_memsz <=
+					relro->p_vaddr + relro->p_memsz;
 			if (!covered) {
 				return fail_writable(image, segment, relro);
 			}
@@ -301,7 +311,8 @@ static bool check_segments(struct elf_image *image) {
 				name = variable_in(image, i);
 			}
 		}
-		return elf_fail(image, "a thread-local variable%s%s; make it a cell or scratch memory",
+		return elf_fail(image,
+			"a thread-local variable%s%s; make it a cell or scratch memory",
 			*name ? ": " : "", name);
 	}
 	if (!stack || (stack->p_flags & PF_X)) {
@@ -328,7 +339,8 @@ static bool check_segments(struct elf_image *image) {
 static void read_build_id(struct elf_image *image) {
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const Elf64_Phdr *segment = &image->segments[i];
-		if (segment->p_type != PT_NOTE || !in_file(image, segment->p_offset, segment->p_filesz)) {
+		if (segment->p_type != PT_NOTE ||
+			!in_file(image, segment->p_offset, segment->p_filesz)) {
 			continue;
 		}
 		const uint8_t *note = image->file + segment->p_offset;

@@ -16,7 +16,8 @@ static bool copy_string(struct elf_image *image, const char **string, size_t lim
 	}
 	const char *found = elf_string_at(image, address, limit);
 	if (!found) {
-		return elf_fail(image, "the %s in the descriptor is no string of less than %zu bytes", what,
+		return elf_fail(image,
+			"the %s in the descriptor is no string of less than %zu bytes", what,
 			limit);
 	}
 	char *copy = elf_report_alloc(image->report, strlen(found) + 1);
@@ -28,8 +29,8 @@ static bool copy_string(struct elf_image *image, const char **string, size_t lim
 	return true;
 }
 
-static void *copy_table(struct elf_image *image, const void *pointer, size_t count, size_t size,
-	const char *what) {
+static void *copy_table(
+	struct elf_image *image, const void *pointer, size_t count, size_t size, const char *what) {
 	const void *found = elf_at(image, (uintptr_t)pointer, count * size);
 	if (!pointer || !found) {
 		elf_fail(image, "the %s in the descriptor are out of bounds", what);
@@ -50,8 +51,8 @@ static bool copy_cells(struct elf_image *image, struct tile_descriptor *tile) {
 		return true;
 	}
 	if (tile->cell_count > VAT_CELLS_MAX) {
-		return elf_fail(image, "the descriptor has %u cells, of at most %u", tile->cell_count,
-			VAT_CELLS_MAX);
+		return elf_fail(image, "the descriptor has %u cells, of at most %u",
+			tile->cell_count, VAT_CELLS_MAX);
 	}
 	struct vat_cell_decl *cells =
 		copy_table(image, tile->cells, tile->cell_count, sizeof(*cells), "cells");
@@ -62,7 +63,8 @@ static bool copy_cells(struct elf_image *image, struct tile_descriptor *tile) {
 	for (uint32_t i = 0; i < tile->cell_count; i++) {
 		struct vat_cell_decl *cell = &cells[i];
 		if (!copy_string(image, &cell->name, VAT_NAME_SIZE, false, "name of a cell") ||
-			!copy_string(image, &cell->scope, VAT_SCOPE_SIZE, true, "scope of a cell")) {
+			!copy_string(
+				image, &cell->scope, VAT_SCOPE_SIZE, true, "scope of a cell")) {
 			return false;
 		}
 		if (cell->field_count > VAT_FIELDS_MAX) {
@@ -73,14 +75,15 @@ static bool copy_cells(struct elf_image *image, struct tile_descriptor *tile) {
 			cell->fields = NULL;
 			continue;
 		}
-		struct vat_field *fields = copy_table(
-			image, cell->fields, cell->field_count, sizeof(*fields), "fields of a cell");
+		struct vat_field *fields = copy_table(image, cell->fields, cell->field_count,
+			sizeof(*fields), "fields of a cell");
 		if (!fields) {
 			return false;
 		}
 		cell->fields = fields;
 		for (uint32_t n = 0; n < cell->field_count; n++) {
-			if (!copy_string(image, &fields[n].name, VAT_FIELD_SIZE, false, "name of a field")) {
+			if (!copy_string(image, &fields[n].name, VAT_FIELD_SIZE, false,
+				    "name of a field")) {
 				return false;
 			}
 		}
@@ -98,8 +101,8 @@ static bool copy_ports(struct elf_image *image, struct tile_descriptor *tile) {
 		return true;
 	}
 	if (tile->port_count > PORTS_MAX) {
-		return elf_fail(image, "the descriptor has %u ports, of at most %u", tile->port_count,
-			PORTS_MAX);
+		return elf_fail(image, "the descriptor has %u ports, of at most %u",
+			tile->port_count, PORTS_MAX);
 	}
 	struct tile_port *ports =
 		copy_table(image, tile->ports, tile->port_count, sizeof(*ports), "ports");
@@ -109,11 +112,13 @@ static bool copy_ports(struct elf_image *image, struct tile_descriptor *tile) {
 	tile->ports = ports;
 	for (uint32_t i = 0; i < tile->port_count; i++) {
 		if (!copy_string(image, &ports[i].name, VAT_NAME_SIZE, false, "name of a port") ||
-			!copy_string(image, &ports[i].kind, VAT_NAME_SIZE, false, "kind of a port")) {
+			!copy_string(
+				image, &ports[i].kind, VAT_NAME_SIZE, false, "kind of a port")) {
 			return false;
 		}
 		if (!vat_name_valid(ports[i].name) ||
-			(ports[i].direction != TILE_PORT_IN && ports[i].direction != TILE_PORT_OUT)) {
+			(ports[i].direction != TILE_PORT_IN &&
+				ports[i].direction != TILE_PORT_OUT)) {
 			return elf_fail(image, "port %u has a wrong name or direction", i);
 		}
 	}
@@ -170,7 +175,8 @@ static bool find_descriptor(struct elf_image *image, Elf64_Sym *symbol) {
 			return true;
 		}
 	}
-	return elf_fail(image, "no tile: it exports no %s (see TILE_EXPORT in tile.h)", TILE_SYMBOL);
+	return elf_fail(
+		image, "no tile: it exports no %s (see TILE_EXPORT in tile.h)", TILE_SYMBOL);
 }
 
 bool elf_read_descriptor(struct elf_image *image) {
@@ -190,7 +196,8 @@ bool elf_read_descriptor(struct elf_image *image) {
 	}
 	if (tile.abi_version != TILE_ABI_VERSION) {
 		return elf_fail(image,
-			"built for version %u of the tile ABI, this city has version %u; build it again "
+			"built for version %u of the tile ABI, this city has version %u; build it "
+			"again "
 			"with this city's tile.h",
 			tile.abi_version, TILE_ABI_VERSION);
 	}
@@ -207,15 +214,16 @@ bool elf_read_descriptor(struct elf_image *image) {
 		return false;
 	}
 	if (!vat_name_valid(tile.name) || (tile.role && !vat_name_valid(tile.role))) {
-		return elf_fail(image, "the name or role in the descriptor is no valid name "
-				       "(lower-case letters, digits, '.', '_', '-')");
+		return elf_fail(image,
+			"the name or role in the descriptor is no valid name "
+			"(lower-case letters, digits, '.', '_', '-')");
 	}
 	tile.role = tile.role ? tile.role : tile.name;
 	tile.summary = tile.summary ? tile.summary : "";
 	if (tile.default_width < 0 || tile.default_height < 0 || tile.default_width > 32768 ||
 		tile.default_height > 32768) {
-		return elf_fail(image, "a default size of %dx%d", tile.default_width,
-			tile.default_height);
+		return elf_fail(
+			image, "a default size of %dx%d", tile.default_width, tile.default_height);
 	}
 	if (!copy_cells(image, &tile) || !copy_ports(image, &tile)) {
 		return false;

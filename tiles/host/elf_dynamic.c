@@ -12,8 +12,7 @@
 #define R_JUMP R_X86_64_JUMP_SLOT
 #define R_INDIRECT R_X86_64_IRELATIVE
 static bool is_tls(uint32_t type) {
-	return (type >= R_X86_64_DTPMOD64 && type <= R_X86_64_TPOFF32) ||
-		type == R_X86_64_TLSDESC;
+	return (type >= R_X86_64_DTPMOD64 && type <= R_X86_64_TPOFF32) || type == R_X86_64_TLSDESC;
 }
 #elif defined(__aarch64__)
 #define R_NONE R_AARCH64_NONE
@@ -72,7 +71,8 @@ const char *elf_symbol_name(const struct elf_image *image, const Elf64_Sym *symb
 }
 
 static bool forbid(struct elf_image *image, const char *tag, const char *what) {
-	return elf_fail(image, "%s (%s); a tile's code runs only when the host calls it", what, tag);
+	return elf_fail(
+		image, "%s (%s); a tile's code runs only when the host calls it", what, tag);
 }
 
 static bool read_tag(struct elf_image *image, struct dynamic *dynamic, const Elf64_Dyn *entry) {
@@ -137,7 +137,8 @@ static bool read_tag(struct elf_image *image, struct dynamic *dynamic, const Elf
 		break;
 	case DT_FLAGS_1:
 		if (value & DF_1_PIE) {
-			return elf_fail(image, "a program, not a shared object (link with -shared)");
+			return elf_fail(
+				image, "a program, not a shared object (link with -shared)");
 		}
 		dynamic->now = dynamic->now || (value & DF_1_NOW);
 		break;
@@ -149,9 +150,11 @@ static bool read_tag(struct elf_image *image, struct dynamic *dynamic, const Elf
 	case DT_REL:
 		return elf_fail(image, "relocations of a kind that this machine does not use");
 	case DT_INIT:
-		return forbid(image, "DT_INIT", "start-up code of the C runtime; link with -nostartfiles");
+		return forbid(image, "DT_INIT",
+			"start-up code of the C runtime; link with -nostartfiles");
 	case DT_FINI:
-		return forbid(image, "DT_FINI", "start-up code of the C runtime; link with -nostartfiles");
+		return forbid(image, "DT_FINI",
+			"start-up code of the C runtime; link with -nostartfiles");
 	case DT_INIT_ARRAY:
 		return forbid(image, "DT_INIT_ARRAY", "a constructor");
 	case DT_PREINIT_ARRAY:
@@ -165,14 +168,16 @@ static bool read_tag(struct elf_image *image, struct dynamic *dynamic, const Elf
 	case DT_DEPAUDIT:
 	case DT_FILTER:
 	case DT_AUXILIARY:
-		return elf_fail(image, "loads other code (dynamic tag 0x%lx)", (unsigned long)entry->d_tag);
+		return elf_fail(
+			image, "loads other code (dynamic tag 0x%lx)", (unsigned long)entry->d_tag);
 	default:
 		break;
 	}
 	return true;
 }
 
-/* Neither the dynamic section nor the symbol table says how many symbols there are: the hash does. */
+/* Neither the dynamic section nor the symbol table says how many symbols there are; the hash
+ * does. */
 static bool count_symbols(struct elf_image *image, const struct dynamic *dynamic) {
 	uint64_t count = 0;
 	if (dynamic->hash) {
@@ -200,7 +205,8 @@ static bool count_symbols(struct elf_image *image, const struct dynamic *dynamic
 		if (last >= first) {
 			uint64_t chains = buckets_at + 4ull * bucket_count;
 			for (count = last;; count++) {
-				const uint32_t *chain = elf_at(image, chains + 4 * (count - first), 4);
+				const uint32_t *chain =
+					elf_at(image, chains + 4 * (count - first), 4);
 				if (!chain) {
 					return elf_fail(image, "the symbol hash is out of bounds");
 				}
@@ -241,7 +247,8 @@ static bool check_needed(struct elf_image *image, const struct dynamic *dynamic)
 		}
 		if (!library_allowed(name)) {
 			return elf_fail(image,
-				"needs the library %s; tiles use libc, libm, fcft, pixman, utf8proc and "
+				"needs the library %s; tiles use libc, libm, fcft, pixman, "
+				"utf8proc and "
 				"xkbcommon",
 				name);
 		}
@@ -260,10 +267,12 @@ static bool check_symbols(struct elf_image *image) {
 		}
 		unsigned type = ELF64_ST_TYPE(symbol.st_info);
 		if (type == STT_GNU_IFUNC) {
-			return elf_fail(image, "%s is chosen by code that runs while loading (ifunc)", name);
+			return elf_fail(image,
+				"%s is chosen by code that runs while loading (ifunc)", name);
 		}
 		if (type == STT_TLS) {
-			return elf_fail(image, "a thread-local variable: %s; make it a cell or scratch memory",
+			return elf_fail(image,
+				"a thread-local variable: %s; make it a cell or scratch memory",
 				name);
 		}
 		if (symbol.st_shndx != SHN_UNDEF) {
@@ -304,7 +313,8 @@ static bool relocate(struct elf_image *image, const Elf64_Rela *rela) {
 		return true;
 	}
 	if (type == R_INDIRECT) {
-		return elf_fail(image, "a symbol that is chosen by code that runs while loading (ifunc)");
+		return elf_fail(
+			image, "a symbol that is chosen by code that runs while loading (ifunc)");
 	}
 	if (is_tls(type)) {
 		return elf_fail(image, "a thread-local variable; make it a cell or scratch memory");
@@ -366,7 +376,8 @@ static bool check_relr(struct elf_image *image) {
 			uint64_t place = first + 8 * n;
 			const Elf64_Phdr *segment = elf_segment_at(image, place, 8);
 			if ((bits & 1) && (!segment || !(segment->p_flags & PF_W))) {
-				return elf_fail(image, "a relocation at 0x%lx, which is not writable data",
+				return elf_fail(image,
+					"a relocation at 0x%lx, which is not writable data",
 					(unsigned long)place);
 			}
 		}

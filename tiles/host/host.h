@@ -21,9 +21,9 @@
 #include <xkbcommon/xkbcommon-compose.h>
 #include <xkbcommon/xkbcommon.h>
 
-#include "tile_elf.h"
 #include "keeper/wire.h"
 #include "tile.h"
+#include "tile_elf.h"
 #include "vat.h"
 
 #define HOST_NEVER UINT64_MAX
@@ -53,20 +53,21 @@ struct host_buffer {
 	uint32_t *pixels;
 	size_t size;
 	int32_t width, height, stride;
-	bool busy; /* the compositor reads it */
+	bool busy;		 /* the compositor reads it */
 	pixman_region32_t stale; /* what changed since it was drawn, buffer pixels */
 };
 
 struct host_stream {
 	int fd; /* -1: this id is not in use */
 	char name[VAT_NAME_SIZE];
-	int pid; /* the child behind a PTY, or 0 */
+	int pid;	  /* the child behind a PTY, or 0 */
 	bool read, write; /* what the tile watches */
-	bool at_end; /* nothing more will come */
+	bool at_end;	  /* nothing more will come */
 	bool child_ended;
 	bool told; /* TILE_INPUT_STREAM_END was delivered */
 	int status;
-	uint64_t drained_at; /* child_ended, but something holds the PTY open: when to stop waiting */
+	uint64_t drained_at; /* child_ended, but something holds the PTY open: when to stop waiting
+			      */
 	/* Bytes that a version which was rolled back had read; they come before those of the fd. */
 	char *replay;
 	size_t replay_size, replay_at;
@@ -81,15 +82,15 @@ struct host_input {
 struct host_keyboard {
 	struct wl_keyboard *wl_keyboard;
 	struct xkb_context *context;
-	struct xkb_keymap *keymap;   /* NULL until the compositor sent one */
+	struct xkb_keymap *keymap; /* NULL until the compositor sent one */
 	struct xkb_state *state;
 	struct xkb_keymap *us_keymap;
 	struct xkb_compose_table *compose_table; /* NULL where the locale has none */
 	struct xkb_compose_state *compose;
-	xkb_mod_mask_t masks[8]; /* of the modifiers in the order of enum tile_modifier */
+	xkb_mod_mask_t masks[8];	   /* of the modifiers in the order of enum tile_modifier */
 	int32_t repeat_rate, repeat_delay; /* per second, ms */
-	uint32_t repeat_key; /* evdev; 0: nothing repeats */
-	uint64_t repeat_at;  /* HOST_NEVER: not */
+	uint32_t repeat_key;		   /* evdev; 0: nothing repeats */
+	uint64_t repeat_at;		   /* HOST_NEVER: not */
 };
 
 struct host_pointer {
@@ -122,9 +123,9 @@ struct host {
 	char name[KEEPER_NAME_SIZE];
 	struct keeper_message *assume; /* what we are; its text holds the options */
 	struct tile_time time;
-	const char *operation; /* being run, NULL between them; read by the crash handler */
+	const char *operation;	/* being run, NULL between them; read by the crash handler */
 	struct fcft_font *font; /* kept so that its like is at hand for the tile */
-	char last_log[256];    /* the last error or warning of the tile: the reason when it fails */
+	char last_log[256]; /* the last error or warning of the tile: the reason when it fails */
 
 	/* artifact.c */
 	struct elf_report report;
@@ -139,12 +140,12 @@ struct host {
 	int undo_fd; /* -1 out of probation */
 	uint64_t clock_offset;
 	uint64_t state_bytes, migrated_bytes; /* of the last attach */
-	int journal_fd; /* streams read in probation; -1: none */
+	int journal_fd;			      /* streams read in probation; -1: none */
 	bool journaling;
 
 	/* loop.c */
 	uint64_t wake_at; /* HOST_NEVER: not */
-	int timer_fd;     /* CLOCK_BOOTTIME, for wake_at alone */
+	int timer_fd;	  /* CLOCK_BOOTTIME, for wake_at alone */
 	uint64_t timer_armed;
 
 	/* stream.c */
@@ -161,7 +162,7 @@ struct host {
 	struct wp_viewporter *viewporter;
 	struct wp_fractional_scale_manager_v1 *scale_manager;
 	struct wl_surface *surface;
-	struct wp_viewport *viewport; /* may be NULL */
+	struct wp_viewport *viewport;			 /* may be NULL */
 	struct wp_fractional_scale_v1 *fractional_scale; /* may be NULL */
 	const struct host_role *role;
 	struct wl_callback *frame; /* outstanding: the last frame has not been shown yet */
@@ -172,7 +173,7 @@ struct host {
 	double scale;
 	struct host_buffer buffers[HOST_BUFFERS_MAX];
 	pixman_region32_t damage; /* to be drawn, buffer pixels */
-	bool commit_needed;	  /* an empty commit: to acknowledge a configure that changed nothing */
+	bool commit_needed; /* an empty commit: to acknowledge a configure that changed nothing */
 
 	/* tile_role.c, standalone.c */
 	struct source_city_tile_manager_v1 *tile_manager;
@@ -195,8 +196,8 @@ struct host {
 	struct wl_data_device *data_device;
 	struct zwp_primary_selection_device_manager_v1 *primary_manager;
 	struct zwp_primary_selection_device_v1 *primary_device;
-	struct wl_list offers;    /* host_offer.link */
-	struct wl_list sources;   /* host_source.link */
+	struct wl_list offers;	  /* host_offer.link */
+	struct wl_list sources;	  /* host_source.link */
 	struct wl_list transfers; /* host_transfer.link */
 };
 
@@ -243,7 +244,7 @@ bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count);
 void host_state_close(struct host *host);
 
 /* ---- operation.c: calls into the tile */
-uint64_t host_monotonic(void); /* CLOCK_MONOTONIC, ns */
+uint64_t host_monotonic(void);		    /* CLOCK_MONOTONIC, ns */
 uint64_t host_now(const struct host *host); /* the tile's clock */
 void host_begin(struct host *host, const char *operation);
 void host_end(struct host *host);
@@ -261,8 +262,7 @@ void host_quit(struct host *host, int status);
 
 /* ---- surface.c */
 bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size);
-void host_surface_configure(
-	struct host *host, uint32_t serial, int32_t width, int32_t height);
+void host_surface_configure(struct host *host, uint32_t serial, int32_t width, int32_t height);
 /* Make buffers of the current size beforehand, their pages touched. */
 void host_surface_prepare(struct host *host);
 /* The configured size becomes the tile's; tells it when it runs. */

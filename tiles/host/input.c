@@ -22,7 +22,8 @@ static void deliver(struct host *host, const struct tile_input *event) {
 }
 
 static void keep(struct host *host, const struct tile_input *event) {
-	if (event->type == TILE_INPUT_SIZE || wl_list_length(&host->input_queue) >= INPUT_QUEUE_MAX) {
+	if (event->type == TILE_INPUT_SIZE ||
+		wl_list_length(&host->input_queue) >= INPUT_QUEUE_MAX) {
 		return;
 	}
 	struct host_input *kept = calloc(1, sizeof(*kept));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a version reads from a stream while it is on probation would be lost if it is rolled back: its
- * cells are undone, and the bytes are gone from the stream. So it also writes them into a memfd that the
- * tile keeps as a stream of its own, and the version that comes back reads them from there.
+ * What a version reads from a stream while it is on probation would be lost if it is rolled back:
+ * its cells are undone, and the bytes are gone from the stream. So it also writes them into a memfd
+ * that the tile keeps as a stream of its own, and the version that comes back reads them from
+ * there.
  */
 #include "host.h"
 
@@ -33,8 +34,8 @@ static bool ask(struct host *host, uint32_t type, int fd) {
 	snprintf(messages[0].name, sizeof(messages[0].name), "%s", JOURNAL_NAME);
 	int fds[KEEPER_FDS_MAX];
 	char why[256];
-	int result = host_keeper_call(host, &messages[0], fd >= 0 ? &fd : NULL, fd >= 0, &messages[1],
-		fds, why, sizeof(why));
+	int result = host_keeper_call(host, &messages[0], fd >= 0 ? &fd : NULL, fd >= 0,
+		&messages[1], fds, why, sizeof(why));
 	if (result == 0 && type == KEEPER_STREAM_CLAIM) {
 		host->journal_fd = fds[0];
 		fds[0] = -1;

@@ -34,11 +34,12 @@ static xkb_mod_mask_t mask_of(struct xkb_keymap *keymap, const char *name) {
 	return xkb_keymap_mod_get_mask(keymap, name);
 }
 
-/* In the order of enum tile_modifier. Hyper and Meta count only where they are modifiers of their own. */
+/* In the order of enum tile_modifier. Hyper and Meta count only where they are modifiers of their
+ * own. */
 static void find_masks(struct host_keyboard *keyboard) {
-	static const char *const names[] = {XKB_MOD_NAME_SHIFT, XKB_VMOD_NAME_ALT, XKB_MOD_NAME_CTRL,
-		XKB_VMOD_NAME_SUPER, XKB_VMOD_NAME_HYPER, XKB_VMOD_NAME_META, XKB_MOD_NAME_CAPS,
-		XKB_VMOD_NAME_NUM};
+	static const char *const names[] = {XKB_MOD_NAME_SHIFT, XKB_VMOD_NAME_ALT,
+		XKB_MOD_NAME_CTRL, XKB_VMOD_NAME_SUPER, XKB_VMOD_NAME_HYPER, XKB_VMOD_NAME_META,
+		XKB_MOD_NAME_CAPS, XKB_VMOD_NAME_NUM};
 	xkb_mod_mask_t seen = 0;
 	for (size_t i = 0; i < 8; i++) {
 		xkb_mod_mask_t mask = mask_of(keyboard->keymap, names[i]) & ~seen;
@@ -136,7 +137,8 @@ static bool compose(struct host_keyboard *keyboard, struct tile_input_key *key) 
 	xkb_keysym_to_utf8(key->keysym, text, sizeof(text));
 	set_text(key, text);
 	if (!keyboard->compose ||
-		xkb_compose_state_feed(keyboard->compose, key->keysym) != XKB_COMPOSE_FEED_ACCEPTED) {
+		xkb_compose_state_feed(keyboard->compose, key->keysym) !=
+			XKB_COMPOSE_FEED_ACCEPTED) {
 		return true;
 	}
 	switch (xkb_compose_state_get_status(keyboard->compose)) {
@@ -228,7 +230,8 @@ static void handle_modifiers(void *data, struct wl_keyboard *wl_keyboard, uint32
 	uint32_t depressed, uint32_t latched, uint32_t locked, uint32_t group) {
 	struct host *host = data;
 	if (host->keyboard.state) {
-		xkb_state_update_mask(host->keyboard.state, depressed, latched, locked, 0, 0, group);
+		xkb_state_update_mask(
+			host->keyboard.state, depressed, latched, locked, 0, 0, group);
 	}
 }
 

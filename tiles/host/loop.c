@@ -101,8 +101,7 @@ void host_run(struct host *host) {
 			}
 		}
 		advance(host);
-		fds[0] = (struct pollfd){
-			.fd = wl_display_get_fd(host->display), .events = POLLIN};
+		fds[0] = (struct pollfd){.fd = wl_display_get_fd(host->display), .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = host->keeper_fd, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = host->timer_fd, .events = POLLIN};
 		size_t count = host_stream_poll(host, fds, 3, POLL_MAX);

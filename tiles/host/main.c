@@ -13,10 +13,11 @@
 
 #include "log.h"
 
-
 static const char usage[] =
-	"usage: source-city-tile --check [--json] FILE.so   say what an artifact is, or why it is refused\n"
-	"       source-city-tile --standalone FILE.so       run a tile as a window, with state of its own\n"
+	"usage: source-city-tile --check [--json] FILE.so   say what an artifact is, or why it is "
+	"refused\n"
+	"       source-city-tile --standalone FILE.so       run a tile as a window, with state of "
+	"its own\n"
 	"\n"
 	"Tiles of a city are started by its keeper. See docs/writing-a-tile.md.\n";
 
@@ -99,7 +100,8 @@ static bool wait_for_work(struct host *host, int fds[KEEPER_FDS_MAX]) {
 			return false;
 		}
 		if (got < 0 && errno != EAGAIN && errno != EINTR && errno != EPROTO) {
-			city_log(CITY_LOG_ERROR, NULL, "the keeper cannot be heard: %s", strerror(errno));
+			city_log(CITY_LOG_ERROR, NULL, "the keeper cannot be heard: %s",
+				strerror(errno));
 			return false;
 		}
 		if (got == 1 && host->assume->type == KEEPER_ASSUME && fds[0] >= 0 && fds[1] >= 0 &&
@@ -211,7 +213,8 @@ int main(int argc, char **argv) {
 	char *end;
 	long fd = strtol(keeper, &end, 10);
 	if (*end || end == keeper || fd < 0 || fcntl(fd, F_GETFD) < 0) {
-		city_log(CITY_LOG_ERROR, NULL, "SOURCE_CITY_KEEPER_FD=%s is no open descriptor", keeper);
+		city_log(CITY_LOG_ERROR, NULL, "SOURCE_CITY_KEEPER_FD=%s is no open descriptor",
+			keeper);
 		return 2;
 	}
 	unsetenv("SOURCE_CITY_KEEPER_FD");

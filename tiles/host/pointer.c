@@ -98,8 +98,8 @@ static void handle_leave(
 	send_simple(host, TILE_INPUT_POINTER_LEAVE);
 }
 
-static void handle_motion(void *data, struct wl_pointer *wl_pointer, uint32_t time_ms, wl_fixed_t sx,
-	wl_fixed_t sy) {
+static void handle_motion(
+	void *data, struct wl_pointer *wl_pointer, uint32_t time_ms, wl_fixed_t sx, wl_fixed_t sy) {
 	struct host *host = data;
 	host->pointer.tx = wl_fixed_to_double(sx);
 	host->pointer.ty = wl_fixed_to_double(sy);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Clipboard and primary selection, through the loop: neither a slow reader nor a slow writer on the
- * other side holds the tile up. Both protocols have the same shape, so offers and sources are wrapped.
+ * other side holds the tile up. Both protocols have the same shape, so offers and sources are
+ * wrapped.
  */
 #include "host.h"
 
@@ -120,10 +121,11 @@ static void receive_some(struct host *host, struct host_transfer *transfer) {
 	while (true) {
 		if (transfer->size == transfer->capacity) {
 			size_t capacity = transfer->capacity ? transfer->capacity * 2 : 65536;
-			char *text = capacity <= PASTE_MAX ? realloc(transfer->text, capacity) : NULL;
+			char *text =
+				capacity <= PASTE_MAX ? realloc(transfer->text, capacity) : NULL;
 			if (!text) {
-				city_log(CITY_LOG_WARN, host->name, "a paste of over %u MiB is dropped",
-					PASTE_MAX >> 20);
+				city_log(CITY_LOG_WARN, host->name,
+					"a paste of over %u MiB is dropped", PASTE_MAX >> 20);
 				end_transfer(transfer);
 				return;
 			}
@@ -357,8 +359,7 @@ static void send_source(struct host_source *source, int fd) {
 	send_some(transfer);
 }
 
-static void handle_source_target(
-	void *data, struct wl_data_source *wl_source, const char *type) {
+static void handle_source_target(void *data, struct wl_data_source *wl_source, const char *type) {
 }
 
 static void handle_source_send(
@@ -373,8 +374,7 @@ static void handle_source_cancelled(void *data, struct wl_data_source *wl_source
 static void handle_source_done(void *data, struct wl_data_source *wl_source) {
 }
 
-static void handle_source_action(
-	void *data, struct wl_data_source *wl_source, uint32_t action) {
+static void handle_source_action(void *data, struct wl_data_source *wl_source, uint32_t action) {
 }
 
 static const struct wl_data_source_listener source_listener = {
@@ -420,12 +420,13 @@ void host_selection_set(struct host *host, bool primary, const char *text, size_
 	wl_list_insert(&host->sources, &source->link);
 	/* The source that we set before is cancelled by the compositor, and ends there. */
 	if (primary) {
-		source->primary_source =
-			zwp_primary_selection_device_manager_v1_create_source(host->primary_manager);
+		source->primary_source = zwp_primary_selection_device_manager_v1_create_source(
+			host->primary_manager);
 		zwp_primary_selection_source_v1_add_listener(
 			source->primary_source, &primary_source_listener, source);
 		for (size_t i = 0; i < TEXT_TYPES; i++) {
-			zwp_primary_selection_source_v1_offer(source->primary_source, text_types[i]);
+			zwp_primary_selection_source_v1_offer(
+				source->primary_source, text_types[i]);
 		}
 		zwp_primary_selection_device_v1_set_selection(
 			host->primary_device, source->primary_source, host->input_serial);

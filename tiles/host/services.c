@@ -23,8 +23,7 @@ static void damage(struct tile *tile, double tx, double ty, double width, double
 	double x2 = ceil(fmin(tx + width, tile->width) * tile->scale);
 	double y2 = ceil(fmin(ty + height, tile->height) * tile->scale);
 	if (x2 > x1 && y2 > y1) {
-		pixman_region32_union_rect(
-			&host->damage, &host->damage, x1, y1, x2 - x1, y2 - y1);
+		pixman_region32_union_rect(&host->damage, &host->damage, x1, y1, x2 - x1, y2 - y1);
 	}
 }
 
@@ -56,7 +55,7 @@ static void stream_close(struct tile *tile, int stream) {
 	host_stream_close(host_of(tile), stream);
 }
 
-/* The size of a prefix of whole characters that fits: a Wayland message is limited to 4096 bytes. */
+/* The size of a prefix of whole characters that fits: Wayland messages are small. */
 static int fitting(const char *string, size_t limit) {
 	size_t size = strnlen(string, limit + 1);
 	if (size <= limit) {
@@ -142,7 +141,9 @@ static void log_line(struct tile *tile, int level, const char *format, va_list a
 	struct host *host = host_of(tile);
 	char text[1024];
 	vsnprintf(text, sizeof(text), format, args);
-	level = level < CITY_LOG_ERROR ? CITY_LOG_ERROR : level > CITY_LOG_DEBUG ? CITY_LOG_DEBUG : level;
+	level = level < CITY_LOG_ERROR	 ? CITY_LOG_ERROR
+		: level > CITY_LOG_DEBUG ? CITY_LOG_DEBUG
+					 : level;
 	if (level <= CITY_LOG_WARN) {
 		snprintf(host->last_log, sizeof(host->last_log), "%.*s",
 			(int)sizeof(host->last_log) - 1, text);

@@ -22,8 +22,7 @@ static const struct xdg_wm_base_listener wm_base_listener = {
 	.ping = handle_wm_ping,
 };
 
-static void handle_surface_configure(
-	void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
+static void handle_surface_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
 	struct host *host = data;
 	host_surface_configure(host, serial, host->width, host->height);
 }

@@ -7,8 +7,8 @@
 
 #include "log.h"
 
-/* The tile's clock goes on where the region's stopped. The offset is rounded up to whole steps, so that
- * every version finds the very same one and no time is lost in a handover. */
+/* The tile's clock goes on where the region's stopped. The offset is rounded up to whole steps, so
+ * that every version finds the very same one and no time is lost in a handover. */
 #define CLOCK_STEP (1ull << 32)
 
 static void set_clock(struct host *host) {
@@ -21,8 +21,8 @@ static void set_clock(struct host *host) {
 }
 
 /* report: what adopting did; NULL when it is only the places that may have changed. */
-static bool find_cells(struct host *host, const struct vat_adopt_report *report, char *why,
-	size_t why_size) {
+static bool find_cells(
+	struct host *host, const struct vat_adopt_report *report, char *why, size_t why_size) {
 	host->state_bytes = 0;
 	for (uint32_t i = 0; i < host->descriptor->cell_count; i++) {
 		const struct vat_cell_decl *decl = &host->descriptor->cells[i];
@@ -38,7 +38,8 @@ static bool find_cells(struct host *host, const struct vat_adopt_report *report,
 			enum vat_outcome outcome =
 				i < report->count ? report->changes[i].outcome : VAT_SAME;
 			host->cell_fresh[i] = outcome == VAT_FRESH || outcome == VAT_CLEARED;
-			host->migrated_bytes += outcome == VAT_MIGRATED ? report->changes[i].bytes : 0;
+			host->migrated_bytes +=
+				outcome == VAT_MIGRATED ? report->changes[i].bytes : 0;
 		}
 		host->state_bytes += cell->count * cell->stride;
 	}
@@ -99,14 +100,16 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	struct vat_adopt_report report = {0};
 	host->migrated_bytes = 0;
 	bool ok = take_region(host, epoch, why, why_size);
-	if (ok && vat_region_adopt(host->region, host->descriptor->cells,
-			  host->descriptor->cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
-			  &error) < 0) {
+	if (ok &&
+		vat_region_adopt(host->region, host->descriptor->cells,
+			host->descriptor->cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
+			&error) < 0) {
 		snprintf(why, why_size, "%s", error.text);
 		ok = false;
 	}
 	if (ok && undo_fd >= 0) {
-		if (vat_barrier_begin(host->region, undo_fd, report.generation_before, &error) < 0) {
+		if (vat_barrier_begin(host->region, undo_fd, report.generation_before, &error) <
+			0) {
 			snprintf(why, why_size, "%s", error.text);
 			ok = false;
 		} else {
@@ -143,7 +146,8 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 		host_end(host);
 		if (!ok) {
 			snprintf(why, why_size, "%s",
-				*host->last_log ? host->last_log : "quiesce refused without a reason");
+				*host->last_log ? host->last_log
+						: "quiesce refused without a reason");
 			return false;
 		}
 	}

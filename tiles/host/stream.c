@@ -52,7 +52,8 @@ static int find_stream(struct host *host, const char *name) {
 }
 
 /* Send a request that KEEPER_STREAM answers. The id; -1 with one line in why, and errno. */
-static int ask_stream(struct host *host, struct keeper_message *request, char *why, size_t why_size) {
+static int ask_stream(
+	struct host *host, struct keeper_message *request, char *why, size_t why_size) {
 	struct keeper_message *answer = malloc(sizeof(*answer));
 	if (!answer) {
 		snprintf(why, why_size, "out of memory");
@@ -258,8 +259,9 @@ void host_stream_close(struct host *host, int id) {
 			messages[0].type = KEEPER_STREAM_CLOSE;
 			memcpy(messages[0].name, stream->name, sizeof(messages[0].name));
 		}
-		if (!messages || host_keeper_call(host, &messages[0], NULL, 0, &messages[1], fds, why,
-					 sizeof(why)) < 0) {
+		if (!messages ||
+			host_keeper_call(host, &messages[0], NULL, 0, &messages[1], fds, why,
+				sizeof(why)) < 0) {
 			host_log(host, CITY_LOG_WARN, "stream %s: %s", stream->name, why);
 		}
 		free(messages);
@@ -326,7 +328,8 @@ void host_stream_dispatch(struct host *host, const struct pollfd *fds, size_t co
 		for (size_t n = 0; n < count; n++) {
 			events |= fds[n].fd == stream->fd ? fds[n].revents : 0;
 		}
-		bool readable = stream->read && ((events & (POLLIN | POLLHUP | POLLERR)) || stream->replay);
+		bool readable =
+			stream->read && ((events & (POLLIN | POLLHUP | POLLERR)) || stream->replay);
 		bool writable = stream->write && (events & (POLLOUT | POLLERR));
 		if (readable || writable) {
 			call_ready(host, i, readable, writable);

@@ -109,7 +109,8 @@ static const struct wl_registry_listener registry_listener = {
 };
 
 bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size) {
-	host->display = wayland_fd >= 0 ? wl_display_connect_to_fd(wayland_fd) : wl_display_connect(NULL);
+	host->display =
+		wayland_fd >= 0 ? wl_display_connect_to_fd(wayland_fd) : wl_display_connect(NULL);
 	if (!host->display) {
 		snprintf(why, why_size, "no Wayland connection: %s", strerror(errno));
 		return false;

@@ -23,10 +23,10 @@ struct elf_report {
 	/* A copy of the descriptor with all it points to, except ops, which is NULL. Only after
 	 * acceptance. Owned by the report. */
 	struct tile_descriptor tile;
-	char build_id[129]; /* hexadecimal, "" for none */
+	char build_id[129];   /* hexadecimal, "" for none */
 	const char **imports; /* names of undefined symbols */
 	size_t import_count;
-	size_t size; /* of the file */
+	size_t size;		  /* of the file */
 	struct elf_chunk *chunks; /* private */
 };
 

@@ -37,8 +37,7 @@ static void handle_migrate(
 	}
 	uint64_t end = host_monotonic();
 	uint64_t updates = vat_region_get(host->region, VAT_UPDATES);
-	source_city_tile_v1_yielded(
-		tile, serial, high(end), low(end), high(updates), low(updates));
+	source_city_tile_v1_yielded(tile, serial, high(end), low(end), high(updates), low(updates));
 	wl_display_flush(host->display);
 }
 
@@ -65,8 +64,7 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 		return;
 	}
 	char why[256];
-	if (!host_state_attach(
-		    host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why))) {
+	if (!host_state_attach(host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return;
 	}
