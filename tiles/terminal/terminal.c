@@ -142,10 +142,10 @@ static void arm_timer(struct terminal *terminal)
 	terminal->tile->host->wake_at(terminal->tile, when);
 }
 
-/* The cursor is lit after anything happened, and blinks only where it is looked at. */
+/* The cursor is lit after anything happened; it blinks where it is looked at, if the program asks. */
 static void restart_blink(struct terminal *terminal)
 {
-	bool blinks = terminal->tile->focused &&
+	bool blinks = terminal->tile->focused && !terminal->vt.state->cursor_default &&
 		      vt_mode(&terminal->vt, VT_MODE_CURSOR_BLINK) &&
 		      vt_mode(&terminal->vt, VT_MODE_CURSOR);
 	terminal->blink_off = false;
