@@ -107,6 +107,9 @@ struct fx_worker_options {
 /* worker.c. The argument is a struct fx_worker_options. Ends after FX_QUIT. */
 void *fx_worker_run(void *data);
 
+/* trim.c: gives back to the system what a context that has ended leaves behind. */
+void fx_trim(void);
+
 /* source.c, main thread. */
 struct fx_source *fx_source_create(struct wlr_renderer *renderer, struct wlr_buffer *buffer,
 	const struct wlr_box *box, bool dmabuf);

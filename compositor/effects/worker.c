@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,10 +122,7 @@ static void stop_gl(struct worker *worker) {
 	worker->gl = NULL;
 	free(worker->staging.data);
 	worker->staging = (struct fx_staging){0};
-#ifdef __GLIBC__
-	/* The driver's compiler leaves megabytes of freed memory behind. */
-	malloc_trim(0);
-#endif
+	fx_trim();
 }
 
 static void fail(struct fx_job *job, const char *reason) {
