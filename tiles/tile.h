@@ -213,9 +213,10 @@ struct tile_host {
 	/* Open a link the way the desktop does it. */
 	void (*open_uri)(struct tile *tile, const char *uri);
 
-	/* Make cell number `cell` of the descriptor hold `count` elements: contents up to the smaller
-	 * count are kept, new elements have the initial values of their fields. tile->cells[cell] may move. False when refused (no
-	 * memory: reason in the log); the cell is then as before. Only in attach, update, input and
+	/* Make cell number `cell` of the descriptor, which has VAT_CELL_GROWS, hold `count` elements:
+	 * contents up to the smaller count are kept, new elements have the initial values of their
+	 * fields. tile->cells[cell] may move, no other cell does. False when refused (no memory:
+	 * reason in the log); the cell is then as before. Only in attach, update, input and
 	 * stream_ready. */
 	bool (*cell_resize)(struct tile *tile, uint32_t cell, uint64_t count);
 	uint64_t (*random64)(struct tile *tile);

@@ -522,6 +522,15 @@ static void test_cell_resize(void **context) {
 	fake_cell(&city, "text");
 	assert_int_equal(vat_region_find(city.region, "text", NULL, 0)->count, 3);
 	close(undo);
+	/* A version that does not resize it finds it as it is. */
+	struct fake_version *c = fake_start_ready(&city, probe, NULL);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	undo = vat_undo_create(city.region, NULL);
+	fake_attach(c, TILE_ATTACH_HANDOVER, undo);
+	fake_cell(&city, "text");
+	assert_int_equal(vat_region_find(city.region, "text", NULL, 0)->count, 3);
+	close(undo);
 	fake_city_finish(&city);
 }
 

@@ -69,7 +69,8 @@ static const struct vat_field grid_fields[] = {
 
 static const struct vat_cell_decl cells[CELLS] = {
 	[STATE] = VAT_CELL("state", struct state, 1, state_fields, .version = PROBE_VERSION),
-	[TEXT] = VAT_CELL("text", struct text, 1, text_fields, .version = 1),
+	[TEXT] = VAT_CELL(
+		"text", struct text, 1, text_fields, .version = 1, .flags = VAT_CELL_GROWS),
 	[GRID] = VAT_CELL("grid", struct grid, 1, grid_fields, .version = 1),
 };
 
