@@ -152,6 +152,28 @@ static void test_packed_relocations(void **context) {
 	elf_report_finish(&report);
 }
 
+/* The example of the documentation is a tile. */
+static void test_document(void **context) {
+	FILE *file = fopen(getenv("CITY_TILE_DOCUMENT"), "r");
+	assert_non_null(file);
+	static char source[16384], line[512];
+	size_t size = 0;
+	bool inside = false;
+	while (fgets(line, sizeof(line), file) && !(inside && strcmp(line, "```\n") == 0)) {
+		if (inside) {
+			size += snprintf(source + size, sizeof(source) - size, "%s", line);
+		}
+		inside = inside || strcmp(line, "```c\n") == 0;
+	}
+	fclose(file);
+	struct elf_report report;
+	if (!inspect(compile(source, "-Werror"), &report)) {
+		fail_msg("%s", report.why);
+	}
+	assert_string_equal(report.tile.name, "hello");
+	elf_report_finish(&report);
+}
+
 static void test_not_elf(void **context) {
 	struct elf_report report;
 	assert_false(elf_inspect_bytes("", 0, &report));
@@ -360,14 +382,15 @@ static int remove_folder(void **context) {
 }
 
 int main(void) {
-	if (!getenv("CITY_TEST_CC") || !getenv("CITY_TILE_FLAGS") ||
-		!getenv("CITY_TILE_INCLUDES")) {
+	if (!getenv("CITY_TEST_CC") || !getenv("CITY_TILE_DOCUMENT") ||
+		!getenv("CITY_TILE_FLAGS") || !getenv("CITY_TILE_INCLUDES")) {
 		fprintf(stderr, "run by meson: it names the compiler\n");
 		return 77;
 	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_packed_relocations),
+		cmocka_unit_test(test_document),
 		cmocka_unit_test(test_not_elf),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_garbled),
