@@ -215,12 +215,18 @@ static int handle_display(int fd, uint32_t mask, void *data) {
 	return 0;
 }
 
+__attribute__((format(printf, 1, 0))) static void handle_library_log(
+	const char *format, va_list args) {
+	city_vlog(CITY_LOG_DEBUG, "forge", format, args);
+}
+
 struct builder *builder_create(struct forge *forge, void (*ended)(void *data), void *data) {
 	struct builder *builder = allocate(1, sizeof(*builder));
 	builder->forge = forge;
 	builder->ended = ended;
 	builder->data = data;
 	wl_list_init(&builder->jobs);
+	wl_log_set_handler_client(handle_library_log);
 	builder->display = wl_display_connect(nullptr);
 	if (builder->display == nullptr) {
 		const char *name = getenv("WAYLAND_DISPLAY");

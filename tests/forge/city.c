@@ -25,8 +25,7 @@
 static struct answer *add_answer(struct city *city, enum answer_type type, uint32_t job) {
 	if (city->count == city->capacity) {
 		city->capacity = city->capacity == 0 ? 64 : city->capacity * 2;
-		city->answers =
-			realloc(city->answers, city->capacity * sizeof(*city->answers));
+		city->answers = realloc(city->answers, city->capacity * sizeof(*city->answers));
 		assert_non_null(city->answers);
 	}
 	struct answer *answer = &city->answers[city->count++];
@@ -42,8 +41,8 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 	add_answer(wl_resource_get_user_data(resource), STARTED, job);
 }
 
-static void handle_output(struct wl_client *client, struct wl_resource *resource, uint32_t job,
-	const char *piece) {
+static void handle_output(
+	struct wl_client *client, struct wl_resource *resource, uint32_t job, const char *piece) {
 	assert_true(strlen(piece) < 2048);
 	add_answer(wl_resource_get_user_data(resource), OUTPUT, job)->text = strdup(piece);
 }
@@ -62,8 +61,8 @@ static void handle_built(struct wl_client *client, struct wl_resource *resource,
 	close(artifact);
 }
 
-static void handle_failed(struct wl_client *client, struct wl_resource *resource, uint32_t job,
-	const char *reason) {
+static void handle_failed(
+	struct wl_client *client, struct wl_resource *resource, uint32_t job, const char *reason) {
 	assert_null(strchr(reason, '\n'));
 	add_answer(wl_resource_get_user_data(resource), FAILED, job)->text = strdup(reason);
 }
@@ -279,8 +278,7 @@ void city_wait_log(struct city *city, const char *wanted) {
 		if (found)
 			return;
 		if (now_ms() > deadline)
-			fail_msg("no \"%s\" in the forge's log:\n%s", wanted,
-				city_log_text(city));
+			fail_msg("no \"%s\" in the forge's log:\n%s", wanted, city_log_text(city));
 		wl_display_flush_clients(city->display);
 		wl_event_loop_dispatch(city->loop, 5);
 	}

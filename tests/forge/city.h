@@ -10,8 +10,8 @@ enum answer_type { STARTED, OUTPUT, BUILT, FAILED };
 struct answer {
 	enum answer_type type;
 	uint32_t job;
-	char *text;   /* output, reason, folder */
-	char *hash;   /* of built */
+	char *text;    /* output, reason, folder */
+	char *hash;    /* of built */
 	char *content; /* the artifact's bytes */
 	size_t content_size;
 	uint64_t build_ns;

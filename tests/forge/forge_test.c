@@ -320,7 +320,8 @@ static void test_memory(void **state) {
 		"#include \"part.h\"\n"
 		"#define A x, x, x, x, x, x, x, x, x, x\n#define B A, A, A, A, A, A, A, A, A, A\n"
 		"#define C B, B, B, B, B, B, B, B, B, B\n#define D C, C, C, C, C, C, C, C, C, C\n"
-		"#define E D, D, D, D, D, D, D, D, D, D\n#define x 1\nint many[] = {E, E, E, E, E};\n"
+		"#define E D, D, D, D, D, D, D, D, D, D\n#define x 1\nint many[] = {E, E, E, E, "
+		"E};\n"
 		"int part(int a) { return many[a]; }\n");
 	const struct answer *answer = city_build_wait(&city, 1, folder);
 	assert_int_equal(answer->type, FAILED);
@@ -335,7 +336,8 @@ static void test_no_compiler(void **state) {
 	const struct answer *answer = city_build_wait(&city, 1, make_tile("none"));
 	assert_int_equal(answer->type, FAILED);
 	assert_string_equal(answer->text,
-		"cannot run the compiler /nonexistent/cc: No such file or directory; install gcc, or "
+		"cannot run the compiler /nonexistent/cc: No such file or directory; install gcc, "
+		"or "
 		"name a compiler in SOURCE_CITY_CC");
 	city_stop(&city);
 }
@@ -420,8 +422,8 @@ static void test_sandbox(void **state) {
 static void test_no_sandbox(void **state) {
 	struct city city;
 	char *home = city_make_home();
-	const char *environment[] = {
-		make_compiler(home), "SOURCE_CITY_SANDBOX=off", "SOURCE_CITY_BUILD_SECONDS=1", NULL};
+	const char *environment[] = {make_compiler(home), "SOURCE_CITY_SANDBOX=off",
+		"SOURCE_CITY_BUILD_SECONDS=1", NULL};
 	city_start(&city, home, environment);
 	assert_false(sandboxed(&city));
 	char *folder = make_tile("open");

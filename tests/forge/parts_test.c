@@ -85,7 +85,10 @@ static void test_clean(void **state) {
 		{"\xc3\xa4\xe2\x82\xac\xf0\x9f\x8f\x99", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8f\x99"},
 		{"a\r\nb", "a\nb"},
 		{"\033[31m", "\xef\xbf\xbd[31m"},
-		{"\xc2\x9b" "1m", "\xef\xbf\xbd" "1m"},
+		{"\xc2\x9b"
+		 "1m",
+			"\xef\xbf\xbd"
+			"1m"},
 		{"\xff", "\xef\xbf\xbd"},
 		{"\xc3", "\xef\xbf\xbd"},
 		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
@@ -102,8 +105,7 @@ static void test_cut(void **state) {
 	static const char text[] = "aä€🏙x"; /* 1, 2, 3, 4 and 1 bytes */
 	static const size_t expected[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
 	for (size_t limit = 1; limit < sizeof(expected) / sizeof(expected[0]); limit++)
-		assert_int_equal(
-			diagnostic_cut(text, sizeof(text) - 1, limit), expected[limit]);
+		assert_int_equal(diagnostic_cut(text, sizeof(text) - 1, limit), expected[limit]);
 }
 
 static void put(const char *folder, const char *name, const char *content) {

@@ -49,8 +49,7 @@ char *make_folder(void) {
 	return path;
 }
 
-static int remove_entry(
-	const char *path, const struct stat *info, int type, struct FTW *walk) {
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk) {
 	remove(path);
 	return 0;
 }

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+# bash completion for cityctl
+
+_cityctl() {
+	local cur prev words cword command='' i
+	if declare -F _get_comp_words_by_ref >/dev/null; then
+		_get_comp_words_by_ref -n : cur prev words cword
+	else
+		cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+		words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+	fi
+	local socket=() places=0
+	for ((i = 1; i < cword; i++)); do
+		case ${words[i]} in
+		--socket)
+			socket=(--socket "${words[++i]}")
+			;;
+		--source | --artifact | --strategy | --at | --name | --last) ((i++)) ;;
+		-*) ;;
+		*)
+			if [[ -z $command ]]; then
+				command=${words[i]}
+			else
+				((places++))
+			fi
+			;;
+		esac
+	done
+
+	case $prev in
+	--source)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--artifact)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--strategy)
+		mapfile -t COMPREPLY < <(
+			compgen -W 'auto instant crossfade freeze-and-fade reset melt' -- "$cur")
+		return
+		;;
+	--at)
+		mapfile -t COMPREPLY < <(compgen -W '! @beat @bar @loop' -- "$cur")
+		return
+		;;
+	--socket)
+		mapfile -t COMPREPLY < <(cd "${XDG_RUNTIME_DIR:-/nonexistent}" 2>/dev/null &&
+			compgen -f -X '*.lock' -- "${cur:-wayland-}")
+		return
+		;;
+	--name | --last) return ;;
+	esac
+
+	local options='--json --socket --help'
+	case $command in
+	'') options+=' --version' ;;
+	tiles) options+=' --names' ;;
+	open) options+=' --name' ;;
+	swap) options+=' --source --artifact --strategy --at --settled' ;;
+	watch) options+=' --source' ;;
+	vat) options+=' --all' ;;
+	history) options+=' --last' ;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+
+	case $command in
+	'')
+		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback vat history
+			events run state quit version' -- "$cur")
+		;;
+	close | swap | watch | rollback | vat | history)
+		((places == 0)) || return
+		mapfile -t COMPREPLY < <(
+			compgen -W "$(cityctl "${socket[@]}" tiles --names 2>/dev/null)" -- "$cur")
+		;;
+	open)
+		if [[ $cur == */* || $cur == .* || $cur == ~* ]]; then
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W 'terminal clock' -- "$cur")
+		fi
+		;;
+	run)
+		((places == 0)) || return
+		mapfile -t COMPREPLY < <(compgen -W 'exec close focus fullscreen maximize minimize zoom
+			pan camera move resize reload quit' -- "$cur")
+		;;
+	esac
+}
+complete -F _cityctl cityctl

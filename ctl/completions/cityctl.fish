@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# fish completion for cityctl
+
+function __cityctl_tiles
+    cityctl tiles --names 2>/dev/null
+end
+
+set -l commands tiles open close swap watch rollback vat history events run state quit version
+set -l with_tile close swap watch rollback vat history
+
+complete -c cityctl -f
+complete -c cityctl -l json -d 'Print JSON, one object a line'
+complete -c cityctl -l socket -x -d 'Socket of the city'
+complete -c cityctl -l help -s h -d 'Show help'
+complete -c cityctl -l version -n "not __fish_seen_subcommand_from $commands" -d 'Show the version'
+
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a tiles -d 'List the tiles'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a open -d 'Open a tile'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a close -d 'End a tile and drop its state'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a swap -d 'Hand over to a new version'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Build and hand over at each save'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a rollback -d 'Back to the version before'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a vat -d 'Print the state of a tile'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a history -d 'Past handovers'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'Everything that happens'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a run -d 'A command of the desktop'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a state -d 'Camera, outputs, views and costs'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a quit -d 'End the city'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'The version of cityctl'
+
+complete -c cityctl -n "__fish_seen_subcommand_from $with_tile" -a '(__cityctl_tiles)'
+complete -c cityctl -n '__fish_seen_subcommand_from tiles' -l names -d 'Only the names'
+complete -c cityctl -n '__fish_seen_subcommand_from open' -l name -x -d 'Name of the new tile'
+complete -c cityctl -n '__fish_seen_subcommand_from open' -a '(__fish_complete_directories) terminal clock'
+complete -c cityctl -n '__fish_seen_subcommand_from swap watch' -l source -x -a '(__fish_complete_directories)' -d 'Folder of sources'
+complete -c cityctl -n '__fish_seen_subcommand_from swap' -l artifact -r -F -d 'A built tile'
+complete -c cityctl -n '__fish_seen_subcommand_from swap' -l strategy -x -a 'auto instant crossfade freeze-and-fade reset melt' -d 'How it looks'
+complete -c cityctl -n '__fish_seen_subcommand_from swap' -l at -x -a '! @beat @bar @loop' -d 'When'
+complete -c cityctl -n '__fish_seen_subcommand_from swap' -l settled -d 'Wait for the end of probation too'
+complete -c cityctl -n '__fish_seen_subcommand_from vat' -l all -d 'Every element'
+complete -c cityctl -n '__fish_seen_subcommand_from history' -l last -x -d 'Only the last'
+complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec close focus fullscreen maximize minimize zoom pan camera move resize reload quit'

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* events: all that happens, as it happens */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl.h"
+
+static void stamp(char *text, size_t size, bool full) {
+	struct timespec now;
+	struct tm tm;
+	char seconds[40];
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (full) {
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
+		snprintf(text, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+	} else {
+		localtime_r(&now.tv_sec, &tm);
+		strftime(seconds, sizeof(seconds), "%H:%M:%S", &tm);
+		snprintf(text, size, "%s.%03ld", seconds, now.tv_nsec / 1000000);
+	}
+}
+
+static void print_line(const struct ctl *ctl, const char *subject, enum color color,
+	const char *what, const char *text) {
+	char time[64];
+	stamp(time, sizeof(time), false);
+	char *clean_subject = clean_line(subject), *clean = clean_line(text);
+	printf("%s%s%s  %s%s%s  %s%s%s%s%s\n", color_on(ctl, DIM), time, color_off(ctl),
+		color_on(ctl, BOLD), clean_subject, color_off(ctl), color_on(ctl, color), what,
+		color_off(ctl), clean[0] != '\0' ? ": " : "", clean);
+	free(clean);
+	free(clean_subject);
+}
+
+static void handle_message(
+	struct ctl *ctl, uint32_t severity, const char *subject, const char *text) {
+	if (ctl->json) {
+		char time[64];
+		struct json json;
+		stamp(time, sizeof(time), true);
+		json_begin(&json, "message");
+		json_text(&json, "time", time);
+		json_text(&json, "severity", severity_name(severity));
+		json_text(&json, "subject", subject);
+		json_text(&json, "text", text);
+		json_print(&json);
+		return;
+	}
+	static const enum color colors[] = {RED, YELLOW, PLAIN, DIM};
+	print_line(ctl, subject, severity < 4 ? colors[severity] : PLAIN, severity_name(severity),
+		text);
+}
+
+static void print_tile(struct ctl *ctl, const char *event, const struct tile *tile) {
+	char time[64];
+	struct json json;
+	stamp(time, sizeof(time), true);
+	json_begin(&json, event);
+	json_text(&json, "time", time);
+	json_tile(&json, tile);
+	json_print(&json);
+}
+
+static void handle_change(struct ctl *ctl, struct tile *tile) {
+	if (ctl->json) {
+		print_tile(ctl, (tile->changed & TILE_NEW) != 0 ? "tile" : "changed", tile);
+		return;
+	}
+	char text[200];
+	if ((tile->changed & TILE_NEW) != 0) {
+		print_line(ctl, tile->name, PLAIN, "opened", tile->kind);
+		return;
+	}
+	if ((tile->changed & TILE_STATE) != 0)
+		print_line(ctl, tile->name, tile->state == TILE_DEAD ? RED : GREEN, "state",
+			tile_state_name(tile->state));
+	if ((tile->changed & TILE_VERSION) != 0) {
+		snprintf(text, sizeof(text), "%.8s, epoch %ju, pid %u", tile->artifact,
+			(uintmax_t)tile->epoch, tile->pid);
+		print_line(ctl, tile->name, PLAIN, "version", text);
+	}
+	if ((tile->changed & TILE_NOTICE) != 0)
+		print_line(ctl, tile->name, YELLOW, "notice",
+			tile->notice[0] != '\0' ? tile->notice : "cleared");
+	if ((tile->changed & TILE_TITLE) != 0)
+		print_line(ctl, tile->name, PLAIN, "title", tile->title);
+	if ((tile->changed & TILE_PLACE) != 0) {
+		snprintf(text, sizeof(text), "%.0f,%.0f %dx%d", tile->cx, tile->cy, tile->width,
+			tile->height);
+		print_line(ctl, tile->name, PLAIN, "place", text);
+	}
+}
+
+static void handle_close(struct ctl *ctl, struct tile *tile) {
+	if (ctl->json)
+		print_tile(ctl, "closed", tile);
+	else
+		print_line(ctl, tile->name, PLAIN, "closed", "");
+}
+
+static bool never(void *data) {
+	return false;
+}
+
+int command_events(struct ctl *ctl) {
+	int status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		return status;
+	struct tile *tile;
+	if (ctl->json) {
+		wl_list_for_each(tile, &ctl->tiles, link) print_tile(ctl, "tile", tile);
+		json_event("ready");
+	}
+	ctl->on_message = handle_message;
+	ctl->on_change = handle_change;
+	ctl->on_close = handle_close;
+	ctl_wait(ctl, never, NULL, NULL, -1);
+	ctl->on_message = NULL;
+	ctl->on_change = NULL;
+	ctl->on_close = NULL;
+	return CTL_FAILED;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* swap, watch, rollback: handovers and how they go */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "source-city-control-v1-client-protocol.h"
+
+/* What is known about the handovers of one request. */
+struct handover {
+	struct request request;
+	char name[64]; /* of the tile, which may go */
+	bool settled;  /* wait for the very end */
+	bool watching;
+	bool committed;
+	char step[32]; /* reached last, "" before the first */
+	uint64_t begin_ns, commit_ns;
+	bool status_line; /* something stands in the last line of the terminal */
+};
+
+static uint64_t now_ns(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- records */
+
+static const char *get_text(yyjson_val *record, const char *key) {
+	const char *text = yyjson_get_str(yyjson_obj_get(record, key));
+	return text != NULL ? text : "";
+}
+
+/* The last line about a handover: what replaced what, and what it cost. Of one that failed only if
+ * asked: where a command was waiting for it, that says so. */
+static void print_record(const struct ctl *ctl, const char *json, bool failures) {
+	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
+	yyjson_val *record = yyjson_doc_get_root(doc);
+	const char *result = get_text(record, "result");
+	char *text = NULL;
+	size_t size = 0;
+	char duration[32];
+	FILE *line = open_memstream(&text, &size);
+	if (line == NULL)
+		abort();
+	bool live = strcmp(result, "live") == 0;
+	if (!live && !failures)
+		goto out;
+	fprintf(line, "%s: %s", get_text(record, "tile"), result);
+	if (!live && get_text(record, "step")[0] != '\0')
+		fprintf(line, " at %s: %s", get_text(record, "step"), get_text(record, "reason"));
+	const char *from = get_text(record, "from"), *to = get_text(record, "to");
+	if (live)
+		fprintf(line, ": %.8s -> %.8s, %s", from[0] != '\0' ? from : "nothing",
+			to[0] != '\0' ? to : "nothing", get_text(record, "strategy"));
+	yyjson_val *pause = yyjson_obj_get(record, "pause_us");
+	if (yyjson_is_num(pause))
+		fprintf(line, ", pause %s",
+			format_us(duration, sizeof(duration), yyjson_get_num(pause)));
+	yyjson_val *dropped = yyjson_obj_get(record, "frames_dropped");
+	if (yyjson_is_uint(dropped) && live)
+		fprintf(line, ", %ju frame%s dropped", (uintmax_t)yyjson_get_uint(dropped),
+			yyjson_get_uint(dropped) == 1 ? "" : "s");
+	yyjson_val *build = yyjson_obj_get(record, "build_us");
+	if (yyjson_is_num(build))
+		fprintf(line, ", built in %s",
+			format_us(duration, sizeof(duration), yyjson_get_num(build)));
+	yyjson_val *total = yyjson_obj_get(record, "total_us");
+	if (yyjson_is_num(total))
+		fprintf(line, ", %s in all",
+			format_us(duration, sizeof(duration), yyjson_get_num(total)));
+	fflush(line);
+	char *clean = clean_line(text);
+	printf("%s%s%s\n", color_on(ctl, live ? GREEN : RED), clean, color_off(ctl));
+	free(clean);
+out:
+	fclose(line);
+	free(text);
+	yyjson_doc_free(doc);
+}
+
+/* ---- what is shown while it goes on */
+
+static void clear_status(struct handover *handover) {
+	if (handover->status_line)
+		fputs("\r\033[K", stderr);
+	handover->status_line = false;
+}
+
+static void show_status(void *data) {
+	struct handover *handover = data;
+	if (!handover->request.ctl->live || handover->request.ctl->json ||
+		handover->step[0] == '\0')
+		return;
+	fprintf(stderr, "\r\033[K%s: %s ... %.1f s", handover->name, handover->step,
+		(double)(now_ns() - handover->begin_ns) / 1e9);
+	handover->status_line = true;
+}
+
+static void handle_progress(struct request *request, const char *step, uint64_t time_ns) {
+	struct handover *handover = request->data;
+	struct ctl *ctl = request->ctl;
+	bool first = strcmp(step, "build") == 0 ||
+		(strcmp(step, "spawn") == 0 && strcmp(handover->step, "build") != 0);
+	if (first && handover->watching) {
+		handover->begin_ns = now_ns();
+		handover->committed = false;
+	}
+	/* The ones behind commit tell that it happened, too. */
+	static const char *const live[] = {"commit", "melt", "probation", "retire"};
+	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
+		if (handover->committed || strcmp(step, live[i]) != 0)
+			continue;
+		handover->committed = true;
+		handover->commit_ns = time_ns;
+		request->enough = !handover->settled && !handover->watching;
+	}
+	snprintf(handover->step, sizeof(handover->step), "%s", step);
+	if (ctl->json) {
+		struct json json;
+		json_begin(&json, "progress");
+		json_text(&json, "tile", handover->name);
+		json_text(&json, "step", step);
+		json_uint(&json, "time_ns", time_ns);
+		json_print(&json);
+	}
+	show_status(handover);
+}
+
+static void handle_output(struct request *request, const char *text) {
+	struct handover *handover = request->data;
+	if (request->ctl->json) {
+		struct json json;
+		json_begin(&json, "output");
+		json_text(&json, "tile", handover->name);
+		json_text(&json, "text", text);
+		json_print(&json);
+		return;
+	}
+	clear_status(handover);
+	char *clean = clean_text(text);
+	fputs(clean, stderr);
+	free(clean);
+}
+
+static void handle_record(struct request *request, const char *json) {
+	struct handover *handover = request->data;
+	clear_status(handover);
+	handover->step[0] = '\0';
+	if (request->ctl->json)
+		json_pass("record", json);
+	else
+		print_record(request->ctl, json, handover->watching);
+}
+
+static void begin(struct handover *handover, struct ctl *ctl, const struct tile *tile,
+	struct source_city_request_v1 *proxy) {
+	*handover = (struct handover){
+		.begin_ns = now_ns(),
+		.settled = ctl_has(ctl, "settled"),
+	};
+	snprintf(handover->name, sizeof(handover->name), "%s", tile->name);
+	request_begin(&handover->request, ctl, proxy);
+	handover->request.progress = handle_progress;
+	handover->request.output = handle_output;
+	handover->request.record = handle_record;
+	handover->request.data = handover;
+}
+
+/* Waits for the end, says how it was, and frees what the request holds. */
+static int finish(struct handover *handover) {
+	struct request *request = &handover->request;
+	request_wait(request, show_status);
+	clear_status(handover);
+	int status = request_status(request, handover->name);
+	if (status == CTL_OK && request->ctl->json) {
+		struct json json;
+		json_begin(&json, request->result == REQUEST_SUCCEEDED ? "succeeded" : "live");
+		json_text(&json, "tile", handover->name);
+		json_print(&json);
+	} else if (status == CTL_OK && request->result == REQUEST_OPEN) {
+		char duration[32];
+		uint64_t took = handover->commit_ns > handover->begin_ns
+			? handover->commit_ns - handover->begin_ns
+			: 0;
+		printf("%s%s: live after %s%s\n", color_on(request->ctl, GREEN), handover->name,
+			format_us(duration, sizeof(duration), (double)took / 1e3),
+			color_off(request->ctl));
+	}
+	request_finish(request);
+	return status;
+}
+
+/* ---- arguments */
+
+static const char *const strategies[] = {
+	"auto", "instant", "crossfade", "freeze-and-fade", "reset", "melt", NULL};
+
+/* CTL_OK and its number, or CTL_USAGE. */
+static int parse_strategy(const struct ctl *ctl, uint32_t *strategy) {
+	const char *word = ctl_option(ctl, "strategy");
+	*strategy = SOURCE_CITY_TILE_HANDLE_V1_STRATEGY_AUTO;
+	for (uint32_t i = 0; word != NULL && strategies[i] != NULL; i++) {
+		if (strcmp(word, strategies[i]) == 0) {
+			*strategy = i;
+			return CTL_OK;
+		}
+	}
+	if (word == NULL)
+		return CTL_OK;
+	return ctl_usage(ctl,
+		"no strategy %s; there are auto, instant, crossfade, freeze-and-fade, "
+		"reset and melt",
+		word);
+}
+
+/* The absolute path of a folder given as an option, "" without it. CTL_FAILED if it is none. */
+static int find_folder(const struct ctl *ctl, char **folder) {
+	const char *word = ctl_option(ctl, "source");
+	struct stat info;
+	if (word == NULL) {
+		*folder = copy_text("");
+		return CTL_OK;
+	}
+	*folder = realpath(word, NULL);
+	if (*folder == NULL || stat(*folder, &info) != 0)
+		return ctl_fail(ctl, "build", "%s: %s", word,
+			errno == ENOENT ? "no such folder" : strerror(errno));
+	if (!S_ISDIR(info.st_mode))
+		return ctl_fail(ctl, "build",
+			"%s: not a folder; a built tile is given with --artifact", word);
+	if (strlen(*folder) > CTL_TEXT_MAX)
+		return ctl_fail(ctl, "build", "%s: this path is too long", word);
+	return CTL_OK;
+}
+
+static int open_artifact(const struct ctl *ctl, const char *path, int *fd) {
+	struct stat info;
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, &info) != 0)
+		return ctl_fail(ctl, "artifact", "%s: %s", path, strerror(errno));
+	if (S_ISDIR(info.st_mode))
+		return ctl_fail(
+			ctl, "artifact", "%s: a folder; sources are given with --source", path);
+	if (!S_ISREG(info.st_mode))
+		return ctl_fail(ctl, "artifact", "%s: not a regular file", path);
+	return CTL_OK;
+}
+
+/* ---- commands */
+
+int command_swap(struct ctl *ctl) {
+	const char *artifact = ctl_option(ctl, "artifact"), *splice = ctl_option(ctl, "at");
+	char *folder = NULL, *origin = NULL;
+	int fd = -1;
+	uint32_t strategy;
+	if (artifact != NULL && ctl_has(ctl, "source"))
+		return ctl_usage(ctl, "either --source or --artifact");
+	if (splice == NULL)
+		splice = "";
+	if (strlen(splice) > 63)
+		return ctl_usage(ctl, "no splice point is that long: %.20s...", splice);
+	int status = parse_strategy(ctl, &strategy);
+	if (status == CTL_OK)
+		status = artifact != NULL ? open_artifact(ctl, artifact, &fd)
+					  : find_folder(ctl, &folder);
+	if (status == CTL_OK)
+		status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		goto out;
+	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
+	if (tile == NULL) {
+		status = CTL_FAILED;
+		goto out;
+	}
+	struct source_city_request_v1 *proxy;
+	if (artifact != NULL) {
+		char *real = realpath(artifact, NULL);
+		if (asprintf(&origin, "swap %.3000s", real != NULL ? real : artifact) < 0)
+			abort();
+		free(real);
+		proxy = source_city_tile_handle_v1_swap_artifact(
+			tile->handle, fd, origin, strategy, splice);
+	} else {
+		proxy = source_city_tile_handle_v1_swap_source(
+			tile->handle, folder, strategy, splice);
+	}
+	struct handover handover;
+	begin(&handover, ctl, tile, proxy);
+	status = finish(&handover);
+out:
+	if (fd >= 0)
+		close(fd);
+	free(origin);
+	free(folder);
+	return status;
+}
+
+int command_rollback(struct ctl *ctl) {
+	int status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		return status;
+	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
+	if (tile == NULL)
+		return CTL_FAILED;
+	struct handover handover;
+	begin(&handover, ctl, tile, source_city_tile_handle_v1_rollback(tile->handle));
+	handover.settled = true;
+	status = finish(&handover);
+	if (status == CTL_OK && !ctl->json)
+		printf("%s: rolled back\n", ctl->words[0]);
+	return status;
+}
+
+/* What stands on the tile, a compile error above all, is what the watcher wants to know. */
+static void handle_change(struct ctl *ctl, struct tile *tile) {
+	struct handover *handover = ctl->data;
+	if (strcmp(tile->name, handover->name) != 0 || (tile->changed & TILE_NOTICE) == 0)
+		return;
+	if (ctl->json) {
+		struct json json;
+		json_begin(&json, "notice");
+		json_text(&json, "tile", tile->name);
+		json_text(&json, "text", tile->notice);
+		json_print(&json);
+		return;
+	}
+	if (tile->notice[0] == '\0')
+		return;
+	clear_status(handover);
+	handover->step[0] = '\0';
+	char *line = clean_line(tile->notice);
+	printf("%s%s: %s%s\n", color_on(ctl, RED), tile->name, line, color_off(ctl));
+	free(line);
+}
+
+static void handle_close(struct ctl *ctl, struct tile *tile) {
+	struct handover *handover = ctl->data;
+	if (strcmp(tile->name, handover->name) == 0 && handover->request.result == REQUEST_OPEN) {
+		handover->request.result = REQUEST_FAILED;
+		handover->request.step = copy_text("closed");
+		handover->request.reason = copy_text("the tile was closed");
+	}
+}
+
+int command_watch(struct ctl *ctl) {
+	char *folder = NULL;
+	int status = find_folder(ctl, &folder);
+	if (status == CTL_OK)
+		status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		goto out;
+	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
+	if (tile == NULL) {
+		status = CTL_FAILED;
+		goto out;
+	}
+	const char *shown = folder[0] != '\0' ? folder : tile->source;
+	if (!ctl->json && ctl->live)
+		fprintf(stderr, "watching %s for %s; Ctrl+C ends it\n",
+			shown[0] != '\0' ? shown : "its source", tile->name);
+	struct handover handover;
+	begin(&handover, ctl, tile, source_city_tile_handle_v1_watch(tile->handle, folder));
+	handover.watching = true;
+	ctl->data = &handover;
+	ctl->on_change = handle_change;
+	ctl->on_close = handle_close;
+	status = finish(&handover);
+	ctl->on_change = NULL;
+	ctl->on_close = NULL;
+out:
+	free(folder);
+	return status;
+}

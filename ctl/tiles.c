@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* tiles, open, close */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ctl.h"
+#include "source-city-control-v1-client-protocol.h"
+
+static enum color state_color(enum tile_state state) {
+	switch (state) {
+	case TILE_LIVE:
+		return GREEN;
+	case TILE_DEAD:
+		return RED;
+	default:
+		return YELLOW;
+	}
+}
+
+static void print_tiles(struct ctl *ctl) {
+	struct table table;
+	const char *const headings[] = {
+		"TILE", "STATE", "KIND", "VERSION", "PID", "PLACE", "SIZE", "TITLE", NULL};
+	struct tile *tile;
+	table_begin(&table, headings);
+	wl_list_for_each(tile, &ctl->tiles, link) {
+		table_add(&table, BOLD, "%s", tile->name);
+		table_add(&table, state_color(tile->state), "%s", tile_state_name(tile->state));
+		table_add(&table, PLAIN, "%s", tile->kind);
+		table_add(&table, PLAIN, "%.8s", tile->artifact[0] != '\0' ? tile->artifact : "-");
+		if (tile->pid != 0)
+			table_add(&table, PLAIN, "%u", tile->pid);
+		else
+			table_add(&table, PLAIN, "-");
+		table_add(&table, PLAIN, "%.0f,%.0f", tile->cx, tile->cy);
+		table_add(&table, PLAIN, "%dx%d", tile->width, tile->height);
+		table_add(&table, PLAIN, "%s", tile->title);
+	}
+	table_print(&table, ctl);
+	wl_list_for_each(tile, &ctl->tiles, link) {
+		if (tile->notice[0] == '\0')
+			continue;
+		char *notice = clean_line(tile->notice);
+		printf("%s%s: %s%s\n", color_on(ctl, YELLOW), tile->name, notice, color_off(ctl));
+		free(notice);
+	}
+}
+
+int command_tiles(struct ctl *ctl) {
+	int status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		return status;
+	struct tile *tile;
+	if (!ctl->json && !ctl_has(ctl, "names")) {
+		if (wl_list_empty(&ctl->tiles))
+			puts("no tiles; open one with: cityctl open terminal");
+		else
+			print_tiles(ctl);
+		return CTL_OK;
+	}
+	wl_list_for_each(tile, &ctl->tiles, link) {
+		if (ctl->json) {
+			struct json json;
+			json_begin(&json, NULL);
+			json_tile(&json, tile);
+			json_print(&json);
+		} else {
+			printf("%s\n", tile->name);
+		}
+	}
+	return CTL_OK;
+}
+
+int command_open(struct ctl *ctl) {
+	const char *kind = ctl->words[0], *name = ctl_option(ctl, "name");
+	char *folder = NULL;
+	/* A path is looked at from here, whatever the compositor's working directory is. */
+	if (strchr(kind, '/') != NULL) {
+		struct stat info;
+		folder = realpath(kind, NULL);
+		if (folder == NULL || stat(folder, &info) != 0) {
+			free(folder);
+			return ctl_fail(ctl, "open", "%s: no such folder", kind);
+		}
+		if (!S_ISDIR(info.st_mode)) {
+			free(folder);
+			return ctl_fail(ctl, "open", "%s: not a folder of sources", kind);
+		}
+		kind = folder;
+	}
+	if (strlen(kind) > CTL_TEXT_MAX || (name != NULL && strlen(name) > CTL_TEXT_MAX / 8)) {
+		free(folder);
+		return ctl_usage(ctl, "that name is too long");
+	}
+	int status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		goto out;
+	ctl->newest = NULL;
+	struct request request;
+	request_begin(&request, ctl,
+		source_city_control_v1_open_tile(ctl->control, kind, name != NULL ? name : ""));
+	request_wait(&request, NULL);
+	status = request_status(&request, kind);
+	const struct tile *tile = ctl->newest;
+	if (status == CTL_OK && ctl->json) {
+		struct json json;
+		json_begin(&json, "opened");
+		if (tile != NULL)
+			json_tile(&json, tile);
+		json_print(&json);
+	} else if (status == CTL_OK) {
+		printf("%s\n", tile != NULL ? tile->name : kind);
+	}
+	request_finish(&request);
+out:
+	free(folder);
+	return status;
+}
+
+int command_close(struct ctl *ctl) {
+	int status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		return status;
+	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
+	if (tile == NULL)
+		return CTL_FAILED;
+	return request_simple(ctl, source_city_tile_handle_v1_close(tile->handle), ctl->words[0]);
+}
