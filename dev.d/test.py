@@ -9,6 +9,7 @@ Stages, in this order:
   asan    suites `unit` and `sanitize` under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan    suite `thread` under ThreadSanitizer
   fuzz    every fuzz target for a few seconds, from its corpus
+  vm      the city from power on, in a virtual machine
 A filter that is a stage's name runs that stage; any other runs the tests of stage plain whose suite
 or name holds it. A test that prints TAP counts with each of its own tests.
 """
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import time
 
-STAGES = ["format", "plain", "asan", "tsan", "fuzz"]
+STAGES = ["format", "plain", "asan", "tsan", "fuzz", "vm"]
 FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "5"))
 CLANG_FORMAT = 21
 
@@ -195,6 +196,13 @@ class Tests:
                 if file != "found":
                     shutil.copy(os.path.join(scratch, file), os.path.join(kept, f"{name}-{file}"))
             self.count.fail(f"fuzz: {name} (the input is in {kept})", result.stderr)
+
+    def vm(self):
+        done = subprocess.run([f"{self.here}/dev", "vm"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(done.stdout, end="", flush=True)
+        result = {0: "OK", 77: "SKIP"}.get(done.returncode, "FAIL")
+        self.count.meson_test("vm", {"name": "vm", "result": result, "stdout": done.stdout})
 
     # parts
 

@@ -32,13 +32,14 @@ cp "$modules/vmlinuz" "$images/vmlinuz"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The initramfs: busybox and the modules of the disk, in the order they are to be loaded.
+# The initramfs: busybox and the machine's drivers, in the order they are to be loaded. udmabuf lets
+# a program make dmabufs of plain memory.
 mkdir -p "$work/bin" "$work/modules" "$work/root" "$work/proc" "$work/sys" "$work/dev"
 cp "$root/usr/bin/busybox" "$work/bin/busybox"
 cp "$here/initramfs-init" "$work/init"
 chmod 755 "$work/init"
 : >"$work/modules.list"
-for wanted in virtio_blk ext4; do
+for wanted in virtio_blk ext4 virtio_console virtio-rng virtio_input evdev virtio-gpu udmabuf; do
 	line=$(grep "/$wanted\.ko[^ ]*:" "$modules/modules.dep") || continue
 	file=${line%%:*}
 	dependencies=$(for part in ${line#*:}; do echo "$part"; done | tac)
