@@ -104,7 +104,9 @@ static void load(union number *out, const uint8_t *from, size_t stride, size_t n
 	case VAT_U64:
 		LOAD(uint64_t, u);
 	case VAT_I8:
-		LOAD(int8_t, i);
+		for (size_t k = 0; k < n; k++)
+			out[k].i = (from[k * stride] ^ 0x80) - 0x80; /* extends the sign */
+		break;
 	case VAT_I16:
 		LOAD(int16_t, i);
 	case VAT_I32:
@@ -115,6 +117,9 @@ static void load(union number *out, const uint8_t *from, size_t stride, size_t n
 		LOAD(float, f);
 	case VAT_F64:
 		LOAD(double, f);
+	default: /* only numbers are converted */
+		memset(out, 0, n * sizeof(*out));
+		break;
 	}
 }
 
@@ -135,7 +140,7 @@ static int64_t to_signed(union number value, enum kind kind, int64_t max) {
 	if (kind == KIND_UNSIGNED)
 		return value.u > (uint64_t)max ? max : (int64_t)value.u;
 	if (kind == KIND_FLOAT) {
-		if (value.f != value.f)
+		if (__builtin_isnan(value.f))
 			return 0;
 		if (value.f >= (double)max)
 			return max;
@@ -191,6 +196,8 @@ static void store(const union number *in, enum kind kind, uint8_t *to, size_t st
 		STORE(float, narrow(to_float(in[k], kind)));
 	case VAT_F64:
 		STORE(double, to_float(in[k], kind));
+	default:
+		break;
 	}
 }
 
@@ -241,12 +248,12 @@ static void run_step(const struct vat_plan *plan, const struct vat_plan_step *st
 }
 
 void vat_plan_run(const struct vat_plan *plan, const void *from, void *to, uint64_t n) {
-	const uint8_t *p = from;
+	const uint8_t *p = from ? from : to; /* not read without from */
 	uint8_t *q = to;
 	for (uint64_t done = 0; done < n; done += BLOCK) {
 		size_t m = n - done < BLOCK ? (size_t)(n - done) : BLOCK;
 		for (size_t i = 0; i < plan->count; i++)
-			run_step(plan, &plan->steps[i], p ? p + done * plan->from_stride : NULL,
+			run_step(plan, &plan->steps[i], p + done * plan->from_stride,
 				q + done * plan->to_stride, m);
 	}
 }
@@ -254,11 +261,13 @@ void vat_plan_run(const struct vat_plan *plan, const void *from, void *to, uint6
 /* ---- Making ---- */
 
 static void add_copy(struct vat_plan *plan, uint32_t from, uint32_t to, uint32_t size) {
-	struct vat_plan_step *last = plan->count ? &plan->steps[plan->count - 1] : NULL;
-	if (last && last->op == STEP_COPY && last->from + last->size == from &&
-		last->to + last->size == to) {
-		last->size += size;
-		return;
+	if (plan->count > 0) {
+		struct vat_plan_step *last = &plan->steps[plan->count - 1];
+		if (last->op == STEP_COPY && last->from + last->size == from &&
+			last->to + last->size == to) {
+			last->size += size;
+			return;
+		}
 	}
 	plan->steps[plan->count++] =
 		(struct vat_plan_step){.op = STEP_COPY, .from = from, .to = to, .size = size};

@@ -169,7 +169,7 @@ int vat_directory_load(const struct vat_region *region, uint64_t generation,
 			"region: the directory of generation %llu lies outside of the region",
 			(unsigned long long)generation);
 
-	void *blob = malloc(root.size ? root.size : 1);
+	void *blob = calloc(1, root.size + 1);
 	if (!blob)
 		return vat_fail(err, ENOMEM, "region: out of memory");
 	if (root.size > 0)

@@ -48,8 +48,18 @@ struct vat_hooks {
 extern struct vat_hooks vat_hooks;
 
 /* error.c */
-int vat_fail(struct vat_error *err, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void vat_say(struct vat_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A failure is below 0 whatever errno says. */
+static inline int vat_code(int code) {
+	return code > 0 ? -code : -EIO;
+}
+/* Fills err and gives -code. */
+#define vat_fail(err, code, ...)                                                                   \
+	({                                                                                         \
+		int vat_code_ = vat_code(code); /* before anything touches errno */                \
+		vat_say(err, __VA_ARGS__);                                                         \
+		vat_code_;                                                                         \
+	})
 
 /* text.c */
 /* Bytes of the valid UTF-8 sequence at text, at most size; 0 if there is none. Sets *code. */

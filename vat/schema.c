@@ -219,12 +219,12 @@ int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err) {
 	}
 
 	struct vat_cell cell;
-	struct vat_stored_field *fields = calloc(decl->field_count, sizeof(*fields));
+	const uint32_t n = decl->field_count;
+	struct vat_stored_field *fields = calloc(n, sizeof(*fields));
 	if (!fields)
 		return vat_fail(err, ENOMEM, "cell '%s': out of memory", label);
 	vat_cell_from_decl(NULL, decl, &cell, fields);
-	int rc =
-		vat_fields_check(fields, cell.field_count, cell.stride, cell.key_field, label, err);
+	int rc = vat_fields_check(fields, n, cell.stride, cell.key_field, label, err);
 	free(fields);
 	return rc;
 }

@@ -279,25 +279,25 @@ void vat_txn_abort(struct vat_txn *txn) {
 
 /* The directory as it goes into the region; root gets all but its place. */
 static void *encode(const struct vat_txn *txn, struct vat_disk_root *root) {
+	const size_t n = txn->count;
 	uint64_t fields = 0;
-	for (size_t i = 0; i < txn->count; i++)
+	for (size_t i = 0; i < n; i++)
 		fields += txn->drafts[i].cell.field_count;
 	if (fields > VAT_DIRECTORY_FIELDS_MAX)
 		return NULL;
 	*root = (struct vat_disk_root){
-		.size = txn->count * sizeof(struct vat_disk_cell) +
-			fields * sizeof(struct vat_stored_field),
+		.size = n * sizeof(struct vat_disk_cell) + fields * sizeof(struct vat_stored_field),
 		.generation = txn->region->generation + 1,
-		.cells = (uint32_t)txn->count,
+		.cells = (uint32_t)n,
 		.fields = (uint32_t)fields,
 		.updates = vat_region_get(txn->region, VAT_UPDATES),
 	};
-	struct vat_disk_cell *disk = calloc(1, root->size ? root->size : 1);
+	struct vat_disk_cell *disk = calloc(1, root->size + 1);
 	if (!disk)
 		return NULL;
-	struct vat_stored_field *to = (void *)(disk + txn->count);
+	struct vat_stored_field *to = (void *)(disk + n);
 	uint32_t first = 0;
-	for (size_t i = 0; i < txn->count; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct vat_cell *cell = &txn->drafts[i].cell;
 		disk[i] = (struct vat_disk_cell){
 			.key = cell->key,
@@ -326,7 +326,7 @@ static void *encode(const struct vat_txn *txn, struct vat_disk_root *root) {
 int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err) {
 	struct vat_region *region = txn->region;
 	uint64_t generation = region->generation + 1;
-	struct vat_disk_root root;
+	struct vat_disk_root root = {0};
 	struct vat_directory directory;
 	void *blob = NULL;
 	int rc = vat_region_check_writer(region, err);
@@ -336,7 +336,7 @@ int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err) {
 	if (rc == 0 && txn->count > 0)
 		rc = vat_space_take(
 			&txn->space, region, root.size, VAT_GRAIN, true, &root.offset, err);
-	if (rc < 0)
+	if (rc != 0)
 		goto error;
 	root.checksum = vat_checksum(blob, root.size);
 	root.self = vat_checksum(&root, offsetof(struct vat_disk_root, self));

@@ -152,7 +152,7 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 	rc = vat_region_follow(region, err);
 	if (rc == 0)
 		rc = check_log(region, &log, &header, &image, err);
-	if (rc < 0)
+	if (rc != 0)
 		goto out;
 
 	uint64_t first = 0;

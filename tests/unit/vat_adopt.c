@@ -462,6 +462,8 @@ static void put_number(uint8_t *at, uint32_t type, double value) {
 		PUT(VAT_F32, float)
 		PUT(VAT_F64, double)
 		PUT(VAT_BOOL, uint8_t)
+	default:
+		break;
 	}
 #undef PUT
 }
@@ -485,6 +487,8 @@ static double get_number(const uint8_t *at, uint32_t type) {
 		GET(VAT_F32, float)
 		GET(VAT_F64, double)
 		GET(VAT_BOOL, uint8_t)
+	default:
+		break;
 	}
 #undef GET
 	return -1;

@@ -62,6 +62,7 @@ static inline uint64_t test_random(uint64_t *state) {
 }
 
 static inline uint64_t test_below(uint64_t *state, uint64_t n) {
+	assert_true(n > 0);
 	return test_random(state) % n;
 }
 

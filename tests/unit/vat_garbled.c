@@ -30,6 +30,7 @@ static uint8_t *good;
 static size_t good_size;
 
 static int setup(void **state) {
+	vat_hooks.reserve = 1 << 24; /* thousands of regions: sanitizers pay for address space */
 	struct vat_error err;
 	int fd;
 	struct vat_region *region = test_region(&fd);
@@ -241,7 +242,7 @@ static void test_random_damage(void **state) {
 	uint8_t *bytes = malloc(good_size);
 	size_t refused = 0;
 	struct vat_disk_root *root = current(good);
-	for (int i = 0; i < 4000; i++) {
+	for (int i = 0; i < 1500; i++) {
 		memcpy(bytes, good, good_size);
 		for (uint64_t n = 1 + test_below(&seed, 6); n > 0; n--) {
 			bool in_header = test_below(&seed, 3) == 0;
@@ -252,7 +253,7 @@ static void test_random_damage(void **state) {
 		seal(bytes);
 		refused += use(bytes, good_size, &err) < 0;
 	}
-	assert_true(refused > 1000);
+	assert_true(refused > 400);
 	free(bytes);
 }
 

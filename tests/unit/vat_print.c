@@ -113,6 +113,7 @@ static void test_plain(void **state) {
 	assert_fails(vat_print(region, stdout, &(struct vat_print_options){.cell = "nobody"}, &err),
 		ENOENT);
 	FILE *full = fopen("/dev/full", "we");
+	assert_non_null(full);
 	assert_fails(vat_print(region, full, NULL, &err), EIO);
 	fclose(full);
 	vat_region_unmap(region);

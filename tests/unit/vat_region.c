@@ -264,6 +264,7 @@ static void test_two_processes(void **state) {
 static size_t count_lines(const char *path) {
 	FILE *file = fopen(path, "re");
 	size_t lines = 0;
+	assert_non_null(file);
 	for (int c; (c = getc(file)) != EOF;)
 		lines += c == '\n';
 	fclose(file);
