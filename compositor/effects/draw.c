@@ -83,8 +83,7 @@ static bool upload(struct fx_gl *gl, struct fx_work *work, struct fx_picture *pi
 	}
 	size_t stride = (size_t)pixman_image_get_stride(picture->pixels);
 	const uint8_t *data = (const uint8_t *)pixman_image_get_data(picture->pixels);
-	fx_image_upload(
-		texture, &box, data + (size_t)box.y * stride + (size_t)box.x * 4, stride);
+	fx_image_upload(texture, &box, data + (size_t)box.y * stride + (size_t)box.x * 4, stride);
 	return glGetError() == GL_NO_ERROR;
 }
 
@@ -104,8 +103,8 @@ static bool import(struct fx_gl *gl, struct fx_work *work, struct fx_picture *pi
 		return true;
 	}
 	bool ok = fx_image_alloc(&picture->texture, work->width, work->height) &&
-		  fx_image_make_target(&picture->texture) &&
-		  fx_image_scale(gl, &image, &picture->texture);
+		fx_image_make_target(&picture->texture) &&
+		fx_image_scale(gl, &image, &picture->texture);
 	glFinish(); /* before its owner draws into it again */
 	fx_image_finish(gl, &image);
 	return ok;
@@ -119,8 +118,8 @@ bool fx_draw_set(struct fx_gl *gl, struct fx_work *work, struct fx_picture *pict
 		fx_soft_clear(picture);
 		ok = import(gl, work, picture, source, returned, &kept);
 		if (!ok) {
-			snprintf(reason, size, "EGL cannot import a buffer of %dx%d",
-				source->width, source->height);
+			snprintf(reason, size, "EGL cannot import a buffer of %dx%d", source->width,
+				source->height);
 		}
 	} else {
 		struct wlr_box changed;
@@ -159,8 +158,9 @@ static struct fx_image *dmabuf_slot(
 static struct fx_image *memory_slot(struct fx_work *work) {
 	work->drawn_memory ^= 1;
 	struct fx_image *image = &work->memory[work->drawn_memory];
-	if (image->texture == 0 && (!fx_image_alloc(image, work->width, work->height) ||
-					   !fx_image_make_target(image))) {
+	if (image->texture == 0 &&
+		(!fx_image_alloc(image, work->width, work->height) ||
+			!fx_image_make_target(image))) {
 		return NULL;
 	}
 	return image;
@@ -217,8 +217,9 @@ bool fx_draw_frame(struct fx_gl *gl, struct fx_work *work, struct fx_program *pr
 		glGetError();
 		return false;
 	}
-	bool in_memory = !work->guard_in_shader && target->pixels != NULL && work->from.pixels != NULL &&
-			 work->to.pixels != NULL && (work->drawn_pixels != NULL || !work->shown);
+	bool in_memory = !work->guard_in_shader && target->pixels != NULL &&
+		work->from.pixels != NULL && work->to.pixels != NULL &&
+		(work->drawn_pixels != NULL || !work->shown);
 	const struct fx_image *pictures[] = {&work->from.texture, &work->to.texture, work->drawn};
 	float step = fabsf(progress - work->progress);
 	if (work->drawn == NULL) {

@@ -27,10 +27,11 @@ struct city_effects {
 	pthread_t thread;
 	bool started;
 	enum city_effects_state state;
-	struct wlr_drm_format_set *formats; /* that can be drawn into; NULL: none, or not known yet */
-	bool memory_only;		    /* drawing into a dmabuf failed */
-	bool ended;			    /* FX_QUIT came back */
-	struct wl_list transitions;	    /* city_transition.link, the destroyed ones too */
+	struct wlr_drm_format_set
+		*formats;	    /* that can be drawn into; NULL: none, or not known yet */
+	bool memory_only;	    /* drawing into a dmabuf failed */
+	bool ended;		    /* FX_QUIT came back */
+	struct wl_list transitions; /* city_transition.link, the destroyed ones too */
 };
 
 struct city_transition {
@@ -290,8 +291,7 @@ struct city_effects *city_effects_create(const struct city_effects_options *opti
 	effects->loop = options->loop;
 	effects->options.drm_fd = -1;
 	effects->queue.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	effects->shader_path =
-		strdup(options->shader_path != NULL ? options->shader_path : "");
+	effects->shader_path = strdup(options->shader_path != NULL ? options->shader_path : "");
 	pthread_mutex_init(&effects->queue.lock, NULL);
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
@@ -299,8 +299,8 @@ struct city_effects *city_effects_create(const struct city_effects_options *opti
 	pthread_cond_init(&effects->queue.wake, &attributes);
 	pthread_condattr_destroy(&attributes);
 	if (effects->queue.event_fd >= 0) {
-		effects->event_source = wl_event_loop_add_fd(options->loop,
-			effects->queue.event_fd, WL_EVENT_READABLE, handle_event_fd, effects);
+		effects->event_source = wl_event_loop_add_fd(options->loop, effects->queue.event_fd,
+			WL_EVENT_READABLE, handle_event_fd, effects);
 	}
 	if (effects->shader_path == NULL || effects->event_source == NULL) {
 		city_log(CITY_LOG_ERROR, FX_SUBJECT, "out of memory or file descriptors");

@@ -117,8 +117,8 @@ void city_transition_destroy(struct city_transition *transition);
  * since the last call. No frame is drawn before the first call. False if it cannot be read: the
  * picture before stays.
  */
-bool city_transition_set_to(struct city_transition *transition, struct wlr_buffer *to,
-	const pixman_region32_t *damage);
+bool city_transition_set_to(
+	struct city_transition *transition, struct wlr_buffer *to, const pixman_region32_t *damage);
 
 /*
  * Asks for the frame at `progress` (clamped to 0..1): once per output frame. While one is being

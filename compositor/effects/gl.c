@@ -79,8 +79,7 @@ static bool make_context(struct fx_gl *gl, char *reason, size_t size) {
 	const EGLint attributes[] = {
 		EGL_CONTEXT_MAJOR_VERSION, 3, EGL_CONTEXT_MINOR_VERSION, 0, EGL_NONE};
 	eglBindAPI(EGL_OPENGL_ES_API);
-	gl->context = eglCreateContext(
-		gl->display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, attributes);
+	gl->context = eglCreateContext(gl->display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, attributes);
 	if (gl->context == EGL_NO_CONTEXT ||
 		!eglMakeCurrent(gl->display, EGL_NO_SURFACE, EGL_NO_SURFACE, gl->context)) {
 		snprintf(reason, size, "no GLES 3 context (EGL error 0x%x)",
@@ -202,17 +201,17 @@ static void texture_init(struct fx_image *image, GLenum target) {
 bool fx_image_alloc(struct fx_image *image, int width, int height) {
 	*image = (struct fx_image){.width = width, .height = height};
 	texture_init(image, GL_TEXTURE_2D);
-	glTexImage2D(GL_TEXTURE_2D, 0, GL_BGRA_EXT, width, height, 0, GL_BGRA_EXT,
-		GL_UNSIGNED_BYTE, NULL);
+	glTexImage2D(GL_TEXTURE_2D, 0, GL_BGRA_EXT, width, height, 0, GL_BGRA_EXT, GL_UNSIGNED_BYTE,
+		NULL);
 	return glGetError() == GL_NO_ERROR;
 }
 
-void fx_image_upload(struct fx_image *image, const struct wlr_box *box, const void *pixels,
-	size_t stride) {
+void fx_image_upload(
+	struct fx_image *image, const struct wlr_box *box, const void *pixels, size_t stride) {
 	glBindTexture(GL_TEXTURE_2D, image->texture);
 	glPixelStorei(GL_UNPACK_ROW_LENGTH, (GLint)(stride / 4));
-	glTexSubImage2D(GL_TEXTURE_2D, 0, box->x, box->y, box->width, box->height,
-		GL_BGRA_EXT, GL_UNSIGNED_BYTE, pixels);
+	glTexSubImage2D(GL_TEXTURE_2D, 0, box->x, box->y, box->width, box->height, GL_BGRA_EXT,
+		GL_UNSIGNED_BYTE, pixels);
 	glPixelStorei(GL_UNPACK_ROW_LENGTH, 0);
 }
 
@@ -220,8 +219,7 @@ void fx_image_upload(struct fx_image *image, const struct wlr_box *box, const vo
 static bool is_external_only(struct fx_gl *gl, const struct wlr_dmabuf_attributes *dmabuf) {
 	EGLint count = 0;
 	if (gl->query_modifiers == NULL || dmabuf->modifier == DRM_FORMAT_MOD_INVALID ||
-		!gl->query_modifiers(
-			gl->display, (EGLint)dmabuf->format, 0, NULL, NULL, &count) ||
+		!gl->query_modifiers(gl->display, (EGLint)dmabuf->format, 0, NULL, NULL, &count) ||
 		count <= 0) {
 		return false;
 	}
@@ -229,8 +227,8 @@ static bool is_external_only(struct fx_gl *gl, const struct wlr_dmabuf_attribute
 	EGLuint64KHR *modifiers = calloc(count, sizeof(*modifiers));
 	EGLBoolean *external = calloc(count, sizeof(*external));
 	if (modifiers != NULL && external != NULL &&
-		gl->query_modifiers(gl->display, (EGLint)dmabuf->format, count, modifiers, external,
-			&count)) {
+		gl->query_modifiers(
+			gl->display, (EGLint)dmabuf->format, count, modifiers, external, &count)) {
 		for (EGLint i = 0; i < count; i++) {
 			if (modifiers[i] == dmabuf->modifier) {
 				result = external[i];
@@ -349,8 +347,7 @@ void fx_image_finish(struct fx_gl *gl, struct fx_image *image) {
 	*image = (struct fx_image){0};
 }
 
-static GLuint compile(
-	GLenum type, const char *const *parts, int count, char *log, size_t size) {
+static GLuint compile(GLenum type, const char *const *parts, int count, char *log, size_t size) {
 	GLuint shader = glCreateShader(type);
 	glShaderSource(shader, count, parts, NULL);
 	glCompileShader(shader);

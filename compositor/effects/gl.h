@@ -19,8 +19,8 @@ struct gbm_device;
 struct fx_gl {
 	EGLDisplay display;
 	EGLContext context;
-	struct gbm_device *gbm; /* NULL: no device */
-	bool dmabuf;		/* can import */
+	struct gbm_device *gbm;	      /* NULL: no device */
+	bool dmabuf;		      /* can import */
 	GLuint scale, scale_external; /* programs; the second 0 until it is needed */
 
 	PFNEGLCREATEIMAGEKHRPROC create_image;
@@ -34,7 +34,7 @@ struct fx_gl {
 struct fx_image {
 	GLuint texture, framebuffer;
 	EGLImageKHR image; /* of a dmabuf */
-	bool external; /* only samplerExternalOES can read it */
+	bool external;	   /* only samplerExternalOES can read it */
 	int width, height;
 };
 
@@ -47,8 +47,8 @@ struct wlr_drm_format_set *fx_gl_target_formats(struct fx_gl *gl);
 /* Its pixels are ARGB8888, as in memory. */
 bool fx_image_alloc(struct fx_image *image, int width, int height);
 /* `pixels` are those of the box; stride a multiple of 4. */
-void fx_image_upload(struct fx_image *image, const struct wlr_box *box, const void *pixels,
-	size_t stride);
+void fx_image_upload(
+	struct fx_image *image, const struct wlr_box *box, const void *pixels, size_t stride);
 bool fx_image_import(
 	struct fx_gl *gl, struct fx_image *image, const struct wlr_dmabuf_attributes *dmabuf);
 /* Gives it a framebuffer. */

@@ -89,7 +89,7 @@ struct fx_job {
 
 struct fx_queue {
 	pthread_mutex_t lock;
-	pthread_cond_t wake; /* of the worker */
+	pthread_cond_t wake;   /* of the worker */
 	struct wl_list jobs;   /* fx_job.link, to the worker */
 	struct wl_list events; /* fx_job.link, to the main thread */
 	int event_fd;
@@ -117,9 +117,8 @@ void fx_source_destroy(struct fx_source *source);
 
 /* target.c, main thread. */
 struct fx_targets;
-struct fx_targets *fx_targets_create(struct wlr_renderer *renderer,
-	struct wlr_allocator *allocator, const struct wlr_drm_format_set *formats, int width,
-	int height);
+struct fx_targets *fx_targets_create(struct wlr_renderer *renderer, struct wlr_allocator *allocator,
+	const struct wlr_drm_format_set *formats, int width, int height);
 void fx_targets_destroy(struct fx_targets *targets);
 /* From now on. What was acquired before stays good. */
 void fx_targets_use_memory(struct fx_targets *targets);

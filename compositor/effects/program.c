@@ -40,7 +40,8 @@ static const char prelude[] =
 	"float noise(float x, int row) {\n"
 	"	float cell = floor(x), at = x - cell;\n"
 	"	int i = int(cell);\n"
-	"	return mix(hash(ivec2(i, row)), hash(ivec2(i + 1, row)), at * at * (3.0 - 2.0 * at));\n"
+	"	return mix(hash(ivec2(i, row)), hash(ivec2(i + 1, row)), at * at * (3.0 - 2.0 * "
+	"at));\n"
 	"}\n"
 	"float noise(vec2 pos) {\n"
 	"	vec2 cell = floor(pos), at = pos - cell;\n"
@@ -57,9 +58,8 @@ static const char prelude[] =
 	"vec4 transition(vec2 pos);\n"
 	"#line 1\n";
 
-static const char plain_end[] =
-	"\n"
-	"void main() { city_color = transition(gl_FragCoord.xy); }\n";
+static const char plain_end[] = "\n"
+				"void main() { city_color = transition(gl_FragCoord.xy); }\n";
 
 /* Holds every program to the contract: no step larger than the bound since the frame before, and
  * never farther from B than the steps that are left can make good. */
@@ -73,11 +73,10 @@ static const char guarded_end[] =
 	"	city_color = clamp(color, goal - city_left, goal + city_left);\n"
 	"}\n";
 
-static const char crossfade[] =
-	"vec4 transition(vec2 pos) {\n"
-	"	return mix(from_pixel(ivec2(pos)), to_pixel(ivec2(pos)),\n"
-	"		smoothstep(0.0, 1.0, u_progress));\n"
-	"}\n";
+static const char crossfade[] = "vec4 transition(vec2 pos) {\n"
+				"	return mix(from_pixel(ivec2(pos)), to_pixel(ivec2(pos)),\n"
+				"		smoothstep(0.0, 1.0, u_progress));\n"
+				"}\n";
 
 void fx_programs_init(struct fx_programs *programs, const char *path) {
 	wl_list_init(&programs->list);
@@ -133,8 +132,8 @@ static void log_compile_error(const char *path, char *text, const char *instead)
 	city_log(CITY_LOG_ERROR, FX_SUBJECT, "%s does not compile; %s", path, instead);
 }
 
-static bool variant_compile(struct fx_variant *variant, const char *source, const char *end,
-	char *log, size_t size) {
+static bool variant_compile(
+	struct fx_variant *variant, const char *source, const char *end, char *log, size_t size) {
 	const char *const parts[] = {prelude, source, end};
 	GLuint id = fx_gl_link(parts, 3, log, size);
 	if (id == 0) {
@@ -156,8 +155,8 @@ static bool variant_compile(struct fx_variant *variant, const char *source, cons
 	return true;
 }
 
-static bool program_compile(struct fx_program *program, const char *source, char *log,
-	size_t size) {
+static bool program_compile(
+	struct fx_program *program, const char *source, char *log, size_t size) {
 	struct fx_variant variants[2] = {0};
 	if (!variant_compile(&variants[0], source, plain_end, log, size) ||
 		!variant_compile(&variants[1], source, guarded_end, log, size)) {
@@ -197,8 +196,7 @@ static int open_file(const char *folders, const char *name, char **path) {
 	}
 	for (const char *folder = folders; folder != NULL && *folder != '\0';) {
 		size_t length = strcspn(folder, ":");
-		if (length > 0 &&
-			asprintf(path, "%.*s/%s.frag", (int)length, folder, name) >= 0) {
+		if (length > 0 && asprintf(path, "%.*s/%s.frag", (int)length, folder, name) >= 0) {
 			int fd = open(*path, O_RDONLY | O_CLOEXEC);
 			if (fd >= 0) {
 				return fd;
@@ -238,8 +236,7 @@ static bool is_same_file(
 	const struct fx_program *program, const char *path, const struct stat *st) {
 	return program->path != NULL && strcmp(program->path, path) == 0 &&
 		program->device == st->st_dev && program->inode == st->st_ino &&
-		program->length == st->st_size &&
-		program->modified.tv_sec == st->st_mtim.tv_sec &&
+		program->length == st->st_size && program->modified.tv_sec == st->st_mtim.tv_sec &&
 		program->modified.tv_nsec == st->st_mtim.tv_nsec;
 }
 
@@ -278,8 +275,8 @@ static void program_refresh(struct fx_programs *programs, struct fx_program *pro
 	char log[4096];
 	if (program_compile(program, source, log, sizeof(log))) {
 		if (program->good != NULL) {
-			city_log(CITY_LOG_INFO, FX_SUBJECT, "%s was changed and is used from now on",
-				program->path);
+			city_log(CITY_LOG_INFO, FX_SUBJECT,
+				"%s was changed and is used from now on", program->path);
 		}
 		free(program->good);
 		program->good = source;
@@ -319,7 +316,8 @@ struct fx_program *fx_programs_find(struct fx_programs *programs, const char *na
 	if (program == NULL) {
 		return NULL;
 	}
-	if (!program_is_compiled(program) && !program_compile(program, crossfade, log, sizeof(log))) {
+	if (!program_is_compiled(program) &&
+		!program_compile(program, crossfade, log, sizeof(log))) {
 		log_compile_error(BUILT_IN, log, "no transitions");
 		return NULL;
 	}

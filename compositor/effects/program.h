@@ -19,10 +19,10 @@ struct fx_program {
 		GLuint id; /* 0: not compiled in this context */
 		GLint progress, size, seed, random, step, left; /* uniforms */
 	} variants[2];
-	bool warm;	 /* the driver has made its code */
-	char *good;	 /* the last source that compiled */
-	char *path;	 /* the file that was last looked at, good or not; NULL: built in */
-	dev_t device;	 /* and which state of it */
+	bool warm;    /* the driver has made its code */
+	char *good;   /* the last source that compiled */
+	char *path;   /* the file that was last looked at, good or not; NULL: built in */
+	dev_t device; /* and which state of it */
 	ino_t inode;
 	off_t length;
 	struct timespec modified;

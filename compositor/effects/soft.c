@@ -27,8 +27,7 @@ static void image_clear(pixman_image_t **image) {
 }
 
 static pixman_image_t *scaled(pixman_image_t *raw, int width, int height) {
-	pixman_image_t *image =
-		pixman_image_create_bits(PIXMAN_a8r8g8b8, width, height, NULL, 0);
+	pixman_image_t *image = pixman_image_create_bits(PIXMAN_a8r8g8b8, width, height, NULL, 0);
 	if (image == NULL) {
 		return NULL;
 	}
@@ -39,8 +38,7 @@ static pixman_image_t *scaled(pixman_image_t *raw, int width, int height) {
 	pixman_image_set_transform(raw, &transform);
 	pixman_image_set_filter(raw, PIXMAN_FILTER_BILINEAR, NULL, 0);
 	pixman_image_set_repeat(raw, PIXMAN_REPEAT_PAD);
-	pixman_image_composite32(
-		PIXMAN_OP_SRC, raw, NULL, image, 0, 0, 0, 0, 0, 0, width, height);
+	pixman_image_composite32(PIXMAN_OP_SRC, raw, NULL, image, 0, 0, 0, 0, 0, 0, width, height);
 	return image;
 }
 
@@ -64,10 +62,9 @@ bool fx_soft_set(struct fx_work *work, struct fx_picture *picture, struct fx_sou
 	uint8_t *data = fx_source_read(source, staging, &stride);
 	const struct wlr_box *box = &source->box;
 	pixman_image_t *part = data == NULL
-				       ? NULL
-				       : pixman_image_create_bits(pixman_format(source->format),
-						 box->width, box->height, (uint32_t *)data,
-						 (int)stride);
+		? NULL
+		: pixman_image_create_bits(pixman_format(source->format), box->width, box->height,
+			  (uint32_t *)data, (int)stride);
 	bool ok = part != NULL && picture->raw != NULL;
 	if (ok) {
 		pixman_image_composite32(PIXMAN_OP_SRC, part, NULL, picture->raw, 0, 0, 0, 0,
@@ -95,10 +92,9 @@ bool fx_soft_set(struct fx_work *work, struct fx_picture *picture, struct fx_sou
 bool fx_soft_frame(struct fx_work *work, const struct fx_target *target, float progress,
 	char *reason, size_t size) {
 	pixman_image_t *image = target->pixels == NULL
-					? NULL
-					: pixman_image_create_bits_no_clear(PIXMAN_a8r8g8b8,
-						  work->width, work->height,
-						  (uint32_t *)target->pixels, (int)target->stride);
+		? NULL
+		: pixman_image_create_bits_no_clear(PIXMAN_a8r8g8b8, work->width, work->height,
+			  (uint32_t *)target->pixels, (int)target->stride);
 	if (image == NULL) {
 		snprintf(reason, size, "nothing to draw into without EGL");
 		return false;
@@ -117,10 +113,10 @@ bool fx_soft_frame(struct fx_work *work, const struct fx_target *target, float p
 		pixman_image_composite32(PIXMAN_OP_SRC, share == 0 ? from : to, NULL, image, 0, 0,
 			0, 0, 0, 0, width, height);
 	} else if (ok) {
-		pixman_image_composite32(PIXMAN_OP_SRC, from, from_share, image, 0, 0, 0, 0, 0, 0,
-			width, height);
-		pixman_image_composite32(PIXMAN_OP_ADD, to, to_share, image, 0, 0, 0, 0, 0, 0,
-			width, height);
+		pixman_image_composite32(
+			PIXMAN_OP_SRC, from, from_share, image, 0, 0, 0, 0, 0, 0, width, height);
+		pixman_image_composite32(
+			PIXMAN_OP_ADD, to, to_share, image, 0, 0, 0, 0, 0, 0, width, height);
 	} else {
 		snprintf(reason, size, "out of memory");
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <assert.h>
 #include <drm_fourcc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wlr/render/pixman.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/render/wlr_texture.h>
 #include <wlr/types/wlr_buffer.h>
@@ -77,12 +77,13 @@ static bool from_texture(struct fx_source *source, struct wlr_texture *texture) 
 	if (!alloc_pixels(source, DRM_FORMAT_ARGB8888)) {
 		return false;
 	}
-	return wlr_texture_read_pixels(texture, &(struct wlr_texture_read_pixels_options){
-							.data = source->pixels,
-							.format = DRM_FORMAT_ARGB8888,
-							.stride = source->stride,
-							.src_box = source->box,
-						});
+	return wlr_texture_read_pixels(texture,
+		&(struct wlr_texture_read_pixels_options){
+			.data = source->pixels,
+			.format = DRM_FORMAT_ARGB8888,
+			.stride = source->stride,
+			.src_box = source->box,
+		});
 }
 
 struct fx_source *fx_source_create(struct wlr_renderer *renderer, struct wlr_buffer *buffer,
@@ -96,21 +97,20 @@ struct fx_source *fx_source_create(struct wlr_renderer *renderer, struct wlr_buf
 	source->height = buffer->height;
 	source->box = *box;
 
-	/* A renderer that uploads lets go of the client's buffer at once, and the client may be
-	 * drawing into it by now: only while somebody holds it are its contents what was
-	 * committed. The texture always is. */
+	/* A renderer that uploads lets go of a client's memory at once, and may put later pictures
+	 * into the same texture: what `source` names is then not what was committed, and the client
+	 * may be drawing into it. Only pixman, and dmabufs, keep it as it was. */
 	struct wlr_client_buffer *client = wlr_client_buffer_get(buffer);
 	struct wlr_buffer *raw = client != NULL ? client->source : buffer;
-	if (raw != NULL && client != NULL && raw->n_locks == 0) {
+	if (client != NULL && raw != NULL && raw->n_locks == 0) {
 		raw = NULL;
 	}
-	if (raw != NULL) {
-		if (dmabuf && from_dmabuf(source, raw)) {
-			return source;
-		}
-		if (from_shm(source, raw) || from_memory(source, raw)) {
-			return source;
-		}
+	bool uploaded = client != NULL && (renderer == NULL || !wlr_renderer_is_pixman(renderer));
+	if (raw != NULL && dmabuf && from_dmabuf(source, raw)) {
+		return source;
+	}
+	if (raw != NULL && !uploaded && (from_shm(source, raw) || from_memory(source, raw))) {
+		return source;
 	}
 	free(source->pixels);
 	source->pixels = NULL;

@@ -64,8 +64,8 @@ static struct memory_buffer *memory_buffer_create(int width, int height) {
 	buffer->stride = (size_t)width * 4;
 	buffer->size = buffer->stride * height;
 	/* mmap, so that the pages go back to the system with the buffer. */
-	buffer->data = mmap(NULL, buffer->size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	buffer->data = mmap(
+		NULL, buffer->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (buffer->data == MAP_FAILED) {
 		free(buffer);
 		return NULL;
@@ -100,9 +100,8 @@ static struct wlr_swapchain *create_swapchain(struct wlr_renderer *renderer,
 	return swapchain;
 }
 
-struct fx_targets *fx_targets_create(struct wlr_renderer *renderer,
-	struct wlr_allocator *allocator, const struct wlr_drm_format_set *formats, int width,
-	int height) {
+struct fx_targets *fx_targets_create(struct wlr_renderer *renderer, struct wlr_allocator *allocator,
+	const struct wlr_drm_format_set *formats, int width, int height) {
 	struct fx_targets *targets = calloc(1, sizeof(*targets));
 	if (targets == NULL) {
 		return NULL;

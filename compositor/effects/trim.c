@@ -9,8 +9,8 @@
 /* What is large, and used for nothing but drawing. */
 static bool is_driver(const char *path) {
 	const char *name = strrchr(path, '/');
-	return name != NULL && (strncmp(name, "/libLLVM", 8) == 0 ||
-				       strncmp(name, "/libgallium", 11) == 0);
+	return name != NULL &&
+		(strncmp(name, "/libLLVM", 8) == 0 || strncmp(name, "/libgallium", 11) == 0);
 }
 
 /*

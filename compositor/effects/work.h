@@ -29,13 +29,13 @@ struct fx_work {
 	struct {
 		struct wlr_buffer *key; /* compared only */
 		struct fx_image image;
-	} slots[FX_TARGETS];		/* dmabufs drawn into */
-	struct fx_image memory[2];	/* drawn into and read back, in turns */
+	} slots[FX_TARGETS];	   /* dmabufs drawn into */
+	struct fx_image memory[2]; /* drawn into and read back, in turns */
 	int drawn_memory;
-	const struct fx_image *drawn;	/* the frame before in the context; NULL: none */
-	const uint8_t *drawn_pixels;	/* the frame before in memory; NULL: none */
-	bool shown;			/* a frame was drawn */
-	float progress;			/* of the frame before; 0 at first */
+	const struct fx_image *drawn; /* the frame before in the context; NULL: none */
+	const uint8_t *drawn_pixels;  /* the frame before in memory; NULL: none */
+	bool shown;		      /* a frame was drawn */
+	float progress;		      /* of the frame before; 0 at first */
 };
 
 /* Memory for pixels on their way. */
@@ -58,8 +58,7 @@ bool fx_draw_set(struct fx_gl *gl, struct fx_work *work, struct fx_picture *pict
 	struct fx_source *source, struct fx_staging *staging, struct wl_list *returned,
 	char *reason, size_t size);
 bool fx_draw_frame(struct fx_gl *gl, struct fx_work *work, struct fx_program *program,
-	const struct fx_target *target, float progress, bool *no_dmabuf, char *reason,
-	size_t size);
+	const struct fx_target *target, float progress, bool *no_dmabuf, char *reason, size_t size);
 void fx_draw_finish(struct fx_gl *gl, struct fx_work *work, struct wl_list *returned);
 /* Draws small pictures with the program, so that the driver has made its code before the first
  * frame. */

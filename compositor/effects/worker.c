@@ -83,9 +83,9 @@ static struct fx_job *next_job(struct worker *worker) {
 
 static void send_event(struct worker *worker, struct fx_job *job) {
 	struct fx_queue *queue = worker->options->queue;
-	job->state = worker->no_egl ? CITY_EFFECTS_CROSSFADE
-		     : worker->told_formats ? CITY_EFFECTS_READY
-					    : CITY_EFFECTS_STARTING;
+	job->state = worker->no_egl    ? CITY_EFFECTS_CROSSFADE
+		: worker->told_formats ? CITY_EFFECTS_READY
+				       : CITY_EFFECTS_STARTING;
 	pthread_mutex_lock(&queue->lock);
 	wl_list_insert(queue->events.prev, &job->link);
 	pthread_mutex_unlock(&queue->lock);
@@ -100,8 +100,8 @@ static void start_gl(struct worker *worker, struct fx_job *job) {
 	worker->gl = fx_gl_create(worker->options->drm_fd, reason, sizeof(reason));
 	if (worker->gl == NULL) {
 		worker->no_egl = true;
-		city_log(CITY_LOG_WARN, FX_SUBJECT,
-			"%s: handovers are shown by a plain crossfade", reason);
+		city_log(CITY_LOG_WARN, FX_SUBJECT, "%s: handovers are shown by a plain crossfade",
+			reason);
 		return;
 	}
 	if (!worker->told_formats) {

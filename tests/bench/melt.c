@@ -107,7 +107,8 @@ int main(void) {
 
 	rig_init(&rig, SHADERS, -1, false);
 	if (!rig_prepare(&rig, "melt")) {
-		fprintf(stderr, "bench-melt: no EGL: these are the frames of the plain crossfade\n");
+		fprintf(stderr,
+			"bench-melt: no EGL: these are the frames of the plain crossfade\n");
 	}
 	struct figures melt = measure(&rig, "melt", a, b);
 	struct figures crossfade = measure(&rig, "crossfade", a, b);

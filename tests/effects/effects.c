@@ -84,7 +84,7 @@ static void assert_same(struct wlr_buffer *frame, const struct rig_picture *pict
 			if (picture->format == DRM_FORMAT_XBGR8888 ||
 				picture->format == DRM_FORMAT_ABGR8888) {
 				expected = (expected & 0xff00ff00) | (expected & 0xff) << 16 |
-					   (expected >> 16 & 0xff);
+					(expected >> 16 & 0xff);
 			}
 			uint32_t got = pixels[(size_t)y * (size_t)width + (size_t)x];
 			if (got != expected) {
@@ -108,8 +108,8 @@ static void fill_premultiplied(struct rig_picture *picture) {
 
 static void test_ends_are_exact(void **state) {
 	static const char *const names[] = {"melt", "crossfade"};
-	static const uint32_t formats[] = {DRM_FORMAT_ARGB8888, DRM_FORMAT_XRGB8888,
-		DRM_FORMAT_ABGR8888, DRM_FORMAT_XBGR8888};
+	static const uint32_t formats[] = {
+		DRM_FORMAT_ARGB8888, DRM_FORMAT_XRGB8888, DRM_FORMAT_ABGR8888, DRM_FORMAT_XBGR8888};
 	for (int guard = 0; guard < 2; guard++) {
 		struct rig rig;
 		rig_init(&rig, SHADERS, 0, guard == 1);
@@ -118,8 +118,8 @@ static void test_ends_are_exact(void **state) {
 			int width = i & 1 ? 321 : 64, height = i & 2 ? 203 : 64;
 			uint32_t format = formats[i % 4];
 			struct rig_picture *a = rig_picture_create(width, height, format, i & 4);
-			struct rig_picture *b = rig_picture_create(
-				width, height, formats[(i + 1) % 4], i & 8);
+			struct rig_picture *b =
+				rig_picture_create(width, height, formats[(i + 1) % 4], i & 8);
 			if (i & 1) {
 				fill_premultiplied(a);
 				rig_picture_checker(b, 1, 3);
@@ -160,8 +160,7 @@ static int difference(const uint32_t *a, const uint32_t *b, size_t count) {
 /* Every frame of a transition at the nominal rate is within the bound. */
 static void check_bound(
 	struct rig *rig, const char *name, struct rig_picture *a, struct rig_picture *b) {
-	const double bound =
-		255.0 * CITY_TRANSITION_SLOPE / FRAMES + CITY_TRANSITION_ROUNDING;
+	const double bound = 255.0 * CITY_TRANSITION_SLOPE / FRAMES + CITY_TRANSITION_ROUNDING;
 	size_t count = (size_t)a->base.width * (size_t)a->base.height;
 	uint32_t *before = calloc(count, 4), *now = calloc(count, 4);
 	struct city_transition *transition = rig_transition(rig, name, &a->base, 0, 0);
@@ -181,7 +180,8 @@ static void check_bound(
 		moving += change > 0;
 		memcpy(before, now, count * 4);
 	}
-	print_message("%s: at most %d of 255 between two frames, bound %.1f\n", name, largest, bound);
+	print_message(
+		"%s: at most %d of 255 between two frames, bound %.1f\n", name, largest, bound);
 	assert_true(moving > FRAMES / 2);
 	assert_same(rig->frame, b);
 	city_transition_destroy(transition);
@@ -230,14 +230,17 @@ static void test_melt_shows_only_a_and_b(void **state) {
 	need_egl(&rig);
 	const int width = 200, height = 160;
 	for (int content = 0; content < 2; content++) {
-		struct rig_picture *a = rig_picture_create(width, height, DRM_FORMAT_ARGB8888, true);
-		struct rig_picture *b = rig_picture_create(width, height, DRM_FORMAT_ARGB8888, true);
+		struct rig_picture *a =
+			rig_picture_create(width, height, DRM_FORMAT_ARGB8888, true);
+		struct rig_picture *b =
+			rig_picture_create(width, height, DRM_FORMAT_ARGB8888, true);
 		if (content == 0) {
 			/* Every column has its own colours, so a sideways sample shows. */
 			for (int y = 0; y < height; y++) {
 				for (int x = 0; x < width; x++) {
 					a->pixels[(size_t)y * a->stride / 4 + (size_t)x] =
-						0xff000000 | (uint32_t)(x * 97 % 200 + y % 9) << 16 |
+						0xff000000 |
+						(uint32_t)(x * 97 % 200 + y % 9) << 16 |
 						(uint32_t)(x * 31 % 200 + y % 5) << 8;
 					b->pixels[(size_t)y * b->stride / 4 + (size_t)x] =
 						0xff000000 | (uint32_t)(x * 61 % 256);
@@ -256,8 +259,10 @@ static void test_melt_shows_only_a_and_b(void **state) {
 			for (int x = 0; x < width * 4; x++) {
 				int low = 255, high = 0;
 				for (int y = 0; y < height; y++) {
-					int from = ((uint8_t *)a->pixels)[(size_t)y * a->stride + (size_t)x];
-					int to = ((uint8_t *)b->pixels)[(size_t)y * b->stride + (size_t)x];
+					int from = ((uint8_t *)a->pixels)[(size_t)y * a->stride +
+						(size_t)x];
+					int to = ((uint8_t *)b->pixels)[(size_t)y * b->stride +
+						(size_t)x];
 					int got = now[(size_t)y * (size_t)width * 4 + (size_t)x];
 					low = from < low ? from : low;
 					high = from > high ? from : high;
@@ -327,7 +332,8 @@ static void test_b_goes_on(void **state) {
 		assert_true(rig_wait(&rig, is_unlocked, next));
 		/* Both get the new spot, and the one of the frame before. */
 		for (int j = i - 1; j <= i; j++) {
-			next->pixels[(size_t)(j * 3) * next->stride / 4 + (size_t)j * 7] = 0x00ffffff;
+			next->pixels[(size_t)(j * 3) * next->stride / 4 + (size_t)j * 7] =
+				0x00ffffff;
 		}
 		pixman_region32_clear(&damage);
 		pixman_region32_union_rect(&damage, &damage, i * 7, i * 3, 1, 1);
@@ -340,7 +346,8 @@ static void test_b_goes_on(void **state) {
 			assert_non_null(rig_frame(&rig, transition, i / 25.0));
 		}
 		for (int j = 0; j <= i; j++) {
-			next->pixels[(size_t)(j * 3) * next->stride / 4 + (size_t)j * 7] = 0x00ffffff;
+			next->pixels[(size_t)(j * 3) * next->stride / 4 + (size_t)j * 7] =
+				0x00ffffff;
 		}
 	}
 	assert_same(rig_frame(&rig, transition, 1.0), b[0]);
@@ -416,7 +423,8 @@ static void test_programs_are_edited_live(void **state) {
 	assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);
 
 	/* Mended: used at once. */
-	write_file("own.frag", "vec4 transition(vec2 pos) { return vec4(0.25, 0.25, 0.25, 1.0); }\n");
+	write_file(
+		"own.frag", "vec4 transition(vec2 pos) { return vec4(0.25, 0.25, 0.25, 1.0); }\n");
 	assert_uint_in_range(middle_pixel(&rig, "own"), 63, 65);
 
 	/* Broken again: the last good one stays, and the error is told once. */
@@ -512,10 +520,11 @@ static void test_many_at_once(void **state) {
 	/* Without waiting for anything to start. */
 	struct city_transition *transitions[12];
 	for (int i = 0; i < 12; i++) {
-		transitions[i] = rig_transition(&rig, i & 1 ? "melt" : "crossfade",
-			&pictures[i % 4]->base, 0, 0);
+		transitions[i] = rig_transition(
+			&rig, i & 1 ? "melt" : "crossfade", &pictures[i % 4]->base, 0, 0);
 		assert_non_null(transitions[i]);
-		assert_true(city_transition_set_to(transitions[i], &pictures[(i + 1) % 4]->base, NULL));
+		assert_true(
+			city_transition_set_to(transitions[i], &pictures[(i + 1) % 4]->base, NULL));
 		city_transition_request(transitions[i], 0.0);
 	}
 	for (int round = 1; round <= 40; round++) {

@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000.0
+/* An emulated machine takes its time to compile a shader. */
+#define PATIENCE_MS 120000.0
 
 static uint32_t scramble(uint32_t n) {
 	n = (n ^ (n >> 16)) * 0x7feb352d;
@@ -79,8 +80,8 @@ struct rig_picture *rig_picture_create(int width, int height, uint32_t format, b
 		if (picture->fd < 0 || ftruncate(picture->fd, (off_t)size) != 0) {
 			abort();
 		}
-		picture->pixels = mmap(
-			NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, picture->fd, 0);
+		picture->pixels =
+			mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, picture->fd, 0);
 	} else {
 		picture->pixels = calloc(1, size);
 	}
@@ -104,8 +105,8 @@ void rig_picture_checker(struct rig_picture *picture, int size, uint32_t seed) {
 	for (int y = 0; y < picture->base.height; y++) {
 		uint32_t *row = picture->pixels + (size_t)y * picture->stride / 4;
 		for (int x = 0; x < picture->base.width; x++) {
-			uint32_t block = scramble(scramble((uint32_t)(x / size)) +
-						  (uint32_t)(y / size) * 31 + seed);
+			uint32_t block = scramble(
+				scramble((uint32_t)(x / size)) + (uint32_t)(y / size) * 31 + seed);
 			row[x] = block & 1 ? 0xffffffff : 0xff000000;
 		}
 	}
@@ -133,7 +134,7 @@ void rig_picture_text(struct rig_picture *picture, uint32_t seed) {
 				int y = line * cell_height + 3 + i / 6;
 				if (bits >> i & 1) {
 					picture->pixels[(size_t)y * picture->stride / 4 +
-							(size_t)x] = color;
+						(size_t)x] = color;
 				}
 			}
 		}
@@ -146,26 +147,42 @@ double rig_now_ms(void) {
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-void rig_init(struct rig *rig, const char *shader_path, int idle_ms, bool guard_in_shader) {
-	*rig = (struct rig){.loop = wl_event_loop_create()};
+static void init(struct rig *rig, const struct city_effects_options *options) {
+	*rig = (struct rig){.loop = options->loop, .effects = city_effects_create(options)};
 	pixman_region32_init(&rig->damage);
-	rig->effects = city_effects_create(&(struct city_effects_options){
-		.loop = rig->loop,
-		.drm_fd = -1,
-		.shader_path = shader_path,
-		.idle_ms = idle_ms,
-		.guard_in_shader = guard_in_shader,
-	});
 	if (rig->effects == NULL) {
 		abort();
 	}
+}
+
+void rig_init(struct rig *rig, const char *shader_path, int idle_ms, bool guard_in_shader) {
+	init(rig,
+		&(struct city_effects_options){
+			.loop = wl_event_loop_create(),
+			.drm_fd = -1,
+			.shader_path = shader_path,
+			.idle_ms = idle_ms,
+			.guard_in_shader = guard_in_shader,
+		});
+	rig->own_loop = true;
+}
+
+void rig_init_on(struct rig *rig, const char *shader_path, struct wl_event_loop *loop, int drm_fd) {
+	init(rig,
+		&(struct city_effects_options){
+			.loop = loop,
+			.drm_fd = drm_fd,
+			.shader_path = shader_path,
+		});
 }
 
 void rig_finish(struct rig *rig) {
 	city_effects_destroy(rig->effects);
 	wlr_buffer_unlock(rig->frame);
 	pixman_region32_fini(&rig->damage);
-	wl_event_loop_destroy(rig->loop);
+	if (rig->own_loop) {
+		wl_event_loop_destroy(rig->loop);
+	}
 }
 
 static void handle_frame(struct city_transition *transition, struct wlr_buffer *buffer,
@@ -190,17 +207,26 @@ static const struct city_transition_impl transition_impl = {
 	.failed = handle_failed,
 };
 
+struct city_transition *rig_transition_on(struct rig *rig, const char *name,
+	struct wlr_buffer *from, int width, int height, struct wlr_renderer *renderer,
+	struct wlr_allocator *allocator) {
+	return city_transition_create(rig->effects,
+		&(struct city_transition_options){
+			.name = name,
+			.from = from,
+			.width = width,
+			.height = height,
+			.seed = 7,
+			.renderer = renderer,
+			.allocator = allocator,
+			.impl = &transition_impl,
+			.data = rig,
+		});
+}
+
 struct city_transition *rig_transition(
 	struct rig *rig, const char *name, struct wlr_buffer *from, int width, int height) {
-	return city_transition_create(rig->effects, &(struct city_transition_options){
-							    .name = name,
-							    .from = from,
-							    .width = width,
-							    .height = height,
-							    .seed = 7,
-							    .impl = &transition_impl,
-							    .data = rig,
-						    });
+	return rig_transition_on(rig, name, from, width, height, NULL, NULL);
 }
 
 bool rig_wait(struct rig *rig, bool (*done)(void *data), void *data) {
@@ -222,7 +248,7 @@ static bool is_started(void *data) {
 bool rig_prepare(struct rig *rig, const char *name) {
 	city_effects_prepare(rig->effects, name);
 	return rig_wait(rig, is_started, rig) &&
-	       city_effects_state(rig->effects) == CITY_EFFECTS_READY;
+		city_effects_state(rig->effects) == CITY_EFFECTS_READY;
 }
 
 struct answer {
@@ -235,8 +261,7 @@ static bool is_answered(void *data) {
 	return answer->rig->frames > answer->frames || answer->rig->failures > answer->failures;
 }
 
-struct wlr_buffer *rig_frame(
-	struct rig *rig, struct city_transition *transition, double progress) {
+struct wlr_buffer *rig_frame(struct rig *rig, struct city_transition *transition, double progress) {
 	struct answer answer = {rig, rig->frames, rig->failures};
 	city_transition_request(transition, progress);
 	if (!rig_wait(rig, is_answered, &answer) || rig->frames == answer.frames) {

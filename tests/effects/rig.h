@@ -27,6 +27,7 @@ void rig_picture_fill(struct rig_picture *picture, uint32_t color);
 
 struct rig {
 	struct wl_event_loop *loop;
+	bool own_loop;
 	struct city_effects *effects;
 	/* Of the last callback. */
 	struct wlr_buffer *frame; /* locked by the rig */
@@ -37,15 +38,21 @@ struct rig {
 };
 
 void rig_init(struct rig *rig, const char *shader_path, int idle_ms, bool guard_in_shader);
+/* On a loop and a DRM device of the caller's. */
+void rig_init_on(struct rig *rig, const char *shader_path, struct wl_event_loop *loop, int drm_fd);
 void rig_finish(struct rig *rig);
 /* With the rig's callbacks. */
 struct city_transition *rig_transition(
 	struct rig *rig, const char *name, struct wlr_buffer *from, int width, int height);
-/* Asks for a frame and waits for it. NULL if the transition failed or nothing came in 20 s. */
+struct city_transition *rig_transition_on(struct rig *rig, const char *name,
+	struct wlr_buffer *from, int width, int height, struct wlr_renderer *renderer,
+	struct wlr_allocator *allocator);
+/* Asks for a frame and waits for it. NULL if the transition failed or nothing came in two minutes.
+ */
 struct wlr_buffer *rig_frame(struct rig *rig, struct city_transition *transition, double progress);
 /* Copies pixels of a frame in memory, ARGB8888, without padding. */
 void rig_read(struct wlr_buffer *buffer, uint32_t *pixels);
-/* Runs the loop until done(data) or 20 s are over. */
+/* Runs the loop until done(data) or two minutes are over. */
 bool rig_wait(struct rig *rig, bool (*done)(void *data), void *data);
 /* Prepares the program and waits until it is known whether there is EGL: true if there is. */
 bool rig_prepare(struct rig *rig, const char *name);
