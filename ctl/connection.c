@@ -202,6 +202,8 @@ struct tile *ctl_tile(struct ctl *ctl, const char *name) {
 static void handle_ready(void *data, struct source_city_control_v1 *control) {
 	struct ctl *ctl = data;
 	ctl->ready = true;
+	if (ctl->on_ready != NULL)
+		ctl->on_ready(ctl);
 }
 
 static void handle_message(void *data, struct source_city_control_v1 *control, uint32_t severity,

@@ -105,6 +105,7 @@ struct ctl {
 
 	/* What a command listens to; each may be NULL. */
 	void (*on_change)(struct ctl *ctl, struct tile *tile); /* tile->changed says what */
+	void (*on_ready)(struct ctl *ctl);
 	void (*on_close)(struct ctl *ctl, struct tile *tile);
 	void (*on_message)(
 		struct ctl *ctl, uint32_t severity, const char *subject, const char *text);

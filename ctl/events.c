@@ -69,6 +69,8 @@ static void handle_change(struct ctl *ctl, struct tile *tile) {
 		return;
 	}
 	char text[200];
+	if (!ctl->ready)
+		return;
 	if ((tile->changed & TILE_NEW) != 0) {
 		print_line(ctl, tile->name, PLAIN, "opened", tile->kind);
 		return;
@@ -104,21 +106,22 @@ static bool never(void *data) {
 	return false;
 }
 
-int command_events(struct ctl *ctl) {
-	int status = ctl_connect(ctl);
-	if (status != CTL_OK)
-		return status;
-	struct tile *tile;
-	if (ctl->json) {
-		wl_list_for_each(tile, &ctl->tiles, link) print_tile(ctl, "tile", tile);
+static void handle_ready(struct ctl *ctl) {
+	if (ctl->json)
 		json_event("ready");
-	}
+}
+
+int command_events(struct ctl *ctl) {
+	/* From the first moment on: what happens while we get to know the tiles counts too. */
 	ctl->on_message = handle_message;
 	ctl->on_change = handle_change;
 	ctl->on_close = handle_close;
-	ctl_wait(ctl, never, NULL, NULL, -1);
+	ctl->on_ready = handle_ready;
+	if (ctl_connect(ctl) == CTL_OK)
+		ctl_wait(ctl, never, NULL, NULL, -1);
 	ctl->on_message = NULL;
 	ctl->on_change = NULL;
 	ctl->on_close = NULL;
+	ctl->on_ready = NULL;
 	return CTL_FAILED;
 }

@@ -369,8 +369,11 @@ out:
 	free(ctl.words);
 	if (ctl_signal() != 0) {
 		/* So that a shell sees what ended it. */
+		sigset_t none;
+		sigemptyset(&none);
 		signal(ctl_signal(), SIG_DFL);
 		raise(ctl_signal());
+		sigprocmask(SIG_SETMASK, &none, NULL);
 	}
 	return status;
 }

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/* What cityctl prints, in its very words, and how it ends. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "server.h"
+
+static void expect(struct result result, int status, const char *out, const char *err) {
+	if (result.status != status)
+		fail_msg("status %d instead of %d\n%s%s", result.status, status, result.out,
+			result.err);
+	assert_string_equal(result.out, out);
+	assert_string_equal(result.err, err);
+}
+
+static void expect_parts(struct result result, int status, const char *out, const char *err) {
+	if (result.status != status || strstr(result.out, out) == NULL ||
+		strstr(result.err, err) == NULL)
+		fail_msg("status %d, wanted %d\nstdout: %s\nwanted: %s\nstderr: %s\nwanted: %s",
+			result.status, status, result.out, out, result.err, err);
+}
+
+static void test_tiles(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "tiles"), 0,
+		"TILE        STATE      KIND      VERSION   PID   PLACE   SIZE     TITLE\n"
+		"terminal    live       terminal  aaaaaaaa  4711  40,-12  800x600  vim "
+		"\xef\xbf\xbd]0;evil\xef\xbf\xbd – notes\n"
+		"clock       probation  clock     cccccccc  4712  1000,0  120x120  時計\n"
+		"terminal-2  dead       terminal  -         -     0,0     10x10    \n"
+		"clock: clock.c:3:1: error: expected expression\n",
+		"");
+	expect(run(&server, "tiles --json"), 0,
+		"{\"name\":\"terminal\",\"uuid\":\"00000000-0000-4000-8000-000000000001\","
+		"\"kind\":\"terminal\",\"state\":\"live\",\"notice\":\"\",\"title\":"
+		"\"vim \\u001B]0;evil\\u0007 – notes\",\"artifact\":"
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"source\":"
+		"\"/src/terminal\",\"pid\":4711,\"epoch\":3,\"cx\":40,\"cy\":-12.5,\"width\":800,"
+		"\"height\":600}\n"
+		"{\"name\":\"clock\",\"uuid\":\"00000000-0000-4000-8000-000000000002\","
+		"\"kind\":\"clock\",\"state\":\"probation\",\"notice\":"
+		"\"clock.c:3:1: error: expected expression\",\"title\":\"時計\",\"artifact\":"
+		"\"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\",\"source\":"
+		"\"\",\"pid\":4712,\"epoch\":1,\"cx\":1000,\"cy\":0,\"width\":120,\"height\":120}\n"
+		"{\"name\":\"terminal-2\",\"uuid\":\"00000000-0000-4000-8000-000000000003\","
+		"\"kind\":\"terminal\",\"state\":\"dead\",\"notice\":\"\",\"title\":\"\","
+		"\"artifact\":"
+		"\"\",\"source\":\"\",\"pid\":0,\"epoch\":0,\"cx\":0,\"cy\":0,\"width\":10,"
+		"\"height\":10}\n",
+		"");
+	expect(run(&server, "tiles --names"), 0, "terminal\nclock\nterminal-2\n", "");
+	server.without_tiles = true;
+	expect(run(&server, "tiles"), 0, "no tiles; open one with: cityctl open terminal\n", "");
+	expect(run(&server, "tiles --json"), 0, "", "");
+	server_stop(&server);
+}
+
+static void test_open_close(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "open terminal"), 0, "terminal-3\n", "");
+	assert_string_equal(server.log, "open terminal []\n");
+	expect(run(&server, "open terminal --name=mine"), 0, "mine\n", "");
+	assert_string_equal(server.log, "open terminal [mine]\n");
+	expect_parts(run(&server, "open terminal --json"), 0,
+		"{\"event\":\"opened\",\"name\":\"terminal-3\",", "");
+	char *folder = make_folder();
+	expect(run(&server, "open %s/", folder), 0, "terminal-3\n", "");
+	assert_string_equal(server.log, text("open %s []\n", folder));
+	expect(run(&server, "open ./nowhere"), 1, "", "cityctl: ./nowhere: no such folder\n");
+	expect(run(&server, "open /etc/passwd"), 1, "",
+		"cityctl: /etc/passwd: not a folder of sources\n");
+	expect(run(&server, "open nothing"), 1, "", "cityctl: nothing: no tile of that kind\n");
+	expect(run(&server, "close clock"), 0, "", "");
+	assert_string_equal(server.log, "close clock\n");
+	expect(run(&server, "--json close 00000000-0000-4000-8000-000000000002"), 0,
+		"{\"event\":\"succeeded\"}\n", "");
+	assert_string_equal(server.log, "close clock\n");
+	server_stop(&server);
+}
+
+static void test_swap(void **state) {
+	struct server server;
+	server_start(&server);
+	server.script =
+		"build spawn warm splice migrate attach frame commit melt probation retire ok";
+	expect(run(&server, "swap terminal --settled"), 0,
+		"terminal: live: aaaaaaaa -> bbbbbbbb, melt, pause 312 µs, 0 frames dropped, built "
+		"in 181 ms, 1.4 s in all\n",
+		"");
+	assert_string_equal(server.log, "swap_source terminal [] 0 []\n");
+
+	/* Live is enough. */
+	server.script = "spawn warm splice migrate attach frame commit hang";
+	expect_parts(run(&server, "swap terminal"), 0, "terminal: live after ", "");
+	expect_parts(run(&server, "swap terminal --json"), 0,
+		"{\"event\":\"progress\",\"tile\":\"terminal\",\"step\":\"commit\",\"time_ns\":"
+		"1000006000000}\n{\"event\":\"live\",\"tile\":\"terminal\"}\n",
+		"");
+
+	char *folder = make_folder();
+	server.script = "say commit ok";
+	expect_parts(
+		run(&server, "swap terminal --source %s/. --strategy freeze-and-fade --at @bar",
+			folder),
+		0, "", "main.c:3:1: warning: \xef\xbf\xbd[31mred\n");
+	assert_string_equal(server.log, text("swap_source terminal [%s] 3 [@bar]\n", folder));
+	expect_parts(run(&server, "swap terminal --json"), 0,
+		"{\"event\":\"output\",\"tile\":\"terminal\",\"text\":\"main.c:3:1: warning: "
+		"\\u001B[31mred\\n\"}\n",
+		"");
+
+	const char *artifact = text("%s/a.so", folder);
+	write_file(artifact, "the artifact");
+	server.script = "commit ok";
+	expect_parts(run(&server, "swap terminal --artifact %s --settled --json", artifact), 0,
+		"{\"event\":\"record\",\"id\":7,", "");
+	assert_string_equal(
+		server.log, text("swap_artifact terminal [the artifact] swap %s 0 []\n", artifact));
+
+	/* Failures. */
+	server.script = "build say refuse";
+	expect(run(&server, "swap terminal"), 1, "",
+		"main.c:3:1: warning: \xef\xbf\xbd[31mred\n"
+		"cityctl: terminal: main.c:3:9: error: expected ';'\n");
+	server.script = "spawn fail";
+	expect(run(&server, "swap terminal"), 1, "", "cityctl: terminal: it did not want to\n");
+	expect_parts(run(&server, "swap terminal --json"), 1,
+		"\"result\":\"failed\",\"step\":\"attach\",\"reason\":\"it did not want to\"}\n"
+		"{\"event\":\"failed\",\"step\":\"attach\",\"reason\":\"terminal: it did not want "
+		"to\"}\n",
+		"cityctl: terminal: it did not want to\n");
+	/* Live, and then not any more. */
+	server.script = "spawn commit melt probation fail";
+	expect(run(&server, "swap terminal --settled"), 1, "",
+		"cityctl: terminal: it did not want to\n");
+	server.script = "spawn superseded";
+	expect(run(&server, "swap terminal"), 1, "",
+		"cityctl: terminal: a newer request took its place\n");
+	server.script = "spawn vanish";
+	expect(run(&server, "swap terminal"), 1, "",
+		text("cityctl: the city at %s went away\n", server.socket));
+
+	/* Said before a city is asked. */
+	server.log = (char *)"";
+	expect(run(&server, "swap terminal --artifact %s/none.so", folder), 1, "",
+		text("cityctl: %s/none.so: No such file or directory\n", folder));
+	expect(run(&server, "swap terminal --artifact %s", folder), 1, "",
+		text("cityctl: %s: a folder; sources are given with --source\n", folder));
+	expect(run(&server, "swap terminal --source %s", artifact), 1, "",
+		text("cityctl: %s: not a folder; a built tile is given with --artifact\n",
+			artifact));
+	expect(run(&server, "swap terminal --source %s/none", folder), 1, "",
+		text("cityctl: %s/none: no such folder\n", folder));
+	expect_parts(run(&server, "swap terminal --strategy mlet"), 2, "",
+		"cityctl: no strategy mlet; there are auto, instant, crossfade, freeze-and-fade, "
+		"reset and melt\nusage: cityctl swap TILE");
+	expect_parts(run(&server, "swap terminal --source a --artifact b"), 2, "",
+		"cityctl: either --source or --artifact\n");
+	assert_string_equal(server.log, "");
+	server_stop(&server);
+}
+
+static void test_rollback(void **state) {
+	struct server server;
+	server_start(&server);
+	server.script = "spawn commit probation retire ok";
+	expect_parts(run(&server, "rollback terminal"), 0, "terminal: rolled back\n", "");
+	assert_string_equal(server.log, "rollback terminal\n");
+	server.script = "fail";
+	expect(run(&server, "rollback terminal"), 1, "", "cityctl: terminal: it did not want to\n");
+	server_stop(&server);
+}
+
+static void compile_error(struct server *server) {
+	server_tile_state(server, "terminal", 1, "main.c:9:1: error: oops");
+	server_tile_state(server, "clock", 1, "of another tile");
+	server_tile_close(server, "terminal");
+}
+
+static void test_watch(void **state) {
+	struct server server;
+	server_start(&server);
+	server.script = "build spawn commit record build spawn bad-record";
+	server.idle = compile_error;
+	expect(run(&server, "watch terminal"), 1,
+		"terminal: live: aaaaaaaa -> bbbbbbbb, melt, pause 312 µs, 0 frames dropped, built "
+		"in 181 ms, 1.4 s in all\n"
+		"clock: failed at attach: it did not want to, 52.0 ms in all\n"
+		"terminal: main.c:9:1: error: oops\n",
+		"cityctl: terminal: the tile was closed\n");
+	assert_string_equal(server.log, "watch terminal []\n");
+	server.idle = compile_error;
+	char *folder = make_folder();
+	expect_parts(run(&server, "watch terminal --json --source %s", folder), 1,
+		"{\"event\":\"notice\",\"tile\":\"terminal\",\"text\":\"main.c:9:1: error: "
+		"oops\"}\n"
+		"{\"event\":\"failed\",\"step\":\"closed\",\"reason\":\"terminal: the tile was "
+		"closed\"}\n",
+		"");
+	assert_string_equal(server.log, text("watch terminal [%s]\n", folder));
+	server_stop(&server);
+}
+
+static void interrupt(struct server *server) {
+	kill(server->child, SIGINT);
+}
+
+static void test_interrupt(void **state) {
+	struct server server;
+	server_start(&server);
+	server.script = "build";
+	server.idle = interrupt;
+	expect(run(&server, "watch terminal"), -SIGINT, "", "");
+	server.script = "listen";
+	server.idle = interrupt;
+	expect_parts(run(&server, "events --json"), -SIGINT, "", "");
+	server_stop(&server);
+}
+
+static void happen(struct server *server) {
+	server_message(server, 0, "forge", "one\nline\033[0m");
+	server_message(server, 2, "clock", "all is well");
+	server_tile_state(server, "terminal", 2, "");
+	server_tile_state(server, "terminal", 3, "main.c:1: error");
+	server_tile_state(server, "terminal", 3, "main.c:1: error");
+	server_tile_close(server, "clock");
+	server->kill_client = 1;
+}
+
+/* Takes the times out of lines. */
+static const char *without_times(char *out) {
+	char *result = strdup(""), *line;
+	while ((line = strsep(&out, "\n")) != NULL) {
+		char *time = strstr(line, "\"time\":\"2");
+		const char *rest = line;
+		if (time != NULL) {
+			rest = time + strlen("\"time\":\"2026-05-04T03:02:01.123Z\",");
+			*time = '\0';
+		} else if (strlen(line) > 12 && line[2] == ':' && line[8] == '.') {
+			rest = line + 12;
+			line[0] = '\0';
+		} else {
+			line = (char *)"";
+		}
+		char *longer = (char *)text("%s%s%s\n", result, line, rest);
+		free(result);
+		result = strdup(longer);
+	}
+	const char *kept = text("%s", result);
+	free(result);
+	return kept;
+}
+
+static void test_events(void **state) {
+	struct server server;
+	server_start(&server);
+	server.script = "listen";
+	server.idle = happen;
+	struct result result = run(&server, "events");
+	assert_int_equal(result.status, 1);
+	assert_string_equal(without_times(result.out),
+		"  forge  error: one line\xef\xbf\xbd[0m\n"
+		"  clock  info: all is well\n"
+		"  terminal  state: handover\n"
+		"  terminal  state: probation\n"
+		"  terminal  notice: main.c:1: error\n"
+		"  clock  closed\n"
+		"\n");
+	server.idle = happen;
+	result = run(&server, "events --json");
+	const char *lines = without_times(result.out);
+	assert_non_null(strstr(lines,
+		"{\"event\":\"ready\"}\n"
+		"{\"event\":\"message\",\"severity\":\"error\",\"subject\":\"forge\",\"text\":"
+		"\"one\\nline\\u001B[0m\"}\n"
+		"{\"event\":\"message\",\"severity\":\"info\",\"subject\":\"clock\",\"text\":"
+		"\"all is well\"}\n"
+		"{\"event\":\"changed\",\"name\":\"terminal\","));
+	assert_ptr_equal(strstr(lines, "{\"event\":\"tile\",\"name\":\"terminal\","), lines);
+	assert_non_null(strstr(lines, "{\"event\":\"closed\",\"name\":\"clock\","));
+	server_stop(&server);
+}
+
+static void test_vat(void **state) {
+	struct server server;
+	server_start(&server);
+	expect_parts(run(&server, "vat terminal"), 0, "cursor", "");
+	assert_string_equal(server.log, "get_region terminal\n");
+	struct result result = run(&server, "vat terminal cursor --json");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out, "\"first\":11"));
+	assert_null(strstr(result.out, "\"grid\""));
+	assert_ptr_equal(strchr(result.out, '\n'), result.out + strlen(result.out) - 1);
+	expect(run(&server, "vat terminal crusor"), 1, "",
+		"cityctl: terminal has no cell crusor; did you mean cursor?; cityctl vat terminal "
+		"shows them all\n");
+	expect_parts(run(&server, "vat terminal-2"), 1, "", "cityctl: terminal-2: ");
+	server_stop(&server);
+}
+
+static void test_history(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "history"), 0,
+		"TIME (UTC)           TILE      RESULT  FROM      TO        STRATEGY  PAUSE   "
+		"BUILD "
+		"  TOTAL    ORIGIN\n"
+		"2026-05-04 03:02:01  terminal  live    aaaaaaaa  bbbbbbbb  melt      312 µs  181 "
+		"ms  1.4 s    source /src/terminal\n"
+		"2026-05-04 03:03:01  clock     failed  cccccccc  dddddddd  instant   -       -    "
+		" "
+		"  52.0 ms  attach: it did not want to\n",
+		"");
+	expect(run(&server, "history --json"), 0, text("%s\n%s\n", record_live, record_failed), "");
+	expect(run(&server, "history clock --json"), 0, text("%s\n", record_failed), "");
+	expect(run(&server, "history --last 1 --json"), 0, text("%s\n", record_failed), "");
+	expect_parts(run(&server, "history --last 0"), 2, "",
+		"cityctl: --last needs a number from 1 to 1000000, not 0\n");
+	expect(run(&server, "history terminal-2"), 0, "no handovers yet\n", "");
+	expect_parts(run(&server, "history clok"), 1, "", "did you mean clock?");
+	server_stop(&server);
+}
+
+static void test_desktop(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "run pan -100 0.5"), 0, "", "");
+	assert_string_equal(server.log, "run [pan -100 0.5]\n");
+	expect(run(&server, "run exec foo -e --bar --json"), 0, "{\"event\":\"succeeded\"}\n", "");
+	assert_string_equal(server.log, "run [exec foo -e --bar]\n");
+	expect(run(&server, "run -- exec foo --json"), 0, "", "");
+	assert_string_equal(server.log, "run [exec foo --json]\n");
+	expect(run(&server, "run fly away"), 1, "", "cityctl: there is no command fly\n");
+	expect(run(&server, "state --json"), 0,
+		"{\"camera\":{\"cx\":0,\"cy\":0,\"zoom\":1},\"views\":[]}\n", "");
+	expect(run(&server, "state"), 0,
+		"{\n  \"camera\": {\n    \"cx\": 0,\n    \"cy\": 0,\n    \"zoom\": 1\n  },\n  "
+		"\"views\": []\n}\n",
+		"");
+	expect(run(&server, "quit"), 0, "", "");
+	assert_string_equal(server.log, "run [quit]\n");
+	expect(run(&server, "quit --json"), 0, "{\"event\":\"succeeded\"}\n", "");
+	server_stop(&server);
+}
+
+static void test_unknown_tile(void **state) {
+	struct server server;
+	server_start(&server);
+	const char *words = "there are: terminal, clock, terminal-2\n";
+	expect(run(&server, "swap termnial"), 1, "",
+		text("cityctl: there is no tile termnial; did you mean terminal?; %s", words));
+	expect(run(&server, "vat clo"), 1, "",
+		text("cityctl: there is no tile clo; did you mean clock?; %s", words));
+	expect(run(&server, "close something-else"), 1, "",
+		text("cityctl: there is no tile something-else; %s", words));
+	expect(run(&server, "--json watch none"), 1,
+		"{\"event\":\"failed\",\"step\":\"tile\",\"reason\":\"there is no tile none; there "
+		"are: terminal, clock, terminal-2\"}\n",
+		text("cityctl: there is no tile none; %s", words));
+	server.without_tiles = true;
+	expect(run(&server, "rollback x"), 1, "",
+		"cityctl: there is no tile x, nor any other; open one with: cityctl open "
+		"terminal\n");
+	server_stop(&server);
+}
+
+static void test_no_city(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "tiles --socket nowhere"), 1, "",
+		text("cityctl: no city runs at %s/nowhere (--socket): No such file or directory; "
+		     "start one with: source-city\n",
+			server.runtime));
+	run_environment("WAYLAND_DISPLAY", "wayland-77");
+	expect(run(&server, "tiles"), 1, "",
+		text("cityctl: no city runs at %s/wayland-77 ($WAYLAND_DISPLAY): No such file or "
+		     "directory; start one with: source-city\n",
+			server.runtime));
+	run_environment("WAYLAND_DISPLAY", NULL);
+	/* By name and by path. */
+	expect(run(&server, "tiles --names --socket %s", server.socket), 0,
+		"terminal\nclock\nterminal-2\n", "");
+	expect(run(&server, "tiles --names --socket=%s/%s", server.runtime, server.socket), 0,
+		"terminal\nclock\nterminal-2\n", "");
+	run_environment("XDG_RUNTIME_DIR", NULL);
+	expect(run(&server, "tiles --socket there"), 1, "",
+		"cityctl: cannot look for the socket there: XDG_RUNTIME_DIR is not set\n");
+	run_environment("XDG_RUNTIME_DIR", server.runtime);
+	run_environment("WAYLAND_DISPLAY", server.socket);
+	server.mute = true;
+	expect(run(&server, "tiles"), 1, "",
+		text("cityctl: the city at %s does not answer\n", server.socket));
+	server.mute = false;
+	wl_global_destroy(server.global);
+	expect(run(&server, "tiles"), 1, "",
+		text("cityctl: the compositor at %s/%s is not a city, or hides its control from "
+		     "this program\n",
+			server.runtime, server.socket));
+	server_stop(&server);
+}
+
+static void test_usage(void **state) {
+	struct server server;
+	server_start(&server);
+	static const struct {
+		const char *line, *error;
+	} cases[] = {
+		{"swpa terminal", "cityctl: no command swpa; did you mean swap?\n"},
+		{"hist", "cityctl: no command hist; did you mean history?\n"},
+		{"xyzzy", "cityctl: no command xyzzy\n"},
+		{"swap", "cityctl: swap needs TILE\nusage: cityctl swap TILE [--source DIR]"},
+		{"swap a b", "cityctl: swap: what is \"b\"?\n"},
+		{"swap a --source", "cityctl: --source needs a value: DIR\n"},
+		{"swap a --source=", "cityctl: --source needs a value: DIR\n"},
+		{"swap a --settled=1", "cityctl: --settled takes no value\n"},
+		{"watch a --setled", "cityctl: no option --setled\n"},
+		{"swap a --setled", "cityctl: no option --setled; did you mean --settled?\n"},
+		{"tiles -x", "cityctl: no option -x\n"},
+		{"run", "cityctl: run needs COMMAND...\n"},
+		{"--json", "cityctl: a command is needed\n"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct result result = run(&server, "%s", cases[i].line);
+		assert_int_equal(result.status, 2);
+		assert_string_equal(result.out, "");
+		if (strstr(result.err, cases[i].error) != result.err)
+			fail_msg("cityctl %s: %s", cases[i].line, result.err);
+		assert_non_null(strstr(result.err, "usage: cityctl "));
+	}
+	expect_parts(run(&server, "--help"), 0, "swap TILE", "");
+	expect_parts(run(&server, "vat -h"), 0, "usage: cityctl vat TILE [CELL] [--all]\n", "");
+	expect(run(&server, "version"), 0, "cityctl " CITY_VERSION "\n", "");
+	expect(run(&server, "--version --json"), 0, "{\"version\":\"" CITY_VERSION "\"}\n", "");
+	server_stop(&server);
+}
+
+/* The completions and the manual know every command and every option. */
+static void test_documents(void **state) {
+	struct server server;
+	server_start(&server);
+	static const char *const files[] = {
+		"ctl/completions/cityctl.bash",
+		"ctl/completions/_cityctl",
+		"ctl/completions/cityctl.fish",
+		"docs/cityctl.1.scd",
+	};
+	struct result help = run(&server, "--help");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *content = read_whole(text("%s/%s", TEST_SOURCE_ROOT, files[i]), NULL);
+		char *lines = (char *)text("%s", help.out), *line;
+		size_t commands = 0;
+		assert_non_null(content);
+		while ((line = strsep(&lines, "\n")) != NULL) {
+			if (strncmp(line, "  ", 2) != 0 || line[2] == '-')
+				continue;
+			const char *name = text("%.*s", (int)strcspn(line + 2, " "), line + 2);
+			commands++;
+			if (strstr(content, name) == NULL)
+				fail_msg("%s does not know %s", files[i], name);
+			char *options = run(&server, "%s --help", name).out;
+			for (char *at = options; (at = strstr(at, "\n  --")) != NULL; at++) {
+				const char *option =
+					text("%.*s", (int)strcspn(at + 5, " "), at + 5);
+				if (strstr(content, option) == NULL)
+					fail_msg("%s does not know --%s", files[i], option);
+			}
+		}
+		assert_uint_in_range(commands, 13, 100);
+	}
+	server_stop(&server);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tiles),
+		cmocka_unit_test(test_open_close),
+		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_rollback),
+		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_vat),
+		cmocka_unit_test(test_history),
+		cmocka_unit_test(test_desktop),
+		cmocka_unit_test(test_unknown_tile),
+		cmocka_unit_test(test_no_city),
+		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_documents),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	unsetenv("WAYLAND_SOCKET");
+	unsetenv("NO_COLOR");
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	remove_folders();
+	return failed;
+}
