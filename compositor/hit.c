@@ -84,6 +84,9 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 		if (city_surface_tree_find(buffer, &hit.surface, &hit.zoom)) {
 			hit.kind = view != NULL ? CITY_HIT_VIEW : CITY_HIT_SURFACE;
 			hit.view = view;
+			if (view != NULL && hit.surface == city_view_surface(view)) {
+				hit.surface = city_view_input_surface(view);
+			}
 			hit.sx = nx;
 			hit.sy = ny;
 			return hit;

@@ -23,7 +23,7 @@ struct request {
 	struct wl_list link; /* city_keeper.requests */
 	uint64_t number;
 	uint32_t type;
-	city_keeper_reply_func func; /* NULL: a failure is logged, nothing else */
+	city_keeper_reply_func func;
 	void *data;
 	bool forgotten;
 };
@@ -80,10 +80,8 @@ static void answer(struct city_keeper *keeper, struct request *request,
 		if (request->type == KEEPER_SPAWN && reply->status == 0) {
 			city_keeper_kill(keeper, reply->instance, SIGKILL);
 		}
-	} else if (request->func) {
+	} else {
 		request->func(request->data, reply);
-	} else if (reply->status != 0) {
-		city_log(CITY_LOG_WARN, SUBJECT, "request refused: %s", reply->reason);
 	}
 	free(request);
 }
@@ -185,12 +183,15 @@ static uint64_t ask(struct city_keeper *keeper, const int *fds, size_t fd_count,
 		.reason = strerror(errno),
 		.fd = -1,
 	};
-	if (func) {
-		func(data, &reply);
-	} else {
-		city_log(CITY_LOG_WARN, SUBJECT, "cannot ask the keeper: %s", reply.reason);
-	}
+	func(data, &reply);
 	return 0;
+}
+
+/* Request 0: whatever comes back is dropped. */
+static void tell(struct city_keeper *keeper) {
+	if (!post(keeper, NULL, 0) && !keeper->gone) {
+		city_log(CITY_LOG_WARN, SUBJECT, "cannot tell the keeper: %s", strerror(errno));
+	}
 }
 
 static struct request *request_find(struct city_keeper *keeper, uint64_t number) {
@@ -260,22 +261,22 @@ void city_keeper_kill(struct city_keeper *keeper, uint64_t instance, int signal_
 	struct keeper_message *message = message_new(keeper, KEEPER_KILL);
 	message->instance = instance;
 	message->status = signal_number;
-	ask(keeper, NULL, 0, NULL, NULL);
+	tell(keeper);
 }
 
 void city_keeper_drop_region(struct city_keeper *keeper, const struct vat_uuid *uuid) {
 	message_new(keeper, KEEPER_REGION_DROP)->uuid = *uuid;
-	ask(keeper, NULL, 0, NULL, NULL);
+	tell(keeper);
 }
 
 void city_keeper_ready(struct city_keeper *keeper) {
 	message_new(keeper, KEEPER_READY);
-	ask(keeper, NULL, 0, NULL, NULL);
+	tell(keeper);
 }
 
 void city_keeper_quit(struct city_keeper *keeper) {
 	message_new(keeper, KEEPER_QUIT);
-	ask(keeper, NULL, 0, NULL, NULL);
+	tell(keeper);
 }
 
 /* Handles keeper->in. fds that somebody keeps are set to -1. */

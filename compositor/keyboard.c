@@ -142,8 +142,16 @@ static void handle_key(struct wl_listener *listener, void *data) {
 		return;
 	}
 	wlr_seat_set_keyboard(seat->seat, keyboard->keyboard);
+	struct city_input_event sent = {
+		.kind = CITY_INPUT_KEY,
+		.surface = seat->seat->keyboard_state.focused_surface,
+		.time_msec = event->time_msec,
+		.code = event->keycode,
+		.state = event->state,
+	};
 	wlr_seat_keyboard_notify_key(
 		seat->seat, event->time_msec, event->keycode, event->state);
+	wl_signal_emit_mutable(&seat->server->events.input, &sent);
 }
 
 static void handle_modifiers(struct wl_listener *listener, void *data) {
@@ -153,7 +161,13 @@ static void handle_modifiers(struct wl_listener *listener, void *data) {
 		city_server_end_cycle(seat->server);
 	}
 	wlr_seat_set_keyboard(seat->seat, keyboard->keyboard);
+	struct city_input_event sent = {
+		.kind = CITY_INPUT_MODIFIERS,
+		.surface = seat->seat->keyboard_state.focused_surface,
+		.modifiers = keyboard->keyboard->modifiers,
+	};
 	wlr_seat_keyboard_notify_modifiers(seat->seat, &keyboard->keyboard->modifiers);
+	wl_signal_emit_mutable(&seat->server->events.input, &sent);
 }
 
 /* Life. */

@@ -11,7 +11,10 @@
 #include <wlr/util/log.h>
 
 #include "compositor/config.h"
+#include "compositor/control.h"
+#include "compositor/keeper.h"
 #include "compositor/server.h"
+#include "compositor/tile.h"
 #include "vat/log.h"
 
 static const char usage[] =
@@ -45,6 +48,26 @@ static bool check_runtime_dir(void) {
 					       "be written to",
 			dir);
 		return false;
+	}
+	return true;
+}
+
+/* What makes a desktop a city. Without a keeper there are no tiles, only windows. */
+static bool create_city(struct city_server *server) {
+	if (server->keeper != NULL) {
+		server->tiles = city_tiles_create(server);
+		if (server->tiles == NULL) {
+			return false;
+		}
+	}
+	server->control = city_control_create(server);
+	if (server->control == NULL) {
+		return false;
+	}
+	if (server->tiles != NULL) {
+		city_tiles_start(server->tiles);
+		city_keeper_ready(server->keeper);
+		city_control_start_forge(server->control);
 	}
 	return true;
 }
@@ -118,6 +141,9 @@ int main(int argc, char *argv[]) {
 	if (!city_server_start(server)) {
 		goto end;
 	}
+	if (!create_city(server)) {
+		goto end;
+	}
 	city_log(CITY_LOG_INFO, NULL, "running on %s", server->socket_name);
 	if (command != NULL) {
 		city_server_spawn(server, command);
@@ -126,6 +152,10 @@ int main(int argc, char *argv[]) {
 	exit_code = server->exit_code;
 
 end:
+	city_control_destroy(server->control);
+	server->control = NULL;
+	city_tiles_destroy(server->tiles);
+	server->tiles = NULL;
 	city_server_destroy(server);
 	return exit_code;
 }

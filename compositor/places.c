@@ -19,6 +19,7 @@ static void place_destroy(struct city_place *place) {
 	free(place->kind);
 	free(place->source);
 	free(place->artifact);
+	free(place->installed);
 	free(place);
 }
 
@@ -67,7 +68,8 @@ static bool read_line(struct city_place *place, const struct scfg_directive *lin
 	char **string = strcmp(line->name, "kind") == 0	      ? &place->kind
 			: strcmp(line->name, "source") == 0   ? &place->source
 			: strcmp(line->name, "artifact") == 0 ? &place->artifact
-							      : NULL;
+			: strcmp(line->name, "installed") == 0 ? &place->installed
+							       : NULL;
 	if (string) {
 		free(*string);
 		*string = count == 1 ? strdup(param[0]) : NULL;
@@ -93,9 +95,12 @@ static bool read_line(struct city_place *place, const struct scfg_directive *lin
 }
 
 int city_places_read(struct city_places *places, const char *path) {
+	if (access(path, F_OK) < 0 && errno == ENOENT) {
+		return 0;
+	}
 	struct scfg_block root = {0};
 	if (scfg_load_file(&root, path) != 0) {
-		return errno == ENOENT ? 0 : -1;
+		return -1;
 	}
 	int result = 1;
 	for (size_t i = 0; i < root.directives_len && result > 0; i++) {
@@ -226,6 +231,9 @@ bool city_places_save(const struct city_places *places) {
 		}
 		if (place->artifact) {
 			put_string(file, "artifact", place->artifact);
+		}
+		if (place->installed) {
+			put_string(file, "installed", place->installed);
 		}
 		fputs("}\n", file);
 	}

@@ -29,6 +29,7 @@ struct city_place {
 	char *kind;
 	char *source;	/* NULL: the installed one */
 	char *artifact; /* hash, NULL: none known to be good */
+	char *installed; /* hash of the installed artifact when this was written; may be NULL */
 	struct vat_uuid uuid;
 	bool has_place;
 	double cx, cy;

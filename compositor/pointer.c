@@ -323,6 +323,19 @@ static void remember_press(struct city_seat *seat, const struct city_hit *hit) {
 	seat->press.off_y = hit->sy - y;
 }
 
+static void send_button(struct city_seat *seat, uint32_t button, uint32_t time,
+	enum wl_pointer_button_state state) {
+	struct city_input_event sent = {
+		.kind = CITY_INPUT_BUTTON,
+		.surface = seat->seat->pointer_state.focused_surface,
+		.time_msec = time,
+		.code = button,
+		.state = state,
+	};
+	wlr_seat_pointer_notify_button(seat->seat, time, button, state);
+	wl_signal_emit_mutable(&seat->server->events.input, &sent);
+}
+
 static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
 	struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
 	if (!city_lock_active(seat->server->lock)) {
@@ -339,11 +352,11 @@ static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
 	if (seat->seat->pointer_state.button_count == 0) {
 		remember_press(seat, &hit);
 	}
-	wlr_seat_pointer_notify_button(seat->seat, time, button, WL_POINTER_BUTTON_STATE_PRESSED);
+	send_button(seat, button, time, WL_POINTER_BUTTON_STATE_PRESSED);
 }
 
 static void release(struct city_seat *seat, uint32_t button, uint32_t time) {
-	wlr_seat_pointer_notify_button(seat->seat, time, button, WL_POINTER_BUTTON_STATE_RELEASED);
+	send_button(seat, button, time, WL_POINTER_BUTTON_STATE_RELEASED);
 	struct city_grab *grab = &seat->grab;
 	if (grab->kind != CITY_GRAB_NONE && (grab->button == 0 || grab->button == button)) {
 		if (hypot(seat->cursor->x - grab->start_ox, seat->cursor->y - grab->start_oy) >

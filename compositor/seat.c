@@ -26,7 +26,7 @@
 
 /* Focus. */
 
-static struct wlr_surface *due_surface(struct city_seat *seat) {
+struct wlr_surface *city_seat_due_surface(struct city_seat *seat) {
 	struct city_server *server = seat->server;
 	if (city_lock_active(server->lock)) {
 		return city_lock_surface(server->lock); /* NULL: nobody gets the keys */
@@ -38,14 +38,14 @@ static struct wlr_surface *due_surface(struct city_seat *seat) {
 	if (seat->layer_focus != NULL) {
 		return seat->layer_focus;
 	}
-	return server->focused == NULL ? NULL : city_view_surface(server->focused);
+	return server->focused == NULL ? NULL : city_view_input_surface(server->focused);
 }
 
 void city_seat_focus_update(struct city_seat *seat) {
 	if (seat == NULL) {
 		return;
 	}
-	struct wlr_surface *surface = due_surface(seat);
+	struct wlr_surface *surface = city_seat_due_surface(seat);
 	if (surface == seat->seat->keyboard_state.focused_surface) {
 		return;
 	}

@@ -131,6 +131,8 @@ void city_seat_destroy(struct city_seat *seat); /* NULL-safe */
 /* Gives the keyboard to whom it is due: session lock, a panel that demands it, the panel that was
  * clicked, the focused view. */
 void city_seat_focus_update(struct city_seat *seat);
+/* Whose turn it is, NULL: nobody's. */
+struct wlr_surface *city_seat_due_surface(struct city_seat *seat);
 /* Something moved, appeared or went: the pointer may be over something else. Looked at once the
  * event loop is idle. */
 void city_seat_scene_changed(struct city_seat *seat);

@@ -19,6 +19,7 @@
 #include "compositor/globals.h"
 #include "compositor/ground.h"
 #include "compositor/idle.h"
+#include "compositor/keeper.h"
 #include "compositor/label.h"
 #include "compositor/layer.h"
 #include "compositor/lock.h"
@@ -159,6 +160,7 @@ static void init_signals(struct city_server *server) {
 	wl_signal_init(&server->events.view_mapped);
 	wl_signal_init(&server->events.view_unmapped);
 	wl_signal_init(&server->events.focus);
+	wl_signal_init(&server->events.input);
 	wl_signal_init(&server->events.camera);
 	wl_signal_init(&server->events.config);
 	wl_signal_init(&server->events.renderer_lost);
@@ -211,6 +213,13 @@ struct city_server *city_server_create(struct city_config *config) {
 		!city_layers_create(server) || !city_xdg_create(server)) {
 		goto error;
 	}
+	/* Its keeper, if it has one, brings the socket. */
+	if (getenv("SOURCE_CITY_KEEPER_FD") != NULL) {
+		server->keeper = city_keeper_create(server);
+		if (server->keeper == NULL) {
+			goto quiet_error;
+		}
+	}
 	if (!create_socket(server)) {
 		goto quiet_error;
 	}
@@ -243,6 +252,8 @@ void city_server_destroy(struct city_server *server) {
 	if (server->display != NULL) {
 		wl_display_destroy_clients(server->display);
 	}
+	city_keeper_destroy(server->keeper);
+	server->keeper = NULL;
 	city_xdg_destroy(server);
 	city_layers_destroy(server);
 	city_foreign_destroy(server);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <wayland-server-core.h>
+#include <wlr/types/wlr_keyboard.h>
 
 #include "compositor/map.h"
 
@@ -77,6 +78,20 @@ struct city_presented_event {
 	/* Refresh cycles between the previous presentation and this one in which nothing new was
 	 * shown although city_server_busy_begin was in force the whole time. */
 	uint32_t missed;
+};
+
+/* server.events.input: a key or button was sent to a client. */
+struct city_input_event {
+	enum {
+		CITY_INPUT_KEY,
+		CITY_INPUT_MODIFIERS,
+		CITY_INPUT_BUTTON,
+	} kind;
+	struct wlr_surface *surface; /* that got it, NULL: nobody */
+	uint32_t time_msec;
+	uint32_t code;	/* evdev */
+	uint32_t state; /* 1: pressed */
+	struct wlr_keyboard_modifiers modifiers;
 };
 
 struct city_output {
@@ -165,6 +180,7 @@ struct city_server {
 		struct wl_signal view_mapped;	  /* struct city_view: appeared on the map */
 		struct wl_signal view_unmapped;	  /* struct city_view: about to go */
 		struct wl_signal focus;		  /* struct city_view, may be NULL */
+		struct wl_signal input;		  /* struct city_input_event */
 		struct wl_signal camera;	  /* struct city_camera: moved */
 		struct wl_signal config;	  /* struct city_config: loaded again */
 		struct wl_signal renderer_lost;	  /* renderer was replaced: drop textures */

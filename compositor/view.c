@@ -104,6 +104,14 @@ struct wlr_surface *city_view_surface(const struct city_view *view) {
 	return city_surface_tree_root(view->surfaces);
 }
 
+void city_view_set_input_surface(struct city_view *view, struct wlr_surface *surface) {
+	view->input_surface = surface;
+}
+
+struct wlr_surface *city_view_input_surface(const struct city_view *view) {
+	return view->input_surface != NULL ? view->input_surface : city_view_surface(view);
+}
+
 void city_view_set_offset(struct city_view *view, int offset_sx, int offset_sy) {
 	if (view->offset_sx != offset_sx || view->offset_sy != offset_sy) {
 		view->offset_sx = offset_sx;
@@ -537,8 +545,9 @@ struct wlr_surface *city_view_surface_at(
 	if (surface == NULL) {
 		return NULL;
 	}
-	return wlr_surface_surface_at(
+	struct wlr_surface *found = wlr_surface_surface_at(
 		surface, tx + view->offset_sx, ty + view->offset_sy, sx, sy);
+	return found == surface ? city_view_input_surface(view) : found;
 }
 
 struct city_view *city_view_from_surface(

@@ -100,6 +100,7 @@ struct city_view {
 	struct city_label *title_label;
 	struct wlr_scene_tree *content;
 	struct city_surface_tree *surfaces; /* NULL without a surface */
+	struct wlr_surface *input_surface;  /* gets what is meant for the content; NULL: the content */
 	int offset_sx, offset_sy;	    /* surface coordinates of the content's top left */
 	struct wlr_scene_buffer *buffer;    /* shown instead of the surfaces; NULL normally */
 	struct wl_listener buffer_frame_done;
@@ -135,6 +136,13 @@ void city_view_finish(struct city_view *view);
 bool city_view_set_surface(struct city_view *view, struct wlr_surface *surface);
 struct wlr_surface *city_view_surface(const struct city_view *view); /* may be NULL */
 void city_view_set_offset(struct city_view *view, int offset_sx, int offset_sy);
+/*
+ * Keys and pointer events that are meant for the content's root surface go to this surface instead,
+ * which need not be shown: during a handover the coming version gets them before it is seen. NULL:
+ * to the content. Whoever sets it takes it away before the surface goes.
+ */
+void city_view_set_input_surface(struct city_view *view, struct wlr_surface *surface);
+struct wlr_surface *city_view_input_surface(const struct city_view *view); /* may be NULL */
 /*
  * Shows `buffer` (any wlr_buffer that the renderer takes, shm or dmabuf; locked by the view while
  * shown) stretched over the content instead of the surfaces. `damage` in buffer pixels, NULL for

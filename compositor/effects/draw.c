@@ -166,16 +166,24 @@ static struct fx_image *memory_slot(struct fx_work *work) {
 	return image;
 }
 
-static void draw(const struct fx_program *program, bool guarded,
-	const struct fx_image *const pictures[3], const struct fx_image *to, uint32_t seed,
-	float progress, float step) {
+static void draw(struct fx_gl *gl, const struct fx_program *program, bool guarded,
+	const struct fx_image *from, const struct fx_image *to, const struct fx_image *before,
+	const struct fx_image *target, uint32_t seed, float progress, float step) {
 	const struct fx_variant *variant = &program->variants[guarded];
-	glBindFramebuffer(GL_FRAMEBUFFER, to->framebuffer);
-	glViewport(0, 0, to->width, to->height);
+	const struct fx_image *const images[FX_UNITS] = {
+		[FX_UNIT_FROM] = from,
+		[FX_UNIT_TO] = to,
+		[FX_UNIT_FROM_NEAREST] = from,
+		[FX_UNIT_TO_NEAREST] = to,
+		[FX_UNIT_BEFORE_NEAREST] = before,
+	};
+	glBindFramebuffer(GL_FRAMEBUFFER, target->framebuffer);
+	glViewport(0, 0, target->width, target->height);
 	glUseProgram(variant->id);
-	for (int i = 0; i < 3; i++) {
-		glActiveTexture((GLenum)(GL_TEXTURE0 + i));
-		glBindTexture(GL_TEXTURE_2D, pictures[i]->texture);
+	for (GLuint i = 0; i < FX_UNITS; i++) {
+		glActiveTexture(GL_TEXTURE0 + i);
+		glBindTexture(GL_TEXTURE_2D, images[i]->texture);
+		glBindSampler(i, i >= FX_UNIT_FROM_NEAREST ? gl->nearest : 0);
 	}
 	float random[4];
 	for (int i = 0; i < 4; i++) {
@@ -183,7 +191,8 @@ static void draw(const struct fx_program *program, bool guarded,
 		random[i] = (float)(((seed >> ((seed >> 28) + 4)) ^ seed) & 0xffff) / 65536.0f;
 	}
 	glUniform1f(variant->progress, progress);
-	glUniform2f(variant->size, (float)to->width, (float)to->height);
+	glUniform2f(variant->size, (float)target->width, (float)target->height);
+	glUniform2f(variant->texel, 1.0f / (float)target->width, 1.0f / (float)target->height);
 	glUniform1ui(variant->seed, seed);
 	glUniform4fv(variant->random, 1, random);
 	glUniform1f(variant->step, (float)CITY_TRANSITION_SLOPE * step);
@@ -220,16 +229,14 @@ bool fx_draw_frame(struct fx_gl *gl, struct fx_work *work, struct fx_program *pr
 	bool in_memory = !work->guard_in_shader && target->pixels != NULL &&
 		work->from.pixels != NULL && work->to.pixels != NULL &&
 		(work->drawn_pixels != NULL || !work->shown);
-	const struct fx_image *pictures[] = {&work->from.texture, &work->to.texture, work->drawn};
+	const struct fx_image *before = work->drawn;
 	float step = fabsf(progress - work->progress);
-	if (work->drawn == NULL) {
-		pictures[2] = pictures[0];
+	if (before == NULL || progress <= 0.0f) { /* 0 is A, whatever was before */
+		before = &work->from.texture;
+		step = progress <= 0.0f ? 0.0f : step;
 	}
-	if (progress <= 0.0f) { /* is A */
-		pictures[2] = pictures[0];
-		step = 0.0f;
-	}
-	draw(program, !in_memory, pictures, image, work->seed, progress, step);
+	draw(gl, program, !in_memory, &work->from.texture, &work->to.texture, before, image,
+		work->seed, progress, step);
 	if (target->pixels != NULL) {
 		glPixelStorei(GL_PACK_ROW_LENGTH, (GLint)(target->stride / 4));
 		glReadPixels(0, 0, work->width, work->height, GL_BGRA_EXT, GL_UNSIGNED_BYTE,
@@ -273,9 +280,10 @@ void fx_draw_warm(struct fx_gl *gl, struct fx_program *program) {
 		ok = fx_image_alloc(&images[i], WARM_WIDTH, WARM_HEIGHT) && ok;
 	}
 	if (ok && fx_image_make_target(&images[3])) {
-		const struct fx_image *const pictures[] = {&images[0], &images[1], &images[2]};
-		draw(program, false, pictures, &images[3], 1, 0.5f, 0.1f);
-		draw(program, true, pictures, &images[3], 1, 0.5f, 0.1f);
+		for (int guarded = 0; guarded < 2; guarded++) {
+			draw(gl, program, guarded, &images[0], &images[1], &images[2], &images[3],
+				1, 0.5f, 0.1f);
+		}
 		glFinish();
 	}
 	for (int i = 0; i < 4; i++) {

@@ -129,6 +129,11 @@ struct fx_gl *fx_gl_create(int drm_fd, char *reason, size_t size) {
 	if (gl->scale == 0) {
 		goto error;
 	}
+	glGenSamplers(1, &gl->nearest);
+	glSamplerParameteri(gl->nearest, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
+	glSamplerParameteri(gl->nearest, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
+	glSamplerParameteri(gl->nearest, GL_TEXTURE_WRAP_S, GL_CLAMP_TO_EDGE);
+	glSamplerParameteri(gl->nearest, GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE);
 	glDisable(GL_DITHER);
 	glDisable(GL_BLEND);
 	glPixelStorei(GL_UNPACK_ALIGNMENT, 4);
@@ -145,6 +150,7 @@ void fx_gl_destroy(struct fx_gl *gl) {
 		return;
 	}
 	if (gl->context != EGL_NO_CONTEXT) {
+		glDeleteSamplers(1, &gl->nearest);
 		glDeleteProgram(gl->scale);
 		glDeleteProgram(gl->scale_external);
 		eglMakeCurrent(gl->display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);

@@ -21,6 +21,7 @@ struct fx_gl {
 	EGLContext context;
 	struct gbm_device *gbm;	      /* NULL: no device */
 	bool dmabuf;		      /* can import */
+	GLuint nearest;		      /* a sampler */
 	GLuint scale, scale_external; /* programs; the second 0 until it is needed */
 
 	PFNEGLCREATEIMAGEKHRPROC create_image;

@@ -10,6 +10,16 @@
 
 #include "compositor/effects/gl.h"
 
+/* Texture units. What is read pixel by pixel has units of its own, whose sampler is `nearest`. */
+enum {
+	FX_UNIT_FROM,
+	FX_UNIT_TO,
+	FX_UNIT_FROM_NEAREST,
+	FX_UNIT_TO_NEAREST,
+	FX_UNIT_BEFORE_NEAREST,
+	FX_UNITS,
+};
+
 struct fx_program {
 	struct wl_list link; /* fx_programs.list */
 	char name[FX_NAME_SIZE];
@@ -17,7 +27,7 @@ struct fx_program {
 	 * memory. */
 	struct fx_variant {
 		GLuint id; /* 0: not compiled in this context */
-		GLint progress, size, seed, random, step, left; /* uniforms */
+		GLint progress, size, texel, seed, random, step, left; /* uniforms */
 	} variants[2];
 	bool warm;    /* the driver has made its code */
 	char *good;   /* the last source that compiled */

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/* Builds and watches: what clients ask for goes to the builder, what it makes goes to the tiles. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "compositor/control.h"
+#include "compositor/control_internal.h"
+#include "compositor/keeper.h"
+#include "compositor/server.h"
+#include "compositor/store.h"
+#include "compositor/tile.h"
+#include "source-city-control-v1-server-protocol.h"
+
+#define FORGE_FAILURES_MAX 5
+#define FORGE_BACKOFF_MS 500
+#define FORGE_GOOD_NS (INT64_C(10) * 1000000000)
+
+struct city_job {
+	struct wl_list link; /* city_control.jobs */
+	struct city_control *control;
+	uint32_t id;
+	bool watch;
+	bool first; /* of a tile that has no artifact yet */
+	struct city_request *request; /* NULL: nobody waits for it */
+	struct city_tile *tile;
+	struct wl_listener tile_destroy;
+	char *folder;
+	enum city_strategy strategy;
+	char splice[64];
+};
+
+/* ---- jobs -------------------------------------------------------------------------------------- */
+
+static void job_destroy(struct city_job *job) {
+	if (job->request) {
+		job->request->job = NULL;
+	}
+	wl_list_remove(&job->tile_destroy.link);
+	wl_list_remove(&job->link);
+	free(job->folder);
+	free(job);
+}
+
+static void job_cancel(struct city_job *job) {
+	if (job->control->builder) {
+		source_city_builder_v1_send_cancel(job->control->builder, job->id);
+	}
+	job_destroy(job);
+}
+
+static void handle_job_tile_destroy(struct wl_listener *listener, void *data) {
+	struct city_job *job = wl_container_of(listener, job, tile_destroy);
+	struct city_request *request = job->request;
+	job_cancel(job);
+	if (request) {
+		city_request_fail(request, "closed", "the tile was closed");
+	}
+}
+
+static void job_send(struct city_job *job) {
+	struct wl_resource *builder = job->control->builder;
+	if (job->watch) {
+		source_city_builder_v1_send_watch(builder, job->id, job->tile->name, job->folder);
+	} else {
+		source_city_builder_v1_send_build(builder, job->id, job->tile->name, job->folder);
+	}
+}
+
+static struct city_job *job_find(struct city_control *control, uint32_t id) {
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		if (job->id == id) {
+			return job;
+		}
+	}
+	/* Cancelled while the builder's words were on their way. */
+	return NULL;
+}
+
+static struct city_job *job_create(struct city_control *control, struct city_tile *tile,
+	const char *folder, struct city_request *request, bool watch) {
+	if (!control->builder && !control->forge_wanted) {
+		if (request) {
+			city_request_fail(request, "build",
+				"nothing here builds sources: source-city-forge does not run");
+		}
+		return NULL;
+	}
+	struct city_job *job = calloc(1, sizeof(*job));
+	if (!job || !(job->folder = strdup(folder))) {
+		free(job);
+		if (request) {
+			city_request_fail(request, "build", "out of memory");
+		}
+		return NULL;
+	}
+	job->control = control;
+	job->id = ++control->last_job;
+	job->tile = tile;
+	job->watch = watch;
+	job->request = request;
+	if (request) {
+		request->job = job;
+	}
+	job->tile_destroy.notify = handle_job_tile_destroy;
+	wl_signal_add(&tile->events.destroy, &job->tile_destroy);
+	wl_list_insert(control->jobs.prev, &job->link);
+	return job;
+}
+
+void city_builder_build(struct city_control *control, struct city_request *request,
+	struct city_tile *tile, const char *folder, enum city_strategy strategy,
+	const char *splice) {
+	/* The newest wins here, too. */
+	struct city_job *old, *next;
+	wl_list_for_each_safe(old, next, &control->jobs, link) {
+		if (old->tile == tile && !old->watch && !old->first) {
+			struct city_request *waiting = old->request;
+			job_cancel(old);
+			if (waiting) {
+				city_request_listener.ended(
+					waiting, CITY_RESULT_SUPERSEDED, "build", "", NULL);
+			}
+		}
+	}
+	struct city_job *job = job_create(control, tile, folder, request, false);
+	if (!job) {
+		return;
+	}
+	job->strategy = strategy;
+	snprintf(job->splice, sizeof(job->splice), "%s", splice);
+	if (control->builder) {
+		job_send(job);
+	}
+}
+
+void city_builder_watch(struct city_control *control, struct city_request *request,
+	struct city_tile *tile, const char *folder) {
+	struct city_job *job = job_create(control, tile, folder, request, true);
+	if (job && control->builder) {
+		job_send(job);
+	}
+}
+
+void city_builder_forget(struct city_request *request) {
+	struct city_job *job = request->job;
+	if (!job) {
+		return;
+	}
+	job->request = NULL;
+	request->job = NULL;
+	if (job->watch) {
+		job_cancel(job);
+	}
+}
+
+static void handle_needs_build(struct wl_listener *listener, void *data) {
+	struct city_control *control = wl_container_of(listener, control, needs_build);
+	struct city_tile *tile = data;
+	struct city_job *job = job_create(control, tile, city_tile_source(tile), NULL, false);
+	if (!job) {
+		city_tile_set_notice(tile, CITY_BADGE_ERROR,
+			"it is not built yet, and source-city-forge does not run", false);
+		return;
+	}
+	job->first = true;
+	if (control->builder) {
+		job_send(job);
+	}
+}
+
+/* ---- what the builder says --------------------------------------------------------------------- */
+
+static struct city_job *job_of(struct wl_resource *resource, uint32_t id) {
+	struct city_control *control = wl_resource_get_user_data(resource);
+	return control && control->builder == resource ? job_find(control, id) : NULL;
+}
+
+static void handle_destroy(struct wl_client *client, struct wl_resource *resource) {
+	wl_resource_destroy(resource);
+}
+
+static void handle_started(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_job *job = job_of(resource, id);
+	if (!job) {
+		return;
+	}
+	city_tile_set_notice(job->tile, CITY_BADGE_INFO, "building", true);
+	if (job->request) {
+		city_request_progress(job->request, "build", city_now_ns());
+	}
+}
+
+static void handle_output(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *text) {
+	struct city_job *job = job_of(resource, id);
+	if (job && job->request) {
+		city_request_output(job->request, text);
+	}
+}
+
+static void built_first(struct city_job *job, int artifact) {
+	struct city_tile *tile = job->tile;
+	char hash[CITY_HASH_SIZE], error[512];
+	int fd = city_store_put(tile->tiles->store, artifact, hash, error, sizeof(error));
+	job_destroy(job);
+	if (fd < 0) {
+		city_tile_set_notice(tile, CITY_BADGE_ERROR, error, true);
+		return;
+	}
+	close(fd);
+	city_tile_first_artifact(tile, hash);
+}
+
+static void handle_built(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	int32_t artifact, const char *hash, const char *folder, uint32_t build_ns_hi,
+	uint32_t build_ns_lo) {
+	struct city_job *job = job_of(resource, id);
+	if (!job) {
+		close(artifact);
+		return;
+	}
+	struct city_tile *tile = job->tile;
+	if (tile->notice_build) {
+		city_tile_set_notice(tile, CITY_BADGE_NONE, NULL, false);
+	}
+	if (job->first) {
+		built_first(job, artifact);
+		close(artifact);
+		return;
+	}
+	struct city_request *request = job->request;
+	int64_t took = (int64_t)((uint64_t)build_ns_hi << 32 | build_ns_lo);
+	char origin[256], error[512];
+	snprintf(origin, sizeof(origin), "%s %s", job->watch ? "watch" : "source", folder);
+	char splice[sizeof(job->splice)];
+	snprintf(splice, sizeof(splice), "%s", job->splice);
+	struct city_swap swap = {
+		.artifact_fd = artifact,
+		.source = folder,
+		.origin = origin,
+		.strategy = job->strategy,
+		.splice = splice,
+		.begin_ns = took >= 0 ? city_now_ns() - took : 0,
+		.build_ns = took >= 0 ? took : -1,
+		.listener = request ? &city_request_listener : NULL,
+		.data = request,
+	};
+	if (!job->watch) {
+		job_destroy(job);
+	}
+	if (!city_handover_request(tile, &swap, error, sizeof(error))) {
+		city_tile_set_notice(tile, CITY_BADGE_ERROR, error, true);
+		/* A watch waits for the next save. */
+		if (request && !request->job) {
+			city_request_fail(request, "request", error);
+		}
+	}
+}
+
+static void handle_build_failed(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *reason) {
+	struct city_job *job = job_of(resource, id);
+	if (!job) {
+		return;
+	}
+	char text[1200];
+	snprintf(text, sizeof(text), "not built: %.1000s", reason);
+	city_tile_set_notice(job->tile, CITY_BADGE_ERROR, text, true);
+	city_control_message(
+		job->control->server, CITY_LOG_WARN, job->tile->name, "%s", text);
+	if (job->watch) {
+		return;
+	}
+	struct city_request *request = job->request;
+	job_destroy(job);
+	if (request) {
+		city_request_fail(request, "build", reason);
+	}
+}
+
+static const struct source_city_builder_v1_interface builder_impl = {
+	.destroy = handle_destroy,
+	.started = handle_started,
+	.output = handle_output,
+	.built = handle_built,
+	.failed = handle_build_failed,
+};
+
+static void handle_builder_destroy(struct wl_resource *resource) {
+	struct city_control *control = wl_resource_get_user_data(resource);
+	if (!control || control->builder != resource) {
+		return;
+	}
+	control->builder = NULL;
+	struct city_job *job, *next;
+	wl_list_for_each_safe(job, next, &control->jobs, link) {
+		if (job->tile->notice_build && job->tile->notice_kind == CITY_BADGE_INFO) {
+			city_tile_set_notice(job->tile, CITY_BADGE_NONE, NULL, false);
+		}
+	}
+	/* The next builder gets them, if there is to be one. */
+	wl_list_for_each_safe(job, next, &control->jobs, link) {
+		struct city_request *request = job->request;
+		if (!control->forge_wanted) {
+			job_destroy(job);
+			if (request) {
+				city_request_fail(request, "build", "the builder went away");
+			}
+		}
+	}
+}
+
+void city_builder_register(struct city_control *control, struct wl_client *client,
+	struct wl_resource *control_resource, uint32_t id) {
+	if (control->builder) {
+		wl_resource_post_error(control_resource, SOURCE_CITY_CONTROL_V1_ERROR_BUILDER,
+			"another client is the builder already");
+		return;
+	}
+	struct wl_resource *resource = wl_resource_create(client, &source_city_builder_v1_interface,
+		wl_resource_get_version(control_resource), id);
+	if (!resource) {
+		wl_client_post_no_memory(client);
+		return;
+	}
+	wl_resource_set_implementation(resource, &builder_impl, control, handle_builder_destroy);
+	control->builder = resource;
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		job_send(job);
+	}
+}
+
+/* ---- the forge --------------------------------------------------------------------------------- */
+
+static void start_forge(struct city_control *control);
+
+static int handle_forge_timer(void *data) {
+	start_forge(data);
+	return 0;
+}
+
+static void forge_failed(struct city_control *control, const char *how) {
+	control->forge_instance = 0;
+	bool lived = city_now_ns() - control->forge_started_ns > FORGE_GOOD_NS;
+	control->forge_failures = lived ? 1 : control->forge_failures + 1;
+	if (control->forge_failures > FORGE_FAILURES_MAX) {
+		control->forge_wanted = false;
+		city_control_message(control->server, CITY_LOG_ERROR, "forge",
+			"ended again and again (%s): sources are not built any more", how);
+		struct city_job *job, *next;
+		wl_list_for_each_safe(job, next, &control->jobs, link) {
+			struct city_request *request = job->request;
+			job_destroy(job);
+			if (request) {
+				city_request_fail(request, "build", "the forge does not come up");
+			}
+		}
+		return;
+	}
+	city_control_message(control->server, CITY_LOG_WARN, "forge", "ended (%s): started again",
+		how);
+	if (control->forge_timer) {
+		wl_event_source_timer_update(
+			control->forge_timer, FORGE_BACKOFF_MS * control->forge_failures);
+	}
+}
+
+static void handle_forge_spawned(void *data, struct city_keeper_reply *reply) {
+	struct city_control *control = data;
+	if (reply->status != 0) {
+		forge_failed(control, reply->reason);
+		return;
+	}
+	control->forge_instance = reply->instance;
+}
+
+static void start_forge(struct city_control *control) {
+	int fds[2];
+	control->forge_started_ns = city_now_ns();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+		forge_failed(control, strerror(errno));
+		return;
+	}
+	if (!wl_client_create(control->server->display, fds[0])) {
+		close(fds[0]);
+		close(fds[1]);
+		forge_failed(control, "no connection for it");
+		return;
+	}
+	city_keeper_start_forge(control->server->keeper, fds[1], handle_forge_spawned, control);
+	close(fds[1]);
+}
+
+static void handle_keeper_exited(struct wl_listener *listener, void *data) {
+	struct city_control *control = wl_container_of(listener, control, keeper_exited);
+	const struct city_keeper_exited *event = data;
+	if (control->forge_instance != 0 && event->instance == control->forge_instance) {
+		char how[64];
+		city_keeper_describe_status(event->status, how, sizeof(how));
+		forge_failed(control, how);
+	}
+}
+
+void city_control_start_forge(struct city_control *control) {
+	if (!control->server->keeper || control->forge_wanted) {
+		return;
+	}
+	control->forge_wanted = true;
+	control->keeper_exited.notify = handle_keeper_exited;
+	wl_signal_add(&city_keeper_events(control->server->keeper)->exited, &control->keeper_exited);
+	control->forge_timer =
+		wl_event_loop_add_timer(control->server->loop, handle_forge_timer, control);
+	start_forge(control);
+}
+
+void city_builder_create(struct city_control *control) {
+	wl_list_init(&control->jobs);
+	wl_list_init(&control->keeper_exited.link);
+	wl_list_init(&control->needs_build.link);
+	if (control->tiles) {
+		control->needs_build.notify = handle_needs_build;
+		wl_signal_add(&control->tiles->events.needs_build, &control->needs_build);
+	}
+}
+
+void city_builder_finish(struct city_control *control) {
+	struct city_job *job, *next;
+	wl_list_for_each_safe(job, next, &control->jobs, link) {
+		job_destroy(job);
+	}
+	if (control->builder) {
+		wl_resource_set_user_data(control->builder, NULL);
+		control->builder = NULL;
+	}
+	if (control->forge_timer) {
+		wl_event_source_remove(control->forge_timer);
+	}
+	wl_list_remove(&control->keeper_exited.link);
+	wl_list_remove(&control->needs_build.link);
+}

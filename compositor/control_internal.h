@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files of the control server. */
+#ifndef CITY_CONTROL_INTERNAL_H
+#define CITY_CONTROL_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+
+#include "compositor/handover.h"
+
+/* The longest piece of text in one event, without its zero byte. */
+#define CITY_TEXT_PIECE 2048
+
+struct city_job;
+struct city_keeper_reply;
+struct city_server;
+struct city_tile;
+
+struct city_control {
+	struct city_server *server;
+	struct city_tiles *tiles; /* NULL: a city without tiles */
+	struct wl_global *global;
+	struct wl_list resources; /* wl_resource of source_city_control_v1 */
+	struct wl_list handles;	  /* city_handle.link */
+	struct wl_list requests;  /* city_request.link */
+	struct wl_listener new_tile;
+
+	/* builds */
+	struct wl_resource *builder; /* NULL: nobody */
+	struct wl_list jobs;	     /* city_job.link */
+	uint32_t last_job;
+	struct wl_listener needs_build;
+
+	/* the forge */
+	bool forge_wanted;
+	uint64_t forge_instance; /* 0: does not run */
+	struct wl_event_source *forge_timer;
+	int forge_failures; /* in a row */
+	int64_t forge_started_ns;
+	struct wl_listener keeper_exited;
+};
+
+/* A tile as one client sees it. */
+struct city_handle {
+	struct wl_list link; /* city_control.handles */
+	struct city_control *control;
+	struct wl_resource *resource;
+	struct city_tile *tile; /* NULL once closed */
+	struct wl_event_source *idle; /* properties are about to be sent */
+	struct wl_listener changed, destroy;
+};
+
+/* Something asked for. Lives as long as its resource; `open` until it has its answer. */
+struct city_request {
+	struct wl_list link; /* city_control.requests */
+	struct city_control *control;
+	struct wl_resource *resource;
+	bool open;
+	struct city_job *job; /* the build or watch that it waits for; NULL: none */
+	struct city_tile *rolling_back; /* waits for the end of its handover; NULL: none */
+	struct wl_listener tile_changed, tile_destroy; /* of rolling_back */
+};
+
+extern const struct city_handover_listener city_request_listener;
+
+/* control.c */
+struct city_request *city_request_create(
+	struct city_control *control, struct wl_client *client, uint32_t version, uint32_t id);
+void city_request_succeed(struct city_request *request);
+void city_request_fail(struct city_request *request, const char *step, const char *reason);
+void city_request_progress(struct city_request *request, const char *step, int64_t at_ns);
+/* In pieces that do not cut characters. */
+void city_request_text(struct city_request *request, const char *text);
+void city_request_output(struct city_request *request, const char *text);
+
+/* control_tile.c */
+void city_handle_announce(struct wl_resource *control_resource, struct city_tile *tile);
+
+/* control_builder.c */
+void city_builder_create(struct city_control *control);
+void city_builder_finish(struct city_control *control);
+void city_builder_register(
+	struct city_control *control, struct wl_client *client, struct wl_resource *resource,
+	uint32_t id);
+/* Builds the folder and hands over; answers through the request. */
+void city_builder_build(struct city_control *control, struct city_request *request,
+	struct city_tile *tile, const char *folder, enum city_strategy strategy,
+	const char *splice);
+void city_builder_watch(struct city_control *control, struct city_request *request,
+	struct city_tile *tile, const char *folder);
+/* The client is no longer interested: a watch ends, a build goes on. */
+void city_builder_forget(struct city_request *request);
+
+/* control_state.c: the city as JSON; heap, NULL when out of memory. */
+char *city_control_state(struct city_control *control);
+
+#endif

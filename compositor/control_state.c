@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The city as one JSON object:
+ *
+ *	version		of the programs
+ *	socket		name of the Wayland socket
+ *	camera		{cx, cy, zoom, room}: the city point at the layout's (0, 0); room: exactly 1:1
+ *	outputs		[{name, ox, oy, width, height, scale, refresh_mhz, enabled, frames, missed}]
+ *	views		[{id, kind, title, app_id, tile, cx, cy, width, height, shown, visible, minimized,
+ *			  fullscreen, maximized, focused}], topmost first; kind: tile or guest; tile: its name
+ *	tiles		[{name, uuid, kind, role, state, notice, epoch, pid, artifact, good, source, earlier,
+ *			  region_bytes, step}]; good: last known good artifact; step: of its handover
+ *	effects		cold, starting, ready, crossfade, failed or none
+ *	builder		whether sources can be built
+ */
+#include <stdlib.h>
+#include <wlr/types/wlr_output.h>
+#include <yyjson.h>
+
+#include "compositor/control_internal.h"
+#include "compositor/effects/effects.h"
+#include "compositor/output.h"
+#include "compositor/server.h"
+#include "compositor/tile.h"
+
+static void add_box(yyjson_mut_doc *doc, yyjson_mut_val *object, struct city_box box) {
+	yyjson_mut_obj_add_real(doc, object, "cx", box.cx);
+	yyjson_mut_obj_add_real(doc, object, "cy", box.cy);
+	yyjson_mut_obj_add_real(doc, object, "width", box.width);
+	yyjson_mut_obj_add_real(doc, object, "height", box.height);
+}
+
+static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_server *server) {
+	yyjson_mut_val *array = yyjson_mut_obj_add_arr(doc, root, "outputs");
+	struct city_output *output;
+	wl_list_for_each(output, &server->outputs, link) {
+		yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
+		struct wlr_box box = city_output_box(output);
+		yyjson_mut_obj_add_strcpy(doc, object, "name", output->wlr_output->name);
+		yyjson_mut_obj_add_int(doc, object, "ox", box.x);
+		yyjson_mut_obj_add_int(doc, object, "oy", box.y);
+		yyjson_mut_obj_add_int(doc, object, "width", box.width);
+		yyjson_mut_obj_add_int(doc, object, "height", box.height);
+		yyjson_mut_obj_add_real(doc, object, "scale", (double)output->wlr_output->scale);
+		yyjson_mut_obj_add_int(doc, object, "refresh_mhz", output->wlr_output->refresh);
+		yyjson_mut_obj_add_bool(doc, object, "enabled", output->wlr_output->enabled);
+		yyjson_mut_obj_add_uint(doc, object, "frames", output->frames);
+		yyjson_mut_obj_add_uint(doc, object, "missed", output->missed);
+	}
+}
+
+static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_control *control) {
+	struct city_server *server = control->server;
+	yyjson_mut_val *array = yyjson_mut_obj_add_arr(doc, root, "views");
+	struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
+		bool is_tile = view->kind == CITY_VIEW_TILE;
+		yyjson_mut_obj_add_uint(doc, object, "id", view->id);
+		yyjson_mut_obj_add_str(doc, object, "kind", is_tile ? "tile" : "guest");
+		yyjson_mut_obj_add_strcpy(doc, object, "title", city_view_title(view));
+		yyjson_mut_obj_add_strcpy(doc, object, "app_id", city_view_app_id(view));
+		if (is_tile) {
+			struct city_tile *tile = wl_container_of(view, tile, view);
+			yyjson_mut_obj_add_strcpy(doc, object, "tile", tile->name);
+		} else {
+			yyjson_mut_obj_add_null(doc, object, "tile");
+		}
+		add_box(doc, object, city_view_box(view));
+		yyjson_mut_obj_add_bool(doc, object, "shown", view->shown);
+		yyjson_mut_obj_add_bool(doc, object, "visible", city_view_is_visible(view));
+		yyjson_mut_obj_add_bool(doc, object, "minimized", view->minimized);
+		yyjson_mut_obj_add_bool(doc, object, "fullscreen", view->fullscreen);
+		yyjson_mut_obj_add_bool(doc, object, "maximized", view->maximized);
+		yyjson_mut_obj_add_bool(doc, object, "focused", server->focused == view);
+	}
+}
+
+static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_tile *tile) {
+	yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
+	char uuid[VAT_UUID_TEXT];
+	vat_uuid_format(&tile->uuid, uuid);
+	yyjson_mut_obj_add_strcpy(doc, object, "name", tile->name);
+	yyjson_mut_obj_add_strcpy(doc, object, "uuid", uuid);
+	yyjson_mut_obj_add_strcpy(doc, object, "kind", tile->kind);
+	yyjson_mut_obj_add_strcpy(doc, object, "role", tile->role);
+	yyjson_mut_obj_add_str(doc, object, "state", city_tile_state_name(tile->state));
+	yyjson_mut_obj_add_strcpy(doc, object, "notice", tile->notice ? tile->notice : "");
+	yyjson_mut_obj_add_uint(doc, object, "epoch", tile->epoch);
+	yyjson_mut_obj_add_int(doc, object, "pid", tile->live ? tile->live->pid : 0);
+	yyjson_mut_obj_add_strcpy(doc, object, "artifact", tile->live ? tile->live->hash : "");
+	yyjson_mut_obj_add_strcpy(doc, object, "good", tile->good);
+	yyjson_mut_obj_add_strcpy(doc, object, "source", city_tile_source(tile));
+	yyjson_mut_val *earlier = yyjson_mut_obj_add_arr(doc, object, "earlier");
+	for (size_t i = 0; i < tile->earlier_count; i++) {
+		yyjson_mut_arr_add_strcpy(doc, earlier, tile->earlier[i]);
+	}
+	yyjson_mut_obj_add_uint(doc, object, "region_bytes",
+		tile->region ? vat_region_size(tile->region) : 0);
+	const struct city_handover *handover = tile->handover ? tile->handover : tile->next;
+	yyjson_mut_obj_add_str(doc, object, "step",
+		handover ? city_steps[city_handover_step(handover)].name : "");
+}
+
+static const char *effects_state(const struct city_tiles *tiles) {
+	if (!tiles || !tiles->effects) {
+		return "none";
+	}
+	switch (city_effects_state(tiles->effects)) {
+	case CITY_EFFECTS_COLD:
+		return "cold";
+	case CITY_EFFECTS_STARTING:
+		return "starting";
+	case CITY_EFFECTS_READY:
+		return "ready";
+	case CITY_EFFECTS_CROSSFADE:
+		return "crossfade";
+	case CITY_EFFECTS_FAILED:
+		break;
+	}
+	return "failed";
+}
+
+char *city_control_state(struct city_control *control) {
+	struct city_server *server = control->server;
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	if (!doc) {
+		return NULL;
+	}
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+	yyjson_mut_doc_set_root(doc, root);
+	yyjson_mut_obj_add_str(doc, root, "version", CITY_VERSION);
+	yyjson_mut_obj_add_strcpy(
+		doc, root, "socket", server->socket_name ? server->socket_name : "");
+	yyjson_mut_val *camera = yyjson_mut_obj_add_obj(doc, root, "camera");
+	yyjson_mut_obj_add_real(doc, camera, "cx", server->camera.cx);
+	yyjson_mut_obj_add_real(doc, camera, "cy", server->camera.cy);
+	yyjson_mut_obj_add_real(doc, camera, "zoom", server->camera.zoom);
+	yyjson_mut_obj_add_bool(doc, camera, "room", city_map_is_room(&server->camera));
+	add_outputs(doc, root, server);
+	add_views(doc, root, control);
+	yyjson_mut_val *tiles = yyjson_mut_obj_add_arr(doc, root, "tiles");
+	if (control->tiles) {
+		struct city_tile *tile;
+		wl_list_for_each(tile, &control->tiles->list, link) {
+			if (!tile->closing) {
+				add_tile(doc, tiles, tile);
+			}
+		}
+	}
+	yyjson_mut_obj_add_str(doc, root, "effects", effects_state(control->tiles));
+	yyjson_mut_obj_add_bool(doc, root, "builder", control->builder != NULL);
+	char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+	yyjson_mut_doc_free(doc);
+	return json;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compositor/control.h"
+#include "compositor/control_internal.h"
+#include "compositor/server.h"
+#include "compositor/tile.h"
+#include "source-city-control-v1-server-protocol.h"
+
+/* ---- properties -------------------------------------------------------------------------------- */
+
+static void send_properties(struct city_handle *handle) {
+	struct wl_resource *resource = handle->resource;
+	struct city_tile *tile = handle->tile;
+	const struct city_tile_version *live = tile->live;
+	char uuid[VAT_UUID_TEXT];
+	vat_uuid_format(&tile->uuid, uuid);
+	source_city_tile_handle_v1_send_identity(resource, uuid, tile->name, tile->kind);
+	source_city_tile_handle_v1_send_version(resource, live ? live->hash : "",
+		live && live->source ? live->source : city_tile_source(tile),
+		live ? (uint32_t)live->pid : 0, (uint32_t)(tile->epoch >> 32),
+		(uint32_t)tile->epoch);
+	struct city_box box = city_view_box(&tile->view);
+	char cx[32], cy[32];
+	snprintf(cx, sizeof(cx), "%.3f", box.cx);
+	snprintf(cy, sizeof(cy), "%.3f", box.cy);
+	source_city_tile_handle_v1_send_place(resource, cx, cy, (int)box.width, (int)box.height);
+	char title[600];
+	snprintf(title, sizeof(title), "%s", city_tile_title(tile));
+	source_city_tile_handle_v1_send_title(resource, title);
+	char notice[2048];
+	snprintf(notice, sizeof(notice), "%s", tile->notice ? tile->notice : "");
+	source_city_tile_handle_v1_send_status(resource, tile->state, notice);
+	source_city_tile_handle_v1_send_done(resource);
+}
+
+static void handle_idle(void *data) {
+	struct city_handle *handle = data;
+	handle->idle = NULL;
+	if (handle->tile) {
+		send_properties(handle);
+	}
+}
+
+static void handle_changed(struct wl_listener *listener, void *data) {
+	struct city_handle *handle = wl_container_of(listener, handle, changed);
+	/* Many changes come at once. */
+	if (!handle->idle) {
+		handle->idle = wl_event_loop_add_idle(
+			handle->control->server->loop, handle_idle, handle);
+	}
+}
+
+static void handle_drop_tile(struct city_handle *handle) {
+	if (handle->tile) {
+		wl_list_remove(&handle->changed.link);
+		wl_list_remove(&handle->destroy.link);
+		handle->tile = NULL;
+	}
+}
+
+static void handle_tile_destroy(struct wl_listener *listener, void *data) {
+	struct city_handle *handle = wl_container_of(listener, handle, destroy);
+	handle_drop_tile(handle);
+	source_city_tile_handle_v1_send_closed(handle->resource);
+}
+
+/* ---- requests ---------------------------------------------------------------------------------- */
+
+/* NULL when nothing more can be done; the request then has its answer. */
+static struct city_request *begin(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, struct city_handle **handle) {
+	*handle = wl_resource_get_user_data(resource);
+	struct city_request *request = city_request_create((*handle)->control, client,
+		(uint32_t)wl_resource_get_version(resource), id);
+	if (request && !(*handle)->tile) {
+		city_request_fail(request, "closed", "the tile was closed");
+		return NULL;
+	}
+	return request;
+}
+
+static void handle_destroy(struct wl_client *client, struct wl_resource *resource) {
+	wl_resource_destroy(resource);
+}
+
+static void handle_swap_artifact(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, int32_t artifact, const char *origin, uint32_t strategy, const char *splice) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (!request) {
+		close(artifact);
+		return;
+	}
+	char error[512];
+	struct city_swap swap = {
+		.artifact_fd = artifact,
+		.origin = origin,
+		.strategy = strategy,
+		.splice = splice,
+		.build_ns = -1,
+		.listener = &city_request_listener,
+		.data = request,
+	};
+	if (!city_handover_request(handle->tile, &swap, error, sizeof(error))) {
+		city_request_fail(request, "request", error);
+	}
+}
+
+static const char *folder_of(const struct city_handle *handle, const char *folder,
+	struct city_request *request) {
+	if (*folder == '/') {
+		return folder;
+	}
+	if (*folder) {
+		city_request_fail(request, "build", "the source folder needs its absolute path");
+		return NULL;
+	}
+	if (!*city_tile_source(handle->tile)) {
+		city_request_fail(request, "build",
+			"the tile has no source folder that is known; name one with --source");
+		return NULL;
+	}
+	return city_tile_source(handle->tile);
+}
+
+static void handle_swap_source(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	const char *folder, uint32_t strategy, const char *splice) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	const char *source = request ? folder_of(handle, folder, request) : NULL;
+	char error[512];
+	if (!source) {
+		return;
+	}
+	if (!city_handover_check(handle->tile, strategy, splice, error, sizeof(error))) {
+		city_request_fail(request, "request", error);
+		return;
+	}
+	city_builder_build(handle->control, request, handle->tile, source, strategy, splice);
+}
+
+static void handle_watch(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *folder) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	const char *source = request ? folder_of(handle, folder, request) : NULL;
+	if (source) {
+		city_builder_watch(handle->control, request, handle->tile, source);
+	}
+}
+
+static void handle_rolled_back(struct wl_listener *listener, void *data) {
+	struct city_request *request = wl_container_of(listener, request, tile_changed);
+	const struct city_tile *tile = request->rolling_back;
+	if (!tile->handover && tile->state == CITY_TILE_LIVE) {
+		city_request_succeed(request);
+	} else if (tile->state == CITY_TILE_DEAD) {
+		city_request_fail(request, "rollback", "the old version is gone, too");
+	}
+}
+
+static void handle_rollback_tile_destroy(struct wl_listener *listener, void *data) {
+	struct city_request *request = wl_container_of(listener, request, tile_destroy);
+	city_request_fail(request, "closed", "the tile was closed");
+}
+
+static void handle_rollback(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (!request) {
+		return;
+	}
+	struct city_tile *tile = handle->tile;
+	if (tile->handover && city_handover_roll_back(tile->handover, "rolled back by hand")) {
+		request->rolling_back = tile;
+		request->tile_changed.notify = handle_rolled_back;
+		wl_signal_add(&tile->events.changed, &request->tile_changed);
+		request->tile_destroy.notify = handle_rollback_tile_destroy;
+		wl_signal_add(&tile->events.destroy, &request->tile_destroy);
+		return;
+	}
+	/* The version before what runs; where nothing runs, the last good one. */
+	const char *running = tile->live ? tile->live->hash : tile->last;
+	const char *hash = *tile->good && strcmp(tile->good, running) != 0 ? tile->good
+			   : tile->earlier_count > 0			    ? tile->earlier[0]
+									    : NULL;
+	if (!hash && !tile->live && *tile->good) {
+		hash = tile->good;
+	}
+	if (!hash) {
+		city_request_fail(request, "rollback", "there is no earlier version to go back to");
+		return;
+	}
+	char error[512];
+	struct city_swap swap = {
+		.artifact_fd = -1,
+		.hash = hash,
+		.origin = "rollback",
+		.strategy = CITY_STRATEGY_AUTO,
+		.splice = "",
+		.build_ns = -1,
+		.listener = &city_request_listener,
+		.data = request,
+	};
+	if (!city_handover_request(tile, &swap, error, sizeof(error))) {
+		city_request_fail(request, "rollback", error);
+	}
+}
+
+static void handle_get_region(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (!request) {
+		return;
+	}
+	int fd = -1;
+	if (handle->tile->region_fd >= 0) {
+		char path[64];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", handle->tile->region_fd);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0) {
+		city_request_fail(request, "region", "the tile has no region yet");
+		return;
+	}
+	source_city_request_v1_send_region(request->resource, fd);
+	close(fd);
+	city_request_succeed(request);
+}
+
+static void handle_close(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (request) {
+		city_tile_close(handle->tile);
+		city_request_succeed(request);
+	}
+}
+
+static const struct source_city_tile_handle_v1_interface handle_impl = {
+	.destroy = handle_destroy,
+	.swap_artifact = handle_swap_artifact,
+	.swap_source = handle_swap_source,
+	.watch = handle_watch,
+	.rollback = handle_rollback,
+	.get_region = handle_get_region,
+	.close = handle_close,
+};
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static void handle_resource_destroy(struct wl_resource *resource) {
+	struct city_handle *handle = wl_resource_get_user_data(resource);
+	handle_drop_tile(handle);
+	if (handle->idle) {
+		wl_event_source_remove(handle->idle);
+	}
+	wl_list_remove(&handle->link);
+	free(handle);
+}
+
+void city_handle_announce(struct wl_resource *control_resource, struct city_tile *tile) {
+	struct city_control *control = wl_resource_get_user_data(control_resource);
+	struct wl_client *client = wl_resource_get_client(control_resource);
+	struct city_handle *handle = calloc(1, sizeof(*handle));
+	struct wl_resource *resource = handle
+		? wl_resource_create(client, &source_city_tile_handle_v1_interface,
+			  wl_resource_get_version(control_resource), 0)
+		: NULL;
+	if (!resource) {
+		free(handle);
+		wl_client_post_no_memory(client);
+		return;
+	}
+	handle->control = control;
+	handle->resource = resource;
+	handle->tile = tile;
+	wl_list_insert(&control->handles, &handle->link);
+	wl_resource_set_implementation(resource, &handle_impl, handle, handle_resource_destroy);
+	handle->changed.notify = handle_changed;
+	wl_signal_add(&tile->events.changed, &handle->changed);
+	handle->destroy.notify = handle_tile_destroy;
+	wl_signal_add(&tile->events.destroy, &handle->destroy);
+	source_city_control_v1_send_tile(control_resource, resource);
+	send_properties(handle);
+}

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compositor/config.h"
+#include "compositor/effects/effects.h"
+#include "compositor/handover_input.h"
+#include "compositor/handover_internal.h"
+#include "compositor/server.h"
+#include "log.h"
+#include "source-city-tile-v1-server-protocol.h"
+
+#define LIMIT(member) offsetof(struct city_limits, member)
+#define NO_LIMIT SIZE_MAX
+
+/* All steps of a handover, in their order. */
+const struct city_step_info city_steps[CITY_STEP_COUNT] = {
+	[CITY_STEP_SPAWN] = {"spawn", LIMIT(spawn_ms), "its process did not start",
+		.replaceable = true, .needs_b = true},
+	[CITY_STEP_WARM] = {"warm", LIMIT(warm_ms), "it did not become ready: it hangs in warm",
+		.replaceable = true, .needs_b = true},
+	[CITY_STEP_SPLICE] = {"splice", NO_LIMIT, NULL, .replaceable = true, .needs_b = true},
+	[CITY_STEP_MIGRATE] = {"migrate", LIMIT(migrate_ms),
+		"the old version did not give up its state in time and goes on", .needs_a = true,
+		.needs_b = true},
+	[CITY_STEP_ATTACH] = {"attach", LIMIT(attach_ms),
+		"it did not take over the state in time: it hangs in attach", .needs_b = true},
+	[CITY_STEP_FRAME] = {"frame", LIMIT(frame_ms),
+		"it did not draw its first frame in time: it hangs in draw", .needs_b = true},
+	[CITY_STEP_COMMIT] = {"commit", LIMIT(frame_ms), NULL, .needs_b = true},
+	[CITY_STEP_MELT] = {"melt", NO_LIMIT, NULL, .shown = true, .needs_b = true},
+	[CITY_STEP_PROBATION] = {"probation", NO_LIMIT, NULL, .shown = true, .needs_b = true},
+	[CITY_STEP_RETIRE] = {"retire", NO_LIMIT, NULL, .shown = true},
+};
+
+static int step_limit(const struct city_handover *handover) {
+	size_t offset = city_steps[handover->step].limit;
+	if (offset == NO_LIMIT) {
+		return 0;
+	}
+	const struct city_limits *limits = &handover->tile->tiles->limits;
+	return *(const int *)((const char *)limits + offset);
+}
+
+enum city_step city_handover_step(const struct city_handover *handover) {
+	return handover->step;
+}
+
+/* ---- time ------------------------------------------------------------------------------------- */
+
+static int handle_timer(void *data) {
+	struct city_handover *handover = data;
+	if (handover->failing) {
+		/* SIGKILL cannot be refused, only be slow; until it has worked the state is not
+		 * touched. */
+		city_log(CITY_LOG_WARN, handover->tile->name, "pid %d does not die; waiting for it",
+			handover->b ? handover->b->pid : 0);
+		city_handover_set_timer(handover, 5000);
+		return 0;
+	}
+	const char *late = city_steps[handover->step].late;
+	if (late) {
+		city_handover_fail(handover, "%s (%d ms)", late, step_limit(handover));
+	} else {
+		city_handover_step_late(handover);
+	}
+	return 0;
+}
+
+void city_handover_set_timer(struct city_handover *handover, int ms) {
+	if (!handover->timer) {
+		handover->timer = wl_event_loop_add_timer(
+			handover->tile->tiles->server->loop, handle_timer, handover);
+	}
+	if (handover->timer) {
+		wl_event_source_timer_update(handover->timer, ms);
+	}
+}
+
+void city_handover_set_step(struct city_handover *handover, enum city_step step) {
+	handover->step = step;
+	int64_t now = city_now_ns();
+	city_record_step(&handover->record, city_steps[step].name, now);
+	city_handover_set_timer(handover, step_limit(handover));
+	if (handover->listener && handover->listener->progress) {
+		handover->listener->progress(handover->data, city_steps[step].name, now);
+	}
+}
+
+void city_handover_stop_busy(struct city_handover *handover) {
+	if (handover->busy) {
+		handover->busy = false;
+		city_server_busy_end(handover->tile->tiles->server);
+	}
+}
+
+/* ---- requests --------------------------------------------------------------------------------- */
+
+static const char *strategy_name(enum city_strategy strategy) {
+	static const char *const names[] = {
+		[CITY_STRATEGY_AUTO] = "auto",
+		[CITY_STRATEGY_INSTANT] = "instant",
+		[CITY_STRATEGY_CROSSFADE] = "crossfade",
+		[CITY_STRATEGY_FREEZE_AND_FADE] = "freeze-and-fade",
+		[CITY_STRATEGY_RESET] = "reset",
+		[CITY_STRATEGY_MELT] = "melt",
+	};
+	return names[strategy];
+}
+
+bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *splice, char *error,
+	size_t error_size) {
+	if (tile->closing) {
+		snprintf(error, error_size, "tile %s is being closed", tile->name);
+		return false;
+	}
+	if (tile->damaged) {
+		snprintf(error, error_size,
+			"the state of tile %s is damaged; close it and open it anew", tile->name);
+		return false;
+	}
+	if (strategy > CITY_STRATEGY_MELT) {
+		snprintf(error, error_size, "strategy %u is not known", strategy);
+		return false;
+	}
+	if (strategy == CITY_STRATEGY_FREEZE_AND_FADE || strategy == CITY_STRATEGY_RESET) {
+		snprintf(error, error_size,
+			"strategy %s is not there yet; auto, instant, crossfade and melt are",
+			strategy_name(strategy));
+		return false;
+	}
+	if (*splice && strcmp(splice, "!") != 0) {
+		snprintf(error, error_size,
+			"splice point \"%.40s\" needs a tile with a transport, and %s has none; leave it out or use \"!\"",
+			splice, tile->name);
+		return false;
+	}
+	return true;
+}
+
+static struct city_handover *handover_create(struct city_tile *tile) {
+	struct city_handover *handover = calloc(1, sizeof(*handover));
+	if (!handover) {
+		return NULL;
+	}
+	struct timespec wall;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	handover->tile = tile;
+	handover->artifact_fd = handover->undo_fd = -1;
+	struct city_record *record = &handover->record;
+	record->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
+	record->begin_ns = city_now_ns();
+	record->uuid = tile->uuid;
+	record->pause_ns = record->state_bytes = record->migrated_bytes = -1;
+	record->undo_pages = record->build_ns = -1;
+	record->strategy = record->strategy_asked = strategy_name(CITY_STRATEGY_INSTANT);
+	snprintf(record->tile, sizeof(record->tile), "%s", tile->name);
+	snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
+	return handover;
+}
+
+/* Takes the place of what is being prepared. */
+static void enqueue(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	if (tile->restart_timer) {
+		wl_event_source_remove(tile->restart_timer);
+		tile->restart_timer = NULL;
+	}
+	struct city_handover *old = tile->next;
+	tile->next = handover;
+	if (old) {
+		city_handover_supersede(old);
+	}
+	city_handover_advance(tile);
+}
+
+bool city_handover_request(
+	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size) {
+	struct city_store *store = tile->tiles->store;
+	int fd = -1;
+	char hash[CITY_HASH_SIZE] = "";
+	if (!city_handover_check(tile, swap->strategy, swap->splice, error, error_size)) {
+		if (swap->artifact_fd >= 0) {
+			close(swap->artifact_fd);
+		}
+		return false;
+	}
+	if (swap->artifact_fd >= 0) {
+		fd = city_store_put(store, swap->artifact_fd, hash, error, error_size);
+		close(swap->artifact_fd);
+	} else {
+		snprintf(hash, sizeof(hash), "%s", swap->hash);
+		fd = city_store_open(store, hash, error, error_size);
+	}
+	struct city_handover *handover = fd >= 0 ? handover_create(tile) : NULL;
+	if (!handover) {
+		if (fd >= 0) {
+			snprintf(error, error_size, "out of memory");
+			close(fd);
+		}
+		return false;
+	}
+	handover->artifact_fd = fd;
+	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
+	handover->source = swap->source ? strdup(swap->source) : NULL;
+	handover->strategy = swap->strategy;
+	if (handover->strategy == CITY_STRATEGY_AUTO) {
+		handover->strategy = tile->tiles->server->config->animations
+			? CITY_STRATEGY_MELT
+			: CITY_STRATEGY_INSTANT;
+	}
+	handover->listener = swap->listener;
+	handover->data = swap->data;
+	struct city_record *record = &handover->record;
+	record->id = city_history_next_id(tile->tiles->history);
+	record->strategy = strategy_name(handover->strategy);
+	record->strategy_asked = strategy_name(swap->strategy);
+	record->build_ns = swap->build_ns;
+	if (swap->begin_ns > 0) {
+		record->wall_ns -= record->begin_ns - swap->begin_ns;
+		record->begin_ns = swap->begin_ns;
+		city_record_step(record, "build", swap->begin_ns);
+	}
+	snprintf(record->to, sizeof(record->to), "%s", hash);
+	snprintf(record->origin, sizeof(record->origin), "%s", swap->origin);
+	snprintf(record->splice_asked, sizeof(record->splice_asked), "%s", swap->splice);
+	enqueue(handover);
+	/* It may have failed already; its listener knows. */
+	return true;
+}
+
+bool city_handover_start(
+	struct city_tile *tile, const char *hash, char *error, size_t error_size) {
+	int fd = city_store_open(tile->tiles->store, hash, error, error_size);
+	struct city_handover *handover = fd >= 0 ? handover_create(tile) : NULL;
+	if (!handover) {
+		if (fd >= 0) {
+			snprintf(error, error_size, "out of memory");
+			close(fd);
+		}
+		return false;
+	}
+	handover->start = true;
+	handover->artifact_fd = fd;
+	handover->strategy = CITY_STRATEGY_INSTANT;
+	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
+	handover->source = tile->source ? strdup(tile->source) : NULL;
+	enqueue(handover);
+	return true;
+}
+
+void city_handover_unlisten(struct city_tiles *tiles, void *data) {
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		struct city_handover *both[] = {tile->handover, tile->next};
+		for (size_t i = 0; i < 2; i++) {
+			if (both[i] && both[i]->data == data) {
+				both[i]->listener = NULL;
+				both[i]->data = NULL;
+			}
+		}
+	}
+}
+
+/* ---- preparation ------------------------------------------------------------------------------ */
+
+static void prepare(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	struct city_tiles *tiles = tile->tiles;
+	handover->spawned = true;
+	if (!handover->start) {
+		/* From here to the end of the melt a frame that is missed counts. */
+		handover->busy = true;
+		city_server_busy_begin(tiles->server);
+		if (handover->strategy != CITY_STRATEGY_INSTANT && tiles->effects) {
+			city_effects_prepare(tiles->effects, handover->record.strategy);
+		}
+	}
+	if (!tile->handover && tile->state != CITY_TILE_STARTING) {
+		city_tile_set_state(tile, CITY_TILE_HANDOVER);
+	}
+	city_handover_set_step(handover, CITY_STEP_SPAWN);
+	int fd = handover->artifact_fd;
+	handover->artifact_fd = -1;
+	handover->b = city_version_create(tile, handover->hash, handover->source, fd);
+	if (!handover->b) {
+		city_handover_fail(handover, "its process cannot be started: %s", strerror(errno));
+	}
+}
+
+static uint32_t attach_reason(const struct city_handover *handover) {
+	struct vat_region *region = city_tile_region(handover->tile);
+	if (region && vat_region_cell_count(region) == 0) {
+		return SOURCE_CITY_TILE_V1_ATTACH_REASON_COLD;
+	}
+	if (handover->start || strcmp(handover->hash, handover->tile->last) == 0) {
+		return handover->had_a ? SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER
+				       : SOURCE_CITY_TILE_V1_ATTACH_REASON_RESTART;
+	}
+	return SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER;
+}
+
+static void attach(struct city_handover *handover, uint32_t reason) {
+	struct city_tile *tile = handover->tile;
+	handover->attach_sent = true;
+	handover->record.epoch = ++tile->epoch;
+	/* Nothing slow before this: A has stopped, and B has not begun. */
+	city_version_send_attach(handover->b, reason, tile->epoch, handover->undo_fd);
+	city_handover_set_step(handover, CITY_STEP_ATTACH);
+}
+
+/* The splice point: from here on it is this handover's turn. */
+static void splice(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	tile->next = NULL;
+	tile->handover = handover;
+	handover->a = tile->live;
+	handover->had_a = handover->a != NULL;
+	if (handover->a) {
+		snprintf(handover->record.from, sizeof(handover->record.from), "%s",
+			handover->a->hash);
+	}
+	if (tile->state != CITY_TILE_STARTING) {
+		city_tile_set_state(tile, CITY_TILE_HANDOVER);
+	}
+	city_handover_set_step(handover, CITY_STEP_SPLICE);
+	snprintf(handover->record.splice_met, sizeof(handover->record.splice_met), "%s",
+		*handover->record.splice_asked ? handover->record.splice_asked : "frame");
+
+	struct vat_region *region = city_tile_region(tile);
+	if (!region) {
+		city_handover_fail(handover, "the tile's state cannot be read");
+		return;
+	}
+	uint64_t epoch = vat_region_epoch(region);
+	tile->epoch = epoch > tile->epoch ? epoch : tile->epoch;
+	struct vat_error error;
+	handover->undo_fd = vat_undo_create(region, &error);
+	if (handover->undo_fd < 0) {
+		city_handover_fail(handover, "no memory to keep the old state: %s", error.text);
+		return;
+	}
+	if (!handover->a) {
+		attach(handover, attach_reason(handover));
+		return;
+	}
+	city_version_send_migrate(handover->a, tile->tiles->limits.migrate_ms);
+	city_handover_set_step(handover, CITY_STEP_MIGRATE);
+	if (handover->a->surface && handover->b->surface) {
+		handover->input =
+			city_input_redirect(tile, handover->a->surface, handover->b->surface);
+	}
+}
+
+void city_handover_advance(struct city_tile *tile) {
+	struct city_handover *next = tile->next;
+	if (!next || next->failing || tile->closing || !tile->region) {
+		return;
+	}
+	struct city_handover *current = tile->handover;
+	if (!next->spawned) {
+		/* Nothing may disturb the pause of another. */
+		if (!current || (current->shown && !current->failing)) {
+			prepare(next);
+		}
+		return;
+	}
+	if (next->step != CITY_STEP_WARM || !next->b || next->b->state != CITY_VERSION_READY) {
+		return;
+	}
+	if (current) {
+		city_handover_hasten(current);
+		return;
+	}
+	/* It has not yet answered a migrate that came to nothing. */
+	if (tile->live && tile->live->state != CITY_VERSION_LIVE) {
+		return;
+	}
+	splice(next);
+}
+
+void city_handover_kick(struct city_tile *tile) {
+	city_handover_advance(tile);
+}
+
+/* ---- what versions do ------------------------------------------------------------------------- */
+
+/* The handover in which it is B. */
+static struct city_handover *candidate_of(const struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
+	if (tile->handover && tile->handover->b == version) {
+		return tile->handover;
+	}
+	return tile->next && tile->next->b == version ? tile->next : NULL;
+}
+
+void city_handover_version_spawned(struct city_tile_version *version) {
+	struct city_handover *handover = candidate_of(version);
+	if (handover && handover->step == CITY_STEP_SPAWN && !handover->failing) {
+		city_handover_set_step(handover, CITY_STEP_WARM);
+		city_handover_advance(version->tile);
+	}
+}
+
+void city_handover_version_ready(struct city_tile_version *version) {
+	struct city_handover *handover = candidate_of(version);
+	if (handover && handover->step == CITY_STEP_WARM) {
+		/* Waiting for its turn has no deadline. */
+		city_handover_set_timer(handover, 0);
+		city_handover_advance(version->tile);
+	}
+}
+
+void city_handover_version_failed(
+	struct city_tile_version *version, const char *step, const char *reason) {
+	struct city_handover *handover = candidate_of(version);
+	if (handover) {
+		city_handover_fail(handover, "%s", reason);
+		return;
+	}
+	city_log(CITY_LOG_ERROR, version->tile->name, "failed in %s: %s", step, reason);
+	/* Its end is a crash like any other. */
+	city_version_kill(version);
+}
+
+void city_handover_version_yielded(
+	struct city_tile_version *version, int64_t last_update_ns) {
+	struct city_tile *tile = version->tile;
+	struct city_handover *handover = tile->handover;
+	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE &&
+		!handover->failing) {
+		version->state = CITY_VERSION_FROZEN;
+		handover->yielded_ns = last_update_ns;
+		attach(handover, SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER);
+		return;
+	}
+	/* Too late: the handover has failed, or is about to. */
+	if (handover && handover->a == version && handover->failing) {
+		version->state = CITY_VERSION_FROZEN;
+		return;
+	}
+	city_version_answered(version);
+	city_version_send_resume(version, ++tile->epoch);
+	city_handover_advance(tile);
+}
+
+void city_handover_version_refused(struct city_tile_version *version, const char *reason) {
+	struct city_tile *tile = version->tile;
+	struct city_handover *handover = tile->handover;
+	version->state = CITY_VERSION_LIVE;
+	city_version_answered(version);
+	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE) {
+		city_handover_fail(handover, "the old version does not yield: %s", reason);
+		return;
+	}
+	city_handover_advance(tile);
+}
+
+void city_handover_version_attached(struct city_tile_version *version, int64_t first_update_ns,
+	int64_t state_bytes, int64_t migrated_bytes) {
+	struct city_handover *handover = candidate_of(version);
+	if (!handover || handover->step != CITY_STEP_ATTACH || handover->failing) {
+		return;
+	}
+	struct city_record *record = &handover->record;
+	if (handover->yielded_ns > 0 && first_update_ns > handover->yielded_ns) {
+		record->pause_ns = first_update_ns - handover->yielded_ns;
+	}
+	record->state_bytes = state_bytes;
+	record->migrated_bytes = migrated_bytes;
+	city_handover_set_step(handover, CITY_STEP_FRAME);
+}
+
+void city_handover_version_ended(struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
+	char how[512];
+	city_version_describe_end(version, how, sizeof(how));
+	struct city_handover *candidate = candidate_of(version);
+	struct city_handover *handover = tile->handover;
+	bool was_live = tile->live == version;
+	if (was_live) {
+		tile->live = NULL;
+	}
+	if (candidate) {
+		candidate->b = NULL;
+		if (candidate->failing) {
+			city_handover_conclude_failure(candidate);
+		} else if (candidate->step == CITY_STEP_RETIRE) {
+			/* It has settled: this is no failure of the handover. */
+			city_handover_succeed(candidate);
+			city_tile_crashed(tile, how);
+		} else {
+			city_handover_fail(candidate, "%s", how);
+		}
+		return;
+	}
+	if (handover && handover->a == version) {
+		handover->a = NULL;
+		if (handover->step == CITY_STEP_RETIRE) {
+			city_handover_succeed(handover);
+		} else if (!handover->failing && city_steps[handover->step].needs_a) {
+			city_handover_fail(handover, "the old version ended meanwhile: %s", how);
+		}
+		return;
+	}
+	if (was_live && !tile->closing) {
+		city_tile_crashed(tile, how);
+		city_handover_advance(tile);
+	}
+}
+
+void city_handover_abandon(struct city_tile *tile) {
+	struct city_handover *both[] = {tile->handover, tile->next};
+	tile->handover = tile->next = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		if (!both[i]) {
+			continue;
+		}
+		if (both[i]->listener) {
+			both[i]->listener->ended(both[i]->data, CITY_RESULT_FAILED,
+				city_steps[both[i]->step].name, "the tile was closed", NULL);
+		}
+		city_handover_free(both[i]);
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handover controller: replaces version A of a tile by version B with its state, or brings a
+ * version up where none runs (a start, which is a handover without A).
+ *
+ * One table, city_steps in handover.c, names the steps in their order with the deadline of each, and
+ * says what holds in it. A tile has at most one handover past its splice point (tile->handover)
+ * and one in preparation (tile->next), so of many requests the newest wins and none queues:
+ *  - a request replaces the one in preparation, whose process is killed;
+ *  - preparation waits while another handover is between its splice point and its commit, and its
+ *    splice point waits until the other has ended; the other's probation is cut to one check.
+ *
+ * Every way to fail leads through city_handover_fail: B is killed, and when the keeper says that it
+ * ended, what it wrote is undone and A resumes; if A is gone too, its artifact is started again on
+ * the same state.
+ *
+ * Every handover that was not a mere start ends in one record (record.h). Main thread only.
+ */
+#ifndef CITY_HANDOVER_H
+#define CITY_HANDOVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compositor/record.h"
+
+struct city_frame_event;
+struct city_handover;
+struct city_presented_event;
+struct city_tile;
+struct city_tile_version;
+struct city_tiles;
+
+/* The values of source_city_tile_handle_v1.strategy. */
+enum city_strategy {
+	CITY_STRATEGY_AUTO = 0,
+	CITY_STRATEGY_INSTANT = 1,
+	CITY_STRATEGY_CROSSFADE = 2,
+	CITY_STRATEGY_FREEZE_AND_FADE = 3,
+	CITY_STRATEGY_RESET = 4,
+	CITY_STRATEGY_MELT = 5,
+};
+
+enum city_step {
+	CITY_STEP_SPAWN,
+	CITY_STEP_WARM,
+	CITY_STEP_SPLICE,
+	CITY_STEP_MIGRATE,
+	CITY_STEP_ATTACH,
+	CITY_STEP_FRAME,
+	CITY_STEP_COMMIT,
+	CITY_STEP_MELT,
+	CITY_STEP_PROBATION,
+	CITY_STEP_RETIRE,
+	CITY_STEP_COUNT,
+};
+
+struct city_step_info {
+	const char *name;
+	size_t limit;	  /* offset of its deadline in struct city_limits; SIZE_MAX: none */
+	const char *late; /* what to say when the deadline has passed */
+	bool replaceable; /* a newer request takes its place */
+	bool shown;	  /* B is on the screen: a failure is a rollback */
+	/* Processes that it depends on; the death of one is a failure of this step. */
+	bool needs_a, needs_b;
+};
+extern const struct city_step_info city_steps[CITY_STEP_COUNT];
+
+struct city_handover_listener {
+	/* A step was reached; name as in the protocol. */
+	void (*progress)(void *data, const char *step, int64_t at_ns);
+	/* The end, and the last call. step and reason are "" on success. */
+	void (*ended)(void *data, enum city_result result, const char *step, const char *reason,
+		const char *json);
+};
+
+struct city_swap {
+	int artifact_fd;    /* taken, also on failure; -1: open the one named by hash */
+	const char *hash;   /* with artifact_fd -1 */
+	const char *source; /* folder that it was built from; NULL: not known */
+	const char *origin; /* for the record */
+	enum city_strategy strategy;
+	const char *splice;
+	int64_t begin_ns; /* of the request; 0: now */
+	int64_t build_ns; /* -1: it was not built */
+	const struct city_handover_listener *listener; /* may be NULL */
+	void *data;
+};
+
+/* False with one line in `error` if it is refused; then there is no record and no call of the
+ * listener. Otherwise the listener hears of the end, perhaps before this returns. */
+bool city_handover_request(
+	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size);
+/* Checks what a later city_handover_request would refuse before anything is known of the artifact. */
+bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *splice, char *error,
+	size_t error_size);
+/* Brings up a version on the state as it is; no record. */
+bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size);
+/* Back to A in probation: ends like any failure. False if there is no A to go back to. */
+bool city_handover_roll_back(struct city_handover *handover, const char *reason);
+/* The region is there: what waited for it goes on. */
+void city_handover_kick(struct city_tile *tile);
+/* No more calls of this listener. */
+void city_handover_unlisten(struct city_tiles *tiles, void *data);
+/* The tile is being closed, or the city ends: no resume, no record, nothing is started. */
+void city_handover_abandon(struct city_tile *tile);
+enum city_step city_handover_step(const struct city_handover *handover);
+
+/* What versions do; called by tile_version.c and tile_protocol.c. */
+void city_handover_version_spawned(struct city_tile_version *version);
+void city_handover_version_ready(struct city_tile_version *version);
+void city_handover_version_failed(
+	struct city_tile_version *version, const char *step, const char *reason);
+void city_handover_version_yielded(struct city_tile_version *version, int64_t last_update_ns);
+void city_handover_version_refused(struct city_tile_version *version, const char *reason);
+void city_handover_version_attached(struct city_tile_version *version, int64_t first_update_ns,
+	int64_t state_bytes, int64_t migrated_bytes);
+void city_handover_version_committed(struct city_tile_version *version);
+void city_handover_version_checked(
+	struct city_tile_version *version, bool ok, const char *reason);
+void city_handover_version_ended(struct city_tile_version *version);
+
+/* What the outputs do. */
+void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_event *event);
+void city_handover_presented(struct city_tiles *tiles, struct city_presented_event *event);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* How handovers end: in success, in failure with everything undone, or replaced. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compositor/control.h"
+#include "compositor/handover_input.h"
+#include "compositor/handover_internal.h"
+#include "compositor/keeper.h"
+#include "compositor/server.h"
+#include "keeper/wire.h"
+#include "log.h"
+
+void city_handover_free(struct city_handover *handover) {
+	city_handover_end_transition(handover);
+	city_handover_stop_busy(handover);
+	city_input_log_destroy(handover->input);
+	if (handover->timer) {
+		wl_event_source_remove(handover->timer);
+	}
+	if (handover->check_timer) {
+		wl_event_source_remove(handover->check_timer);
+	}
+	if (handover->undo_fd >= 0) {
+		close(handover->undo_fd);
+	}
+	if (handover->artifact_fd >= 0) {
+		close(handover->artifact_fd);
+	}
+	free(handover->source);
+	free(handover);
+}
+
+/* Writes the record and tells who asked. Takes the handover out of its tile and frees it. */
+static void finish(struct city_handover *handover, enum city_result result) {
+	struct city_tile *tile = handover->tile;
+	struct city_tiles *tiles = tile->tiles;
+	struct city_record *record = &handover->record;
+	record->result = result;
+	record->end_ns = city_now_ns();
+	const char *json = NULL;
+	if (!handover->start) {
+		/* The kind may have become known meanwhile. */
+		snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
+		json = city_history_add(tiles->history, record);
+		if (result == CITY_RESULT_LIVE) {
+			city_control_message(tiles->server, CITY_LOG_INFO, tile->name,
+				"handover %llu: live, pause %lld us, %llu frames dropped",
+				(unsigned long long)record->id,
+				(long long)(record->pause_ns < 0 ? -1 : record->pause_ns / 1000),
+				(unsigned long long)record->frames_dropped);
+		} else if (result != CITY_RESULT_SUPERSEDED) {
+			city_control_message(tiles->server, CITY_LOG_WARN, tile->name,
+				"handover %llu: %s in %s: %s", (unsigned long long)record->id,
+				city_result_name(result), record->step ? record->step : "",
+				record->reason);
+		}
+	}
+	if (tile->handover == handover) {
+		tile->handover = NULL;
+	}
+	if (tile->next == handover) {
+		tile->next = NULL;
+	}
+	const struct city_handover_listener *listener = handover->listener;
+	if (listener) {
+		listener->ended(handover->data, result, record->step ? record->step : "",
+			record->reason, json);
+	}
+	city_handover_free(handover);
+}
+
+/* ---- replaced --------------------------------------------------------------------------------- */
+
+void city_handover_supersede(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	if (handover->b) {
+		city_version_kill(handover->b);
+	}
+	handover->record.step = "";
+	snprintf(handover->record.reason, sizeof(handover->record.reason),
+		"a newer request took its place");
+	/* Its process never had the epoch: nothing waits for its end. */
+	handover->b = NULL;
+	finish(handover, CITY_RESULT_SUPERSEDED);
+	if (!tile->next) {
+		city_handover_advance(tile);
+	}
+}
+
+/* ---- success ---------------------------------------------------------------------------------- */
+
+static void handle_swept(void *data, struct city_keeper_reply *reply) {
+	if (reply->status != 0) {
+		city_log(CITY_LOG_WARN, "keeper", "streams were not swept: %s", reply->reason);
+	}
+}
+
+void city_handover_succeed(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	struct city_tile_version *b = handover->b;
+	if (b) {
+		city_keeper_sweep(tile->tiles->keeper, &tile->uuid, b->instance, handle_swept, NULL);
+		if (handover->source && !handover->start &&
+			(!tile->source || strcmp(tile->source, handover->source) != 0)) {
+			free(tile->source);
+			tile->source = strdup(handover->source);
+		}
+		city_tile_set_state(tile, CITY_TILE_LIVE);
+		if (!handover->start && !tile->notice_build) {
+			city_tile_set_notice(tile, CITY_BADGE_NONE, NULL, false);
+		}
+	}
+	finish(handover, CITY_RESULT_LIVE);
+	city_tiles_save(tile->tiles);
+	city_handover_advance(tile);
+}
+
+/* ---- failure ---------------------------------------------------------------------------------- */
+
+void city_handover_fail(struct city_handover *handover, const char *format, ...) {
+	if (handover->failing) {
+		return;
+	}
+	handover->failing = true;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(handover->record.reason, sizeof(handover->record.reason), format, args);
+	va_end(args);
+	handover->record.step = city_steps[handover->step].name;
+	handover->check = CITY_CHECK_NONE;
+	if (handover->check_timer) {
+		wl_event_source_timer_update(handover->check_timer, 0);
+	}
+	if (!handover->b) {
+		city_handover_conclude_failure(handover);
+		return;
+	}
+	city_version_kill(handover->b);
+	city_handover_set_timer(handover, 5000);
+}
+
+/* The region as it was when A yielded. B is dead. */
+static bool undo(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	struct vat_region *region = NULL;
+	struct vat_error error;
+	struct vat_undo_stats stats;
+	bool armed = vat_undo_stats(handover->undo_fd, &stats, NULL) == 0;
+	bool ok = vat_region_map(tile->region_fd, VAT_WRITE, &region, &error) == 0;
+	if (ok && armed) {
+		handover->record.undo_pages = (int64_t)stats.pages;
+		ok = vat_undo_apply(region, handover->undo_fd, &error) == 0;
+	} else if (ok && vat_region_has_previous(region)) {
+		/* It came as far as fitting the region to its declarations. */
+		ok = vat_region_rollback(region, &error) == 0;
+	}
+	if (region) {
+		vat_region_unmap(region);
+	}
+	if (!ok) {
+		tile->damaged = true;
+		city_control_message(tile->tiles->server, CITY_LOG_ERROR, tile->name,
+			"what the new version wrote could not be undone: %s", error.text);
+	}
+	return ok;
+}
+
+/* A goes on; true if there is one. */
+static bool resume(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	struct city_tile_version *a = handover->a;
+	if (!a) {
+		return false;
+	}
+	if (a->state == CITY_VERSION_FROZEN) {
+		/* Its picture first: what it draws next must find it on the screen. */
+		city_tile_show(tile, a);
+		city_version_send_resume(a, ++tile->epoch);
+		if (a->acked_width != tile->width || a->acked_height != tile->height) {
+			city_version_send_configure(a, tile->width, tile->height);
+		}
+	} else if (a->state == CITY_VERSION_YIELDING) {
+		city_version_expect_late_answer(a);
+	}
+	if (handover->input) {
+		city_input_replay(handover->input, a->surface);
+		city_input_log_destroy(handover->input);
+		handover->input = NULL;
+	}
+	return true;
+}
+
+void city_handover_conclude_failure(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	bool undone = true;
+	if (handover->attach_sent && handover->undo_fd >= 0 && !(handover->start && handover->shown)) {
+		undone = undo(handover);
+	}
+	city_handover_end_transition(handover);
+	city_handover_stop_busy(handover);
+	bool active = tile->handover == handover;
+	bool runs = active ? undone && resume(handover) : tile->live != NULL;
+	bool start = handover->start, shown = handover->shown;
+	char reason[sizeof(handover->record.reason)];
+	snprintf(reason, sizeof(reason), "%s", handover->record.reason);
+	char text[sizeof(reason) + 128];
+	snprintf(text, sizeof(text), "handover failed in %s: %s",
+		handover->record.step ? handover->record.step : "start", reason);
+
+	if (!undone && handover->a) {
+		city_version_kill(handover->a);
+		tile->live = NULL;
+	}
+	finish(handover, shown ? CITY_RESULT_ROLLED_BACK : CITY_RESULT_FAILED);
+	if (tile->closing) {
+		return;
+	}
+	if (start) {
+		if (!runs) {
+			city_tile_crashed(tile, reason);
+		}
+	} else {
+		city_tile_set_notice(tile, CITY_BADGE_ERROR, text, false);
+		if (runs) {
+			if (!tile->handover) {
+				city_tile_set_state(tile, CITY_TILE_LIVE);
+			}
+		} else if (!tile->next && !tile->damaged) {
+			/* Neither the new nor the old version is there: bring the good one back. */
+			city_tile_restart(tile, 0);
+		}
+	}
+	if (tile->damaged) {
+		city_tile_set_state(tile, CITY_TILE_DEAD);
+	}
+	city_handover_advance(tile);
+}
+
+bool city_handover_roll_back(struct city_handover *handover, const char *reason) {
+	if (!handover->shown || !handover->had_a || handover->failing ||
+		handover->step == CITY_STEP_RETIRE) {
+		return false;
+	}
+	city_handover_fail(handover, "%s", reason);
+	return true;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_seat.h>
+
+#include "compositor/handover_input.h"
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/tile.h"
+#include "compositor/view.h"
+
+struct city_input_log {
+	struct city_tile *tile;
+	struct wlr_surface *to; /* NULL once destroyed */
+	struct wl_listener to_destroy;
+	struct wl_listener input;
+	size_t first, count;
+	struct city_input_event events[CITY_INPUT_LOG_MAX]; /* a ring */
+};
+
+size_t city_input_log_count(const struct city_input_log *log) {
+	return log->count;
+}
+
+static void handle_input(struct wl_listener *listener, void *data) {
+	struct city_input_log *log = wl_container_of(listener, log, input);
+	const struct city_input_event *event = data;
+	if (!log->to || event->surface != log->to) {
+		return;
+	}
+	if (log->count == CITY_INPUT_LOG_MAX) {
+		log->first = (log->first + 1) % CITY_INPUT_LOG_MAX;
+		log->count--;
+	}
+	log->events[(log->first + log->count++) % CITY_INPUT_LOG_MAX] = *event;
+}
+
+/* Focus goes along without waiting for the next event. */
+static void move_focus(struct city_seat *seat, struct wlr_surface *from, struct wlr_surface *to) {
+	struct wlr_seat_pointer_state *pointer = &seat->seat->pointer_state;
+	if (seat->press.surface == from) {
+		seat->press.surface = to;
+	}
+	if (to && from && pointer->focused_surface == from && !seat->seat->drag) {
+		wlr_seat_pointer_notify_enter(seat->seat, to, pointer->sx, pointer->sy);
+		wlr_seat_pointer_notify_frame(seat->seat);
+	}
+	city_seat_focus_update(seat);
+}
+
+static void handle_to_destroy(struct wl_listener *listener, void *data) {
+	struct city_input_log *log = wl_container_of(listener, log, to_destroy);
+	wl_list_remove(&log->to_destroy.link);
+	log->to = NULL;
+	city_view_set_input_surface(&log->tile->view, NULL);
+}
+
+struct city_input_log *city_input_redirect(
+	struct city_tile *tile, struct wlr_surface *from, struct wlr_surface *to) {
+	struct city_server *server = tile->tiles->server;
+	struct city_input_log *log = calloc(1, sizeof(*log));
+	if (!log) {
+		return NULL;
+	}
+	log->tile = tile;
+	log->to = to;
+	log->to_destroy.notify = handle_to_destroy;
+	wl_signal_add(&to->events.destroy, &log->to_destroy);
+	log->input.notify = handle_input;
+	wl_signal_add(&server->events.input, &log->input);
+	city_view_set_input_surface(&tile->view, to);
+	move_focus(server->seat, from, to);
+	return log;
+}
+
+void city_input_settle(struct city_input_log *log) {
+	city_view_set_input_surface(&log->tile->view, NULL);
+}
+
+/* Keys that are down now, but for those whose press is about to be replayed. */
+static size_t keys_before(struct city_input_log *log, const struct wlr_keyboard *keyboard,
+	uint32_t keys[WLR_KEYBOARD_KEYS_CAP]) {
+	size_t count = 0;
+	for (size_t i = 0; i < keyboard->num_keycodes; i++) {
+		bool replayed = false;
+		for (size_t j = 0; j < log->count && !replayed; j++) {
+			const struct city_input_event *event =
+				&log->events[(log->first + j) % CITY_INPUT_LOG_MAX];
+			replayed = event->kind == CITY_INPUT_KEY && event->state != 0 &&
+				   event->code == keyboard->keycodes[i];
+		}
+		if (!replayed) {
+			keys[count++] = keyboard->keycodes[i];
+		}
+	}
+	return count;
+}
+
+static void send_event(struct wlr_seat *seat, const struct city_input_event *event, bool keys,
+	bool pointer) {
+	switch (event->kind) {
+	case CITY_INPUT_KEY:
+		if (keys) {
+			wlr_seat_keyboard_send_key(seat, event->time_msec, event->code, event->state);
+		}
+		break;
+	case CITY_INPUT_MODIFIERS:
+		if (keys) {
+			struct wlr_keyboard_modifiers modifiers = event->modifiers;
+			wlr_seat_keyboard_send_modifiers(seat, &modifiers);
+		}
+		break;
+	case CITY_INPUT_BUTTON:
+		if (pointer) {
+			wlr_seat_pointer_send_button(
+				seat, event->time_msec, event->code, event->state);
+			wlr_seat_pointer_send_frame(seat);
+		}
+		break;
+	}
+}
+
+void city_input_replay(struct city_input_log *log, struct wlr_surface *to) {
+	struct city_seat *seat = log->tile->tiles->server->seat;
+	struct wlr_surface *from = log->to;
+	city_view_set_input_surface(&log->tile->view, NULL);
+	if (!to || !seat) {
+		return;
+	}
+	struct wlr_seat *wlr = seat->seat;
+	struct wlr_keyboard *keyboard = wlr_seat_get_keyboard(wlr);
+	/* Whoever has the keyboard now: B's surface, or nobody since it is gone. */
+	bool due = city_seat_due_surface(seat) == to;
+	if (due && keyboard && wlr->keyboard_state.focused_surface != to) {
+		uint32_t keys[WLR_KEYBOARD_KEYS_CAP];
+		size_t count = keys_before(log, keyboard, keys);
+		wlr_seat_keyboard_enter(wlr, to, keys, count, &keyboard->modifiers);
+	}
+	move_focus(seat, from, to);
+	city_pointer_refocus(seat);
+	bool has_keys = wlr->keyboard_state.focused_surface == to;
+	bool has_pointer = wlr->pointer_state.focused_surface == to;
+	for (size_t i = 0; i < log->count; i++) {
+		send_event(wlr, &log->events[(log->first + i) % CITY_INPUT_LOG_MAX], has_keys,
+			has_pointer);
+	}
+	if (has_keys && keyboard && log->count > 0) {
+		wlr_seat_keyboard_send_modifiers(wlr, &keyboard->modifiers);
+	}
+	log->count = 0;
+}
+
+void city_input_log_destroy(struct city_input_log *log) {
+	if (!log) {
+		return;
+	}
+	city_view_set_input_surface(&log->tile->view, NULL);
+	if (log->to) {
+		wl_list_remove(&log->to_destroy.link);
+	}
+	wl_list_remove(&log->input.link);
+	free(log);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared by the files of the handover controller: handover.c (requests, preparation, up to B's first
+ * frame), handover_show.c (commit on a frame, melt, probation), handover_end.c (failure, undo,
+ * record). Nobody else includes it.
+ */
+#ifndef CITY_HANDOVER_INTERNAL_H
+#define CITY_HANDOVER_INTERNAL_H
+
+#include "compositor/handover.h"
+#include "compositor/tile.h"
+
+struct city_input_log;
+struct city_output;
+struct city_transition;
+struct wlr_buffer;
+
+enum city_check {
+	CITY_CHECK_NONE,
+	CITY_CHECK_FIRST, /* at the start of probation */
+	CITY_CHECK_LAST,  /* at its end */
+};
+
+struct city_handover {
+	struct city_tile *tile;
+	bool start; /* no request: no record, nothing to go back to */
+	enum city_step step;
+	bool spawned; /* has left the queue: B is asked for */
+	struct city_tile_version *a; /* NULL: nothing ran, or it has ended since */
+	struct city_tile_version *b; /* NULL: not yet, or it has ended */
+	bool had_a;
+
+	char hash[CITY_HASH_SIZE];
+	char *source;
+	int artifact_fd; /* until B has it; -1 */
+	enum city_strategy strategy; /* as used */
+	struct city_record record;
+	const struct city_handover_listener *listener; /* may be NULL */
+	void *data;
+
+	struct wl_event_source *timer; /* deadline of the step */
+	int undo_fd;		       /* -1: none */
+	int64_t yielded_ns;	       /* end of A's last operation, 0: did not yield */
+	bool attach_sent;	       /* B may have written the region */
+	bool shown;		       /* B is on the screen */
+	bool failing;		       /* waits for the end of B */
+	bool busy;		       /* city_server_busy_begin is in force for it */
+	struct city_input_log *input;  /* what B has got instead of A; NULL: nothing to log */
+
+	struct city_transition *transition; /* NULL: none */
+	int64_t shown_ns;		    /* predicted presentation of the commit */
+	uint64_t frames_shown;		    /* presented with B */
+	int64_t last_frame_ns;
+	enum city_check check;
+	bool first_check_passed;
+	bool hasten; /* a newer request waits for the end of the probation */
+	struct wl_event_source *check_timer;
+};
+
+void city_handover_set_step(struct city_handover *handover, enum city_step step);
+void city_handover_set_timer(struct city_handover *handover, int ms);
+void city_handover_stop_busy(struct city_handover *handover);
+/* Lets the tile's prepared handover go on if nothing is in its way. */
+void city_handover_advance(struct city_tile *tile);
+
+/* handover_show.c */
+void city_handover_await_commit(struct city_handover *handover);
+void city_handover_hasten(struct city_handover *handover);
+void city_handover_end_transition(struct city_handover *handover);
+void city_handover_step_late(struct city_handover *handover); /* of MELT and PROBATION */
+
+/* handover_end.c */
+[[gnu::format(printf, 2, 3)]]
+void city_handover_fail(struct city_handover *handover, const char *format, ...);
+void city_handover_supersede(struct city_handover *handover);
+/* B is good: A is gone, streams are swept, the record is written. */
+void city_handover_succeed(struct city_handover *handover);
+/* B has ended, and the handover fails. */
+void city_handover_conclude_failure(struct city_handover *handover);
+/* No record, no listener. */
+void city_handover_free(struct city_handover *handover);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* From B's first frame to the end of its probation. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <wlr/types/wlr_buffer.h>
+#include <wlr/types/wlr_compositor.h>
+
+#include "compositor/effects/effects.h"
+#include "compositor/handover_input.h"
+#include "compositor/handover_internal.h"
+#include "compositor/server.h"
+#include "log.h"
+
+/* A transition that does not end by itself this long after its time is ended. */
+#define MELT_GRACE_MS 2000
+/* An output that has shown nothing for this long has nothing to show. */
+#define IDLE_OUTPUT_NS INT64_C(100000000)
+#define PROBATION_PAUSE_MS 50
+
+/* ---- probation -------------------------------------------------------------------------------- */
+
+static int handle_check_timer(void *data) {
+	struct city_handover *handover = data;
+	city_handover_fail(handover, "it did not answer check in %d ms: it hangs",
+		handover->tile->tiles->limits.check_ms);
+	return 0;
+}
+
+static void set_check_timer(struct city_handover *handover, int ms) {
+	if (!handover->check_timer) {
+		handover->check_timer = wl_event_loop_add_timer(
+			handover->tile->tiles->server->loop, handle_check_timer, handover);
+	}
+	if (handover->check_timer) {
+		wl_event_source_timer_update(handover->check_timer, ms);
+	}
+}
+
+static void check(struct city_handover *handover, enum city_check which) {
+	handover->check = which;
+	city_version_send_check(handover->b);
+	set_check_timer(handover, handover->tile->tiles->limits.check_ms);
+}
+
+/* Whether B has been seen long enough; otherwise when to look again. */
+static bool probation_over(struct city_handover *handover, int *wait_ms) {
+	const struct city_limits *limits = &handover->tile->tiles->limits;
+	int64_t now = city_now_ns();
+	int64_t left = handover->shown_ns + limits->probation_ms * INT64_C(1000000) - now;
+	if (handover->hasten) {
+		return true;
+	}
+	if (left > 0) {
+		*wait_ms = (int)(left / 1000000) + 1;
+		return false;
+	}
+	/* Frames count as long as there are any. */
+	if (handover->frames_shown < (uint64_t)limits->probation_frames &&
+		now - handover->last_frame_ns < IDLE_OUTPUT_NS) {
+		*wait_ms = PROBATION_PAUSE_MS;
+		return false;
+	}
+	return true;
+}
+
+static void go_on_probation(struct city_handover *handover) {
+	int wait_ms = 0;
+	if (handover->step != CITY_STEP_PROBATION || handover->failing ||
+		handover->check != CITY_CHECK_NONE) {
+		return;
+	}
+	if (!probation_over(handover, &wait_ms)) {
+		city_handover_set_timer(handover, wait_ms);
+		return;
+	}
+	city_handover_set_timer(handover, 0);
+	check(handover, CITY_CHECK_LAST);
+}
+
+static void begin_probation(struct city_handover *handover) {
+	city_handover_stop_busy(handover);
+	city_tile_set_state(handover->tile, CITY_TILE_PROBATION);
+	city_handover_set_step(handover, CITY_STEP_PROBATION);
+	go_on_probation(handover);
+}
+
+void city_handover_hasten(struct city_handover *handover) {
+	handover->hasten = true;
+	go_on_probation(handover);
+}
+
+static void settle(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	struct vat_undo_stats stats;
+	if (handover->undo_fd >= 0 && vat_undo_stats(handover->undo_fd, &stats, NULL) == 0) {
+		handover->record.undo_pages = (int64_t)stats.pages;
+	}
+	city_version_send_settle(handover->b);
+	city_tile_set_good(tile, handover->b->hash);
+	city_handover_set_step(handover, CITY_STEP_RETIRE);
+	if (handover->a) {
+		city_version_retire(handover->a);
+	} else {
+		city_handover_succeed(handover);
+	}
+}
+
+void city_handover_version_checked(
+	struct city_tile_version *version, bool ok, const char *reason) {
+	struct city_handover *handover = version->tile->handover;
+	if (!handover || handover->b != version || handover->failing ||
+		handover->check == CITY_CHECK_NONE) {
+		return;
+	}
+	set_check_timer(handover, 0);
+	if (!ok) {
+		city_handover_fail(handover, "its check fails: %s", *reason ? reason : "no reason given");
+		return;
+	}
+	enum city_check which = handover->check;
+	handover->check = CITY_CHECK_NONE;
+	if (which == CITY_CHECK_LAST) {
+		settle(handover);
+		return;
+	}
+	handover->first_check_passed = true;
+	go_on_probation(handover);
+}
+
+/* ---- melt ------------------------------------------------------------------------------------- */
+
+void city_handover_end_transition(struct city_handover *handover) {
+	if (handover->transition) {
+		city_transition_destroy(handover->transition);
+		handover->transition = NULL;
+		city_view_show_surface(&handover->tile->view);
+		city_view_update(&handover->tile->view);
+	}
+}
+
+static void end_melt(struct city_handover *handover) {
+	city_handover_end_transition(handover);
+	if (handover->step == CITY_STEP_MELT && !handover->failing) {
+		begin_probation(handover);
+	}
+}
+
+static void handle_transition_frame(struct city_transition *transition, struct wlr_buffer *buffer,
+	const pixman_region32_t *damage, double progress, void *data) {
+	struct city_handover *handover = data;
+	/* The last frame is B's picture, bit for bit: B itself takes its place. */
+	if (progress >= 1.0 ||
+		!city_view_show_buffer(&handover->tile->view, buffer, damage)) {
+		end_melt(handover);
+	}
+}
+
+static void handle_transition_failed(
+	struct city_transition *transition, const char *reason, void *data) {
+	struct city_handover *handover = data;
+	city_log(CITY_LOG_WARN, handover->tile->name, "the transition ends early: %s", reason);
+	end_melt(handover);
+}
+
+static const struct city_transition_impl transition_impl = {
+	.frame = handle_transition_frame,
+	.failed = handle_transition_failed,
+};
+
+static void begin_transition(struct city_handover *handover, struct wlr_buffer *from) {
+	struct city_tile *tile = handover->tile;
+	struct city_server *server = tile->tiles->server;
+	struct wlr_surface *surface = handover->b->surface;
+	if (handover->strategy == CITY_STRATEGY_INSTANT || !from || !tile->tiles->effects ||
+		!surface || !surface->buffer || !city_view_is_visible(&tile->view)) {
+		return;
+	}
+	struct city_transition_options options = {
+		.name = handover->strategy == CITY_STRATEGY_CROSSFADE ? "crossfade" : "melt",
+		.from = from,
+		.width = surface->buffer->base.width,
+		.height = surface->buffer->base.height,
+		.seed = (uint32_t)handover->record.id,
+		.renderer = server->renderer,
+		.allocator = server->allocator,
+		.impl = &transition_impl,
+		.data = handover,
+	};
+	struct city_transition *transition = city_transition_create(tile->tiles->effects, &options);
+	if (!transition) {
+		return;
+	}
+	if (!city_transition_set_to(transition, &surface->buffer->base, NULL) ||
+		!city_view_show_buffer(&tile->view, from, NULL)) {
+		city_transition_destroy(transition);
+		return;
+	}
+	handover->transition = transition;
+	city_transition_request(transition, 0);
+}
+
+static void request_transition_frame(struct city_handover *handover, int64_t when_ns) {
+	int64_t duration = handover->tile->tiles->limits.melt_ms * INT64_C(1000000);
+	double progress = duration > 0 ? (double)(when_ns - handover->shown_ns) / (double)duration : 1;
+	city_transition_request(handover->transition, progress);
+}
+
+/* ---- commit ----------------------------------------------------------------------------------- */
+
+static struct wlr_buffer *picture_of(const struct city_handover *handover) {
+	const struct city_tile_version *a = handover->a;
+	if (a && a->surface && a->surface->buffer) {
+		return &a->surface->buffer->base;
+	}
+	return handover->tile->last_picture;
+}
+
+/* B instead of A, on the frame that is about to be built. */
+static void commit(struct city_handover *handover, int64_t when_ns) {
+	struct city_tile *tile = handover->tile;
+	struct wlr_buffer *from = picture_of(handover);
+	if (from) {
+		wlr_buffer_lock(from);
+	}
+	handover->shown = true;
+	handover->shown_ns = when_ns;
+	city_tile_show(tile, handover->b);
+	if (handover->input) {
+		city_input_settle(handover->input);
+		city_input_log_destroy(handover->input);
+		handover->input = NULL;
+	}
+	begin_transition(handover, from);
+	if (from) {
+		wlr_buffer_unlock(from);
+	}
+	if (handover->start) {
+		/* There is no version to go back to. */
+		city_version_send_settle(handover->b);
+	}
+	check(handover, CITY_CHECK_FIRST);
+	if (handover->transition) {
+		city_tile_set_state(tile, CITY_TILE_PROBATION);
+		city_handover_set_step(handover, CITY_STEP_MELT);
+		city_handover_set_timer(handover, tile->tiles->limits.melt_ms + MELT_GRACE_MS);
+	} else {
+		begin_probation(handover);
+	}
+	/* What waited for the commit may be prepared now. */
+	city_handover_advance(tile);
+}
+
+void city_handover_await_commit(struct city_handover *handover) {
+	city_handover_set_step(handover, CITY_STEP_COMMIT);
+	if (city_view_is_visible(&handover->tile->view)) {
+		city_server_schedule_frame(handover->tile->tiles->server);
+	} else {
+		commit(handover, city_now_ns());
+	}
+}
+
+void city_handover_step_late(struct city_handover *handover) {
+	switch (handover->step) {
+	case CITY_STEP_COMMIT:
+		/* No output draws: nobody sees it, so any moment is right. */
+		commit(handover, city_now_ns());
+		break;
+	case CITY_STEP_MELT:
+		city_log(CITY_LOG_WARN, handover->tile->name, "the transition did not end in time");
+		end_melt(handover);
+		break;
+	case CITY_STEP_PROBATION:
+		go_on_probation(handover);
+		break;
+	default:
+		break;
+	}
+}
+
+void city_handover_version_committed(struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
+	struct city_handover *handover = tile->handover;
+	if (handover && handover->b == version && !handover->failing) {
+		if (handover->step == CITY_STEP_FRAME) {
+			city_handover_await_commit(handover);
+			return;
+		}
+		if (handover->transition) {
+			city_transition_set_to(handover->transition, &version->surface->buffer->base,
+				&version->surface->buffer_damage);
+		}
+	}
+	if (tile->live == version) {
+		city_tile_sync_size(tile);
+	}
+}
+
+void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_event *event) {
+	struct city_tile *tile, *next;
+	wl_list_for_each_safe(tile, next, &tiles->list, link) {
+		struct city_handover *handover = tile->handover;
+		if (!handover || handover->failing) {
+			continue;
+		}
+		struct city_output *main = city_view_main_output(&tile->view);
+		if (handover->step == CITY_STEP_COMMIT && (!main || main == event->output)) {
+			commit(handover, event->when_ns);
+		} else if (handover->transition && !city_view_is_visible(&tile->view)) {
+			end_melt(handover);
+		} else if (handover->transition && main == event->output) {
+			request_transition_frame(handover, event->when_ns);
+		}
+	}
+}
+
+void city_handover_presented(struct city_tiles *tiles, struct city_presented_event *event) {
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		struct city_handover *both[] = {tile->handover, tile->next};
+		for (size_t i = 0; i < 2; i++) {
+			struct city_handover *handover = both[i];
+			if (!handover) {
+				continue;
+			}
+			if (handover->busy) {
+				handover->record.frames_dropped += event->missed;
+				handover->record.frames_shown++;
+			}
+			if (handover->shown) {
+				handover->frames_shown++;
+				handover->last_frame_ns = event->when_ns;
+			}
+		}
+	}
+}

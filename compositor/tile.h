@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tiles and their versions.
+ *
+ * struct city_tile is one tile of the city: an identity that outlives all code, a region, a place
+ * on the map, and at most one live version. struct city_tile_version is one process that runs one
+ * artifact for it, and its connection. tile.c has tiles, tile_version.c the processes,
+ * tile_protocol.c what they say over source-city-tile-v1, handover.h what replaces one by another.
+ *
+ * Who owns what: city_tiles owns the tiles and everything that they share; a tile owns its versions.
+ * A version is freed only when its process has ended (the keeper says so) and its connection is
+ * gone; until then nothing is done to the region on the assumption that it ended.
+ *
+ * Main thread only. Times are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef CITY_TILE_H
+#define CITY_TILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <wayland-server-core.h>
+
+#include "compositor/store.h"
+#include "compositor/view.h"
+#include "vat.h"
+
+#define CITY_TILE_EARLIER 16
+#define CITY_TILE_CRASHES 3 /* this many within CITY_TILE_CRASH_NS: the tile is dead */
+#define CITY_TILE_CRASH_NS (10 * INT64_C(1000000000))
+
+struct city_effects;
+struct city_handover;
+struct city_history;
+struct city_keeper;
+struct city_places;
+struct city_server;
+struct city_tile;
+struct wlr_buffer;
+struct wlr_surface;
+
+/* The values of source_city_tile_handle_v1.state. */
+enum city_tile_state {
+	CITY_TILE_STARTING = 0,
+	CITY_TILE_LIVE = 1,
+	CITY_TILE_HANDOVER = 2,
+	CITY_TILE_PROBATION = 3,
+	CITY_TILE_DEAD = 4,
+};
+const char *city_tile_state_name(enum city_tile_state state);
+
+enum city_version_state {
+	CITY_VERSION_SPAWNING,	/* asked of the keeper */
+	CITY_VERSION_WARMING,	/* runs, has not said ready */
+	CITY_VERSION_READY,	/* warm, waits for attach */
+	CITY_VERSION_ATTACHING, /* has the epoch, has not said attached */
+	CITY_VERSION_LIVE,	/* has the epoch */
+	CITY_VERSION_YIELDING,	/* was sent migrate */
+	CITY_VERSION_FROZEN,	/* yielded */
+	CITY_VERSION_RETIRING,	/* was sent retire */
+	CITY_VERSION_DYING,	/* was killed or has failed; what it still says is not heard */
+};
+
+struct city_configure {
+	uint32_t serial;
+	int width, height;
+};
+
+struct city_tile_version {
+	struct wl_list link; /* city_tile.versions */
+	struct city_tile *tile;
+	enum city_version_state state;
+
+	char hash[CITY_HASH_SIZE];
+	char *source; /* folder that it was built from; NULL: not known */
+	int artifact_fd;
+
+	uint64_t spawn_request; /* 0 when answered */
+	uint64_t instance;	/* the keeper's name for the process, 0 before it is spawned */
+	pid_t pid;
+	bool ended;	 /* the process has ended, or never began */
+	int exit_status; /* as waitpid gives it */
+	char *failure;	 /* what it said itself about its end; NULL: nothing */
+
+	struct wl_client *client; /* NULL when disconnected */
+	struct wl_listener client_destroy;
+	struct wl_resource *resource; /* source_city_tile_v1, NULL before get_tile */
+	struct wlr_surface *surface;  /* NULL before get_tile and after its end */
+	struct wl_listener surface_destroy;
+	struct wl_array configures; /* struct city_configure, sent and not acknowledged */
+	int acked_width, acked_height; /* of the last acknowledged configure, 0: none yet */
+	bool described;
+
+	uint32_t serial;	 /* last used in migrate, attach and check */
+	uint32_t migrate_serial; /* of the one not yet answered, 0: none */
+	uint32_t attach_serial;
+	uint32_t check_serial;
+	uint64_t epoch; /* that it was given last */
+	char *title;	/* NULL: none set */
+
+	struct wl_event_source *timer; /* of retire and of a late answer to migrate */
+};
+
+struct city_tile {
+	struct wl_list link; /* city_tiles.list */
+	struct city_tiles *tiles;
+	struct vat_uuid uuid;
+	char name[VAT_NAME_SIZE]; /* unique in the city */
+	char kind[VAT_NAME_SIZE]; /* name in the descriptor */
+	char role[VAT_NAME_SIZE]; /* of what runs or ran last; empty before that */
+	char *source;		  /* source folder; NULL: that of the installed kind */
+	char *artifact; /* file of the first version, from the config; NULL: the installed one */
+	char **options; /* "key=value", for the tile itself */
+	size_t option_count;
+
+	struct city_view view;
+	bool placed;	   /* cx, cy are wanted; otherwise a place is found */
+	double cx, cy;
+	bool focus_once;   /* gets the focus when it appears */
+	int width, height; /* wanted content size; 0 until known */
+	enum city_tile_state state;
+	char *notice; /* text of the badge; NULL: none */
+	enum city_badge_kind notice_kind;
+	bool notice_build; /* the notice is about a build: the next good build takes it away */
+
+	uint64_t region_request;
+	int region_fd; /* -1 until the keeper gave it */
+	struct vat_region *region; /* for reading; NULL until then */
+	uint64_t epoch;	   /* the newest that was given to a version */
+	bool damaged;	   /* an undo failed: the region is in no known state */
+
+	struct wl_list versions; /* city_tile_version.link */
+	struct city_tile_version *live; /* what is shown and holds the epoch; may be NULL */
+	struct city_handover *handover; /* under way, from its splice point on; may be NULL */
+	struct city_handover *next;	/* being prepared: spawned, warmed; may be NULL */
+
+	char good[CITY_HASH_SIZE]; /* last known good artifact, empty: none */
+	char last[CITY_HASH_SIZE]; /* artifact that was shown last */
+	char installed[CITY_HASH_SIZE]; /* that came with the city, as far as known; empty: none */
+	char bad[CITY_HASH_SIZE]; /* did not come up at the last start; empty: none */
+	char earlier[CITY_TILE_EARLIER][CITY_HASH_SIZE]; /* versions before, newest first */
+	size_t earlier_count;
+	struct wlr_buffer *last_picture; /* shown while nothing runs; locked */
+
+	int64_t crashes[CITY_TILE_CRASHES]; /* newest first; 0: none */
+	struct wl_event_source *restart_timer;
+	int64_t last_input_ns; /* of the last key or button that reached it */
+	bool closing;
+
+	struct wl_listener view_moved;
+	struct {
+		struct wl_signal changed; /* struct city_tile: any property */
+		struct wl_signal destroy; /* struct city_tile */
+	} events;
+};
+
+/* Deadlines of a handover; $SOURCE_CITY_LIMITS ("warm=500,probation=200", in ms) changes them. */
+struct city_limits {
+	int spawn_ms, warm_ms, migrate_ms, attach_ms, frame_ms, check_ms, retire_ms, late_ms;
+	int melt_ms, probation_ms, probation_frames;
+};
+
+struct city_tiles {
+	struct city_server *server;
+	struct city_keeper *keeper;
+	struct city_store *store;
+	struct city_places *places;
+	struct city_history *history;
+	struct city_effects *effects; /* NULL: transitions are instant */
+	struct city_limits limits;
+	struct wl_list list; /* city_tile.link, in the order they were made */
+	struct wl_global *global;
+	struct wl_event_source *save_timer;
+	bool save_due;
+
+	struct wl_listener keeper_exited;
+	struct wl_listener frame_commit;
+	struct wl_listener frame_presented;
+	struct wl_listener input;
+	struct {
+		struct wl_signal tile; /* struct city_tile: a new one */
+		/* struct city_tile: it has no artifact and none is installed: build its source */
+		struct wl_signal needs_build;
+	} events;
+};
+
+/* Needs server->keeper. NULL after one line in the log. */
+struct city_tiles *city_tiles_create(struct city_server *server);
+/* Makes the tiles of the config and of the places, or the default ones, and starts them. */
+void city_tiles_start(struct city_tiles *tiles);
+/* NULL-safe. Saves the places; the processes end with their connections. */
+void city_tiles_destroy(struct city_tiles *tiles);
+struct city_tile *city_tiles_find(struct city_tiles *tiles, const char *name); /* may be NULL */
+/* Places are written soon, many changes at once. */
+void city_tiles_save(struct city_tiles *tiles);
+
+/*
+ * A new tile. kind: the name of a configured or installed tile, or the absolute path of a source
+ * folder; name: empty to have one chosen. NULL with one line in `error`.
+ */
+struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *name,
+	char *error, size_t error_size);
+/* Ends it: process, streams, state and place. It is freed when its processes have ended. */
+void city_tile_close(struct city_tile *tile);
+/* Frees a closed tile once nothing of it runs. */
+void city_tile_reap(struct city_tile *tile);
+/* The builder has an artifact for a tile that had none. */
+void city_tile_first_artifact(struct city_tile *tile, const char *hash);
+
+void city_tile_set_state(struct city_tile *tile, enum city_tile_state state);
+/* The badge on the tile; NULL takes it away. build: as notice_build above. */
+void city_tile_set_notice(
+	struct city_tile *tile, enum city_badge_kind kind, const char *text, bool build);
+void city_tile_changed(struct city_tile *tile);
+const char *city_tile_title(const struct city_tile *tile); /* never NULL */
+const char *city_tile_source(const struct city_tile *tile); /* "" if there is none */
+/* A version of this hash is now the last known good one. */
+void city_tile_set_good(struct city_tile *tile, const char *hash);
+/* Starts the version that should run, if none does; with `delay_ms` later. */
+void city_tile_restart(struct city_tile *tile, int delay_ms);
+/* The live version ended by itself: restart, or give up. */
+void city_tile_crashed(struct city_tile *tile, const char *how);
+/* Shows the version's surface as the tile's content from the coming frame on; NULL: nothing. */
+void city_tile_show(struct city_tile *tile, struct city_tile_version *version);
+/* Keeps what the view shows now on the screen although its client goes. */
+void city_tile_keep_picture(struct city_tile *tile);
+/* The content's size follows what the live version has drawn. */
+void city_tile_sync_size(struct city_tile *tile);
+/* Puts the tile on the map once its size is known. */
+void city_tile_place(struct city_tile *tile, int width, int height);
+/* Region as it is now; NULL if it is not there (yet). */
+struct vat_region *city_tile_region(struct city_tile *tile);
+
+/* ---- versions: tile_version.c ------------------------------------------------------------------- */
+
+/* Takes artifact_fd. The version is SPAWNING; what follows comes through handover.h. NULL when out
+ * of memory or descriptors; artifact_fd is then closed. */
+struct city_tile_version *city_version_create(
+	struct city_tile *tile, const char *hash, const char *source, int artifact_fd);
+/* SIGKILL; city_handover_version_ended comes when the process is gone. */
+void city_version_kill(struct city_tile_version *version);
+/* Sends retire, and SIGKILL after the limit. */
+void city_version_retire(struct city_tile_version *version);
+/* Kills it unless it answers migrate (city_version_answered) within the limit. */
+void city_version_expect_late_answer(struct city_tile_version *version);
+void city_version_answered(struct city_tile_version *version);
+void city_version_process_ended(struct city_tile_version *version, int status);
+struct city_tile_version *city_version_from_client(const struct wl_client *client);
+struct city_tile_version *city_version_from_instance(struct city_tiles *tiles, uint64_t instance);
+const char *city_version_state_name(enum city_version_state state);
+/* How it ended, for people: what it said itself and the status. */
+void city_version_describe_end(
+	const struct city_tile_version *version, char *text, size_t size);
+/* Closes the connection and frees it. The process must have ended. */
+void city_version_destroy(struct city_tile_version *version);
+
+/* ---- the wire: tile_protocol.c ------------------------------------------------------------------ */
+
+struct wl_global *city_tile_protocol_create(struct city_tiles *tiles);
+void city_version_send_configure(struct city_tile_version *version, int width, int height);
+void city_version_send_migrate(struct city_tile_version *version, int deadline_ms);
+/* undo_fd -1: none. Flushes the connection: this is the pause. */
+void city_version_send_attach(
+	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd);
+void city_version_send_resume(struct city_tile_version *version, uint64_t epoch);
+void city_version_send_settle(struct city_tile_version *version);
+void city_version_send_check(struct city_tile_version *version);
+
+int64_t city_now_ns(void); /* CLOCK_MONOTONIC */
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/* All tiles: where they come from, where they are saved. */
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wlr/backend.h>
+#include <wlr/render/wlr_renderer.h>
+
+#include "compositor/config.h"
+#include "compositor/effects/effects.h"
+#include "compositor/handover.h"
+#include "compositor/keeper.h"
+#include "compositor/paths.h"
+#include "compositor/places.h"
+#include "compositor/record.h"
+#include "compositor/server.h"
+#include "compositor/theme.h"
+#include "compositor/tile.h"
+#include "compositor/tile_internal.h"
+#include "log.h"
+
+#define SAVE_MS 500
+
+/* ---- limits ------------------------------------------------------------------------------------ */
+
+static void read_limits(struct city_limits *limits) {
+	*limits = (struct city_limits){
+		.spawn_ms = 5000,
+		.warm_ms = 10000,
+		.migrate_ms = 100,
+		.attach_ms = 1000,
+		.frame_ms = 1000,
+		.check_ms = 1000,
+		.retire_ms = 1000,
+		.late_ms = 3000,
+		.melt_ms = CITY_TRANSITION_DURATION_MS,
+		.probation_ms = 1500,
+		.probation_frames = 60,
+	};
+	const struct {
+		const char *name;
+		int *value;
+	} known[] = {
+		{"spawn", &limits->spawn_ms},
+		{"warm", &limits->warm_ms},
+		{"migrate", &limits->migrate_ms},
+		{"attach", &limits->attach_ms},
+		{"frame", &limits->frame_ms},
+		{"check", &limits->check_ms},
+		{"retire", &limits->retire_ms},
+		{"late", &limits->late_ms},
+		{"melt", &limits->melt_ms},
+		{"probation", &limits->probation_ms},
+		{"frames", &limits->probation_frames},
+	};
+	const char *text = getenv("SOURCE_CITY_LIMITS");
+	char *copy = text ? strdup(text) : NULL, *rest = NULL;
+	for (char *word = copy ? strtok_r(copy, ",", &rest) : NULL; word;
+		word = strtok_r(NULL, ",", &rest)) {
+		char *equals = strchr(word, '='), *end = NULL;
+		long number = equals ? strtol(equals + 1, &end, 10) : -1;
+		bool ok = false;
+		if (equals && end && !*end && number >= 0 && number <= 3600000) {
+			*equals = '\0';
+			for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+				if (strcmp(known[i].name, word) == 0) {
+					*known[i].value = (int)number;
+					ok = true;
+				}
+			}
+		}
+		if (!ok) {
+			city_log(CITY_LOG_WARN, "limits", "SOURCE_CITY_LIMITS: \"%s\" is not understood",
+				word);
+		}
+	}
+	free(copy);
+}
+
+/* ---- places ------------------------------------------------------------------------------------ */
+
+static void set_string(char **string, const char *value) {
+	char *copy = value && *value ? strdup(value) : NULL;
+	free(*string);
+	*string = copy;
+}
+
+static void save_now(struct city_tiles *tiles) {
+	tiles->save_due = false;
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (tile->closing) {
+			continue;
+		}
+		struct city_place *place = city_places_find(tiles->places, tile->name);
+		if (!place) {
+			place = city_places_add(tiles->places, tile->name);
+		}
+		if (!place) {
+			continue;
+		}
+		place->uuid = tile->uuid;
+		set_string(&place->kind, tile->kind);
+		set_string(&place->source, tile->source);
+		set_string(&place->artifact, tile->good);
+		set_string(&place->installed, tile->installed);
+		const struct city_view *view = &tile->view;
+		if (view->shown) {
+			struct city_box box = view->fullscreen || view->maximized
+				? view->restore
+				: city_view_box(view);
+			place->has_place = true;
+			place->cx = box.cx;
+			place->cy = box.cy;
+			place->width = (int)box.width;
+			place->height = (int)box.height;
+		}
+	}
+	city_places_save(tiles->places);
+}
+
+static int handle_save(void *data) {
+	save_now(data);
+	return 0;
+}
+
+void city_tiles_save(struct city_tiles *tiles) {
+	if (!tiles->save_due && tiles->save_timer) {
+		tiles->save_due = true;
+		wl_event_source_timer_update(tiles->save_timer, SAVE_MS);
+	}
+}
+
+/* ---- making tiles ------------------------------------------------------------------------------ */
+
+struct city_tile *city_tiles_find(struct city_tiles *tiles, const char *name) {
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (!tile->closing && strcmp(tile->name, name) == 0) {
+			return tile;
+		}
+	}
+	return NULL;
+}
+
+/* Puts the file into the store; empty when it is not there. */
+static void find_installed(struct city_tile *tile) {
+	char error[512];
+	char *path = tile->artifact ? strdup(tile->artifact) : city_path_tile(tile->kind);
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	if (fd >= 0) {
+		int stored = city_store_put(
+			tile->tiles->store, fd, tile->installed, error, sizeof(error));
+		if (stored < 0) {
+			city_log(CITY_LOG_ERROR, tile->name, "%s: %s", path, error);
+			tile->installed[0] = '\0';
+		} else {
+			close(stored);
+		}
+		close(fd);
+	} else if (tile->artifact) {
+		city_log(CITY_LOG_ERROR, tile->name, "%s: %m", path);
+	}
+	free(path);
+}
+
+static bool copy_options(struct city_tile *tile, const struct city_tile_config *config) {
+	if (config->option_count == 0) {
+		return true;
+	}
+	tile->options = calloc(config->option_count, sizeof(*tile->options));
+	for (size_t i = 0; tile->options && i < config->option_count; i++) {
+		tile->options[i] = strdup(config->options[i]);
+		if (!tile->options[i]) {
+			return false;
+		}
+		tile->option_count++;
+	}
+	return tile->options != NULL;
+}
+
+static const struct city_tile_config *find_config(struct city_tiles *tiles, const char *name) {
+	const struct city_config *config = tiles->server->config;
+	for (size_t i = 0; i < config->tile_count; i++) {
+		if (strcmp(config->tiles[i].name, name) == 0) {
+			return &config->tiles[i];
+		}
+	}
+	return NULL;
+}
+
+/* The config says what a tile is; where it is and what it runs is as the user left it. */
+static struct city_tile *make(struct city_tiles *tiles, struct city_place *place) {
+	const struct city_tile_config *config = find_config(tiles, place->name);
+	if (config) {
+		if (config->kind) {
+			set_string(&place->kind, config->kind);
+		}
+		if (config->source) {
+			set_string(&place->source, config->source);
+		}
+		if (config->has_place && !place->has_place) {
+			place->has_place = true;
+			place->cx = config->cx;
+			place->cy = config->cy;
+		}
+		if (config->has_size && place->width == 0) {
+			place->width = config->width;
+			place->height = config->height;
+		}
+	}
+	if (vat_uuid_is_nil(&place->uuid) && vat_uuid_generate(&place->uuid) < 0) {
+		return NULL;
+	}
+	struct city_tile *tile = city_tile_create(tiles, place);
+	if (!tile) {
+		return NULL;
+	}
+	if (config) {
+		tile->artifact = config->artifact ? strdup(config->artifact) : NULL;
+		copy_options(tile, config);
+	}
+	find_installed(tile);
+	if (!tile->source) {
+		char *source = city_path_tile_source(tile->kind);
+		if (source && access(source, R_OK | X_OK) == 0) {
+			tile->source = source;
+		} else {
+			free(source);
+		}
+	}
+	/* What ran the installed version goes on with the installed version, also after an update. */
+	bool follows = place->artifact && place->installed && *tile->installed &&
+		       strcmp(place->artifact, place->installed) == 0;
+	if (place->artifact && city_hash_valid(place->artifact) && !follows) {
+		snprintf(tile->good, sizeof(tile->good), "%s", place->artifact);
+	}
+	return tile;
+}
+
+static bool installed(const char *kind) {
+	char *path = city_path_tile(kind);
+	bool there = path && access(path, R_OK) == 0;
+	free(path);
+	return there;
+}
+
+static void add_default(struct city_tiles *tiles, const char *name, double cx, double cy, int width,
+	int height) {
+	struct city_place *place = installed(name) ? city_places_add(tiles->places, name) : NULL;
+	if (place) {
+		place->has_place = true;
+		place->cx = cx;
+		place->cy = cy;
+		place->width = width;
+		place->height = height;
+	}
+}
+
+/* A fresh city: the terminal with the clock beside it, in the middle of the screen. */
+static void add_defaults(struct city_tiles *tiles) {
+	enum { WIDTH = 820, HEIGHT = 600, CLOCK = 300, CLOCK_HEIGHT = 300 };
+	const int between = CITY_GAP + 2 * CITY_BORDER;
+	struct wlr_box screen = city_map_screen(tiles->server);
+	struct city_box seen = city_map_visible(&tiles->server->camera, screen);
+	int left = (int)(seen.cx + (seen.width - WIDTH - between - CLOCK) / 2);
+	int top = (int)(seen.cy + (seen.height - HEIGHT + CITY_TITLEBAR - CITY_BORDER) / 2);
+	add_default(tiles, "terminal", left, top, WIDTH, HEIGHT);
+	add_default(tiles, "clock", left + WIDTH + between, top, CLOCK, CLOCK_HEIGHT);
+}
+
+void city_tiles_start(struct city_tiles *tiles) {
+	const struct city_config *config = tiles->server->config;
+	for (size_t i = 0; i < config->tile_count; i++) {
+		if (!city_places_find(tiles->places, config->tiles[i].name) &&
+			vat_name_valid(config->tiles[i].name)) {
+			city_places_add(tiles->places, config->tiles[i].name);
+		}
+	}
+	if (wl_list_empty(&tiles->places->list) && !tiles->places->existed) {
+		add_defaults(tiles);
+	}
+	bool first = true;
+	struct city_place *place;
+	wl_list_for_each(place, &tiles->places->list, link) {
+		struct city_tile *tile = make(tiles, place);
+		if (!tile) {
+			city_log(CITY_LOG_ERROR, place->name, "the tile cannot be made");
+			continue;
+		}
+		tile->focus_once = first;
+		first = false;
+		city_tile_begin(tile);
+	}
+	city_tiles_save(tiles);
+}
+
+static bool choose_name(
+	struct city_tiles *tiles, const char *wanted, const char *kind, char name[VAT_NAME_SIZE]) {
+	if (*wanted) {
+		snprintf(name, VAT_NAME_SIZE, "%s", wanted);
+		return !city_tiles_find(tiles, name);
+	}
+	snprintf(name, VAT_NAME_SIZE, "%s", kind);
+	for (int n = 2; city_tiles_find(tiles, name) && n < 10000; n++) {
+		snprintf(name, VAT_NAME_SIZE, "%.56s-%d", kind, n);
+	}
+	return !city_tiles_find(tiles, name);
+}
+
+struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *wanted,
+	char *error, size_t error_size) {
+	const char *source = NULL;
+	const struct city_tile_config *config = find_config(tiles, kind);
+	char base[VAT_NAME_SIZE];
+	if (kind[0] == '/') {
+		struct stat info;
+		if (stat(kind, &info) < 0 || !S_ISDIR(info.st_mode)) {
+			snprintf(error, error_size, "%s: no such folder", kind);
+			return NULL;
+		}
+		source = kind;
+		char *copy = strdup(kind);
+		snprintf(base, sizeof(base), "%s", copy ? basename(copy) : "");
+		free(copy);
+	} else {
+		snprintf(base, sizeof(base), "%s", config && config->kind ? config->kind : kind);
+		if (!config && !installed(kind)) {
+			snprintf(error, error_size,
+				"there is no tile \"%.60s\": neither configured nor installed; a source folder needs its absolute path",
+				kind);
+			return NULL;
+		}
+	}
+	if (!vat_name_valid(base) || (*wanted && !vat_name_valid(wanted))) {
+		snprintf(error, error_size,
+			"\"%.60s\" cannot name a tile: lower case letters, digits, '.', '_' and '-', a letter first",
+			*wanted && !vat_name_valid(wanted) ? wanted : base);
+		return NULL;
+	}
+	char name[VAT_NAME_SIZE];
+	const char *proposal = *wanted || source || !config ? wanted : config->name;
+	if (!*wanted && *proposal && city_tiles_find(tiles, proposal)) {
+		proposal = "";
+	}
+	if (!choose_name(tiles, proposal, base, name)) {
+		snprintf(error, error_size, "there is a tile named \"%.60s\" already", name);
+		return NULL;
+	}
+	struct city_place *place = city_places_add(tiles->places, name);
+	if (!place) {
+		snprintf(error, error_size, "out of memory");
+		return NULL;
+	}
+	set_string(&place->kind, base);
+	set_string(&place->source, source);
+	struct city_tile *tile = make(tiles, place);
+	if (!tile) {
+		city_places_remove(tiles->places, place);
+		snprintf(error, error_size, "out of memory");
+		return NULL;
+	}
+	tile->focus_once = true;
+	city_tile_begin(tile);
+	city_tiles_save(tiles);
+	return tile;
+}
+
+/* ---- listeners --------------------------------------------------------------------------------- */
+
+static void handle_keeper_exited(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, keeper_exited);
+	const struct city_keeper_exited *event = data;
+	struct city_tile_version *version = city_version_from_instance(tiles, event->instance);
+	if (version) {
+		city_version_process_ended(version, event->status);
+	}
+}
+
+static void handle_frame_commit(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, frame_commit);
+	city_handover_frame_commit(tiles, data);
+}
+
+static void handle_frame_presented(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, frame_presented);
+	city_handover_presented(tiles, data);
+}
+
+static void handle_input(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, input);
+	const struct city_input_event *event = data;
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (event->surface && tile->live && tile->live->surface == event->surface) {
+			tile->last_input_ns = city_now_ns();
+		}
+	}
+}
+
+static bool is_tile_client(struct city_server *server, const struct wl_client *client) {
+	return city_version_from_client(client) != NULL;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static struct city_effects *create_effects(struct city_server *server) {
+	char path[4096];
+	const char *home = getenv("XDG_CONFIG_HOME");
+	const char *user = home && home[0] == '/' ? home : getenv("HOME");
+	const char *data = getenv("SOURCE_CITY_DATADIR");
+	snprintf(path, sizeof(path), "%s%s/source-city/shaders:%s/shaders", user ? user : "/nowhere",
+		user == home ? "" : "/.config", data && *data ? data : CITY_DATADIR);
+	struct city_effects_options options = {
+		.loop = server->loop,
+		.drm_fd = wlr_renderer_get_drm_fd(server->renderer),
+		.shader_path = path,
+	};
+	struct city_effects *effects = city_effects_create(&options);
+	if (!effects) {
+		city_log(CITY_LOG_WARN, "effects", "there are no transitions");
+	}
+	return effects;
+}
+
+struct city_tiles *city_tiles_create(struct city_server *server) {
+	struct city_tiles *tiles = calloc(1, sizeof(*tiles));
+	if (!tiles) {
+		return NULL;
+	}
+	tiles->server = server;
+	tiles->keeper = server->keeper;
+	read_limits(&tiles->limits);
+	wl_list_init(&tiles->list);
+	wl_signal_init(&tiles->events.tile);
+	wl_signal_init(&tiles->events.needs_build);
+	tiles->store = city_store_create();
+	tiles->places = city_places_load();
+	tiles->history = city_history_create();
+	tiles->save_timer = wl_event_loop_add_timer(server->loop, handle_save, tiles);
+	tiles->global = city_tile_protocol_create(tiles);
+	if (!tiles->store || !tiles->places || !tiles->history || !tiles->save_timer ||
+		!tiles->global) {
+		city_log(CITY_LOG_ERROR, NULL, "there can be no tiles");
+		goto error;
+	}
+	tiles->effects = create_effects(server);
+	server->is_tile_client = is_tile_client;
+	tiles->keeper_exited.notify = handle_keeper_exited;
+	wl_signal_add(&city_keeper_events(tiles->keeper)->exited, &tiles->keeper_exited);
+	tiles->frame_commit.notify = handle_frame_commit;
+	wl_signal_add(&server->events.frame_commit, &tiles->frame_commit);
+	tiles->frame_presented.notify = handle_frame_presented;
+	wl_signal_add(&server->events.frame_presented, &tiles->frame_presented);
+	tiles->input.notify = handle_input;
+	wl_signal_add(&server->events.input, &tiles->input);
+	return tiles;
+
+error:
+	if (tiles->global) {
+		wl_global_destroy(tiles->global);
+	}
+	if (tiles->save_timer) {
+		wl_event_source_remove(tiles->save_timer);
+	}
+	city_history_destroy(tiles->history);
+	city_places_destroy(tiles->places);
+	city_store_destroy(tiles->store);
+	free(tiles);
+	return NULL;
+}
+
+void city_tiles_destroy(struct city_tiles *tiles) {
+	if (!tiles) {
+		return;
+	}
+	save_now(tiles);
+	wl_list_remove(&tiles->keeper_exited.link);
+	wl_list_remove(&tiles->frame_commit.link);
+	wl_list_remove(&tiles->frame_presented.link);
+	wl_list_remove(&tiles->input.link);
+	struct city_tile *tile, *next;
+	wl_list_for_each_safe(tile, next, &tiles->list, link) {
+		city_tile_leave(tile);
+	}
+	tiles->server->is_tile_client = NULL;
+	city_effects_destroy(tiles->effects);
+	wl_global_destroy(tiles->global);
+	wl_event_source_remove(tiles->save_timer);
+	city_history_destroy(tiles->history);
+	city_places_destroy(tiles->places);
+	city_store_destroy(tiles->store);
+	free(tiles);
+}
