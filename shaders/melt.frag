@@ -17,16 +17,15 @@ vec4 transition(vec2 pos) {
 	float set = clamp((p - 0.175 - 0.33 * y + 0.33 * stream - 0.033 * thread) * 2.94, 0.0, 1.0);
 	set *= set * (3.0 - 2.0 * set);
 
-	ivec2 at = ivec2(pos);
 	vec4 color = vec4(0.0);
 	if (set < 1.0) {
 		float fall = u_size.y * p * p * (0.1 + 0.45 * y) * (0.75 + 0.5 * stream);
-		float row = max(pos.y - 0.5 - fall, 0.0);
-		int above = int(row), below = min(above + 1, at.y);
-		color = mix(from_pixel(ivec2(at.x, above)), from_pixel(ivec2(at.x, below)), fract(row));
+		float row = max(pos.y - 0.5 - fall, 0.0), above = floor(row) + 0.5;
+		color = mix(from_pixel(vec2(pos.x, above)), from_pixel(vec2(pos.x, above + 1.0)),
+			row + 0.5 - above);
 	}
 	if (set > 0.0) {
-		vec4 goal = to_pixel(at);
+		vec4 goal = to_pixel(pos);
 		color = mix(mix(color, goal, set), max(color, goal), 3.0 * set * (1.0 - set));
 	}
 	return color;

@@ -74,10 +74,10 @@ static const char guarded_end[] =
 	"	city_color = clamp(color, goal - city_left, goal + city_left);\n"
 	"}\n";
 
-static const char crossfade[] = "vec4 transition(vec2 pos) {\n"
-				"	return mix(from_pixel(ivec2(pos)), to_pixel(ivec2(pos)),\n"
-				"		smoothstep(0.0, 1.0, u_progress));\n"
-				"}\n";
+static const char crossfade[] =
+	"vec4 transition(vec2 pos) {\n"
+	"	return mix(from_pixel(pos), to_pixel(pos), smoothstep(0.0, 1.0, u_progress));\n"
+	"}\n";
 
 void fx_programs_init(struct fx_programs *programs, const char *path) {
 	wl_list_init(&programs->list);
