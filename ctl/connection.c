@@ -75,11 +75,13 @@ static void handle_place(void *data, struct source_city_tile_handle_v1 *handle, 
 	const char *cy, int32_t width, int32_t height) {
 	struct tile *tile = data;
 	/* The locale is C: a decimal point is a point. */
-	tile->cx = strtod(cx, NULL);
-	tile->cy = strtod(cy, NULL);
+	double x = strtod(cx, NULL), y = strtod(cy, NULL);
+	if (tile->cx != x || tile->cy != y || tile->width != width || tile->height != height)
+		tile->changed |= TILE_PLACE;
+	tile->cx = x;
+	tile->cy = y;
 	tile->width = width;
 	tile->height = height;
-	tile->changed |= TILE_PLACE;
 }
 
 static void handle_title(void *data, struct source_city_tile_handle_v1 *handle, const char *title) {
@@ -102,7 +104,6 @@ static void handle_tile_done(void *data, struct source_city_tile_handle_v1 *hand
 	if (!tile->announced) {
 		tile->changed |= TILE_NEW;
 		tile->announced = true;
-		ctl->newest = tile;
 	}
 	if (tile->changed != 0 && ctl->on_change != NULL)
 		ctl->on_change(ctl, tile);
@@ -110,8 +111,6 @@ static void handle_tile_done(void *data, struct source_city_tile_handle_v1 *hand
 }
 
 static void destroy_tile(struct tile *tile) {
-	if (tile->ctl->newest == tile)
-		tile->ctl->newest = NULL;
 	wl_list_remove(&tile->link);
 	source_city_tile_handle_v1_destroy(tile->handle);
 	free(tile->uuid);

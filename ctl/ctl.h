@@ -97,7 +97,6 @@ struct ctl {
 	struct wl_registry *registry;
 	struct source_city_control_v1 *control;
 	struct wl_list tiles; /* tile.link, in order of appearance */
-	struct tile *newest;  /* announced last, may be NULL */
 	bool ready;	      /* all tiles that existed are known */
 	char *city;	      /* the socket's name, for messages */
 	bool leaving;	      /* the end of the connection is no failure */
@@ -168,17 +167,21 @@ struct request {
 void request_begin(struct request *request, struct ctl *ctl, struct source_city_request_v1 *proxy);
 /* Waits for its end, or for `enough`. False if neither came. */
 bool request_wait(struct request *request, void (*tick)(void *data));
-/* Says how it failed and returns the exit status: CTL_OK when it succeeded. subject: tile or "". */
-int request_status(const struct request *request, const char *subject);
+/* Says how it failed and returns the exit status: CTL_OK when it succeeded. tile: its name or "".
+ */
+int request_status(const struct request *request, const char *tile);
 void request_finish(struct request *request);
 /* begin, wait and finish of a request that has no answer but its end. */
-int request_simple(struct ctl *ctl, struct source_city_request_v1 *proxy, const char *subject);
+int request_simple(struct ctl *ctl, struct source_city_request_v1 *proxy, const char *tile);
 
 /* ---- output.c */
 
 /* One line on stderr, and with --json an object on stdout. Returns CTL_FAILED. */
 int ctl_fail(const struct ctl *ctl, const char *step, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same about a tile; "" for none. */
+int ctl_fail_tile(const struct ctl *ctl, const char *tile, const char *step, const char *reason);
 
 /* Text from elsewhere made fit for a terminal: one line without control characters, or with lines
  * (newline and tab stay). Heap. */
@@ -224,6 +227,8 @@ void json_event(const char *event); /* one with nothing else in it */
 void json_pass(const char *event, const char *text);
 /* All properties of a tile. */
 void json_tile(struct json *json, const struct tile *tile);
+/* One line about a handover from its record: what replaced what, and what it cost. */
+void print_record(const struct ctl *ctl, const char *json);
 
 /* ---- commands */
 

@@ -60,6 +60,23 @@ char *clean_text(const char *text) {
 	return clean(text, true);
 }
 
+int ctl_fail_tile(const struct ctl *ctl, const char *tile, const char *step, const char *reason) {
+	char *line = clean_line(reason), *subject = clean_line(tile);
+	fprintf(stderr, "cityctl: %s%s%s\n", subject, tile[0] != '\0' ? ": " : "", line);
+	if (ctl->json) {
+		struct json json;
+		json_begin(&json, "failed");
+		if (tile[0] != '\0')
+			json_text(&json, "tile", tile);
+		json_text(&json, "step", step);
+		json_text(&json, "reason", line);
+		json_print(&json);
+	}
+	free(line);
+	free(subject);
+	return CTL_FAILED;
+}
+
 int ctl_fail(const struct ctl *ctl, const char *step, const char *format, ...) {
 	char *text = NULL;
 	va_list args;
@@ -67,16 +84,7 @@ int ctl_fail(const struct ctl *ctl, const char *step, const char *format, ...) {
 	if (vasprintf(&text, format, args) < 0)
 		abort();
 	va_end(args);
-	char *line = clean_line(text);
-	fprintf(stderr, "cityctl: %s\n", line);
-	if (ctl->json) {
-		struct json json;
-		json_begin(&json, "failed");
-		json_text(&json, "step", step);
-		json_text(&json, "reason", line);
-		json_print(&json);
-	}
-	free(line);
+	ctl_fail_tile(ctl, "", step, text);
 	free(text);
 	return CTL_FAILED;
 }

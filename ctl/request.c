@@ -93,17 +93,16 @@ bool request_wait(struct request *request, void (*tick)(void *data)) {
 	return ctl_wait(request->ctl, is_over, tick, request, -1);
 }
 
-int request_status(const struct request *request, const char *subject) {
-	const char *colon = subject[0] != '\0' ? ": " : "";
+int request_status(const struct request *request, const char *tile) {
 	switch (request->result) {
 	case REQUEST_SUCCEEDED:
 		return CTL_OK;
 	case REQUEST_FAILED:
-		return ctl_fail(request->ctl, request->step, "%s%s%s", subject, colon,
+		return ctl_fail_tile(request->ctl, tile, request->step,
 			request->reason[0] != '\0' ? request->reason : request->step);
 	case REQUEST_SUPERSEDED:
-		return ctl_fail(request->ctl, "superseded", "%s%sa newer request took its place",
-			subject, colon);
+		return ctl_fail_tile(
+			request->ctl, tile, "superseded", "a newer request took its place");
 	case REQUEST_OPEN:
 		break;
 	}
@@ -119,11 +118,11 @@ void request_finish(struct request *request) {
 	free(request->reason);
 }
 
-int request_simple(struct ctl *ctl, struct source_city_request_v1 *proxy, const char *subject) {
+int request_simple(struct ctl *ctl, struct source_city_request_v1 *proxy, const char *tile) {
 	struct request request;
 	request_begin(&request, ctl, proxy);
 	request_wait(&request, NULL);
-	int status = request_status(&request, subject);
+	int status = request_status(&request, tile);
 	if (status == CTL_OK && ctl->json)
 		json_event("succeeded");
 	request_finish(&request);

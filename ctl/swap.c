@@ -29,61 +29,6 @@ static uint64_t now_ns(void) {
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- records */
-
-static const char *get_text(yyjson_val *record, const char *key) {
-	const char *text = yyjson_get_str(yyjson_obj_get(record, key));
-	return text != NULL ? text : "";
-}
-
-/* The last line about a handover: what replaced what, and what it cost. Of one that failed only if
- * asked: where a command was waiting for it, that says so. */
-static void print_record(const struct ctl *ctl, const char *json, bool failures) {
-	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
-	yyjson_val *record = yyjson_doc_get_root(doc);
-	const char *result = get_text(record, "result");
-	char *text = NULL;
-	size_t size = 0;
-	char duration[32];
-	FILE *line = open_memstream(&text, &size);
-	if (line == NULL)
-		abort();
-	bool live = strcmp(result, "live") == 0;
-	if (!live && !failures)
-		goto out;
-	fprintf(line, "%s: %s", get_text(record, "tile"), result);
-	if (!live && get_text(record, "step")[0] != '\0')
-		fprintf(line, " at %s: %s", get_text(record, "step"), get_text(record, "reason"));
-	const char *from = get_text(record, "from"), *to = get_text(record, "to");
-	if (live)
-		fprintf(line, ": %.8s -> %.8s, %s", from[0] != '\0' ? from : "nothing",
-			to[0] != '\0' ? to : "nothing", get_text(record, "strategy"));
-	yyjson_val *pause = yyjson_obj_get(record, "pause_us");
-	if (yyjson_is_num(pause))
-		fprintf(line, ", pause %s",
-			format_us(duration, sizeof(duration), yyjson_get_num(pause)));
-	yyjson_val *dropped = yyjson_obj_get(record, "frames_dropped");
-	if (yyjson_is_uint(dropped) && live)
-		fprintf(line, ", %ju frame%s dropped", (uintmax_t)yyjson_get_uint(dropped),
-			yyjson_get_uint(dropped) == 1 ? "" : "s");
-	yyjson_val *build = yyjson_obj_get(record, "build_us");
-	if (yyjson_is_num(build))
-		fprintf(line, ", built in %s",
-			format_us(duration, sizeof(duration), yyjson_get_num(build)));
-	yyjson_val *total = yyjson_obj_get(record, "total_us");
-	if (yyjson_is_num(total))
-		fprintf(line, ", %s in all",
-			format_us(duration, sizeof(duration), yyjson_get_num(total)));
-	fflush(line);
-	char *clean = clean_line(text);
-	printf("%s%s%s\n", color_on(ctl, live ? GREEN : RED), clean, color_off(ctl));
-	free(clean);
-out:
-	fclose(line);
-	free(text);
-	yyjson_doc_free(doc);
-}
-
 /* ---- what is shown while it goes on */
 
 static void clear_status(struct handover *handover) {
@@ -148,6 +93,15 @@ static void handle_output(struct request *request, const char *text) {
 	free(clean);
 }
 
+/* A failure only where a watch goes on: otherwise the command's last word says it. */
+static void show_record(struct handover *handover, const char *json) {
+	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
+	yyjson_val *result = yyjson_obj_get(yyjson_doc_get_root(doc), "result");
+	if (handover->watching || yyjson_equals_str(result, "live"))
+		print_record(handover->request.ctl, json);
+	yyjson_doc_free(doc);
+}
+
 static void handle_record(struct request *request, const char *json) {
 	struct handover *handover = request->data;
 	clear_status(handover);
@@ -155,7 +109,7 @@ static void handle_record(struct request *request, const char *json) {
 	if (request->ctl->json)
 		json_pass("record", json);
 	else
-		print_record(request->ctl, json, handover->watching);
+		show_record(handover, json);
 }
 
 static void begin(struct handover *handover, struct ctl *ctl, const struct tile *tile,
@@ -317,25 +271,29 @@ int command_rollback(struct ctl *ctl) {
 	return status;
 }
 
-/* What stands on the tile, a compile error above all, is what the watcher wants to know. */
-static void handle_change(struct ctl *ctl, struct tile *tile) {
+/* A build that failed is no end of a watch, so it comes as a message about the tile. How a handover
+ * failed stands in its record. */
+static void handle_message(
+	struct ctl *ctl, uint32_t severity, const char *subject, const char *text) {
 	struct handover *handover = ctl->data;
-	if (strcmp(tile->name, handover->name) != 0 || (tile->changed & TILE_NOTICE) == 0)
-		return;
-	if (ctl->json) {
-		struct json json;
-		json_begin(&json, "notice");
-		json_text(&json, "tile", tile->name);
-		json_text(&json, "text", tile->notice);
-		json_print(&json);
-		return;
-	}
-	if (tile->notice[0] == '\0')
+	if (strcmp(subject, handover->name) != 0 || strcmp(handover->step, "build") != 0 ||
+		severity > SOURCE_CITY_CONTROL_V1_SEVERITY_WARNING)
 		return;
 	clear_status(handover);
 	handover->step[0] = '\0';
-	char *line = clean_line(tile->notice);
-	printf("%s%s: %s%s\n", color_on(ctl, RED), tile->name, line, color_off(ctl));
+	if (ctl->json) {
+		static const char before[] = "not built: ";
+		bool has_before = strncmp(text, before, strlen(before)) == 0;
+		struct json json;
+		json_begin(&json, "failed");
+		json_text(&json, "tile", handover->name);
+		json_text(&json, "step", "build");
+		json_text(&json, "reason", text + (has_before ? strlen(before) : 0));
+		json_print(&json);
+		return;
+	}
+	char *line = clean_line(text);
+	printf("%s%s: %s%s\n", color_on(ctl, RED), handover->name, line, color_off(ctl));
 	free(line);
 }
 
@@ -368,10 +326,10 @@ int command_watch(struct ctl *ctl) {
 	begin(&handover, ctl, tile, source_city_tile_handle_v1_watch(tile->handle, folder));
 	handover.watching = true;
 	ctl->data = &handover;
-	ctl->on_change = handle_change;
+	ctl->on_message = handle_message;
 	ctl->on_close = handle_close;
 	status = finish(&handover);
-	ctl->on_change = NULL;
+	ctl->on_message = NULL;
 	ctl->on_close = NULL;
 out:
 	free(folder);

@@ -97,21 +97,21 @@ int command_open(struct ctl *ctl) {
 	int status = ctl_connect(ctl);
 	if (status != CTL_OK)
 		goto out;
-	ctl->newest = NULL;
 	struct request request;
 	request_begin(&request, ctl,
 		source_city_control_v1_open_tile(ctl->control, kind, name != NULL ? name : ""));
 	request_wait(&request, NULL);
-	status = request_status(&request, kind);
-	const struct tile *tile = ctl->newest;
+	status = request_status(&request, "");
 	if (status == CTL_OK && ctl->json) {
+		/* Its other properties are there with the first look at the tiles. */
 		struct json json;
 		json_begin(&json, "opened");
-		if (tile != NULL)
-			json_tile(&json, tile);
+		json_text(&json, "name", request.text);
 		json_print(&json);
 	} else if (status == CTL_OK) {
-		printf("%s\n", tile != NULL ? tile->name : kind);
+		char *line = clean_line(request.text);
+		puts(line);
+		free(line);
 	}
 	request_finish(&request);
 out:

@@ -70,14 +70,14 @@ static void test_open_close(void **state) {
 	expect(run(&server, "open terminal --name=mine"), 0, "mine\n", "");
 	assert_string_equal(server.log, "open terminal [mine]\n");
 	expect_parts(run(&server, "open terminal --json"), 0,
-		"{\"event\":\"opened\",\"name\":\"terminal-3\",", "");
+		"{\"event\":\"opened\",\"name\":\"terminal-3\"}\n", "");
 	char *folder = make_folder();
 	expect(run(&server, "open %s/", folder), 0, "terminal-3\n", "");
 	assert_string_equal(server.log, text("open %s []\n", folder));
 	expect(run(&server, "open ./nowhere"), 1, "", "cityctl: ./nowhere: no such folder\n");
 	expect(run(&server, "open /etc/passwd"), 1, "",
 		"cityctl: /etc/passwd: not a folder of sources\n");
-	expect(run(&server, "open nothing"), 1, "", "cityctl: nothing: no tile of that kind\n");
+	expect(run(&server, "open nothing"), 1, "", "cityctl: no tile of that kind\n");
 	expect(run(&server, "close clock"), 0, "", "");
 	assert_string_equal(server.log, "close clock\n");
 	expect(run(&server, "--json close 00000000-0000-4000-8000-000000000002"), 0,
@@ -134,8 +134,8 @@ static void test_swap(void **state) {
 	expect(run(&server, "swap terminal"), 1, "", "cityctl: terminal: it did not want to\n");
 	expect_parts(run(&server, "swap terminal --json"), 1,
 		"\"result\":\"failed\",\"step\":\"attach\",\"reason\":\"it did not want to\"}\n"
-		"{\"event\":\"failed\",\"step\":\"attach\",\"reason\":\"terminal: it did not want "
-		"to\"}\n",
+		"{\"event\":\"failed\",\"tile\":\"terminal\",\"step\":\"attach\",\"reason\":"
+		"\"it did not want to\"}\n",
 		"cityctl: terminal: it did not want to\n");
 	/* Live, and then not any more. */
 	server.script = "spawn commit melt probation fail";
@@ -180,30 +180,33 @@ static void test_rollback(void **state) {
 }
 
 static void compile_error(struct server *server) {
-	server_tile_state(server, "terminal", 1, "main.c:9:1: error: oops");
-	server_tile_state(server, "clock", 1, "of another tile");
+	server_tile_state(server, "terminal", 1, "building");
+	server_message(server, 1, "clock", "of another tile");
+	server_message(server, 2, "terminal", "not so important");
+	server_message(server, 1, "terminal", "not built: main.c:9:1: error: oops");
+	server_message(server, 1, "terminal", "something else, later");
 	server_tile_close(server, "terminal");
 }
 
 static void test_watch(void **state) {
 	struct server server;
 	server_start(&server);
-	server.script = "build spawn commit record build spawn bad-record";
+	server.script = "build spawn commit record build spawn bad-record build";
 	server.idle = compile_error;
 	expect(run(&server, "watch terminal"), 1,
 		"terminal: live: aaaaaaaa -> bbbbbbbb, melt, pause 312 µs, 0 frames dropped, built "
 		"in 181 ms, 1.4 s in all\n"
 		"clock: failed at attach: it did not want to, 52.0 ms in all\n"
-		"terminal: main.c:9:1: error: oops\n",
+		"terminal: not built: main.c:9:1: error: oops\n",
 		"cityctl: terminal: the tile was closed\n");
 	assert_string_equal(server.log, "watch terminal []\n");
 	server.idle = compile_error;
 	char *folder = make_folder();
 	expect_parts(run(&server, "watch terminal --json --source %s", folder), 1,
-		"{\"event\":\"notice\",\"tile\":\"terminal\",\"text\":\"main.c:9:1: error: "
-		"oops\"}\n"
-		"{\"event\":\"failed\",\"step\":\"closed\",\"reason\":\"terminal: the tile was "
-		"closed\"}\n",
+		"{\"event\":\"failed\",\"tile\":\"terminal\",\"step\":\"build\",\"reason\":"
+		"\"main.c:9:1: error: oops\"}\n"
+		"{\"event\":\"failed\",\"tile\":\"terminal\",\"step\":\"closed\",\"reason\":"
+		"\"the tile was closed\"}\n",
 		"");
 	assert_string_equal(server.log, text("watch terminal [%s]\n", folder));
 	server_stop(&server);
@@ -225,6 +228,10 @@ static void test_interrupt(void **state) {
 	server_stop(&server);
 }
 
+static void vanish(struct server *server) {
+	server->kill_client = 1;
+}
+
 static void happen(struct server *server) {
 	server_message(server, 0, "forge", "one\nline\033[0m");
 	server_message(server, 2, "clock", "all is well");
@@ -232,7 +239,9 @@ static void happen(struct server *server) {
 	server_tile_state(server, "terminal", 3, "main.c:1: error");
 	server_tile_state(server, "terminal", 3, "main.c:1: error");
 	server_tile_close(server, "clock");
-	server->kill_client = 1;
+	server->records = 3;
+	server_tile_state(server, "terminal", 1, "");
+	server->idle = vanish;
 }
 
 /* Takes the times out of lines. */
@@ -273,7 +282,11 @@ static void test_events(void **state) {
 		"  terminal  state: probation\n"
 		"  terminal  notice: main.c:1: error\n"
 		"  clock  closed\n"
+		"  terminal  state: live\n"
+		"  terminal  notice: cleared\n"
+		"terminal: live: a -> b, melt, pause 99 µs\n"
 		"\n");
+	server.records = 2;
 	server.idle = happen;
 	result = run(&server, "events --json");
 	const char *lines = without_times(result.out);
@@ -286,6 +299,8 @@ static void test_events(void **state) {
 		"{\"event\":\"changed\",\"name\":\"terminal\","));
 	assert_ptr_equal(strstr(lines, "{\"event\":\"tile\",\"name\":\"terminal\","), lines);
 	assert_non_null(strstr(lines, "{\"event\":\"closed\",\"name\":\"clock\","));
+	assert_non_null(strstr(lines, "{\"event\":\"record\",\"id\":9,\"tile\":\"terminal\","));
+	assert_null(strstr(lines, "\"id\":8,"));
 	server_stop(&server);
 }
 

@@ -37,6 +37,10 @@ const char record_failed[] =
 	"\"frames_dropped\":0,\"frames_shown\":3,\"build_us\":null,\"total_us\":52000.0,"
 	"\"steps\":[],\"result\":\"failed\",\"step\":\"attach\",\"reason\":\"it did not want to\"}";
 
+static const char record_newer[] =
+	"{\"id\":9,\"tile\":\"terminal\",\"from\":\"a\",\"to\":\"b\",\"strategy\":\"melt\","
+	"\"pause_us\":99.0,\"result\":\"live\"}";
+
 struct fake_tile {
 	struct wl_list link;
 	const char *name, *uuid, *kind, *artifact, *source, *cx, *cy, *title, *notice;
@@ -301,6 +305,7 @@ static void handle_open(struct wl_client *client, struct wl_resource *resource, 
 	tile.name = title[0] != '\0' ? title : "terminal-3";
 	tile.uuid = "00000000-0000-4000-8000-000000000004";
 	announce(server, client, &tile);
+	source_city_request_v1_send_text(request, tile.name);
 	source_city_request_v1_send_succeeded(request);
 }
 
@@ -325,7 +330,12 @@ static void handle_history(struct wl_client *client, struct wl_resource *resourc
 		source_city_request_v1_send_record(request, record_live);
 		source_city_request_v1_send_record(request, record_failed);
 	}
+	if (server->records > 2)
+		source_city_request_v1_send_record(request, record_newer);
 	source_city_request_v1_send_succeeded(request);
+	/* A client that listens asks at once; the test speaks when it does. */
+	if (strcmp(server->script, "listen") == 0)
+		wl_event_loop_add_idle(server->loop, run_idle, server);
 }
 
 static void handle_state(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
@@ -361,9 +371,6 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t version, 
 	if (server->mute)
 		return;
 	source_city_control_v1_send_done(server->control);
-	/* Commands that only listen: the test speaks when they are there. */
-	if (server->idle != NULL && strcmp(server->script, "listen") == 0)
-		wl_event_loop_add_idle(server->loop, run_idle, server);
 }
 
 void server_message(

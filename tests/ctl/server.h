@@ -24,9 +24,11 @@ struct server {
 	/* How swaps go: steps separated by spaces; a last word "ok", "fail", "superseded" or
 	 * "hang". */
 	const char *script;
+	int records; /* of handovers; 2 or 3 */
 	bool without_tiles;
 	bool mute;			     /* accepts connections and says nothing */
-	void (*idle)(struct server *server); /* once, when a watch or events wait; then NULL */
+	void (*idle)(struct server *server); /* once, when a watch was asked for, or a history with
+						the script "listen"; then NULL */
 	pid_t child;
 };
 
