@@ -77,14 +77,6 @@ class Tour:
     def picture(self, name):
         return self.city.picture(os.path.join(self.out, name))
 
-    def background(self):
-        """The colour of the terminal's edge, as it is on the screen."""
-        for view in self.city.ctl("state")[0]["views"]:
-            if view["name"] == "terminal":
-                box = view["output_box"]
-                return self.city.pixels((int(box["x"]) + 2, int(box["y"]) + 2, 1, 1))[0][0]
-        raise CityError("the terminal is not on the map")
-
     def swap(self, source):
         """Hand over; pictures while it melts; the record."""
         swap = self.city.popen("cityctl", "swap", "terminal", "--source", source, "--settled",
@@ -114,7 +106,7 @@ def tour(city, out):
     tour = Tour(city, out)
     city.wait_tile("terminal")
     pid = tour.start_program()
-    first = tour.background()
+    first = city.edge("terminal")
     if first != OLD_COLOR:
         raise CityError(f"the terminal's edge is {first} before, not {OLD_COLOR}")
     tour.picture("before.png")
@@ -122,7 +114,7 @@ def tour(city, out):
     record = tour.swap(tour.edit())
     city.until(lambda: int(tour.read("count") or 0) > before + 1000,
                what="the program stopped printing")
-    last = tour.background()
+    last = city.edge("terminal")
     if last != NEW_COLOR:
         raise CityError(f"the terminal's edge is {last} after, not {NEW_COLOR}")
     tour.picture("after.png")

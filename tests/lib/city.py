@@ -221,5 +221,22 @@ class City:
         w, h = (int(n) for n in fields[1].split())
         return [[tuple(data[(y * w + x) * 3:(y * w + x) * 3 + 3]) for x in range(w)] for y in range(h)]
 
+    def box(self, tile):
+        """Where a tile is on the first output: x, y, width, height in output pixels."""
+        state = self.ctl("state")[0]
+        camera, output = state["camera"], state["outputs"][0]
+        for view in state["views"]:
+            if view.get("tile") == tile:
+                zoom = camera["zoom"]
+                return (round((view["cx"] - camera["cx"]) * zoom) - output["ox"],
+                        round((view["cy"] - camera["cy"]) * zoom) - output["oy"],
+                        round(view["width"] * zoom), round(view["height"] * zoom))
+        raise CityError(f"{tile} is not on the map")
+
+    def edge(self, tile):
+        """The colour just inside a tile's corner, as it is on the screen."""
+        x, y, _, _ = self.box(tile)
+        return self.pixels((x + 2, y + 2, 1, 1))[0][0]
+
     def kill(self, pid, number=signal.SIGKILL):
         os.kill(pid, number)
