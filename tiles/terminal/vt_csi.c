@@ -8,12 +8,19 @@
 
 typedef void (*erase_fn)(struct vt *vt, uint32_t row, uint32_t from, uint32_t to);
 
+/*
+ * While a wrap is pending the cursor is behind the last column: nothing is right of it to erase, and
+ * the next character still wraps. (The VT510 erases the last character; programs that end a full line
+ * with "clear to the end of the line", as grep does, then lose it.)
+ */
 static void erase_line(struct vt *vt, uint32_t how, erase_fn erase)
 {
 	struct vt_state *s = vt->state;
 	switch (how) {
 	case 0:
-		erase(vt, s->row, s->col, s->cols);
+		if (!s->pending_wrap) {
+			erase(vt, s->row, s->col, s->cols);
+		}
 		break;
 	case 1:
 		erase(vt, s->row, 0, s->col + 1);
@@ -24,7 +31,6 @@ static void erase_line(struct vt *vt, uint32_t how, erase_fn erase)
 	default:
 		break;
 	}
-	s->pending_wrap = 0;
 }
 
 static void erase_display(struct vt *vt, uint32_t how, erase_fn erase)
@@ -47,7 +53,6 @@ static void erase_display(struct vt *vt, uint32_t how, erase_fn erase)
 	if (how < 2) {
 		erase_line(vt, how, erase);
 	}
-	s->pending_wrap = 0;
 }
 
 /* ---- editing; all of it only between the margins ---- */

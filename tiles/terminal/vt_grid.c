@@ -39,22 +39,6 @@ void vt_row_clear(struct vt *vt, struct vt_row *row, struct vt_cell blank)
 	row->used = (uint16_t)vt->state->cols;
 }
 
-/*
- * Something is about to change on one side of the border before `col`: a wide character across it
- * loses both halves.
- */
-void vt_cut_wide(struct vt *vt, struct vt_row *row, uint32_t col)
-{
-	if (col == 0 || col >= row->used) {
-		return;
-	}
-	struct vt_cell *cells = vt_row_cells(vt, row);
-	if (cells[col].ch & VT_CH_TAIL) {
-		cells[col].ch = 0;
-		cells[col - 1].ch = 0;
-	}
-}
-
 /* Cells [from, to) become `cell`. */
 void vt_fill(struct vt *vt, uint32_t r, uint32_t from, uint32_t to, struct vt_cell cell)
 {
@@ -135,10 +119,17 @@ static void move_marks(struct vt *vt, uint32_t top, uint32_t bottom, int64_t del
 	}
 }
 
+/* Word by word: this is most of the cost of scrolling a region. */
 static void dirty_rows(struct vt *vt, uint32_t top, uint32_t bottom)
 {
-	for (uint32_t r = top; r <= bottom; r++) {
-		vt_dirty(vt, r);
+	uint64_t bit = vt_row_line(vt->state, top) % VT_DIRTY_BITS;
+	uint32_t count = bottom + 1 - top;
+	while (count > 0) {
+		uint32_t shift = bit % 64;
+		uint32_t part = vt_min(count, 64 - shift);
+		vt->dirty[bit / 64] |= (~UINT64_C(0) >> (64 - part)) << shift;
+		bit = (bit + part) % VT_DIRTY_BITS;
+		count -= part;
 	}
 }
 
@@ -170,6 +161,20 @@ static void scroll_ring(struct vt *vt, uint32_t bottom)
 	vt_dirty(vt, bottom);
 }
 
+/* Records [to, end) become those `count` further down; in one go where the ring does not end. */
+static void shift_rows(struct vt *vt, uint32_t to, uint32_t end, uint32_t count)
+{
+	struct vt_row *first = vt_screen_row(vt, to);
+	struct vt_row *last = vt_screen_row(vt, end + count - 1);
+	if (last > first) {
+		memmove(first, first + count, (end - to) * sizeof(*first));
+		return;
+	}
+	for (uint32_t r = to; r < end; r++) {
+		*vt_screen_row(vt, r) = *vt_screen_row(vt, r + count);
+	}
+}
+
 /* The rows' records rotate, their text stays where it is. */
 static void rotate_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count)
 {
@@ -177,9 +182,7 @@ static void rotate_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t cou
 	for (uint32_t i = 0; i < count; i++) {
 		gone[i] = *vt_screen_row(vt, top + i);
 	}
-	for (uint32_t r = top; r + count <= bottom; r++) {
-		*vt_screen_row(vt, r) = *vt_screen_row(vt, r + count);
-	}
+	shift_rows(vt, top, bottom + 1 - count, count);
 	struct vt_cell blank = vt_blank(vt->state);
 	for (uint32_t i = 0; i < count; i++) {
 		struct vt_row *row = vt_screen_row(vt, bottom + 1 - count + i);

@@ -124,9 +124,20 @@ static inline void vt_row_uses(struct vt_row *row, uint32_t to)
 	}
 }
 
+/*
+ * Word by word, also where the compiler would rather read more at once: the pen has often just been
+ * written so, and a wider read then has to wait for the writes to reach the cache.
+ */
+static inline uint32_t vt_pen_word(const struct vt_state *s, uint32_t i)
+{
+	uint32_t word = s->pen[i];
+	__asm__("" : "+r"(word));
+	return word;
+}
+
 static inline struct vt_cell vt_pen(const struct vt_state *s)
 {
-	return (struct vt_cell){0, s->pen[1], s->pen[2], s->pen[3]};
+	return (struct vt_cell){0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
 }
 
 /* What erasing leaves: the pen's background and nothing else. */
@@ -138,6 +149,22 @@ static inline struct vt_cell vt_blank(const struct vt_state *s)
 static inline bool vt_cell_zero(struct vt_cell cell)
 {
 	return (cell.ch | cell.fg | cell.bg | cell.at) == 0;
+}
+
+/*
+ * Something is about to change on one side of the border before `col`: a wide character across it
+ * loses both halves.
+ */
+static inline void vt_cut_wide(struct vt *vt, struct vt_row *row, uint32_t col)
+{
+	if (col == 0 || col >= row->used) {
+		return;
+	}
+	struct vt_cell *cells = vt_row_cells(vt, row);
+	if (cells[col].ch & VT_CH_TAIL) {
+		cells[col].ch = 0;
+		cells[col - 1].ch = 0;
+	}
 }
 
 static inline uint32_t vt_left_margin(const struct vt_state *s)
@@ -163,7 +190,6 @@ uint32_t vt_ring_size(const struct vt_memory *memory, uint32_t screen, uint32_t 
 /* vt_grid.c: rows and cells */
 void vt_rows_fresh(struct vt *vt, uint32_t screen);
 void vt_row_clear(struct vt *vt, struct vt_row *row, struct vt_cell blank);
-void vt_cut_wide(struct vt *vt, struct vt_row *row, uint32_t col);
 void vt_fill(struct vt *vt, uint32_t row, uint32_t from, uint32_t to, struct vt_cell cell);
 void vt_erase(struct vt *vt, uint32_t row, uint32_t from, uint32_t to);
 void vt_erase_unprotected(struct vt *vt, uint32_t row, uint32_t from, uint32_t to);

@@ -412,39 +412,36 @@ static const uint8_t *quick_csi(struct vt *vt, const uint8_t *at, const uint8_t 
 	q.inter_count = 0;
 	q.inters[0] = 0;
 	q.inters[1] = 0;
-	if (at < end && *at >= '<' && *at <= '?') {
+	if (*at >= '<' && *at <= '?') {
 		q.private = *at++;
 	}
 	for (;;) {
-		if (at == end) {
+		/* One check for up to four digits, a separator, and the byte behind it. */
+		if (end - at < 6 || count == VT_PARAMS) {
 			return NULL;
 		}
-		uint32_t c = *at;
-		if (c - '0' > 11) {
-			break;
-		}
-		uint32_t value = 0;
-		while (c - '0' <= 9) {
-			value = vt_min(value * 10 + (c - '0'), 65535);
-			if (++at == end) {
-				return NULL;
+		uint32_t value = 0, c = *at - (uint32_t)'0';
+		if (c <= 9) {
+			value = c;
+			c = *++at - (uint32_t)'0';
+			for (int i = 0; c <= 9; i++) {
+				if (i == 3) {
+					return NULL;
+				}
+				value = value * 10 + c;
+				c = *++at - (uint32_t)'0';
 			}
-			c = *at;
-		}
-		if (count == VT_PARAMS) {
-			return NULL;
+		} else if (c > 11) {
+			break; /* no parameter at all, or none behind the last separator */
 		}
 		q.params[count++] = (uint16_t)value;
-		if (c - ':' > 1) {
+		if (c - 10 > 1) {
 			break;
 		}
-		if (c == ':') {
+		if (c == 10) {
 			separators |= count < VT_PARAMS ? 1u << count : 0;
 		}
 		at++;
-		if (at == end) {
-			return NULL;
-		}
 		if (*at - (uint32_t)'0' > 11) { /* a separator at the end: one more, empty */
 			if (count == VT_PARAMS) {
 				return NULL;
@@ -509,6 +506,16 @@ void vt_feed(struct vt *vt, const void *bytes, size_t length)
 			uint8_t c = *at;
 			if (c >= 0x20 && c < 0x7f) {
 				at = vt_print_ascii(vt, at, end);
+				continue;
+			}
+			if (c == '\r') {
+				vt_carriage_return(vt);
+				at++;
+				continue;
+			}
+			if (c == '\n' && !(s->modes & VT_BIT(VT_MODE_LNM))) {
+				vt_line_feed(vt);
+				at++;
 				continue;
 			}
 			if (c >= 0x80) {

@@ -26,31 +26,31 @@ static uint32_t right_limit(const struct vt_state *s)
 	return s->col <= right ? right : s->cols - 1;
 }
 
-static void remember(struct vt_state *s, uint32_t cp)
+/*
+ * Moves the cursor behind what was printed at `row`, `col`, and keeps what REP and joining need. The
+ * values come as arguments: reading them back as a pair right after they were stored one by one
+ * stalls the processor, for every character.
+ */
+static inline void advance(struct vt_state *s, uint32_t cp, uint32_t row, uint32_t col,
+	uint32_t width, uint32_t limit)
 {
+	bool at_limit = col + width > limit;
+	col = at_limit ? limit : col + width;
+	s->col = col;
+	s->pending_wrap = at_limit;
 	s->last_cp = cp;
-	s->last_row = s->row;
-	s->last_col = s->col;
+	s->last_row = row;
+	s->last_col = col;
 }
 
-static void advance(struct vt_state *s, uint32_t width, uint32_t limit)
-{
-	if (s->col + width > limit) {
-		s->col = limit;
-		s->pending_wrap = 1;
-	} else {
-		s->col += width;
-	}
-}
-
-static void put(struct vt *vt, uint32_t ch, uint32_t width, uint32_t limit)
+static inline void put(struct vt *vt, uint32_t cp, uint32_t width, uint32_t limit)
 {
 	struct vt_state *s = vt->state;
-	uint32_t col = s->col;
+	uint32_t r = s->row, col = s->col, ch = cp;
 	if (s->modes & VT_BIT(VT_MODE_IRM)) {
-		vt_insert_cells(vt, s->row, col, limit + 1, width);
+		vt_insert_cells(vt, r, col, limit + 1, width);
 	}
-	struct vt_row *row = vt_screen_row(vt, s->row);
+	struct vt_row *row = vt_screen_row(vt, r);
 	struct vt_cell *cells = vt_row_cells(vt, row);
 	vt_cut_wide(vt, row, col);
 	vt_cut_wide(vt, row, col + width);
@@ -66,8 +66,8 @@ static void put(struct vt *vt, uint32_t ch, uint32_t width, uint32_t limit)
 	if (col + width == s->cols) {
 		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
 	}
-	vt_dirty(vt, s->row);
-	advance(s, width, limit);
+	vt_dirty(vt, r);
+	advance(s, cp, r, col, width, limit);
 }
 
 /* The column of the character left of the cursor; false if there can be none. */
@@ -130,7 +130,7 @@ static void widen(struct vt *vt, uint32_t col)
 	if (col + 2 == s->cols) {
 		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
 	}
-	advance(s, 1, limit);
+	advance(s, s->last_cp, s->row, s->col, 1, limit);
 }
 
 /* Mode 2027: does `cp` belong to the character before it? Then it is put there. */
@@ -153,7 +153,7 @@ static bool join(struct vt *vt, uint32_t cp, int width)
 	if (!(cell->ch & VT_CH_WIDE) && (width == 2 || flag || emoji)) {
 		widen(vt, col);
 	}
-	remember(s, cp);
+	s->last_cp = cp;
 	return true;
 }
 
@@ -188,12 +188,10 @@ static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width)
 		wrap(vt);
 		limit = right_limit(s);
 	}
-	s->pending_wrap = 0;
 	put(vt, cp, width, limit);
-	remember(s, cp);
 }
 
-static int quick_width(uint32_t cp)
+static inline int quick_width(uint32_t cp)
 {
 	if (cp < 0x300) {
 		return 1;
@@ -268,14 +266,14 @@ static const uint8_t *printable_end(const uint8_t *at, const uint8_t *end)
 	return at;
 }
 
-static inline void put_ascii(struct vt *vt, const uint8_t *text, uint32_t count)
+static inline void put_ascii(struct vt *vt, const uint8_t *text, uint32_t r, uint32_t col,
+	uint32_t count)
 {
 	struct vt_state *s = vt->state;
-	struct vt_row *row = vt_screen_row(vt, s->row);
-	uint32_t col = s->col;
+	struct vt_row *row = vt_screen_row(vt, r);
 	vt_cut_wide(vt, row, col);
 	vt_cut_wide(vt, row, col + count);
-	lanes pen = {0, s->pen[1], s->pen[2], s->pen[3]};
+	lanes pen = {0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
 	lanes *to = (lanes *)(vt_row_cells(vt, row) + col);
 	for (uint32_t i = 0; i < count; i++) {
 		lanes cell = pen;
@@ -286,7 +284,7 @@ static inline void put_ascii(struct vt *vt, const uint8_t *text, uint32_t count)
 	if (col + count == s->cols) {
 		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
 	}
-	vt_dirty(vt, s->row);
+	vt_dirty(vt, r);
 }
 
 /* As many printable ASCII characters as there are; gives where it stopped. */
@@ -306,18 +304,17 @@ const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *e
 				wrap(vt);
 			} else {
 				at = end - 1; /* only the last one stays */
-				s->pending_wrap = 0;
 			}
 		}
 		uint32_t limit = right_limit(s);
-		uint32_t count = limit + 1 - s->col;
+		uint32_t row = s->row, col = s->col;
+		uint32_t count = limit + 1 - col;
 		if ((size_t)(end - at) < count) {
 			count = (uint32_t)(end - at);
 		}
-		put_ascii(vt, at, count);
-		advance(s, count, limit);
+		put_ascii(vt, at, row, col, count);
 		at += count;
+		advance(s, at[-1], row, col, count, limit);
 	}
-	remember(s, at[-1]);
 	return at;
 }

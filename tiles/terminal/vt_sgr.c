@@ -47,7 +47,14 @@ static uint32_t extended_color(const struct vt_sequence *q, uint32_t n, uint32_t
 	return left >= 1 && p[0] != 2 && p[0] != 5 ? n + 2 : q->count;
 }
 
-static uint32_t underline_style(const struct vt_sequence *q, uint32_t n, struct vt_cell *pen)
+/* The pen as it lies in the state, and changed there: four words, the first unused. */
+enum {
+	PEN_FG = 1,
+	PEN_BG = 2,
+	PEN_AT = 3,
+};
+
+static uint32_t underline_style(const struct vt_sequence *q, uint32_t n, uint32_t *pen)
 {
 	uint32_t style = VT_UNDERLINE_SINGLE;
 	uint32_t next = n + 1;
@@ -57,93 +64,93 @@ static uint32_t underline_style(const struct vt_sequence *q, uint32_t n, struct 
 			next++;
 		}
 	}
-	pen->at = (pen->at & ~VT_AT_UNDERLINE) | style << 3;
+	pen[PEN_AT] = (pen[PEN_AT] & ~VT_AT_UNDERLINE) | style << 3;
 	return next;
 }
 
 /* Applies parameter n and those that belong to it; gives the number of the next. */
-uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *pen,
+static inline uint32_t apply(const struct vt_sequence *q, uint32_t n, uint32_t *pen,
 	uint32_t *underline)
 {
 	uint32_t p = q->params[n];
 	switch (p) {
 	case 0:
-		pen->fg = 0;
-		pen->bg = 0;
-		pen->at &= ~VT_AT_MASK | VT_AT_PROTECTED;
+		pen[PEN_FG] = 0;
+		pen[PEN_BG] = 0;
+		pen[PEN_AT] &= ~VT_AT_MASK | VT_AT_PROTECTED;
 		*underline = 0;
 		break;
 	case 1:
-		pen->at |= VT_AT_BOLD;
+		pen[PEN_AT] |= VT_AT_BOLD;
 		break;
 	case 2:
-		pen->at |= VT_AT_DIM;
+		pen[PEN_AT] |= VT_AT_DIM;
 		break;
 	case 3:
-		pen->at |= VT_AT_ITALIC;
+		pen[PEN_AT] |= VT_AT_ITALIC;
 		break;
 	case 4:
 		return underline_style(q, n, pen);
 	case 5:
-		pen->at |= VT_AT_BLINK;
+		pen[PEN_AT] |= VT_AT_BLINK;
 		break;
 	case 6:
-		pen->at |= VT_AT_RAPID_BLINK;
+		pen[PEN_AT] |= VT_AT_RAPID_BLINK;
 		break;
 	case 7:
-		pen->at |= VT_AT_INVERSE;
+		pen[PEN_AT] |= VT_AT_INVERSE;
 		break;
 	case 8:
-		pen->at |= VT_AT_CONCEAL;
+		pen[PEN_AT] |= VT_AT_CONCEAL;
 		break;
 	case 9:
-		pen->at |= VT_AT_STRIKE;
+		pen[PEN_AT] |= VT_AT_STRIKE;
 		break;
 	case 21:
-		pen->at = (pen->at & ~VT_AT_UNDERLINE) | VT_UNDERLINE_DOUBLE << 3;
+		pen[PEN_AT] = (pen[PEN_AT] & ~VT_AT_UNDERLINE) | VT_UNDERLINE_DOUBLE << 3;
 		break;
 	case 22:
-		pen->at &= ~(VT_AT_BOLD | VT_AT_DIM);
+		pen[PEN_AT] &= ~(VT_AT_BOLD | VT_AT_DIM);
 		break;
 	case 23:
-		pen->at &= ~VT_AT_ITALIC;
+		pen[PEN_AT] &= ~VT_AT_ITALIC;
 		break;
 	case 24:
-		pen->at &= ~VT_AT_UNDERLINE;
+		pen[PEN_AT] &= ~VT_AT_UNDERLINE;
 		break;
 	case 25:
-		pen->at &= ~(VT_AT_BLINK | VT_AT_RAPID_BLINK);
+		pen[PEN_AT] &= ~(VT_AT_BLINK | VT_AT_RAPID_BLINK);
 		break;
 	case 27:
-		pen->at &= ~VT_AT_INVERSE;
+		pen[PEN_AT] &= ~VT_AT_INVERSE;
 		break;
 	case 28:
-		pen->at &= ~VT_AT_CONCEAL;
+		pen[PEN_AT] &= ~VT_AT_CONCEAL;
 		break;
 	case 29:
-		pen->at &= ~VT_AT_STRIKE;
+		pen[PEN_AT] &= ~VT_AT_STRIKE;
 		break;
 	case 30 ... 37:
-		pen->fg = VT_COLOR_INDEXED | (p - 30);
+		pen[PEN_FG] = VT_COLOR_INDEXED | (p - 30);
 		break;
 	case 38:
-		return extended_color(q, n, &pen->fg);
+		return extended_color(q, n, &pen[PEN_FG]);
 	case 39:
-		pen->fg = VT_COLOR_DEFAULT;
+		pen[PEN_FG] = VT_COLOR_DEFAULT;
 		break;
 	case 40 ... 47:
-		pen->bg = VT_COLOR_INDEXED | (p - 40);
+		pen[PEN_BG] = VT_COLOR_INDEXED | (p - 40);
 		break;
 	case 48:
-		return extended_color(q, n, &pen->bg);
+		return extended_color(q, n, &pen[PEN_BG]);
 	case 49:
-		pen->bg = VT_COLOR_DEFAULT;
+		pen[PEN_BG] = VT_COLOR_DEFAULT;
 		break;
 	case 53:
-		pen->at |= VT_AT_OVERLINE;
+		pen[PEN_AT] |= VT_AT_OVERLINE;
 		break;
 	case 55:
-		pen->at &= ~VT_AT_OVERLINE;
+		pen[PEN_AT] &= ~VT_AT_OVERLINE;
 		break;
 	case 58:
 		return extended_color(q, n, underline);
@@ -151,10 +158,10 @@ uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *p
 		*underline = VT_COLOR_DEFAULT;
 		break;
 	case 90 ... 97:
-		pen->fg = VT_COLOR_INDEXED | (p - 90 + 8);
+		pen[PEN_FG] = VT_COLOR_INDEXED | (p - 90 + 8);
 		break;
 	case 100 ... 107:
-		pen->bg = VT_COLOR_INDEXED | (p - 100 + 8);
+		pen[PEN_BG] = VT_COLOR_INDEXED | (p - 100 + 8);
 		break;
 	default:
 		break;
@@ -166,21 +173,28 @@ uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *p
 	return n;
 }
 
+uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *pen,
+	uint32_t *underline)
+{
+	uint32_t words[4] = {0, pen->fg, pen->bg, pen->at};
+	n = apply(q, n, words, underline);
+	pen->fg = words[PEN_FG];
+	pen->bg = words[PEN_BG];
+	pen->at = words[PEN_AT];
+	return n;
+}
+
 void vt_sgr(struct vt *vt, const struct vt_sequence *q)
 {
 	struct vt_state *s = vt->state;
-	struct vt_cell pen = vt_pen(s);
 	uint32_t underline = s->pen_underline;
 	if (q->count == 0) {
 		static const struct vt_sequence zero = {.count = 1};
-		vt_sgr_apply(&zero, 0, &pen, &underline);
+		apply(&zero, 0, s->pen, &underline);
 	}
 	for (uint32_t n = 0; n < q->count;) {
-		n = vt_sgr_apply(q, n, &pen, &underline);
+		n = apply(q, n, s->pen, &underline);
 	}
-	s->pen[1] = pen.fg;
-	s->pen[2] = pen.bg;
-	s->pen[3] = pen.at;
 	if (underline != s->pen_underline) {
 		s->pen_underline = underline;
 		vt_pen_ext(vt);
