@@ -170,7 +170,7 @@ static void melt(struct rig *rig, const char *what, struct wlr_buffer *from, str
 
 int main(int argc, char *argv[]) {
 	if (!start(argc > 2 && strcmp(argv[2], "drm") == 0)) {
-		return 77;
+		return 0;
 	}
 	struct rig rig;
 	rig_init_on(&rig, argc > 1 ? argv[1] : SHADERS, loop, drm_fd);

@@ -61,7 +61,7 @@ static void capture_end(char *text, size_t size) {
 static void need_egl(struct rig *rig) {
 	if (!rig_prepare(rig, "melt")) {
 		rig_finish(rig);
-		print_message("no EGL on this machine\n");
+		print_message("# no EGL on this machine\n");
 		skip();
 	}
 }
