@@ -76,6 +76,16 @@ static void add_row(struct table *table, const char *json) {
 	yyjson_doc_free(doc);
 }
 
+static void print_table(struct ctl *ctl, char **records, size_t count) {
+	const char *const headings[] = {"TIME (UTC)", "TILE", "RESULT", "FROM", "TO", "STRATEGY",
+		"PAUSE", "BUILD", "TOTAL", "ORIGIN", NULL};
+	struct table table;
+	table_begin(&table, headings);
+	for (size_t i = 0; i < count; i++)
+		add_row(&table, records[i]);
+	table_print(&table, ctl);
+}
+
 int command_history(struct ctl *ctl) {
 	long last = 0;
 	if (ctl_has(ctl, "last") && !ctl_number(ctl, "last", 1000000, &last))
@@ -96,26 +106,17 @@ int command_history(struct ctl *ctl) {
 		ctl_tile(ctl, ctl->words[0]) == NULL)
 		status = CTL_FAILED;
 
-	const char *const headings[] = {"TIME (UTC)", "TILE", "RESULT", "FROM", "TO", "STRATEGY",
-		"PAUSE", "BUILD", "TOTAL", "ORIGIN", NULL};
-	struct table table;
 	size_t first = last > 0 && (size_t)last < history.count ? history.count - (size_t)last : 0;
-	if (!ctl->json)
-		table_begin(&table, headings);
-	for (size_t i = 0; i < history.count; i++) {
-		if (i >= first && ctl->json)
+	if (ctl->json) {
+		for (size_t i = first; i < history.count; i++)
 			json_pass(NULL, history.records[i]);
-		else if (i >= first)
-			add_row(&table, history.records[i]);
-		free(history.records[i]);
-	}
-	free(history.records);
-	if (!ctl->json && status == CTL_OK && history.count == 0)
+	} else if (history.count > 0) {
+		print_table(ctl, history.records + first, history.count - first);
+	} else if (status == CTL_OK) {
 		puts("no handovers yet");
-	if (!ctl->json) {
-		if (history.count == 0)
-			table.count = 0;
-		table_print(&table, ctl);
 	}
+	for (size_t i = 0; i < history.count; i++)
+		free(history.records[i]);
+	free(history.records);
 	return status;
 }
