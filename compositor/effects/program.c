@@ -108,25 +108,39 @@ void fx_programs_forget(struct fx_programs *programs) {
 	}
 }
 
-/* Logs the compiler's first complaint as FILE:LINE: TEXT. Drivers write "0:12(5): error: TEXT" or
- * "0(12) : error C0000: TEXT". */
+/* The line number and what follows, of "0:12(5): error: TEXT" or "0(12) : error C0000: TEXT", as
+ * drivers write it. */
+static const char *parse_complaint(const char *line, long *number) {
+	char *at;
+	strtol(line, &at, 10);
+	if (at == line || (*at != ':' && *at != '(')) {
+		return NULL;
+	}
+	bool column = *at == ':';
+	line = at + 1;
+	*number = strtol(line, &at, 10);
+	if (at == line || *at != (column ? '(' : ')')) {
+		return NULL;
+	}
+	at += strcspn(at, ")");
+	return *at == ')' ? at + 1 : NULL;
+}
+
+/* Logs the compiler's first complaint as FILE:LINE: TEXT. */
 static void log_compile_error(const char *path, char *text, const char *instead) {
 	for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-		int number = 0, length = 0;
-		if (sscanf(line, "%*d:%d(%*d)%n", &number, &length) < 1 || length == 0) {
-			length = 0;
-			if (sscanf(line, "%*d(%d)%n", &number, &length) < 1 || length == 0) {
-				continue;
-			}
+		long number;
+		const char *message = parse_complaint(line, &number);
+		if (message == NULL) {
+			continue;
 		}
-		const char *message = line + length;
 		while (*message == ':' || isspace((unsigned char)*message)) {
 			message++;
 		}
 		if (strncmp(message, "warning", 7) == 0) {
 			continue;
 		}
-		city_log(CITY_LOG_ERROR, FX_SUBJECT, "%s:%d: %s; %s", path, number, message,
+		city_log(CITY_LOG_ERROR, FX_SUBJECT, "%s:%ld: %s; %s", path, number, message,
 			instead);
 		return;
 	}

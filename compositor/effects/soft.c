@@ -15,8 +15,9 @@ static pixman_format_code_t pixman_format(uint32_t format) {
 		return PIXMAN_a8b8g8r8;
 	case DRM_FORMAT_XBGR8888:
 		return PIXMAN_x8b8g8r8;
+	default:
+		return PIXMAN_a8r8g8b8;
 	}
-	return PIXMAN_a8r8g8b8;
 }
 
 static void image_clear(pixman_image_t **image) {

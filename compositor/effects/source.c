@@ -16,8 +16,9 @@ static bool format_is_known(uint32_t format) {
 	case DRM_FORMAT_ABGR8888:
 	case DRM_FORMAT_XBGR8888:
 		return true;
+	default:
+		return false;
 	}
-	return false;
 }
 
 static bool alloc_pixels(struct fx_source *source, uint32_t format) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -23,19 +24,20 @@ static void trim_libraries(void) {
 	if (maps == NULL) {
 		return;
 	}
-	char line[512], path[400];
-	unsigned long start = 0, end = 0, anonymous;
+	char line[512];
+	unsigned long start = 0, end = 0;
 	bool candidate = false;
 	while (fgets(line, sizeof(line), maps) != NULL) {
-		unsigned long low, high;
-		char mode[5];
-		path[0] = '\0';
-		if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %399s", &low, &high, mode, path) >= 3) {
+		/* "START-END MODE OFFSET DEVICE INODE PATH", then a line "NAME: VALUE" for each
+		 * thing there is to say about it. */
+		char *at;
+		unsigned long low = strtoul(line, &at, 16);
+		if (at != line && *at == '-') {
 			start = low;
-			end = high;
-			candidate = mode[1] == '-' && mode[3] == 'p' && is_driver(path);
-		} else if (candidate && sscanf(line, "Anonymous: %lu", &anonymous) == 1) {
-			if (anonymous == 0) {
+			end = strtoul(at + 1, &at, 16);
+			candidate = strlen(at) > 5 && at[2] == '-' && at[4] == 'p' && is_driver(at);
+		} else if (candidate && strncmp(line, "Anonymous:", 10) == 0) {
+			if (strtoul(line + 10, NULL, 10) == 0) {
 				madvise((void *)start, end - start, MADV_DONTNEED);
 			}
 			candidate = false;
