@@ -119,6 +119,7 @@ static bool wait_for_work(struct host *host, int fds[KEEPER_FDS_MAX]) {
 /* Everything up to ready. The Wayland side comes first: it is what a failure is told through. */
 static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 	char why[320];
+	uint64_t began = host_monotonic();
 	if (!host_connect(host, fds[0], why, sizeof(why))) {
 		city_log(CITY_LOG_ERROR, host->name, "%s", why);
 		return false;
@@ -149,6 +150,8 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 	host_journal_open(host);
 	host_surface_prepare(host);
 	host_tile_role_ready(host);
+	city_log(CITY_LOG_DEBUG, host->name, "ready within %lu us",
+		(unsigned long)(host_monotonic() - began) / 1000);
 	return true;
 }
 
