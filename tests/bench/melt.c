@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "tests/effects/rig.h"
 
@@ -23,7 +23,14 @@
 struct figures {
 	double p50, p99, max;
 	int n;
+	double cpu; /* of all threads, a sample */
 };
+
+static double cpu_now_ms(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
 
 static int compare(const void *a, const void *b) {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -32,13 +39,14 @@ static int compare(const void *a, const void *b) {
 
 static struct figures summarise(double *samples, int n) {
 	qsort(samples, (size_t)n, sizeof(*samples), compare);
-	return (struct figures){samples[n / 2], samples[n * 99 / 100], samples[n - 1], n};
+	return (struct figures){samples[n / 2], samples[n * 99 / 100], samples[n - 1], n, 0};
 }
 
 static struct figures measure(
 	struct rig *rig, const char *name, struct rig_picture *a, struct rig_picture *b) {
 	static double samples[SAMPLES];
 	int n = 0;
+	double cpu = cpu_now_ms();
 	for (int run = 0; run < RUNS; run++) {
 		struct city_transition *transition = rig_transition(rig, name, &a->base, 0, 0);
 		city_transition_set_to(transition, &b->base, NULL);
@@ -53,7 +61,10 @@ static struct figures measure(
 		}
 		city_transition_destroy(transition);
 	}
-	return summarise(samples, n);
+	cpu = (cpu_now_ms() - cpu) / n;
+	struct figures figures = summarise(samples, n);
+	figures.cpu = cpu;
+	return figures;
 }
 
 static double copy_ms(void) {
@@ -79,6 +90,9 @@ static void print(const char *name, struct figures f, const char *beside, double
 	printf("{\"name\":\"%s\",\"unit\":\"ms\",\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"n\":%d,"
 	       "\"beside\":{\"memcpy_800x600\":%.3f",
 		name, f.p50, f.p99, f.max, f.n, copy_ms());
+	if (f.cpu > 0) {
+		printf(",\"cpu_of_all_cores\":%.3f", f.cpu);
+	}
 	if (beside != NULL) {
 		printf(",\"%s\":%.3f", beside, value);
 	}

@@ -181,7 +181,7 @@ static void check_bound(
 		memcpy(before, now, count * 4);
 	}
 	print_message(
-		"%s: at most %d of 255 between two frames, bound %.1f\n", name, largest, bound);
+		"# %s: at most %d of 255 between two frames, bound %.1f\n", name, largest, bound);
 	assert_true(moving > FRAMES / 2);
 	assert_same(rig->frame, b);
 	city_transition_destroy(transition);
