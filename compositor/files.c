@@ -26,8 +26,10 @@ static char *existing(const char *format, ...) {
 	return NULL;
 }
 
-char *city_file_installed(const char *name) {
-	const char *given = getenv("SOURCE_CITY_DATADIR");
+/* By the variable, else beside the executable, else where the build said. */
+static char *installed(const char *variable, const char *beside, const char *built,
+	const char *name) {
+	const char *given = getenv(variable);
 	if (given != NULL && given[0] != '\0') {
 		return existing("%s/%s", given, name);
 	}
@@ -38,13 +40,21 @@ char *city_file_installed(const char *name) {
 		char *slash = strrchr(self, '/');
 		if (slash != NULL) {
 			*slash = '\0';
-			char *path = existing("%s/../share/source-city/%s", self, name);
+			char *path = existing("%s/../%s/%s", self, beside, name);
 			if (path != NULL) {
 				return path;
 			}
 		}
 	}
-	return existing("%s/%s", CITY_DATADIR, name);
+	return existing("%s/%s", built, name);
+}
+
+char *city_file_installed(const char *name) {
+	return installed("SOURCE_CITY_DATADIR", "share/source-city", CITY_DATADIR, name);
+}
+
+char *city_file_tile(const char *name) {
+	return installed("SOURCE_CITY_TILEDIR", "lib/source-city/tiles", CITY_TILEDIR, name);
 }
 
 char *city_file_config(void) {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "compositor/files.h"
 #include "compositor/paths.h"
 
 static bool make_folders(char *path) {
@@ -58,21 +59,19 @@ char *city_path_state(const char *sub) {
 }
 
 char *city_path_tile(const char *kind) {
-	const char *base = getenv("SOURCE_CITY_TILEDIR");
-	char *path = NULL;
-	if (asprintf(&path, "%s/%s.so", base && *base ? base : CITY_TILEDIR, kind) < 0) {
+	char name[NAME_MAX + 1];
+	snprintf(name, sizeof(name), "%s.so", kind);
+	char *path = city_file_tile(name);
+	if (!path && asprintf(&path, "%s/%s", CITY_TILEDIR, name) < 0) {
 		return NULL;
 	}
 	return path;
 }
 
 char *city_path_tile_source(const char *kind) {
-	const char *base = getenv("SOURCE_CITY_DATADIR");
-	char *path = NULL;
-	if (asprintf(&path, "%s/tiles/%s", base && *base ? base : CITY_DATADIR, kind) < 0) {
-		return NULL;
-	}
-	return path;
+	char name[PATH_MAX];
+	snprintf(name, sizeof(name), "tiles/%s", kind);
+	return city_file_installed(name);
 }
 
 bool city_path_replace(const char *path, const char *text, size_t size) {

@@ -12,6 +12,7 @@
 
 #include "compositor/config.h"
 #include "compositor/effects/effects.h"
+#include "compositor/files.h"
 #include "compositor/handover.h"
 #include "compositor/keeper.h"
 #include "compositor/paths.h"
@@ -412,9 +413,10 @@ static struct city_effects *create_effects(struct city_server *server) {
 	char path[4096];
 	const char *home = getenv("XDG_CONFIG_HOME");
 	const char *user = home && home[0] == '/' ? home : getenv("HOME");
-	const char *data = getenv("SOURCE_CITY_DATADIR");
-	snprintf(path, sizeof(path), "%s%s/source-city/shaders:%s/shaders", user ? user : "/nowhere",
-		user == home ? "" : "/.config", data && *data ? data : CITY_DATADIR);
+	char *shaders = city_file_installed("shaders");
+	snprintf(path, sizeof(path), "%s%s/source-city/shaders:%s", user ? user : "/nowhere",
+		user == home ? "" : "/.config", shaders ? shaders : CITY_DATADIR "/shaders");
+	free(shaders);
 	struct city_effects_options options = {
 		.loop = server->loop,
 		.drm_fd = wlr_renderer_get_drm_fd(server->renderer),
