@@ -383,7 +383,8 @@ extern const struct vt_array_info vt_arrays[VT_ARRAYS];
 /*
  * Fill in `count` for a terminal that can be up to cols x rows with `history` lines above. Untouched
  * memory is never written, so arrays may be sparse. Growing later: copy the old arrays to the front
- * of larger ones, vt_bind, vt_resize.
+ * of larger ones, vt_bind, vt_resize. So may grow: rows, cells, VT_URIS, VT_STRING, and VT_OUT while
+ * it is empty; the tables are hashed by their size and keep it.
  */
 void vt_memory_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history);
 
@@ -409,7 +410,7 @@ enum vt_event_kind {
 	VT_EVENT_PROMPT,          /* OSC 133: a: letter 'A'..'D'; b: exit status, or UINT32_MAX */
 	VT_EVENT_RESIZE,          /* the program asks for a columns x b rows; 0: leave it */
 	VT_EVENT_WINDOW,          /* XTWINOPS a with b, c: raise, iconify ...; as parsed */
-	VT_EVENT_TABLE_FULL,      /* a: enum vt_table; b: 0 history gave up entries, 1 entry refused */
+	VT_EVENT_TABLE_FULL,      /* a: enum vt_table; b: 0 history gave up entries, 1 some are refused */
 	VT_EVENT_STRING_LOST,     /* an OSC or DCS was longer than VT_STRING: ignored whole */
 	VT_EVENT_RESET,           /* RIS */
 };
@@ -644,7 +645,7 @@ struct vt_key {
 	char text[27];     /* UTF-8 that the key gives with its modifiers (without Ctrl's effect) */
 };
 
-#define VT_KEY_BYTES 128
+#define VT_KEY_BYTES 256
 /* What the key sends, in the protocol in force; 0: nothing. Puts nothing in the ring. */
 size_t vt_encode_key(const struct vt *vt, const struct vt_key *key, char out[VT_KEY_BYTES]);
 /* Kitty keyboard flags in force on the screen shown. */

@@ -134,7 +134,7 @@ static void request_capability(struct vt *vt, const uint8_t *text, size_t length
 	for (size_t i = 0; good && i < length; i += 2) {
 		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
 		good = high >= 0 && low >= 0;
-		name[i / 2] = (char)(high << 4 | low);
+		name[i / 2] = good ? (char)(high << 4 | low) : 0;
 	}
 	for (size_t i = 0; good && i < sizeof(capabilities) / sizeof(capabilities[0]); i++) {
 		if (strcmp(name, capabilities[i].name) != 0) {

@@ -277,14 +277,9 @@ static bool reclaim(struct vt *vt, enum vt_table table)
 	}
 	if (!roomy(vt, table)) {
 		s->table_hold[table] = 4096;
+		vt_tell(vt, VT_EVENT_TABLE_FULL, table, 1);
 	}
 	return true;
-}
-
-static void refuse(struct vt *vt, enum vt_table table)
-{
-	vt->state->table_refused[table]++;
-	vt_tell(vt, VT_EVENT_TABLE_FULL, table, 1);
 }
 
 /* A number from the free list, or one never used; 0 when there is none. */
@@ -330,6 +325,7 @@ static uint32_t new_cluster(struct vt *vt)
 /* The number of these code points, 2 to VT_CLUSTER_CPS; 0 when the table has no room. */
 uint32_t vt_intern_cluster(struct vt *vt, const uint32_t *cps, uint32_t count)
 {
+	struct vt_state *s = vt->state;
 	uint32_t hash = hash_words(count, cps, count);
 	uint32_t i = find_cluster(vt, hash, cps, count);
 	if (i) {
@@ -339,7 +335,7 @@ uint32_t vt_intern_cluster(struct vt *vt, const uint32_t *cps, uint32_t count)
 	if (!i && reclaim(vt, VT_TABLE_CLUSTERS)) {
 		i = new_cluster(vt);
 		if (!i) {
-			refuse(vt, VT_TABLE_CLUSTERS);
+			s->table_refused[VT_TABLE_CLUSTERS]++;
 		}
 	}
 	if (!i) {
@@ -379,6 +375,7 @@ static uint32_t new_ext(struct vt *vt)
 
 uint32_t vt_intern_ext(struct vt *vt, uint32_t underline, uint32_t link)
 {
+	struct vt_state *s = vt->state;
 	if (underline == 0 && link == 0) {
 		return 0;
 	}
@@ -390,7 +387,7 @@ uint32_t vt_intern_ext(struct vt *vt, uint32_t underline, uint32_t link)
 	if (!i && reclaim(vt, VT_TABLE_EXTS)) {
 		i = new_ext(vt);
 		if (!i) {
-			refuse(vt, VT_TABLE_EXTS);
+			s->table_refused[VT_TABLE_EXTS]++;
 		}
 	}
 	if (!i) {
@@ -459,7 +456,7 @@ uint32_t vt_intern_link(struct vt *vt, const uint8_t *id, size_t id_len, const u
 	if (!i && reclaim(vt, VT_TABLE_LINKS)) {
 		i = new_link(vt, size);
 		if (!i) {
-			refuse(vt, VT_TABLE_LINKS);
+			s->table_refused[VT_TABLE_LINKS]++;
 		}
 	}
 	if (!i) {

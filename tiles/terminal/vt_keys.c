@@ -169,16 +169,18 @@ static bool is_modifier(uint32_t code)
 		(code >= VT_KEY_CAPS_LOCK && code <= VT_KEY_NUM_LOCK);
 }
 
-static size_t kitty_text(const struct vt_key *key, char *out, size_t size)
+/* ;code:code:... It fits: the text has at most 27 bytes, and each takes at most four here. */
+static size_t kitty_text(const struct vt_key *key, char *out)
 {
 	size_t length = 0;
-	for (struct vt_key rest = *key; rest.text_len > 0;) {
+	struct vt_key rest = *key;
+	rest.text_len = (uint8_t)vt_min(rest.text_len, sizeof(rest.text));
+	while (rest.text_len > 0) {
 		uint32_t cp = first_cp(&rest);
-		uint8_t used = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
-		used = (uint8_t)vt_min(used, rest.text_len);
-		length += (size_t)snprintf(out + length, size - length, "%c%u",
-			length == 0 ? ';' : ':', cp);
-		rest.text_len -= used;
+		uint32_t used = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+		used = vt_min(used, rest.text_len);
+		length += (size_t)sprintf(out + length, "%c%u", length == 0 ? ';' : ':', cp);
+		rest.text_len -= (uint8_t)used;
 		memmove(rest.text, rest.text + used, rest.text_len);
 	}
 	return length;
@@ -228,12 +230,7 @@ static size_t kitty_sequence(const struct vt_key *key, uint32_t flags, char *out
 		length += (size_t)snprintf(out + length, size - length, ":%u", (unsigned)key->action);
 	}
 	if (text) {
-		char codes[80];
-		size_t used = kitty_text(key, codes, sizeof(codes));
-		if (used < sizeof(codes) && length + used + 1 < size) {
-			memcpy(out + length, codes, used);
-			length += used;
-		}
+		length += kitty_text(key, out + length);
 	}
 	out[length++] = form.final ? form.final : 'u';
 	return length;
