@@ -85,12 +85,8 @@ static void handle_record(struct request *request, const char *json) {
 	if (id <= listening->last_record)
 		return;
 	listening->last_record = id;
-	if (!listening->knows_records)
-		return;
-	if (request->ctl->json)
+	if (listening->knows_records)
 		json_pass("record", json);
-	else
-		print_record(request->ctl, json);
 }
 
 static void ask_for_records(struct ctl *ctl) {
@@ -121,7 +117,7 @@ static bool go_on(void *data) {
 static void handle_change(struct ctl *ctl, struct tile *tile) {
 	struct listening *listening = ctl->data;
 	/* A handover ends with the tile being live, or dead. */
-	if ((tile->changed & TILE_STATE) != 0 && ctl->ready &&
+	if (ctl->json && (tile->changed & TILE_STATE) != 0 && ctl->ready &&
 		(tile->state == TILE_LIVE || tile->state == TILE_DEAD))
 		listening->wanted = true;
 	if (ctl->json) {
@@ -168,7 +164,8 @@ static void handle_ready(struct ctl *ctl) {
 }
 
 int command_events(struct ctl *ctl) {
-	struct listening listening = {.ctl = ctl, .wanted = true};
+	/* For people the city says in a message how a handover went. */
+	struct listening listening = {.ctl = ctl, .wanted = ctl->json};
 	ctl->data = &listening;
 	/* From the first moment on: what happens while we get to know the tiles counts too. */
 	ctl->on_message = handle_message;

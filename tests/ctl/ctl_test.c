@@ -241,7 +241,10 @@ static void happen(struct server *server) {
 	server_tile_close(server, "clock");
 	server->records = 3;
 	server_tile_state(server, "terminal", 1, "");
-	server->idle = vanish;
+	if (strcmp(server->script, "talk") == 0)
+		vanish(server);
+	else
+		server->idle = vanish;
 }
 
 /* Takes the times out of lines. */
@@ -271,7 +274,7 @@ static const char *without_times(char *out) {
 static void test_events(void **state) {
 	struct server server;
 	server_start(&server);
-	server.script = "listen";
+	server.script = "talk";
 	server.idle = happen;
 	struct result result = run(&server, "events");
 	assert_int_equal(result.status, 1);
@@ -284,9 +287,9 @@ static void test_events(void **state) {
 		"  clock  closed\n"
 		"  terminal  state: live\n"
 		"  terminal  notice: cleared\n"
-		"terminal: live: a -> b, melt, pause 99 µs\n"
 		"\n");
 	server.records = 2;
+	server.script = "listen";
 	server.idle = happen;
 	result = run(&server, "events --json");
 	const char *lines = without_times(result.out);

@@ -371,6 +371,8 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t version, 
 	if (server->mute)
 		return;
 	source_city_control_v1_send_done(server->control);
+	if (strcmp(server->script, "talk") == 0)
+		wl_event_loop_add_idle(server->loop, run_idle, server);
 }
 
 void server_message(

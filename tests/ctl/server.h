@@ -27,8 +27,9 @@ struct server {
 	int records; /* of handovers; 2 or 3 */
 	bool without_tiles;
 	bool mute;			     /* accepts connections and says nothing */
-	void (*idle)(struct server *server); /* once, when a watch was asked for, or a history with
-						the script "listen"; then NULL */
+	/* Once, when a watch was asked for, or a history with the script "listen", or the tiles with
+	 * "talk". */
+	void (*idle)(struct server *server);
 	pid_t child;
 };
 
