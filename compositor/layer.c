@@ -51,6 +51,9 @@ static struct wlr_scene_tree *layer_tree(
 
 void city_layers_arrange(struct city_output *output) {
 	struct wlr_box full = city_output_box(output), usable = full;
+	if (wlr_box_empty(&full)) {
+		return; /* off: everything waits as it is */
+	}
 	/* Those that claim an edge first, from the top layer down; then those that fill the rest. */
 	for (int exclusive = 1; exclusive >= 0; exclusive--) {
 		for (int level = ZWLR_LAYER_SHELL_V1_LAYER_OVERLAY;

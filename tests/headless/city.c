@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,6 +74,8 @@ void test_city_start(struct test_city *city, const char *config) {
 	city->pid = fork();
 	assert_true(city->pid >= 0);
 	if (city->pid == 0) {
+		/* A test that fails half-way leaves nothing running. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(pipe_fds[1], STDERR_FILENO);
 		setenv("XDG_RUNTIME_DIR", city->dir, 1);
 		setenv("HOME", city->dir, 1);

@@ -152,6 +152,37 @@ static const struct wl_keyboard_listener keyboard_listener = {
 	.repeat_info = keyboard_repeat_info,
 };
 
+static void output_geometry(void *data, struct wl_output *output, int32_t x, int32_t y,
+	int32_t width_mm, int32_t height_mm, int32_t subpixel, const char *make, const char *model,
+	int32_t transform) {
+}
+
+static void output_mode(void *data, struct wl_output *output, uint32_t flags, int32_t width,
+	int32_t height, int32_t refresh) {
+}
+
+static void output_done(void *data, struct wl_output *output) {
+}
+
+static void output_scale(void *data, struct wl_output *output, int32_t factor) {
+}
+
+static void output_name(void *data, struct wl_output *output, const char *name) {
+	snprintf(data, 32, "%s", name);
+}
+
+static void output_description(void *data, struct wl_output *output, const char *text) {
+}
+
+static const struct wl_output_listener output_listener = {
+	.geometry = output_geometry,
+	.mode = output_mode,
+	.done = output_done,
+	.scale = output_scale,
+	.name = output_name,
+	.description = output_description,
+};
+
 static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
 	const char *interface, uint32_t version) {
 	struct client *client = data;
@@ -164,7 +195,6 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		{&wl_subcompositor_interface, 1, &client->subcompositor},
 		{&wl_shm_interface, 1, &client->shm},
 		{&wl_seat_interface, 5, &client->seat},
-		{&wl_output_interface, 4, &client->output},
 		{&xdg_wm_base_interface, 6, &client->wm_base},
 		{&wp_viewporter_interface, 1, &client->viewporter},
 		{&zxdg_decoration_manager_v1_interface, 1, &client->decorations},
@@ -177,6 +207,16 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		{&wp_security_context_manager_v1_interface, 1, &client->security},
 		{&ext_session_lock_manager_v1_interface, 1, &client->locks},
 	};
+	if (strcmp(interface, "wl_output") == 0 && client->output_count < 4) {
+		struct wl_output *output = wl_registry_bind(registry, name, &wl_output_interface, 4);
+		client->outputs[client->output_count].output = output;
+		wl_output_add_listener(
+			output, &output_listener, client->outputs[client->output_count].name);
+		client->output_count++;
+		if (client->output == NULL) {
+			client->output = output;
+		}
+	}
 	strncat(client->globals, interface, sizeof(client->globals) - strlen(client->globals) - 2);
 	strcat(client->globals, " ");
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -252,7 +292,7 @@ void client_destroy(struct client *client) {
 	/* Proxies go with the connection as far as the server is concerned; here each is freed. */
 	void *proxies[] = {client->virtual_pointer, client->virtual_keyboard, client->pointer,
 		client->keyboard, client->compositor, client->subcompositor, client->shm,
-		client->seat, client->output, client->wm_base, client->viewporter,
+		client->seat, client->wm_base, client->viewporter,
 		client->decorations, client->layer_shell, client->virtual_pointers,
 		client->virtual_keyboards, client->capture_sources, client->capture,
 		client->security, client->locks, client->registry};
@@ -260,6 +300,9 @@ void client_destroy(struct client *client) {
 		if (proxies[i] != NULL) {
 			wl_proxy_destroy(proxies[i]);
 		}
+	}
+	for (size_t i = 0; i < client->output_count; i++) {
+		wl_output_destroy(client->outputs[i].output);
 	}
 	wl_display_disconnect(client->display);
 	free(client);
@@ -310,6 +353,16 @@ void client_expect_error(struct client *client) {
 			fail_msg("the server let it pass");
 		}
 	}
+}
+
+void client_use_output(struct client *client, const char *name) {
+	for (size_t i = 0; i < client->output_count; i++) {
+		if (strcmp(client->outputs[i].name, name) == 0) {
+			client->output = client->outputs[i].output;
+			return;
+		}
+	}
+	fail_msg("there is no output %s", name);
 }
 
 bool client_has_global(const struct client *client, const char *name) {

@@ -21,7 +21,12 @@ struct client {
 	struct wl_subcompositor *subcompositor;
 	struct wl_shm *shm;
 	struct wl_seat *seat;
-	struct wl_output *output; /* the first */
+	struct wl_output *output; /* the first, or what client_use_output chose */
+	struct {
+		struct wl_output *output;
+		char name[32];
+	} outputs[4];
+	size_t output_count;
 	struct wl_pointer *pointer;
 	struct wl_keyboard *keyboard;
 	struct xdg_wm_base *wm_base;
@@ -58,6 +63,8 @@ void client_roundtrip(struct client *client);
 void client_wait(struct client *client, bool (*done)(void *data), void *data, const char *what);
 /* Dispatches until the server has ended the connection with an error. */
 void client_expect_error(struct client *client);
+/* Pictures and locks are of this output from now on. */
+void client_use_output(struct client *client, const char *name);
 bool client_has_global(const struct client *client, const char *name);
 
 struct window {

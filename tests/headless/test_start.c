@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting: what is wrong is said in one line, and what is right works. */
+#include "fixture.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int run(const char *const environment[], char *argument, char *value, char **err) {
+	char *program = getenv("SOURCE_CITY_COMPOSITOR");
+	assert_non_null(program);
+	char *argv[] = {program, argument, value, NULL};
+	return test_run(argv, environment, err);
+}
+
+static size_t lines(const char *text) {
+	size_t count = 0;
+	for (; *text != '\0'; text++) {
+		count += *text == '\n';
+	}
+	return count;
+}
+
+static void no_runtime_dir(void **state) {
+	char *err;
+	const char *environment[] = {"XDG_RUNTIME_DIR", "WLR_BACKENDS=headless", NULL};
+	assert_int_equal(run(environment, NULL, NULL, &err), 1);
+	assert_non_null(strstr(err, "XDG_RUNTIME_DIR is not set"));
+	assert_int_equal(lines(err), 1);
+	free(err);
+	environment[0] = "XDG_RUNTIME_DIR=/proc/nowhere";
+	assert_int_equal(run(environment, NULL, NULL, &err), 1);
+	assert_non_null(strstr(err, "/proc/nowhere"));
+	assert_int_equal(lines(err), 1);
+	free(err);
+}
+
+static void no_backend(void **state) {
+	char *err;
+	const char *environment[] = {"XDG_RUNTIME_DIR=/tmp", "WLR_BACKENDS=nonsense",
+		"WAYLAND_DISPLAY", "DISPLAY", NULL};
+	assert_int_equal(run(environment, NULL, NULL, &err), 1);
+	assert_non_null(strstr(err, "nothing to show the city on"));
+	free(err);
+}
+
+static void unknown_argument(void **state) {
+	char *err;
+	assert_int_equal(run(NULL, "--nonsense", NULL, &err), 1);
+	free(err);
+	assert_int_equal(run(NULL, "nonsense", NULL, &err), 1);
+	assert_non_null(strstr(err, "nonsense"));
+	free(err);
+	assert_int_equal(run(NULL, "--help", NULL, NULL), 0);
+	assert_int_equal(run(NULL, "--version", NULL, NULL), 0);
+}
+
+/* Checks a config of this text; returns the exit status. */
+static int check(const char *text, char **err) {
+	char path[] = "/tmp/city-config-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	int status = run(NULL, "--check-config", path, err);
+	unlink(path);
+	return status;
+}
+
+static void expect_complaint(const char *text, const char *where, const char *what) {
+	char *err;
+	int status = check(text, &err);
+	if (status != 1 || strstr(err, where) == NULL || strstr(err, what) == NULL ||
+		lines(err) > 2) {
+		fail_msg("for \"%s\" it said (status %d): %s", text, status, err);
+	}
+	free(err);
+}
+
+static void config_errors_are_located(void **state) {
+	expect_complaint("keybord {\n}\n", ":1: ", "unknown directive \"keybord\"; allowed: keyboard");
+	expect_complaint("\n\nanimations maybe\n", ":3: ", "on or off");
+	expect_complaint("keyboard {\n layuot de\n}\n", ":2: ", "allowed: layout");
+	expect_complaint("keyboard {\n repeat 30\n}\n", ":2: ", "repeat PER_SECOND DELAY_MS");
+	expect_complaint("keyboard {\n repeat fast 30\n}\n", ":2: ", "whole number");
+	expect_complaint("output X {\n mode 12\n}\n", ":2: ", "WIDTHxHEIGHT");
+	expect_complaint("output X {\n scale 99\n}\n", ":2: ", "from 0.25 to 8");
+	expect_complaint("bind Supper+q close\n", ":1: ", "unknown modifier \"Supper\"");
+	expect_complaint("bind Super+qq close\n", ":1: ", "unknown key \"qq\"");
+	expect_complaint("bind Super+q clsoe\n", ":1: ", "unknown command \"clsoe\"; allowed: ");
+	expect_complaint("bind Super+q zoom sideways\n", ":1: ", "zoom takes");
+	expect_complaint("bind Super+q\n", ":1: ", "bind KEYS COMMAND");
+	expect_complaint("tile a {\n}\ntile a {\n}\n", ":3: ", "there twice");
+	expect_complaint("tile a {\n at 1\n}\n", ":2: ", "at X Y");
+	expect_complaint("theme {\n ground blue\n}\n", ":2: ", "a colour like");
+	expect_complaint("keyboard {\n", ": ", "not a scfg file");
+	char *err;
+	assert_int_equal(check("", &err), 0);
+	assert_string_equal(err, "");
+	free(err);
+	assert_int_equal(run(NULL, "--check-config", "/nonexistent", &err), 1);
+	assert_non_null(strstr(err, "/nonexistent: No such file"));
+	free(err);
+}
+
+static void the_shipped_config_is_right(void **state) {
+	char *err;
+	int status = run(NULL, "--check-config", getenv("SOURCE_CITY_CONFIG_DEFAULT"), &err);
+	assert_string_equal(err, "");
+	assert_int_equal(status, 0);
+	free(err);
+}
+
+static void it_starts_in_spite_of_config_errors(void **state) {
+	struct test_city city;
+	test_city_start(&city, "animations off\nnonsense 1\nbind Super+1 camera 7 8 1\n");
+	assert_non_null(strstr(city.log, ":2: unknown directive"));
+	struct client *client = client_create(&city);
+	struct window *window = window_create(client, 200, 100, RED);
+	client_key(client, KEY_1, SUPER);
+	client_expect_rect(client, RED, FIRST_X - 7, FIRST_Y - 8, 200, 100);
+	window_destroy(window);
+	client_destroy(client);
+	test_city_stop(&city);
+}
+
+static void reload_takes_the_new_file(void **state) {
+	struct test_city city;
+	test_city_start(&city, "animations off\nbind Super+1 camera 7 8 1\n");
+	struct client *client = client_create(&city);
+	struct window *window = window_create(client, 200, 100, RED);
+	char path[128];
+	snprintf(path, sizeof(path), "%s/config", city.dir);
+	FILE *file = fopen(path, "w");
+	fputs("animations off\nbind Super+1 camera 50 60 1\n", file);
+	fclose(file);
+	client_key(client, KEY_R, SUPER);
+	test_city_expect_log(&city, "loaded again");
+	client_key(client, KEY_1, SUPER);
+	client_expect_rect(client, RED, FIRST_X - 50, FIRST_Y - 60, 200, 100);
+	/* A broken one changes nothing. */
+	file = fopen(path, "w");
+	fputs("anmations off\n", file);
+	fclose(file);
+	client_key(client, KEY_R, SUPER);
+	test_city_expect_log(&city, "the old one stays");
+	client_key(client, KEY_1, SUPER);
+	client_expect_rect(client, RED, FIRST_X - 50, FIRST_Y - 60, 200, 100);
+	window_destroy(window);
+	client_destroy(client);
+	test_city_stop(&city);
+}
+
+static void several_outputs(void **state) {
+	struct test_city city;
+	test_city_start(&city, "animations off\nheadless {\n size 800x600\n count 2\n}\n"
+			       "output HEADLESS-1 {\n position 0 0\n}\n"
+			       "output HEADLESS-2 {\n scale 2\n position 800 0\n}\n"
+			       "bind Super+1 camera 0 0 1\nbind Super+8 move 700 100\n");
+	struct client *client = client_create(&city);
+	struct window *window = window_create(client, 200, 100, RED);
+	client_key(client, KEY_1, SUPER);
+	client_key(client, KEY_8, SUPER);
+	/* Half of it on each, the second at twice the pixels. */
+	client_use_output(client, "HEADLESS-1");
+	client_expect_rect(client, RED, 700, 100, 100, 100);
+	client_use_output(client, "HEADLESS-2");
+	client_expect_rect(client, RED, 0, 200, 200, 200);
+	window_destroy(window);
+	client_destroy(client);
+	test_city_stop(&city);
+}
+
+static void the_animation_ends_where_it_should(void **state) {
+	struct test_city city;
+	test_city_start(&city, "headless {\n size 1280x720\n}\n");
+	struct client *client = client_create(&city);
+	struct window *window = window_create(client, 200, 100, RED);
+	client_key(client, KEY_MINUS, SUPER);
+	client_key(client, KEY_MINUS, SUPER);
+	client_expect_rect(client, RED, 590, 341, 100, 50);
+	client_key(client, KEY_EQUAL, SUPER);
+	client_key(client, KEY_EQUAL, SUPER);
+	client_expect_rect(client, RED, FIRST_X, FIRST_Y, 200, 100);
+	client_key(client, KEY_RIGHT, SUPER);
+	client_expect_rect(client, RED, FIRST_X - 320, FIRST_Y, 200, 100);
+	window_destroy(window);
+	client_destroy(client);
+	test_city_stop(&city);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_runtime_dir),
+		cmocka_unit_test(no_backend),
+		cmocka_unit_test(unknown_argument),
+		cmocka_unit_test(config_errors_are_located),
+		cmocka_unit_test(the_shipped_config_is_right),
+		cmocka_unit_test(it_starts_in_spite_of_config_errors),
+		cmocka_unit_test(reload_takes_the_new_file),
+		cmocka_unit_test(several_outputs),
+		cmocka_unit_test(the_animation_ends_where_it_should),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
