@@ -279,6 +279,11 @@ static void handle_new_tile(struct wl_listener *listener, void *data) {
 	wl_resource_for_each(resource, &control->resources) {
 		city_handle_announce(resource, data);
 	}
+	city_builder_stand_watch(control, data);
+}
+
+void city_control_source_changed(struct city_control *control, struct city_tile *tile) {
+	city_builder_stand_watch(control, tile);
 }
 
 void city_control_message(struct city_server *server, enum city_log_level level,

@@ -11,6 +11,7 @@
 
 struct city_control;
 struct city_server;
+struct city_tile;
 
 /* Needs server->tiles, which may be NULL: then there are no tiles to speak of. NULL after one line
  * in the log. */
@@ -18,6 +19,8 @@ struct city_control *city_control_create(struct city_server *server);
 void city_control_destroy(struct city_control *control); /* NULL-safe */
 /* Starts the forge, through the keeper, and keeps it running. */
 void city_control_start_forge(struct city_control *control);
+/* The tile's source folder is another now: what is saved there goes live from now on. */
+void city_control_source_changed(struct city_control *control, struct city_tile *tile);
 
 /* One line into the log and to everybody who listens. Works without a control. */
 void city_control_message(struct city_server *server, enum city_log_level level,

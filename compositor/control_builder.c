@@ -9,6 +9,7 @@
 
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
+#include "compositor/effects/effects.h"
 #include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/store.h"
@@ -25,6 +26,7 @@ struct city_job {
 	uint32_t id;
 	bool watch;
 	bool first; /* of a tile that has no artifact yet */
+	bool standing; /* a watch of the city itself, on the tile's own source */
 	struct city_request *request; /* NULL: nobody waits for it */
 	struct city_tile *tile;
 	struct wl_listener tile_destroy;
@@ -140,8 +142,47 @@ void city_builder_build(struct city_control *control, struct city_request *reque
 
 void city_builder_watch(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder) {
-	struct city_job *job = job_create(control, tile, folder, request, true);
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		/* Two watches of one folder would build each save twice. */
+		if (job->standing && !job->request && job->tile == tile &&
+			strcmp(job->folder, folder) == 0) {
+			job->request = request;
+			request->job = job;
+			return;
+		}
+	}
+	job = job_create(control, tile, folder, request, true);
 	if (job && control->builder) {
+		job_send(job);
+	}
+}
+
+void city_builder_stand_watch(struct city_control *control, struct city_tile *tile) {
+	const char *folder = city_tile_source(tile);
+	struct city_job *old, *next;
+	wl_list_for_each_safe(old, next, &control->jobs, link) {
+		if (old->standing && old->tile == tile) {
+			if (strcmp(old->folder, folder) == 0) {
+				return;
+			}
+			if (old->request) {
+				old->standing = false; /* goes on for the one who asked for it */
+			} else {
+				job_cancel(old);
+			}
+		}
+	}
+	/* What the user cannot write is not edited there. */
+	if (!control->forge_wanted || access(folder, W_OK) < 0) {
+		return;
+	}
+	struct city_job *job = job_create(control, tile, folder, NULL, true);
+	if (!job) {
+		return;
+	}
+	job->standing = true;
+	if (control->builder) {
 		job_send(job);
 	}
 }
@@ -153,7 +194,7 @@ void city_builder_forget(struct city_request *request) {
 	}
 	job->request = NULL;
 	request->job = NULL;
-	if (job->watch) {
+	if (job->watch && !job->standing) {
 		job_cancel(job);
 	}
 }
@@ -190,6 +231,7 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 		return;
 	}
 	city_tile_set_notice(job->tile, CITY_BADGE_INFO, "building", true);
+	city_effects_prepare(job->tile->tiles->effects, "melt");
 	if (job->request) {
 		city_request_progress(job->request, "build", city_now_ns());
 	}
@@ -416,6 +458,10 @@ void city_control_start_forge(struct city_control *control) {
 	wl_signal_add(&city_keeper_events(control->server->keeper)->exited, &control->keeper_exited);
 	control->forge_timer =
 		wl_event_loop_add_timer(control->server->loop, handle_forge_timer, control);
+	struct city_tile *tile;
+	wl_list_for_each(tile, &control->tiles->list, link) {
+		city_builder_stand_watch(control, tile);
+	}
 	start_forge(control);
 }
 

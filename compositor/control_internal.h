@@ -89,6 +89,8 @@ void city_builder_build(struct city_control *control, struct city_request *reque
 	const char *splice);
 void city_builder_watch(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder);
+/* Each save of the tile's own source goes live, for as long as the tile is there. */
+void city_builder_stand_watch(struct city_control *control, struct city_tile *tile);
 /* The client is no longer interested: a watch ends, a build goes on. */
 void city_builder_forget(struct city_request *request);
 

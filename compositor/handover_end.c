@@ -108,6 +108,7 @@ void city_handover_succeed(struct city_handover *handover) {
 			(!tile->source || strcmp(tile->source, handover->source) != 0)) {
 			free(tile->source);
 			tile->source = strdup(handover->source);
+			city_control_source_changed(tile->tiles->server->control, tile);
 		}
 		city_tile_set_state(tile, CITY_TILE_LIVE);
 		if (!handover->start && !tile->notice_build) {

@@ -19,6 +19,7 @@
 #include "compositor/places.h"
 #include "compositor/record.h"
 #include "compositor/server.h"
+#include "compositor/source.h"
 #include "compositor/theme.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
@@ -227,12 +228,7 @@ static struct city_tile *make(struct city_tiles *tiles, struct city_place *place
 	}
 	find_installed(tile);
 	if (!tile->source) {
-		char *source = city_path_tile_source(tile->kind);
-		if (source && access(source, R_OK | X_OK) == 0) {
-			tile->source = source;
-		} else {
-			free(source);
-		}
+		tile->source = city_source_own(tile->kind);
 	}
 	/* What ran the installed version goes on with the installed version, also after an update. */
 	bool follows = place->artifact && place->installed && *tile->installed &&

@@ -207,8 +207,8 @@ def test_programs_of_the_distribution():
         city = home.city
         foot = city.popen("foot", "sh", "-c", f"echo up > {home.path('foot')}; sleep 1000")
         home.wait_file("foot")
-        views = city.ctl("state")[0]["views"]
-        check(any(v.get("app_id") == "foot" for v in views), f"foot is not on the map: {views}")
+        city.until(lambda: any(v["app_id"] == "foot" for v in city.ctl("state")[0]["views"]),
+                   what="foot is not on the map")
         said = city.run("wlr-randr").stdout.decode()
         check("1280x720" in said, f"wlr-randr said {said}")
         city.run("wlr-randr", "--output", "HEADLESS-1", "--custom-mode", "1024x768")
