@@ -87,6 +87,9 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 			if (view != NULL && hit.surface == city_view_surface(view)) {
 				hit.surface = city_view_input_surface(view);
 			}
+			if (view != NULL && hit.surface == city_view_surface(view)) {
+				hit.surface = city_view_input_surface(view);
+			}
 			hit.sx = nx;
 			hit.sy = ny;
 			return hit;
@@ -99,7 +102,8 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 			hit.sy = ny;
 			return hit;
 		}
-		if (view != NULL && buffer == view->buffer) {
+		/* The shown picture and the badge over it are seen, the surfaces get the input. */
+		if (view != NULL && (buffer == view->buffer || node->parent == view->tree)) {
 			double cx, cy;
 			city_map_to_city(&server->camera, ox, oy, &cx, &cy);
 			hit.kind = CITY_HIT_VIEW;

@@ -10,6 +10,7 @@
 
 #include "compositor/command.h"
 #include "compositor/config.h"
+#include "compositor/input_method.h"
 #include "compositor/lock.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
@@ -141,6 +142,9 @@ static void handle_key(struct wl_listener *listener, void *data) {
 	} else if (unswallow(keyboard, event->keycode)) {
 		return;
 	}
+	if (city_input_method_key(seat->server->input_method, keyboard->keyboard, event)) {
+		return;
+	}
 	wlr_seat_set_keyboard(seat->seat, keyboard->keyboard);
 	struct city_input_event sent = {
 		.kind = CITY_INPUT_KEY,
@@ -159,6 +163,9 @@ static void handle_modifiers(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = keyboard->seat;
 	if ((city_seat_modifiers(seat) & CYCLE_MODIFIERS) == 0) {
 		city_server_end_cycle(seat->server);
+	}
+	if (city_input_method_modifiers(seat->server->input_method, keyboard->keyboard)) {
+		return;
 	}
 	wlr_seat_set_keyboard(seat->seat, keyboard->keyboard);
 	struct city_input_event sent = {

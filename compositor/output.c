@@ -4,9 +4,14 @@
 #include <time.h>
 #include <wlr/backend.h>
 #include <wlr/backend/headless.h>
+#include <wlr/backend/wayland.h>
+#include <wlr/config.h>
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
+#if WLR_HAS_X11_BACKEND
+#include <wlr/backend/x11.h>
+#endif
 
 #include "compositor/config.h"
 #include "compositor/ground.h"
@@ -362,6 +367,16 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	output->destroy.notify = handle_output_destroy;
 	wl_signal_add(&wlr_output->events.destroy, &output->destroy);
 
+	/* The window that the host shows when nested. */
+	if (wlr_output_is_wl(wlr_output)) {
+		wlr_wl_output_set_title(wlr_output, "Source City");
+		wlr_wl_output_set_app_id(wlr_output, "source-city");
+	}
+#if WLR_HAS_X11_BACKEND
+	if (wlr_output_is_x11(wlr_output)) {
+		wlr_x11_output_set_title(wlr_output, "Source City");
+	}
+#endif
 	configure(output);
 	city_outputs_changed(server);
 	city_log(CITY_LOG_INFO, wlr_output->name, "output %dx%d at %.3f Hz, scale %g",

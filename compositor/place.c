@@ -37,6 +37,9 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 		.height = height + CITY_TITLEBAR + CITY_BORDER};
 	double middle_x = seen.cx + seen.width / 2 - box.width / 2;
 	double middle_y = seen.cy + seen.height / 2 - box.height / 2;
+	/* What does not fit shows its beginning. */
+	middle_x = fmax(middle_x, seen.cx);
+	middle_y = fmax(middle_y, seen.cy);
 
 	struct spot_search search = {0};
 	search.xs[search.x_count++] = middle_x;

@@ -19,6 +19,7 @@
 #include "compositor/globals.h"
 #include "compositor/ground.h"
 #include "compositor/idle.h"
+#include "compositor/input_method.h"
 #include "compositor/keeper.h"
 #include "compositor/label.h"
 #include "compositor/layer.h"
@@ -208,7 +209,8 @@ struct city_server *city_server_create(struct city_config *config) {
 		goto error;
 	}
 	server->seat = city_seat_create(server);
-	if (server->seat == NULL || !city_lock_create(server) || !city_output_manager_create(server) ||
+	if (server->seat == NULL || !city_input_method_create(server) ||
+		!city_lock_create(server) || !city_output_manager_create(server) ||
 		!city_outputs_init(server) || !city_foreign_create(server) ||
 		!city_layers_create(server) || !city_xdg_create(server)) {
 		goto error;
@@ -260,6 +262,7 @@ void city_server_destroy(struct city_server *server) {
 	city_outputs_finish(server);
 	city_output_manager_destroy(server);
 	city_lock_destroy(server);
+	city_input_method_destroy(server);
 	city_seat_destroy(server->seat);
 	server->seat = NULL;
 	city_idle_destroy(server);

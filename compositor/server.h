@@ -21,6 +21,7 @@ struct city_control;
 struct city_foreign;
 struct city_ground;
 struct city_idle;
+struct city_input_method;
 struct city_keeper;
 struct city_layers_shell;
 struct city_lock;
@@ -153,6 +154,7 @@ struct city_server {
 	struct city_layers_shell *layer_shell;
 	struct city_foreign *foreign;
 	struct city_idle *idle;
+	struct city_input_method *input_method;
 
 	/* Written by others, opaque here; NULL where they are not in use. */
 	struct city_keeper *keeper;

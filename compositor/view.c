@@ -41,6 +41,9 @@ bool city_view_init(struct city_view *view, struct city_server *server, enum cit
 	wl_signal_init(&view->events.title);
 	wl_signal_init(&view->events.states);
 	wl_list_insert(server->views.prev, &view->link);
+	if (kind == CITY_VIEW_TILE) {
+		view->district = strdup("tiles"); /* until its owner names another */
+	}
 	return true;
 }
 
