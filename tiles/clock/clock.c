@@ -131,6 +131,13 @@ static pixman_image_t *make_dot(int size) {
 	return dot;
 }
 
+/* Glyphs are made when they are first drawn; better now than in the first frame. */
+static void make_glyphs(struct fcft_font *font, const char *text) {
+	for (; *text; text++) {
+		fcft_rasterize_char_utf32(font, *text, FCFT_SUBPIXEL_NONE);
+	}
+}
+
 /* A point of a rounded rectangle around the middle; turn 0 is at the top, going round clockwise. */
 static void ring_point(const struct clock *clock, double turn, double *x, double *y) {
 	double c = sin(2 * M_PI * turn), s = -cos(2 * M_PI * turn);
@@ -190,7 +197,15 @@ static bool make_looks(struct clock *clock, const struct tile *tile) {
 	clock->date_font = load_font(date_size, "regular");
 	clock->dot = make_dot(clock->dot_size);
 	place_dots(clock);
-	return clock->time_font && clock->date_font && clock->dot;
+	if (!clock->time_font || !clock->date_font || !clock->dot) {
+		return false;
+	}
+	make_glyphs(clock->time_font, "0123456789:");
+	make_glyphs(clock->date_font, "0123456789, ");
+	for (char letter = 'A'; letter <= 'z'; letter++) {
+		make_glyphs(clock->date_font, (const char[]){letter, 0});
+	}
+	return true;
 }
 
 /* ---- drawing */

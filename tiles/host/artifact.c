@@ -46,7 +46,8 @@ bool host_warm(struct host *host, char *why, size_t why_size) {
 		return false;
 	}
 	host->last_log[0] = 0;
-	/* Even without a warm of the tile's own: the time zone is read now, and not in the pause. */
+	/* Even without a warm of the tile's own: the time zone is read now, and not in the pause.
+	 */
 	host_begin(host, "warm");
 	bool ok = !host->ops->warm || host->ops->warm(&host->tile);
 	host_end(host);

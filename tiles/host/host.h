@@ -84,6 +84,7 @@ struct host_keyboard {
 	struct xkb_context *context;
 	struct xkb_keymap *keymap; /* NULL until the compositor sent one */
 	struct xkb_state *state;
+	char *keymap_text; /* as it was received */
 	struct xkb_keymap *us_keymap;
 	struct xkb_compose_table *compose_table; /* NULL where the locale has none */
 	struct xkb_compose_state *compose;
@@ -218,7 +219,8 @@ static inline struct host *host_of(struct tile *tile) {
 void host_init(struct host *host);
 /* End everything in order: the tile's detach where it is due, then all that the host holds. */
 void host_finish(struct host *host);
-/* Map what every tile needs (fonts, keymaps), so that a spare is warm. */
+/* Map what every tile needs (fonts, keymaps), so that a spare is warm. In time that nobody else
+ * wants, until there is something from the keeper. */
 void host_prewarm(struct host *host);
 __attribute__((format(printf, 3, 4))) void host_log(
 	struct host *host, int level, const char *format, ...);
@@ -252,6 +254,10 @@ void host_end(struct host *host);
 void host_update_if_due(struct host *host);
 /* Whether a due update waits until the tile is seen again. */
 bool host_held_back(const struct host *host);
+
+/* ---- schedule.c: how this process shares the processors with others */
+void host_schedule_promptly(void);
+void host_schedule_idly(void);
 
 /* ---- crash.c */
 void host_crash_install(struct host *host);

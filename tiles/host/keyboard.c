@@ -51,8 +51,27 @@ static void find_masks(struct host_keyboard *keyboard) {
 static void forget_keymap(struct host_keyboard *keyboard) {
 	xkb_state_unref(keyboard->state);
 	xkb_keymap_unref(keyboard->keymap);
+	free(keyboard->keymap_text);
 	keyboard->state = NULL;
 	keyboard->keymap = NULL;
+	keyboard->keymap_text = NULL;
+}
+
+static void use_keymap(struct host_keyboard *keyboard, const char *text) {
+	struct xkb_keymap *keymap = xkb_keymap_new_from_string(
+		keyboard->context, text, XKB_KEYMAP_FORMAT_TEXT_V1, XKB_KEYMAP_COMPILE_NO_FLAGS);
+	struct xkb_state *state = keymap ? xkb_state_new(keymap) : NULL;
+	char *copy = state ? strdup(text) : NULL;
+	if (!copy) {
+		xkb_state_unref(state);
+		xkb_keymap_unref(keymap);
+		return;
+	}
+	forget_keymap(keyboard);
+	keyboard->keymap = keymap;
+	keyboard->state = state;
+	keyboard->keymap_text = copy;
+	find_masks(keyboard);
 }
 
 static void handle_keymap(
@@ -64,23 +83,17 @@ static void handle_keymap(
 		text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	}
 	close(fd);
-	if (text == MAP_FAILED || !keyboard->context) {
-		city_log(CITY_LOG_WARN, host->name, "no usable keymap: keys do nothing");
-		return;
+	if (text == MAP_FAILED || text[size - 1] || !keyboard->context) {
+		city_log(CITY_LOG_WARN, host->name, "an unusable keymap: keys are as before");
+	} else if (!keyboard->keymap_text || strcmp(text, keyboard->keymap_text) != 0) {
+		use_keymap(keyboard, text);
+	} else {
+		/* The same again, as happens with each change between keyboards. */
+		xkb_state_update_mask(keyboard->state, 0, 0, 0, 0, 0, 0);
 	}
-	struct xkb_keymap *keymap = xkb_keymap_new_from_buffer(keyboard->context, text,
-		strnlen(text, size), XKB_KEYMAP_FORMAT_TEXT_V1, XKB_KEYMAP_COMPILE_NO_FLAGS);
-	munmap(text, size);
-	struct xkb_state *state = keymap ? xkb_state_new(keymap) : NULL;
-	if (!state) {
-		xkb_keymap_unref(keymap);
-		city_log(CITY_LOG_WARN, host->name, "the keymap does not compile: keys do nothing");
-		return;
+	if (text != MAP_FAILED) {
+		munmap(text, size);
 	}
-	forget_keymap(keyboard);
-	keyboard->keymap = keymap;
-	keyboard->state = state;
-	find_masks(keyboard);
 }
 
 static void stop_repeat(struct host_keyboard *keyboard) {

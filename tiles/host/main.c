@@ -77,15 +77,31 @@ void host_finish(struct host *host) {
 	close(host->timer_fd);
 }
 
-void host_prewarm(struct host *host) {
-	setlocale(LC_CTYPE, "");
-	host_keyboard_prewarm(&host->keyboard);
+static void warm_fonts(struct host *host) {
 	fcft_init(FCFT_LOG_COLORIZE_NEVER, false, FCFT_LOG_CLASS_ERROR);
 	/* Loads the font database and one face. */
 	host->font = fcft_from_name(1, (const char *[]){"monospace:size=12"}, NULL);
 	if (host->font) {
 		fcft_rasterize_char_utf32(host->font, U'M', FCFT_SUBPIXEL_NONE);
 	}
+}
+
+static void warm_keyboard(struct host *host) {
+	setlocale(LC_CTYPE, "");
+	host_keyboard_prewarm(&host->keyboard);
+}
+
+void host_prewarm(struct host *host) {
+	static void (*const steps[])(struct host *host) = {warm_fonts, warm_keyboard};
+	host_schedule_idly();
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct pollfd poll_fd = {.fd = host->keeper_fd, .events = POLLIN};
+		if (poll(&poll_fd, 1, 0) != 0) {
+			host_schedule_promptly();
+		}
+		steps[i](host);
+	}
+	host_schedule_promptly();
 }
 
 /* Wait to be told what to run. False when the keeper ends us instead. */
@@ -138,8 +154,10 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return false;
 	}
-	/* The size (of a new tile known by its description), the scale and the keymap. */
-	if (wl_display_roundtrip(host->display) < 0) {
+	/* The size (of a new tile known by its description) and the scale; then, as the seat has
+	 * told that it has a keyboard, the keymap, which takes more than a millisecond to compile.
+	 */
+	if (wl_display_roundtrip(host->display) < 0 || wl_display_roundtrip(host->display) < 0) {
 		city_log(CITY_LOG_ERROR, host->name, "the compositor hung up");
 		return false;
 	}
