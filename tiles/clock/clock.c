@@ -192,7 +192,7 @@ static bool make_looks(struct clock *clock, const struct tile *tile) {
 	clock->height = height;
 	int time_size = fmax(fmin(width * 0.23, height * 0.40), 8);
 	int date_size = fmax(fmin(width * 0.042, height * 0.075), 7);
-	clock->dot_size = fmax(fmin(width, height) * 0.014 + 0.5, 2);
+	clock->dot_size = fmax(fmin(width, height) * 0.016 + 1, 2);
 	clock->time_font = load_font(time_size, "light");
 	clock->date_font = load_font(date_size, "regular");
 	clock->dot = make_dot(clock->dot_size);
