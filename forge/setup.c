@@ -139,7 +139,7 @@ bool setup_load(struct forge_setup *setup) {
 	setup->jobs = sched_getaffinity(0, sizeof(processors), &processors) == 0
 		? (unsigned int)CPU_COUNT(&processors)
 		: 1;
-	setup->time_limit_ns = number_from("SOURCE_CITY_BUILD_SECONDS", 60) * 1000000000u;
+	setup->time_limit_ns = number_from("SOURCE_CITY_BUILD_SECONDS", 300) * 1000000000u;
 	setup->memory_limit = number_from("SOURCE_CITY_BUILD_MEGABYTES", 2048) << 20;
 	const char *sandbox = getenv("SOURCE_CITY_SANDBOX");
 	setup->sandbox = sandbox == nullptr || strcmp(sandbox, "off") != 0;
