@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The terminal's core alone, off the PTY: megabytes of output that it takes in a second of one
- * processor's time, at 80x24 with 10,000 lines of history, fed in pieces as a PTY gives them. Beside
- * it: copying the same bytes, and libvterm where it was there to build with. One JSON object a line.
- * usage: term_core [MEASURE]
+ * processor's time, at 80x24 with 10,000 lines of history, fed in pieces as a PTY gives them.
+ * Beside it: copying the same bytes, and libvterm where it was there to build with. One JSON object
+ * a line. usage: term_core [MEASURE]
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -27,22 +27,19 @@ static char *payload;
 static size_t payload_length;
 static uint32_t seed = 1;
 
-static uint32_t next_random(uint32_t below)
-{
+static uint32_t next_random(uint32_t below) {
 	seed = seed * 1664525u + 1013904223u;
 	return (uint32_t)((uint64_t)seed * below >> 32);
 }
 
-static void add(const char *text)
-{
+static void add(const char *text) {
 	size_t length = strlen(text);
 	memcpy(payload + payload_length, text, length);
 	payload_length += length;
 }
 
 /* Every cell of every frame in colours and attributes of its own. */
-static void make_dense(void)
-{
+static void make_dense(void) {
 	char text[128];
 	uint32_t frame = 0;
 	while (payload_length < SIZE) {
@@ -57,8 +54,7 @@ static void make_dense(void)
 	}
 }
 
-static void make_random_colors(void)
-{
+static void make_random_colors(void) {
 	char text[128];
 	while (payload_length < SIZE) {
 		add("\033[H");
@@ -76,14 +72,12 @@ static const char *const words[] = {"the", "terminal", "holds", "what", "you", "
 	"program", "answers", "line", "by", "until", "somebody", "closes", "it", "again", "{", "}",
 	"return", "static", "0x1f", "->", "(void)"};
 
-static void add_word(void)
-{
+static void add_word(void) {
 	add(words[next_random(sizeof(words) / sizeof(words[0]))]);
 	add(" ");
 }
 
-static void make_text(void)
-{
+static void make_text(void) {
 	while (payload_length < SIZE) {
 		for (uint32_t i = next_random(14); i > 0; i--) {
 			add_word();
@@ -92,12 +86,12 @@ static void make_text(void)
 	}
 }
 
-static void make_colored_text(void)
-{
+static void make_colored_text(void) {
 	char text[32];
 	while (payload_length < SIZE) {
 		for (uint32_t i = next_random(9); i > 0; i--) {
-			snprintf(text, sizeof(text), "\033[%u;%um", next_random(2), 30 + next_random(8));
+			snprintf(text, sizeof(text), "\033[%u;%um", next_random(2),
+				30 + next_random(8));
 			add(text);
 			add_word();
 			add("\033[m");
@@ -106,10 +100,10 @@ static void make_colored_text(void)
 	}
 }
 
-static void make_utf8(void)
-{
-	static const char *const parts[] = {"größer ", "naïve ", "Привет ", "мир ", "κόσμε ", "日本語",
-		"漢字かな交じり ", "한국어 ", "─┬─ ", "→ ", "✓ ", "🙂 ", "e\xcc\x81 ", "plain "};
+static void make_utf8(void) {
+	static const char *const parts[] = {"größer ", "naïve ", "Привет ", "мир ", "κόσμε ",
+		"日本語", "漢字かな交じり ", "한국어 ", "─┬─ ", "→ ", "✓ ", "🙂 ", "e\xcc\x81 ",
+		"plain "};
 	while (payload_length < SIZE) {
 		for (uint32_t i = next_random(9); i > 0; i--) {
 			add(parts[next_random(sizeof(parts) / sizeof(parts[0]))]);
@@ -118,30 +112,26 @@ static void make_utf8(void)
 	}
 }
 
-static void make_scrolling(void)
-{
+static void make_scrolling(void) {
 	while (payload_length < SIZE) {
 		add("y\r\n");
 	}
 }
 
-static void make_region(void)
-{
+static void make_region(void) {
 	add("\033[2;20r\033[20H");
 	while (payload_length < SIZE) {
 		add("y\r\n");
 	}
 }
 
-static double now(void)
-{
+static double now(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void *zeroed(size_t size)
-{
+static void *zeroed(size_t size) {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		exit(1);
@@ -151,8 +141,7 @@ static void *zeroed(size_t size)
 
 static struct vt vt;
 
-static void make_core(void)
-{
+static void make_core(void) {
 	struct vt_memory memory = {0};
 	vt_memory_counts(&memory, COLS, ROWS, VT_HISTORY_DEFAULT);
 	for (int i = 0; i < VT_ARRAYS; i++) {
@@ -163,8 +152,7 @@ static void make_core(void)
 	}
 }
 
-static double run_core(void)
-{
+static double run_core(void) {
 	double begin = now();
 	for (size_t at = 0; at < payload_length; at += PIECE) {
 		size_t part = payload_length - at < PIECE ? payload_length - at : PIECE;
@@ -174,8 +162,7 @@ static double run_core(void)
 	return (double)payload_length / 1e6 / (now() - begin);
 }
 
-static double run_copy(void)
-{
+static double run_copy(void) {
 	static char *to;
 	to = to ? to : zeroed(SIZE * 2);
 	double begin = now();
@@ -187,8 +174,7 @@ static double run_copy(void)
 }
 
 #ifdef HAVE_VTERM
-static double run_vterm(void)
-{
+static double run_vterm(void) {
 	VTerm *peer = vterm_new(ROWS, COLS);
 	vterm_set_utf8(peer, 1);
 	vterm_screen_reset(vterm_obtain_screen(peer), 1);
@@ -203,16 +189,14 @@ static double run_vterm(void)
 }
 #endif
 
-static int by_size(const void *a, const void *b)
-{
+static int by_size(const void *a, const void *b) {
 	double x = *(const double *)a, y = *(const double *)b;
 	return (x > y) - (x < y);
 }
 
 static const char *only;
 
-static void measure(const char *name, void (*make)(void))
-{
+static void measure(const char *name, void (*make)(void)) {
 	if (only && strcmp(only, name) != 0) {
 		return;
 	}
@@ -227,7 +211,8 @@ static void measure(const char *name, void (*make)(void))
 		samples[i] = run_core();
 	}
 	qsort(samples, ROUNDS, sizeof(samples[0]), by_size);
-	printf("{\"name\":\"term.core.%s\",\"unit\":\"MB/s\",\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f,"
+	printf("{\"name\":\"term.core.%s\",\"unit\":\"MB/"
+	       "s\",\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f,"
 	       "\"n\":%d,\"beside\":{\"memcpy\":%.0f",
 		name, samples[ROUNDS / 2], samples[ROUNDS * 99 / 100], samples[ROUNDS - 1], ROUNDS,
 		copy);
@@ -238,8 +223,7 @@ static void measure(const char *name, void (*make)(void))
 	fflush(stdout);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	only = argc > 1 ? argv[1] : NULL;
 	payload = zeroed(SIZE * 2);
 	make_core();

@@ -20,29 +20,25 @@ struct side {
 	struct vt_memory memory;
 };
 
-static void fail(void)
-{
+static void fail(void) {
 	abort();
 }
 
-static void get_arrays(struct vt_memory *memory)
-{
+static void get_arrays(struct vt_memory *memory) {
 	for (int i = 0; i < VT_ARRAYS; i++) {
-		memory->at[i] = aligned_alloc(16,
-			((size_t)memory->count[i] * vt_arrays[i].element + 15) / 16 * 16);
+		memory->at[i] = aligned_alloc(
+			16, ((size_t)memory->count[i] * vt_arrays[i].element + 15) / 16 * 16);
 		memset(memory->at[i], 0, (size_t)memory->count[i] * vt_arrays[i].element);
 	}
 }
 
-static void drop_arrays(struct vt_memory *memory)
-{
+static void drop_arrays(struct vt_memory *memory) {
 	for (int i = 0; i < VT_ARRAYS; i++) {
 		free(memory->at[i]);
 	}
 }
 
-static void begin(struct side *side, uint32_t cols, uint32_t rows)
-{
+static void begin(struct side *side, uint32_t cols, uint32_t rows) {
 	vt_memory_counts(&side->memory, COLS, ROWS, HISTORY);
 	side->memory.count[VT_CLUSTERS] = 16;
 	side->memory.count[VT_EXTS] = 16;
@@ -56,8 +52,7 @@ static void begin(struct side *side, uint32_t cols, uint32_t rows)
 	}
 }
 
-static void hand_over(struct side *side)
-{
+static void hand_over(struct side *side) {
 	struct vt_memory next = side->memory;
 	get_arrays(&next);
 	for (int i = 0; i < VT_ARRAYS; i++) {
@@ -72,8 +67,7 @@ static void hand_over(struct side *side)
 	}
 }
 
-static void look(const struct vt *vt)
-{
+static void look(const struct vt *vt) {
 	uint32_t cps[VT_CLUSTER_CPS];
 	size_t length;
 	for (uint64_t line = vt_line_first(vt); line < vt_line_end(vt); line++) {
@@ -87,28 +81,28 @@ static void look(const struct vt *vt)
 				fail();
 			}
 			bool tail = col + 1 < vt->state->cols && cells[col + 1].ch & VT_CH_TAIL;
-			if (tail != !!(cell->ch & VT_CH_WIDE) || (col == 0 && cell->ch & VT_CH_TAIL)) {
+			if (tail != !!(cell->ch & VT_CH_WIDE) ||
+				(col == 0 && cell->ch & VT_CH_TAIL)) {
 				fail();
 			}
 		}
 	}
 }
 
-static void resize(struct side *side, uint8_t how)
-{
+static void resize(struct side *side, uint8_t how) {
 	uint32_t cols = 2 + how % (COLS - 1), rows = 1 + how / 11 % ROWS;
 	void *scratch = malloc(vt_resize_scratch(&side->vt, cols, rows) + 1);
 	vt_resize(&side->vt, cols, rows, 8, 16, scratch);
 	free(scratch);
 }
 
-static void order(struct side *side, uint8_t what, uint8_t how)
-{
+static void order(struct side *side, uint8_t what, uint8_t how) {
 	char bytes[VT_KEY_BYTES];
 	struct vt *vt = &side->vt;
 	struct vt_key key = {
-		.code = how & 0x80 ? VT_KEY_FIRST + (how & 0x7fu) % (VT_KEY_END_OF_LIST - VT_KEY_FIRST) :
-				     how,
+		.code = how & 0x80
+			? VT_KEY_FIRST + (how & 0x7fu) % (VT_KEY_END_OF_LIST - VT_KEY_FIRST)
+			: how,
 		.mods = what,
 		.action = VT_KEY_PRESS + how % 3,
 		.text = {(char)how, 'x'},
@@ -160,8 +154,7 @@ static void order(struct side *side, uint8_t what, uint8_t how)
 	}
 }
 
-static void compare(const struct side *a, const struct side *b)
-{
+static void compare(const struct side *a, const struct side *b) {
 	for (int i = 0; i < VT_ARRAYS; i++) {
 		if (memcmp(a->memory.at[i], b->memory.at[i],
 			    (size_t)a->memory.count[i] * vt_arrays[i].element) != 0) {
@@ -172,8 +165,7 @@ static void compare(const struct side *a, const struct side *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static struct side whole, broken;
 	if (size < 2 || size > 4096) {
 		return 0;

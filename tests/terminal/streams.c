@@ -15,8 +15,7 @@
 /* Known differences, each explained in README.md. */
 static const char *const expected_to_differ[] = {"decaln_reset", "selective_erasure"};
 
-static char *read_file(const char *path, size_t *length)
-{
+static char *read_file(const char *path, size_t *length) {
 	FILE *file = fopen(path, "rb");
 	if (!file) {
 		return NULL;
@@ -31,8 +30,7 @@ static char *read_file(const char *path, size_t *length)
 	return text;
 }
 
-static yyjson_doc *read_json(const char *directory, const char *name, const char *file)
-{
+static yyjson_doc *read_json(const char *directory, const char *name, const char *file) {
 	char path[1024];
 	size_t length;
 	snprintf(path, sizeof(path), "%s/%s/%s", directory, name, file);
@@ -42,13 +40,11 @@ static yyjson_doc *read_json(const char *directory, const char *name, const char
 	return doc;
 }
 
-static uint32_t number(yyjson_val *object, const char *key)
-{
+static uint32_t number(yyjson_val *object, const char *key) {
 	return (uint32_t)yyjson_get_uint(yyjson_obj_get(object, key));
 }
 
-static uint32_t expected_color(yyjson_val *value)
-{
+static uint32_t expected_color(yyjson_val *value) {
 	static const char *const names[] = {"Black", "Red", "Green", "Yellow", "Blue", "Magenta",
 		"Cyan", "White", "BrightBlack", "BrightRed", "BrightGreen", "BrightYellow",
 		"BrightBlue", "BrightMagenta", "BrightCyan", "BrightWhite"};
@@ -66,8 +62,7 @@ static uint32_t expected_color(yyjson_val *value)
 	return name ? VT_COLOR_DEFAULT : VT_COLOR_INDEXED | number(value, "Indexed");
 }
 
-static uint32_t expected_attributes(const char *flags)
-{
+static uint32_t expected_attributes(const char *flags) {
 	static const struct {
 		const char *name;
 		uint32_t at;
@@ -82,7 +77,8 @@ static uint32_t expected_attributes(const char *flags)
 	for (const char *word = flags; *word;) {
 		size_t length = strcspn(word, " |");
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			if (strlen(names[i].name) == length && !strncmp(names[i].name, word, length)) {
+			if (strlen(names[i].name) == length &&
+				!strncmp(names[i].name, word, length)) {
 				at |= names[i].at;
 			}
 		}
@@ -93,22 +89,19 @@ static uint32_t expected_attributes(const char *flags)
 }
 
 /* The cell's characters as the file writes them: a tab and a spacer are blank there and here. */
-static void expected_text(yyjson_val *cell, char *out, size_t size)
-{
+static void expected_text(yyjson_val *cell, char *out, size_t size) {
 	const char *c = yyjson_get_str(yyjson_obj_get(cell, "c"));
 	snprintf(out, size, "%s", c && c[0] != '\t' ? c : " ");
 	yyjson_val *more = yyjson_obj_get(yyjson_obj_get(cell, "extra"), "zerowidth");
 	size_t i, most;
 	yyjson_val *value;
-	yyjson_arr_foreach(more, i, most, value)
-	{
+	yyjson_arr_foreach(more, i, most, value) {
 		size_t used = strlen(out);
 		snprintf(out + used, size - used, "%s", yyjson_get_str(value));
 	}
 }
 
-static bool link_differs(const struct vt *vt, const struct vt_cell *cell, yyjson_val *extra)
-{
+static bool link_differs(const struct vt *vt, const struct vt_cell *cell, yyjson_val *extra) {
 	size_t length;
 	const char *uri = vt_link_uri(vt, vt_cell_link(vt, cell), &length);
 	yyjson_val *link = yyjson_obj_get(yyjson_obj_get(extra, "hyperlink"), "inner");
@@ -125,8 +118,7 @@ struct result {
 };
 
 static void compare_cell(const struct vt *vt, const struct vt_cell *cell, yyjson_val *wanted,
-	uint32_t row, uint32_t col, struct result *result)
-{
+	uint32_t row, uint32_t col, struct result *result) {
 	char text[128], want[128];
 	size_t length = vt_cell_utf8(vt, cell, text);
 	text[length] = '\0';
@@ -137,7 +129,8 @@ static void compare_cell(const struct vt *vt, const struct vt_cell *cell, yyjson
 	if (strcmp(text, want) != 0) {
 		if (result->characters++ == 0) {
 			snprintf(result->first, sizeof(result->first),
-				"row %u column %u is '%s', recorded was '%s'", row, col, text, want);
+				"row %u column %u is '%s', recorded was '%s'", row, col, text,
+				want);
 		}
 	}
 	const char *flags = yyjson_get_str(yyjson_obj_get(wanted, "flags"));
@@ -156,8 +149,7 @@ static void compare_cell(const struct vt *vt, const struct vt_cell *cell, yyjson
 	}
 }
 
-static bool compare(const char *directory, const char *name, struct result *result)
-{
+static bool compare(const char *directory, const char *name, struct result *result) {
 	char path[1024];
 	size_t length;
 	yyjson_doc *size = read_json(directory, name, "size.json");
@@ -183,8 +175,8 @@ static bool compare(const char *directory, const char *name, struct result *resu
 		yyjson_val *line = yyjson_arr_get(lines, (zero + rows - row - 1) % count);
 		yyjson_val *cells = yyjson_obj_get(line, "inner");
 		for (uint32_t col = 0; col < cols; col++) {
-			compare_cell(&rig->vt, rig_cell(rig, row, col), yyjson_arr_get(cells, col), row,
-				col, result);
+			compare_cell(&rig->vt, rig_cell(rig, row, col), yyjson_arr_get(cells, col),
+				row, col, result);
 		}
 	}
 	rig_finish(rig);
@@ -196,13 +188,11 @@ static bool compare(const char *directory, const char *name, struct result *resu
 	return true;
 }
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool known(const char *name)
-{
+static bool known(const char *name) {
 	for (size_t i = 0; i < sizeof(expected_to_differ) / sizeof(expected_to_differ[0]); i++) {
 		if (strcmp(expected_to_differ[i], name) == 0) {
 			return true;
@@ -211,8 +201,7 @@ static bool known(const char *name)
 	return false;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	char *names[256];
 	int count = 0, equal = 0, failed = 0;
 	DIR *directory = argc > 1 ? opendir(argv[1]) : NULL;

@@ -6,14 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static void fail(const char *what)
-{
+static void fail(const char *what) {
 	fprintf(stderr, "rig: %s\n", what);
 	abort();
 }
 
-char *rig_block(const struct vt_memory *counts, struct vt_memory *memory, size_t *size)
-{
+char *rig_block(const struct vt_memory *counts, struct vt_memory *memory, size_t *size) {
 	size_t offset[VT_ARRAYS], total = 0;
 	for (int i = 0; i < VT_ARRAYS; i++) {
 		offset[i] = total;
@@ -33,8 +31,7 @@ char *rig_block(const struct vt_memory *counts, struct vt_memory *memory, size_t
 	return block;
 }
 
-void rig_small_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history)
-{
+void rig_small_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history) {
 	vt_memory_counts(memory, cols, rows, history);
 	memory->count[VT_CLUSTERS] = 64;
 	memory->count[VT_EXTS] = 128;
@@ -44,8 +41,7 @@ void rig_small_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, ui
 	memory->count[VT_OUT] = 4096;
 }
 
-static void handle_event(void *user, const struct vt_event *event)
-{
+static void handle_event(void *user, const struct vt_event *event) {
 	static const char *const names[] = {"bell", "title", "cwd", "pointer", "clip-set",
 		"clip-query", "notify", "progress", "mode", "screen", "colors", "cursor",
 		"keyboard", "prompt", "resize", "window", "table-full", "string-lost", "reset"};
@@ -63,8 +59,7 @@ static void handle_event(void *user, const struct vt_event *event)
 }
 
 void rig_init_memory(struct rig *rig, const struct vt_memory *counts, uint32_t cols, uint32_t rows,
-	uint32_t history)
-{
+	uint32_t history) {
 	memset(rig, 0, sizeof(*rig));
 	rig->block = rig_block(counts, &rig->memory, &rig->size);
 	if (!vt_init(&rig->vt, &rig->memory, cols, rows, 8, 16, history)) {
@@ -73,20 +68,17 @@ void rig_init_memory(struct rig *rig, const struct vt_memory *counts, uint32_t c
 	vt_set_events(&rig->vt, handle_event, rig);
 }
 
-void rig_init(struct rig *rig, uint32_t cols, uint32_t rows, uint32_t history)
-{
+void rig_init(struct rig *rig, uint32_t cols, uint32_t rows, uint32_t history) {
 	struct vt_memory counts = {0};
 	rig_small_counts(&counts, cols, rows, history);
 	rig_init_memory(rig, &counts, cols, rows, history);
 }
 
-void rig_finish(struct rig *rig)
-{
+void rig_finish(struct rig *rig) {
 	munmap(rig->block, rig->size);
 }
 
-void rig_hand_over(struct rig *rig)
-{
+void rig_hand_over(struct rig *rig) {
 	struct vt_memory memory;
 	size_t size;
 	char *block = rig_block(&rig->memory, &memory, &size);
@@ -102,13 +94,11 @@ void rig_hand_over(struct rig *rig)
 	vt_set_events(&rig->vt, handle_event, rig);
 }
 
-void rig_feed(struct rig *rig, const char *text)
-{
+void rig_feed(struct rig *rig, const char *text) {
 	vt_feed(&rig->vt, text, strlen(text));
 }
 
-void rig_resize(struct rig *rig, uint32_t cols, uint32_t rows)
-{
+void rig_resize(struct rig *rig, uint32_t cols, uint32_t rows) {
 	void *scratch = malloc(vt_resize_scratch(&rig->vt, cols, rows) + 16);
 	if (!scratch || !vt_resize(&rig->vt, cols, rows, 8, 16, scratch)) {
 		fail("vt_resize refused");
@@ -116,13 +106,11 @@ void rig_resize(struct rig *rig, uint32_t cols, uint32_t rows)
 	free(scratch);
 }
 
-const struct vt_cell *rig_cell(const struct rig *rig, uint32_t row, uint32_t col)
-{
+const struct vt_cell *rig_cell(const struct rig *rig, uint32_t row, uint32_t col) {
 	return vt_line_cells(&rig->vt, vt_line_screen(&rig->vt) + row) + col;
 }
 
-static size_t line_text(const struct vt *vt, uint64_t line, char *out)
-{
+static size_t line_text(const struct vt *vt, uint64_t line, char *out) {
 	const struct vt_cell *cells = vt_line_cells(vt, line);
 	size_t length = 0;
 	for (uint32_t col = 0; col < vt->state->cols; col++) {
@@ -136,8 +124,7 @@ static size_t line_text(const struct vt *vt, uint64_t line, char *out)
 	return length;
 }
 
-char *rig_row(const struct rig *rig, int64_t row)
-{
+char *rig_row(const struct rig *rig, int64_t row) {
 	static char text[4][VT_MAX_COLS * VT_CLUSTER_CPS * 4 + 1];
 	static int turn;
 	char *out = text[turn++ % 4];
@@ -149,8 +136,7 @@ char *rig_row(const struct rig *rig, int64_t row)
 	return out;
 }
 
-char *rig_text(const struct rig *rig)
-{
+char *rig_text(const struct rig *rig) {
 	const struct vt *vt = &rig->vt;
 	uint64_t first = vt_line_first(vt), end = vt_line_end(vt);
 	char *out = malloc((size_t)(end - first) * (vt->state->cols * 4 * VT_CLUSTER_CPS + 1) + 1);
@@ -175,8 +161,7 @@ char *rig_text(const struct rig *rig)
 	return out;
 }
 
-char *rig_replies(struct rig *rig)
-{
+char *rig_replies(struct rig *rig) {
 	static char text[65536];
 	size_t used = 0, length;
 	for (;;) {

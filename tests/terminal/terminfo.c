@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminfo entry, compiled and printed by the system's own tools, against the core: its keys are
- * what is sent, what XTGETTCAP answers is the same, and its capabilities do what their names say.
- * usage: terminfo FILE
+ * The terminfo entry, compiled and printed by the system's own tools, against the core: its keys
+ * are what is sent, what XTGETTCAP answers is the same, and its capabilities do what their names
+ * say. usage: terminfo FILE
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,16 +21,14 @@ static struct capability capabilities[600];
 static size_t capability_count;
 static int tests, failures;
 
-static void report(bool good, const char *what, const char *detail)
-{
+static void report(bool good, const char *what, const char *detail) {
 	failures += !good;
 	printf("%sok %d - %s%s%s\n", good ? "" : "not ", ++tests, what, good ? "" : ": ",
 		good ? "" : detail);
 }
 
 /* Only what infocmp prints. */
-static void unescape(const char *from, char *to)
-{
+static void unescape(const char *from, char *to) {
 	for (; *from; from++) {
 		if (*from == '^' && from[1]) {
 			from++;
@@ -49,8 +47,7 @@ static void unescape(const char *from, char *to)
 	*to = '\0';
 }
 
-static bool load(const char *file)
-{
+static bool load(const char *file) {
 	char folder[] = "/tmp/terminfo-XXXXXX", command[1200], line[2048];
 	if (!mkdtemp(folder)) {
 		return false;
@@ -87,8 +84,7 @@ static bool load(const char *file)
 	return system(command) == 0 && capability_count > 0;
 }
 
-static const struct capability *find(const char *name)
-{
+static const struct capability *find(const char *name) {
 	for (size_t i = 0; i < capability_count; i++) {
 		if (strcmp(capabilities[i].name, name) == 0) {
 			return &capabilities[i];
@@ -97,22 +93,19 @@ static const struct capability *find(const char *name)
 	return NULL;
 }
 
-static const char *value(const char *name)
-{
+static const char *value(const char *name) {
 	const struct capability *c = find(name);
 	return c && c->is_string ? c->value : "";
 }
 
-static void add_word(char *text, size_t size, const char *word)
-{
+static void add_word(char *text, size_t size, const char *word) {
 	size_t used = strlen(text);
 	snprintf(text + used, size - used, "%.31s ", word);
 }
 
 /* ---- keys ---- */
 
-static bool key_of(const char *name, struct vt_key *key)
-{
+static bool key_of(const char *name, struct vt_key *key) {
 	static const struct {
 		const char *name;
 		uint32_t code, mods;
@@ -157,8 +150,7 @@ static bool key_of(const char *name, struct vt_key *key)
 	return false;
 }
 
-static void check_keys(void)
-{
+static void check_keys(void) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 80, 24, 0);
 	rig_feed(rig, value("smkx"));
@@ -184,8 +176,7 @@ static void check_keys(void)
 
 /* ---- XTGETTCAP ---- */
 
-static void check_answers(void)
-{
+static void check_answers(void) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 80, 24, 0);
 	char wrong[256] = "";
@@ -217,8 +208,7 @@ static void check_answers(void)
 
 /* ---- what they do ---- */
 
-static void check_look(const char *name, uint32_t at)
-{
+static void check_look(const char *name, uint32_t at) {
 	struct rig *rig = malloc(sizeof(*rig));
 	char what[64];
 	rig_init(rig, 80, 24, 0);
@@ -228,14 +218,15 @@ static void check_look(const char *name, uint32_t at)
 	rig_feed(rig, "y");
 	snprintf(what, sizeof(what), "%s", name);
 	report(value(name)[0] && (rig_cell(rig, 0, 0)->at & VT_AT_MASK) == at &&
-			rig_cell(rig, 0, 1)->at == 0, what, "the look is another");
+			rig_cell(rig, 0, 1)->at == 0,
+		what, "the look is another");
 	rig_finish(rig);
 	free(rig);
 }
 
 /* `before`, the capability, `after`: then the first rows. */
-static void check_screen(const char *name, const char *before, const char *after, const char *want)
-{
+static void check_screen(
+	const char *name, const char *before, const char *after, const char *want) {
 	struct rig *rig = malloc(sizeof(*rig));
 	char got[512];
 	rig_init(rig, 20, 5, 0);
@@ -248,8 +239,7 @@ static void check_screen(const char *name, const char *before, const char *after
 	free(rig);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	if (argc < 2 || system("command -v tic infocmp >/dev/null 2>&1") != 0) {
 		printf("1..0 # SKIP needs tic and infocmp, and the file\n");
 		return 77;

@@ -46,8 +46,10 @@ static const struct test_case cases[] = {
 	{"a control inside a sequence acts at once", "ab\033[1\b;1HX", "Xb", "0,1"},
 	{"CAN ends a sequence", "\033[1\030mX", "mX", "0,2"},
 	{"ESC begins anew", "\033[1\033[2CX", "  X", "0,3"},
-	{"too many parameters", "\033[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21;22;23;24;"
-		"25;26;27;28;29;30;31;32;33;34;35HX", " X", "0,2"},
+	{"too many parameters",
+		"\033[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21;22;23;24;"
+		"25;26;27;28;29;30;31;32;33;34;35HX",
+		" X", "0,2"},
 	{"an intermediate too many", "\033[ !\"pX", "X", "0,1"},
 	{"a parameter after an intermediate", "\033[!1pX", "X", "0,1"},
 	{"huge parameters", "\033[99999999999;99999999999HX", "||||         X", "4,9+"},
@@ -66,10 +68,13 @@ static const struct test_case cases[] = {
 	{"combining at the edge", "012345678e\314\201", "012345678e\314\201", "0,9+"},
 	{"combining without a base", "\314\201x", "x", "0,1"},
 	{"combining on a wide one", "\346\274\242\314\201x", "漢\314\201x", "0,3"},
-	{"overlong is wrong", "\300\257\340\200\257", "\357\277\275\357\277\275\357\277\275\357\277\275"
-		"\357\277\275", "0,5"},
+	{"overlong is wrong", "\300\257\340\200\257",
+		"\357\277\275\357\277\275\357\277\275\357\277\275"
+		"\357\277\275",
+		"0,5"},
 	{"surrogates are wrong", "\355\240\200", "\357\277\275\357\277\275\357\277\275", "0,3"},
-	{"beyond the last", "\364\220\200\200", "\357\277\275\357\277\275\357\277\275\357\277\275", "0,4"},
+	{"beyond the last", "\364\220\200\200", "\357\277\275\357\277\275\357\277\275\357\277\275",
+		"0,4"},
 	{"cut off by ASCII", "\342\202x", "\357\277\275x", "0,2"},
 	{"cut off by a sequence", "\342\202\033[CX", "\357\277\275 X", "0,3"},
 	{"a lone continuation", "a\200b", "a\357\277\275b", "0,3"},
@@ -77,7 +82,8 @@ static const struct test_case cases[] = {
 	/* mode 2027 */
 	{"a flag is one character", "\033[?2027h\360\237\207\251\360\237\207\252x", "🇩🇪x", "0,3"},
 	{"a family is one character",
-		"\033[?2027h\360\237\221\251\342\200\215\360\237\221\251\342\200\215\360\237\221\247x",
+		"\033[?"
+		"2027h\360\237\221\251\342\200\215\360\237\221\251\342\200\215\360\237\221\247x",
 		"👩‍👩‍👧x", "0,3"},
 	{"a selector makes it wide", "\033[?2027h\342\230\272\357\270\217x", "☺️x", "0,3"},
 	{"a skin tone joins", "\033[?2027h\360\237\221\215\360\237\217\275x", "👍🏽x", "0,3"},
@@ -94,7 +100,8 @@ static const struct test_case cases[] = {
 	{"RI at the top scrolls down", "a\033Mb", " b|a", "0,2"},
 	{"DECSC DECRC", "\033[2;3H\0337\033[HX\0338Y", "X|  Y", "1,3"},
 	{"DECRC without a save", "\033[2;3H\0338X", "X", "0,1"},
-	{"DECRC brings the pending wrap back", "0123456789\0337\033[H\0338x", "0123456789|x", "1,1"},
+	{"DECRC brings the pending wrap back", "0123456789\0337\033[H\0338x", "0123456789|x",
+		"1,1"},
 	{"SCOSC SCORC", "\033[2;3H\033[s\033[HX\033[uY", "X|  Y", "1,3"},
 	/* tabs */
 	{"tab", "\tX", "        X", "0,9"},
@@ -113,7 +120,8 @@ static const struct test_case cases[] = {
 	{"EL 2", "abcde\033[3G\033[2K", "", "0,2"},
 	{"EL with a pending wrap erases nothing", "0123456789\033[Kx", "0123456789|x", "1,1"},
 	{"ECH", "abcde\033[2G\033[2X", "a  de", "0,1"},
-	{"DECALN", "\033[2;3r\033#8", "EEEEEEEEEE|EEEEEEEEEE|EEEEEEEEEE|EEEEEEEEEE|EEEEEEEEEE", "0,0"},
+	{"DECALN", "\033[2;3r\033#8", "EEEEEEEEEE|EEEEEEEEEE|EEEEEEEEEE|EEEEEEEEEE|EEEEEEEEEE",
+		"0,0"},
 	{"DECSED spares what is protected", "a\033[1\"qb\033[2\"qc\033[?2J", " b", "0,3"},
 	{"DECSEL spares what is protected", "a\033[1\"qb\033[\"qc\033[?2K", " b", "0,3"},
 	{"ED does not spare it", "a\033[1\"qb\033[2J", "", "0,2"},
@@ -143,8 +151,8 @@ static const struct test_case cases[] = {
 	{"left and right margins scroll",
 		"aaaaaaaaaa\r\nbbbbbbbbbb\r\ncccccccccc\033[?69h\033[3;6s\033[2;3r\033[3;3H\n",
 		"aaaaaaaaaa|bbccccbbbb|cc    cccc", "2,2"},
-	{"a line feed beside them does not", "\033[?69h\033[3;6s\033[1;2r\033[2;8HX\nY", "|       XY",
-		"1,9"},
+	{"a line feed beside them does not", "\033[?69h\033[3;6s\033[1;2r\033[2;8HX\nY",
+		"|       XY", "1,9"},
 	{"ICH between them", "0123456789\033[?69h\033[3;6s\033[1;4H\033[@", "012 346789", "0,3"},
 	{"DCH between them", "0123456789\033[?69h\033[3;6s\033[1;4H\033[P", "01245 6789", "0,3"},
 	{"return to the left one", "\033[?69h\033[3;6s\033[1;5HX\rY", "  Y X", "0,3"},
@@ -178,7 +186,8 @@ static const struct test_case cases[] = {
 	{"DECCRA over itself", "abcdef\033[1;1;1;5;1;1;2;1$v", "aabcde", "0,6"},
 	{"DECRQCRA", "ab\033[1;1;1;1;1;1*y\033[2;1;1;1;1;2*y", NULL, "0,2",
 		"^[P1!~FF9F^[\\^[P2!~FF3D^[\\"},
-	{"DECRQCRA with attributes", "\033[1ma\033[m\033[3;1;1;1;1;1*y", NULL, "0,1", "^[P3!~FF1F^[\\"},
+	{"DECRQCRA with attributes", "\033[1ma\033[m\033[3;1;1;1;1;1*y", NULL, "0,1",
+		"^[P3!~FF1F^[\\"},
 	{"DECRQCRA of a blank", "\033[4;1;1;1;1;1*y", NULL, "0,0", "^[P4!~FFE0^[\\"},
 	/* reports */
 	{"DA", "\033[c", NULL, NULL, "^[[?64;1;6;9;15;21;22;28;29;52c"},
@@ -187,10 +196,13 @@ static const struct test_case cases[] = {
 	{"XTVERSION", "\033[>q", NULL, NULL, "^[P>|source-city(" CITY_VERSION ")^[\\"},
 	{"DECRQM", "\033[4$p\033[?25$p\033[?6$p\033[?4242$p\033[?2026$p", NULL, NULL,
 		"^[[4;2$y^[[?25;1$y^[[?6;2$y^[[?4242;0$y^[[?2026;2$y"},
-	{"DECRQSS", "\033[1;4:3;38;5;123;58:2::1:2:3m\033P$qm\033\\\033[2;4r\033P$qr\033\\"
-		"\033[3 q\033P$q q\033\\\033P$qz\033\\", NULL, NULL,
+	{"DECRQSS",
+		"\033[1;4:3;38;5;123;58:2::1:2:3m\033P$qm\033\\\033[2;4r\033P$qr\033\\"
+		"\033[3 q\033P$q q\033\\\033P$qz\033\\",
+		NULL, NULL,
 		"^[P1$r0;1;4:3;38:5:123;58:2::1:2:3m^[\\^[P1$r2;4r^[\\^[P1$r3 q^[\\^[P0$r^[\\"},
-	{"DECRQSS of plain colours", "\033[31;102m\033P$qm\033\\", NULL, NULL, "^[P1$r0;31;102m^[\\"},
+	{"DECRQSS of plain colours", "\033[31;102m\033P$qm\033\\", NULL, NULL,
+		"^[P1$r0;31;102m^[\\"},
 	{"XTGETTCAP", "\033P+q544e;5463;6e6f\033\\", NULL, NULL,
 		"^[P1+r544E=736F757263652D63697479^[\\^[P1+r5463^[\\^[P0+r6e6f^[\\"},
 	{"XTGETTCAP gives no echo of rubbish", "\033P+qxy\rz\033\\", NULL, NULL, "^[P0+r^[\\"},
@@ -200,21 +212,21 @@ static const struct test_case cases[] = {
 	{"colour scheme", "\033[?996n", NULL, NULL, "^[[?997;1n"},
 	{"DECREQTPARM", "\033[x", NULL, NULL, "^[[2;1;1;128;128;1;0x"},
 	{"tab stop report", "\033[2$w", NULL, NULL, "^[P2$u9^[\\"},
-	{"kitty flags", "\033[?u\033[>5u\033[?u\033[=2;2u\033[?u\033[=1;3u\033[?u\033[<u\033[?u", NULL,
-		NULL, "^[[?0u^[[?5u^[[?7u^[[?6u^[[?0u"},
-	{"kitty flags by screen", "\033[>1u\033[?1049h\033[?u\033[>3u\033[?1049l\033[?u", NULL, NULL,
-		"^[[?0u^[[?1u"},
+	{"kitty flags", "\033[?u\033[>5u\033[?u\033[=2;2u\033[?u\033[=1;3u\033[?u\033[<u\033[?u",
+		NULL, NULL, "^[[?0u^[[?5u^[[?7u^[[?6u^[[?0u"},
+	{"kitty flags by screen", "\033[>1u\033[?1049h\033[?u\033[>3u\033[?1049l\033[?u", NULL,
+		NULL, "^[[?0u^[[?1u"},
 	{"modifyOtherKeys", "\033[>4;2m\033[?4m\033[>4m\033[?4m", NULL, NULL, "^[[>4;2m^[[>4;0m"},
 	/* colours */
-	{"OSC 4", "\033]4;1;rgb:12/34/56\007\033]4;1;?\007\033]104;1\007\033]4;1;?\033\\", NULL, NULL,
-		"^[]4;1;rgb:1212/3434/5656^G^[]4;1;rgb:cdcd/0000/0000^[\\"},
+	{"OSC 4", "\033]4;1;rgb:12/34/56\007\033]4;1;?\007\033]104;1\007\033]4;1;?\033\\", NULL,
+		NULL, "^[]4;1;rgb:1212/3434/5656^G^[]4;1;rgb:cdcd/0000/0000^[\\"},
 	{"OSC 10 11", "\033]10;#123;#abcdef\007\033]10;?;?\007", NULL, NULL,
 		"^[]10;rgb:1111/2222/3333^G^[]11;rgb:abab/cdcd/efef^G"},
 	{"OSC 110", "\033]10;#123456\007\033]110\007\033]10;?\007", NULL, NULL,
 		"^[]10;rgb:e5e5/e5e5/e5e5^G"},
 	/* strings */
-	{"an unknown string is skipped", "\033_Gabc\033\\\033^x\033\\\033Xy\033\\\033P1qz\033\\ok", "ok",
-		"0,2"},
+	{"an unknown string is skipped", "\033_Gabc\033\\\033^x\033\\\033Xy\033\\\033P1qz\033\\ok",
+		"ok", "0,2"},
 	{"ST in UTF-8 ends one", "\033]2;t\302\234ok", "ok", "0,2"},
 	{"a string that is cut off", "\033]2;t\033[CX", " X", "0,2"},
 	{"CAN in a string", "\033]2;t\030ok", "ok", "0,2"},
@@ -225,8 +237,7 @@ static const struct test_case cases[] = {
 	{"DECCOLM clears", "abc\033[2;3r\033[?3hX", "X", "0,1"},
 };
 
-static void screen_of(const struct rig *rig, char *out)
-{
+static void screen_of(const struct rig *rig, char *out) {
 	uint32_t rows = rig->vt.state->rows;
 	while (rows > 0 && rig_row(rig, rows - 1)[0] == '\0') {
 		rows--;
@@ -238,14 +249,12 @@ static void screen_of(const struct rig *rig, char *out)
 	}
 }
 
-static void cursor_of(const struct rig *rig, char *out)
-{
+static void cursor_of(const struct rig *rig, char *out) {
 	const struct vt_state *s = rig->vt.state;
 	sprintf(out, "%u,%u%s", s->row, s->col, s->pending_wrap ? "+" : "");
 }
 
-static int run_case(const struct test_case *c, bool broken)
-{
+static int run_case(const struct test_case *c, bool broken) {
 	struct rig *rig = malloc(sizeof(*rig));
 	char screen[4096], cursor[64];
 	rig_init(rig, 10, 5, 20);
@@ -271,8 +280,7 @@ static int run_case(const struct test_case *c, bool broken)
 	return !good;
 }
 
-static void test_cases(void **state)
-{
+static void test_cases(void **state) {
 	int bad = 0;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		bad += run_case(&cases[i], false) || run_case(&cases[i], true);
@@ -282,8 +290,7 @@ static void test_cases(void **state)
 
 /* ---- what cells look like ---- */
 
-static void test_sgr(void **state)
-{
+static void test_sgr(void **state) {
 	static const struct {
 		const char *sgr;
 		uint32_t fg, bg, at, underline;
@@ -296,8 +303,8 @@ static void test_sgr(void **state)
 		{"4:5;4", 0, 0, VT_UNDERLINE_SINGLE << 3, 0},
 		{"21", 0, 0, VT_UNDERLINE_DOUBLE << 3, 0},
 		{"5;6;7;8;9;53", 0, 0,
-			VT_AT_BLINK | VT_AT_RAPID_BLINK | VT_AT_INVERSE | VT_AT_CONCEAL | VT_AT_STRIKE |
-				VT_AT_OVERLINE,
+			VT_AT_BLINK | VT_AT_RAPID_BLINK | VT_AT_INVERSE | VT_AT_CONCEAL |
+				VT_AT_STRIKE | VT_AT_OVERLINE,
 			0},
 		{"5;7;8;9;53;25;27;28;29;55", 0, 0, 0, 0},
 		{"31;42", VT_COLOR_INDEXED | 1, VT_COLOR_INDEXED | 2, 0, 0},
@@ -309,8 +316,8 @@ static void test_sgr(void **state)
 		{"38:2::1:2:3", VT_COLOR_RGB | 0x010203, 0, 0, 0},
 		{"38:2:0:1:2:3:0:0", VT_COLOR_RGB | 0x010203, 0, 0, 0},
 		{"38:5:17;1", VT_COLOR_INDEXED | 17, 0, VT_AT_BOLD, 0},
-		{"38;2;1;2;3;48;2;4;5;6;1", VT_COLOR_RGB | 0x010203, VT_COLOR_RGB | 0x040506, VT_AT_BOLD,
-			0},
+		{"38;2;1;2;3;48;2;4;5;6;1", VT_COLOR_RGB | 0x010203, VT_COLOR_RGB | 0x040506,
+			VT_AT_BOLD, 0},
 		{"4;58;5;3", 0, 0, VT_UNDERLINE_SINGLE << 3, VT_COLOR_INDEXED | 3},
 		{"4;58:2::9:8:7", 0, 0, VT_UNDERLINE_SINGLE << 3, VT_COLOR_RGB | 0x090807},
 		{"58;5;3;59", 0, 0, 0, 0},
@@ -338,8 +345,7 @@ static void test_sgr(void **state)
 	}
 }
 
-static void test_erase_color(void **state)
-{
+static void test_erase_color(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 20);
 	rig_feed(rig, "\033[1;4;31;44mx\033[K\033[5H\n");
@@ -351,13 +357,14 @@ static void test_erase_color(void **state)
 	free(rig);
 }
 
-static void test_links(void **state)
-{
+static void test_links(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	size_t length;
 	rig_init(rig, 20, 5, 20);
-	rig_feed(rig, "\033]8;;http://a/\033\\ab\033]8;;\033\\c\033]8;;http://a/\007d"
-		"\033]8;x=1:id=k;http://b/?q=;\007e\033]8;;\007f\033]8;id=k;http://b/?q=;\007g\033[mh");
+	rig_feed(rig,
+		"\033]8;;http://a/\033\\ab\033]8;;\033\\c\033]8;;http://a/\007d"
+		"\033]8;x=1:id=k;http://b/?q=;\007e\033]8;;\007f\033]8;id=k;http://b/"
+		"?q=;\007g\033[mh");
 	uint32_t link[8];
 	for (uint32_t i = 0; i < 8; i++) {
 		link[i] = vt_cell_link(&rig->vt, rig_cell(rig, 0, i));
@@ -379,8 +386,7 @@ static void test_links(void **state)
 
 /* ---- events ---- */
 
-static void test_events(void **state)
-{
+static void test_events(void **state) {
 	static const struct {
 		const char *input, *log;
 	} events[] = {
@@ -396,7 +402,8 @@ static void test_events(void **state)
 		{"\033]99;i=1;Body\007", "notify 0 0 0 [] [Body]\n"},
 		{"\033]9;4;1;50\007", "progress 1 50 0 [] []\n"},
 		{"\033]22;pointer\007", "pointer 0 0 0 [] []\n"},
-		{"\033]133;A\007\033]133;D;3\007", "prompt 65 4294967295 0 [] []\nprompt 68 3 0 [] []\n"},
+		{"\033]133;A\007\033]133;D;3\007",
+			"prompt 65 4294967295 0 [] []\nprompt 68 3 0 [] []\n"},
 		{"\033[4 q", "cursor 0 0 0 [] []\n"},
 		{"\033[8;30;100t", "resize 100 30 0 [] []\n"},
 		{"\033[2t", "window 2 0 0 [] []\n"},
@@ -414,8 +421,7 @@ static void test_events(void **state)
 	}
 }
 
-static void test_titles(void **state)
-{
+static void test_titles(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 20);
 	struct vt_state *s = rig->vt.state;
@@ -445,8 +451,7 @@ static void test_titles(void **state)
 	free(rig);
 }
 
-static void test_long_string(void **state)
-{
+static void test_long_string(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 20);
 	rig_feed(rig, "\033]52;c;");
@@ -462,8 +467,7 @@ static void test_long_string(void **state)
 
 /* ---- lines, damage, history ---- */
 
-static void test_damage(void **state)
-{
+static void test_damage(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 20);
 	struct vt *vt = &rig->vt;
@@ -490,8 +494,7 @@ static void test_damage(void **state)
 	free(rig);
 }
 
-static void test_history(void **state)
-{
+static void test_history(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	char text[32];
 	rig_init(rig, 10, 5, 7);
@@ -526,8 +529,7 @@ static void test_history(void **state)
 	free(rig);
 }
 
-static void test_marks(void **state)
-{
+static void test_marks(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	uint64_t line;
 	uint32_t col;
@@ -554,8 +556,7 @@ static void test_marks(void **state)
 	free(rig);
 }
 
-static void test_prompts(void **state)
-{
+static void test_prompts(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 7);
 	rig_feed(rig, "\033]133;A\007$ \033]133;B\007ls\r\n\033]133;C\007out\r\n\033]133;D;0\007");
@@ -568,8 +569,7 @@ static void test_prompts(void **state)
 
 /* ---- the ring to the PTY ---- */
 
-static void test_ring(void **state)
-{
+static void test_ring(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	char bytes[4096], seen[5000] = "";
 	size_t got = 0, length, sent = 0;
@@ -603,8 +603,7 @@ static void test_ring(void **state)
 	free(rig);
 }
 
-static void test_paste(void **state)
-{
+static void test_paste(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 7);
 	struct vt *vt = &rig->vt;
@@ -630,8 +629,7 @@ static void test_paste(void **state)
 	free(rig);
 }
 
-static void test_clipboard_reply(void **state)
-{
+static void test_clipboard_reply(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 7);
 	assert_true(vt_reply_clipboard(&rig->vt, VT_CLIPBOARD_CLIPBOARD, "hello", 5));
@@ -644,8 +642,7 @@ static void test_clipboard_reply(void **state)
 	free(rig);
 }
 
-static void test_modes(void **state)
-{
+static void test_modes(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 7);
 	struct vt *vt = &rig->vt;
@@ -670,8 +667,7 @@ static void test_modes(void **state)
 	free(rig);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_sgr),

@@ -26,8 +26,7 @@ struct key_case {
 	enum vt_key_action action;
 };
 
-static void visible(const char *bytes, size_t length, char *out)
-{
+static void visible(const char *bytes, size_t length, char *out) {
 	for (size_t i = 0; i < length; i++) {
 		uint8_t c = (uint8_t)bytes[i];
 		if (c == 27) {
@@ -41,8 +40,7 @@ static void visible(const char *bytes, size_t length, char *out)
 	*out = '\0';
 }
 
-static void check(const char *setup, const struct key_case *cases, size_t count)
-{
+static void check(const char *setup, const struct key_case *cases, size_t count) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 80, 24, 0);
 	rig_feed(rig, setup);
@@ -64,8 +62,8 @@ static void check(const char *setup, const struct key_case *cases, size_t count)
 		}
 		visible(bytes, vt_encode_key(&rig->vt, &key, bytes), seen);
 		if (strcmp(seen, cases[i].expected) != 0) {
-			fail_msg("case %zu: key %x mods %u sends %s, not %s", i, key.code, key.mods, seen,
-				cases[i].expected);
+			fail_msg("case %zu: key %x mods %u sends %s, not %s", i, key.code, key.mods,
+				seen, cases[i].expected);
 		}
 	}
 	rig_finish(rig);
@@ -73,8 +71,7 @@ static void check(const char *setup, const struct key_case *cases, size_t count)
 }
 #define CHECK(setup, cases) check(setup, cases, sizeof(cases) / sizeof((cases)[0]))
 
-static void test_legacy(void **state)
-{
+static void test_legacy(void **state) {
 	static const struct key_case cases[] = {
 		{'a', 0, "a", "a"},
 		{'a', SHIFT, "A", "A", 'A'},
@@ -128,8 +125,7 @@ static void test_legacy(void **state)
 	CHECK("", cases);
 }
 
-static void test_modes(void **state)
-{
+static void test_modes(void **state) {
 	static const struct key_case application[] = {
 		{VT_KEY_UP, 0, "^OA"},
 		{VT_KEY_UP, SHIFT, "^[1;2A"},
@@ -158,8 +154,7 @@ static void test_modes(void **state)
 	CHECK("\033[2h", locked);
 }
 
-static void test_modify_other_keys(void **state)
-{
+static void test_modify_other_keys(void **state) {
 	static const struct key_case level1[] = {
 		{'a', CTRL, "<1>", "a"},
 		{'1', CTRL, "^[27;5;49~", "1"},
@@ -184,8 +179,7 @@ static void test_modify_other_keys(void **state)
 	CHECK("\033[>4;2m\033[>4;1f", format_u);
 }
 
-static void test_kitty(void **state)
-{
+static void test_kitty(void **state) {
 	static const struct key_case disambiguate[] = {
 		{'a', 0, "a", "a"},
 		{'a', SHIFT, "A", "A", 'A'},
@@ -249,11 +243,11 @@ static void test_kitty(void **state)
 	CHECK("\033[>27u", text);
 }
 
-static void test_composed(void **state)
-{
+static void test_composed(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	char bytes[VT_KEY_BYTES], seen[4 * VT_KEY_BYTES];
-	struct vt_key key = {.code = 'e', .composed = true, .action = PRESS, .text = "é", .text_len = 2};
+	struct vt_key key = {
+		.code = 'e', .composed = true, .action = PRESS, .text = "é", .text_len = 2};
 	rig_init(rig, 80, 24, 0);
 	visible(bytes, vt_encode_key(&rig->vt, &key, bytes), seen);
 	assert_string_equal(seen, "é");
@@ -276,8 +270,7 @@ struct mouse_case {
 	const char *expected;
 };
 
-static void check_mouse(const char *setup, const struct mouse_case *cases, size_t count)
-{
+static void check_mouse(const char *setup, const struct mouse_case *cases, size_t count) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 400, 24, 0);
 	rig_feed(rig, setup);
@@ -294,8 +287,7 @@ static void check_mouse(const char *setup, const struct mouse_case *cases, size_
 }
 #define CHECK_MOUSE(setup, cases) check_mouse(setup, cases, sizeof(cases) / sizeof((cases)[0]))
 
-static void test_mouse(void **state)
-{
+static void test_mouse(void **state) {
 	static const struct mouse_case none[] = {
 		{{VT_MOUSE_PRESS, 1, 0, 2, 3}, ""},
 		{{VT_MOUSE_PRESS, 4, 0, 2, 3}, ""},
@@ -352,8 +344,7 @@ static void test_mouse(void **state)
 	CHECK_MOUSE("\033[?1049h", wheel);
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_modes),

@@ -12,14 +12,12 @@
 
 static uint32_t seed;
 
-static uint32_t next_random(uint32_t below)
-{
+static uint32_t next_random(uint32_t below) {
 	seed = seed * 1664525u + 1013904223u;
 	return (uint32_t)((uint64_t)seed * below >> 32);
 }
 
-static struct rig *new_rig(uint32_t cols, uint32_t rows, uint32_t history)
-{
+static struct rig *new_rig(uint32_t cols, uint32_t rows, uint32_t history) {
 	struct rig *rig = malloc(sizeof(*rig));
 	struct vt_memory counts = {0};
 	rig_small_counts(&counts, 120, 60, history);
@@ -27,21 +25,18 @@ static struct rig *new_rig(uint32_t cols, uint32_t rows, uint32_t history)
 	return rig;
 }
 
-static void drop_rig(struct rig *rig)
-{
+static void drop_rig(struct rig *rig) {
 	rig_finish(rig);
 	free(rig);
 }
 
-static char *state_of(const struct rig *rig)
-{
+static char *state_of(const struct rig *rig) {
 	char *copy = malloc(rig->size);
 	memcpy(copy, rig->block, rig->size);
 	return copy;
 }
 
-static void test_wraps_and_joins(void **state)
-{
+static void test_wraps_and_joins(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "0123456789abcdef\r\nxy");
 	rig_resize(rig, 8, 5);
@@ -58,8 +53,7 @@ static void test_wraps_and_joins(void **state)
 	drop_rig(rig);
 }
 
-static void test_pending_wrap(void **state)
-{
+static void test_pending_wrap(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "0123456789");
 	rig_resize(rig, 20, 5);
@@ -77,8 +71,7 @@ static void test_pending_wrap(void **state)
 	drop_rig(rig);
 }
 
-static void test_wide(void **state)
-{
+static void test_wide(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "漢字漢字x");
 	rig_resize(rig, 5, 5);
@@ -92,8 +85,7 @@ static void test_wide(void **state)
 	drop_rig(rig);
 }
 
-static void test_rows(void **state)
-{
+static void test_rows(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7");
 	rig_resize(rig, 10, 3);
@@ -113,8 +105,7 @@ static void test_rows(void **state)
 	drop_rig(rig);
 }
 
-static void test_invisible_ends(void **state)
-{
+static void test_invisible_ends(void **state) {
 	struct rig *rig = new_rig(20, 5, 50);
 	rig_feed(rig, "ab                \r\ncd\033[41m\033[K\033[m");
 	rig_resize(rig, 6, 5);
@@ -124,8 +115,7 @@ static void test_invisible_ends(void **state)
 	drop_rig(rig);
 }
 
-static void test_alternate(void **state)
-{
+static void test_alternate(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "0123456789abc\033[?1049h\033[Halternate\r\n2\r\n3\r\n4\r\n5");
 	rig_resize(rig, 5, 3);
@@ -139,8 +129,7 @@ static void test_alternate(void **state)
 	drop_rig(rig);
 }
 
-static void test_limits(void **state)
-{
+static void test_limits(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	char *before = state_of(rig);
 	char scratch[65536] __attribute__((aligned(16)));
@@ -158,8 +147,7 @@ static void test_limits(void **state)
 	drop_rig(rig);
 }
 
-static void test_growing_arrays(void **state)
-{
+static void test_growing_arrays(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "0123456789abc\r\nmore");
 	struct vt_memory counts = rig->memory, larger;
@@ -167,8 +155,8 @@ static void test_growing_arrays(void **state)
 	size_t size;
 	char *block = rig_block(&counts, &larger, &size);
 	for (int i = 0; i < VT_ARRAYS; i++) {
-		uint32_t count = rig->memory.count[i] < larger.count[i] ? rig->memory.count[i] :
-			larger.count[i];
+		uint32_t count = rig->memory.count[i] < larger.count[i] ? rig->memory.count[i]
+									: larger.count[i];
 		memcpy(larger.at[i], rig->memory.at[i], (size_t)count * vt_arrays[i].element);
 	}
 	for (int i = VT_CLUSTERS; i <= VT_LINKS; i++) {
@@ -185,8 +173,7 @@ static void test_growing_arrays(void **state)
 	drop_rig(rig);
 }
 
-static void test_report(void **state)
-{
+static void test_report(void **state) {
 	struct rig *rig = new_rig(10, 5, 50);
 	rig_feed(rig, "\033[?2048h");
 	rig_replies(rig);
@@ -199,19 +186,17 @@ static void test_report(void **state)
 
 /* ---- properties ---- */
 
-static void random_text(struct rig *rig, uint32_t count)
-{
-	static const char *const parts[] = {"x", "word ", "漢字", "e\314\201", "\r\n", "\r\n", "   ",
-		"\033[7m \033[m", "\033[31mred\033[m", "\t", "0123456789012345678901234567890123456789",
-		"\033[44mq\033[K\033[m\r\n"};
+static void random_text(struct rig *rig, uint32_t count) {
+	static const char *const parts[] = {"x", "word ", "漢字", "e\314\201", "\r\n", "\r\n",
+		"   ", "\033[7m \033[m", "\033[31mred\033[m", "\t",
+		"0123456789012345678901234567890123456789", "\033[44mq\033[K\033[m\r\n"};
 	for (uint32_t i = 0; i < count; i++) {
 		rig_feed(rig, parts[next_random(sizeof(parts) / sizeof(parts[0]))]);
 	}
 }
 
 /* Without spaces at the ends of rows, which a narrow screen may drop. */
-static char *squeezed(const struct rig *rig)
-{
+static char *squeezed(const struct rig *rig) {
 	char *text = rig_text(rig);
 	char *to = text;
 	for (const char *at = text; *at; at++) {
@@ -223,8 +208,7 @@ static char *squeezed(const struct rig *rig)
 	return text;
 }
 
-static void test_text_is_kept(void **state)
-{
+static void test_text_is_kept(void **state) {
 	for (seed = 1; seed < 300;) {
 		uint32_t keep = seed + 1;
 		struct rig *rig = new_rig(10 + next_random(60), 4 + next_random(20), 4000);
@@ -252,8 +236,7 @@ static void test_text_is_kept(void **state)
 	}
 }
 
-static void test_again_changes_nothing(void **state)
-{
+static void test_again_changes_nothing(void **state) {
 	for (seed = 1; seed < 200;) {
 		uint32_t keep = seed + 1;
 		struct rig *rig = new_rig(10 + next_random(60), 4 + next_random(20), 30);
@@ -272,8 +255,7 @@ static void test_again_changes_nothing(void **state)
 }
 
 /* Sizes in between, as a handover skips them, do not show in the text. */
-static void test_between_does_not_matter(void **state)
-{
+static void test_between_does_not_matter(void **state) {
 	for (seed = 1; seed < 200;) {
 		uint32_t keep = seed + 1, text_seed = seed;
 		struct rig *direct = new_rig(40, 12, 4000), *detour = new_rig(40, 12, 4000);
@@ -299,8 +281,7 @@ static void test_between_does_not_matter(void **state)
 	}
 }
 
-static void test_marks_follow(void **state)
-{
+static void test_marks_follow(void **state) {
 	for (seed = 1; seed < 200;) {
 		uint32_t keep = seed + 1, col;
 		uint64_t line;
@@ -321,8 +302,7 @@ static void test_marks_follow(void **state)
 	}
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wraps_and_joins),
 		cmocka_unit_test(test_pending_wrap),

@@ -13,35 +13,30 @@
 
 static uint32_t seed = 1;
 
-static uint32_t next_random(uint32_t below)
-{
+static uint32_t next_random(uint32_t below) {
 	seed = seed * 1664525u + 1013904223u;
 	return (uint32_t)((uint64_t)seed * below >> 32);
 }
 
-static struct rig *new_rig(uint32_t cols, uint32_t rows, uint32_t history)
-{
+static struct rig *new_rig(uint32_t cols, uint32_t rows, uint32_t history) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, cols, rows, history);
 	return rig;
 }
 
-static void drop_rig(struct rig *rig)
-{
+static void drop_rig(struct rig *rig) {
 	rig_finish(rig);
 	free(rig);
 }
 
 /* A letter under one of very many pairs of accents. */
-static void cluster_text(uint32_t i, char *out)
-{
+static void cluster_text(uint32_t i, char *out) {
 	uint32_t a = 0x300 + i % 64, b = 0x300 + i / 64 % 64;
 	sprintf(out, "%c%c%c%c%c", 'a' + i % 26, 0xc0 | a >> 6, 0x80 | (a & 63), 0xc0 | b >> 6,
 		0x80 | (b & 63));
 }
 
-static void test_clusters_are_reclaimed(void **state)
-{
+static void test_clusters_are_reclaimed(void **state) {
 	struct rig *rig = new_rig(10, 4, 0);
 	char text[16], row[128] = "";
 	for (uint32_t i = 0; i < 5000; i++) {
@@ -58,8 +53,7 @@ static void test_clusters_are_reclaimed(void **state)
 	drop_rig(rig);
 }
 
-static void test_history_gives_up_first(void **state)
-{
+static void test_history_gives_up_first(void **state) {
 	struct rig *rig = new_rig(10, 4, 200);
 	char text[16], row[128] = "";
 	for (uint32_t i = 0; i < 1000; i++) {
@@ -78,8 +72,7 @@ static void test_history_gives_up_first(void **state)
 	drop_rig(rig);
 }
 
-static void test_full_screen_refuses(void **state)
-{
+static void test_full_screen_refuses(void **state) {
 	struct rig *rig = new_rig(80, 24, 20);
 	char text[16];
 	for (uint32_t i = 0; i < 1900; i++) {
@@ -95,19 +88,18 @@ static void test_full_screen_refuses(void **state)
 	drop_rig(rig);
 }
 
-static void check_link(struct rig *rig, uint32_t row, uint32_t i)
-{
+static void check_link(struct rig *rig, uint32_t row, uint32_t i) {
 	char want[64];
 	size_t length;
 	sprintf(want, "https://example.org/%u", i);
-	const char *uri = vt_link_uri(&rig->vt, vt_cell_link(&rig->vt, rig_cell(rig, row, 0)), &length);
+	const char *uri =
+		vt_link_uri(&rig->vt, vt_cell_link(&rig->vt, rig_cell(rig, row, 0)), &length);
 	assert_non_null(uri);
 	assert_int_equal(length, strlen(want));
 	assert_memory_equal(uri, want, length);
 }
 
-static void test_links_are_reclaimed(void **state)
-{
+static void test_links_are_reclaimed(void **state) {
 	struct rig *rig = new_rig(20, 10, 5);
 	char text[128];
 	for (uint32_t i = 0; i < 20000; i++) {
@@ -122,8 +114,7 @@ static void test_links_are_reclaimed(void **state)
 	drop_rig(rig);
 }
 
-static void test_many_underline_colors(void **state)
-{
+static void test_many_underline_colors(void **state) {
 	struct rig *rig = new_rig(20, 5, 5);
 	char text[64];
 	for (uint32_t i = 0; i < 10000; i++) {
@@ -139,15 +130,15 @@ static void test_many_underline_colors(void **state)
 }
 
 /* When and what is reclaimed is a matter of the state alone. */
-static void test_reclaiming_and_handover(void **state)
-{
+static void test_reclaiming_and_handover(void **state) {
 	struct rig *whole = new_rig(20, 6, 12), *broken = new_rig(20, 6, 12);
 	char stream[120000] = "", text[128];
 	size_t length = 0;
 	for (uint32_t i = 0; i < 900; i++) {
 		cluster_text(next_random(4000), text);
-		length += (size_t)sprintf(stream + length, "%s\033[58;5;%um\033]8;;u:%u\007%s\r\n", text,
-			next_random(256), next_random(1000), next_random(2) ? "\033[0m" : "ab");
+		length += (size_t)sprintf(stream + length, "%s\033[58;5;%um\033]8;;u:%u\007%s\r\n",
+			text, next_random(256), next_random(1000),
+			next_random(2) ? "\033[0m" : "ab");
 	}
 	vt_feed(&whole->vt, stream, length);
 	for (size_t i = 0; i < length; i++) {
@@ -163,20 +154,19 @@ static void test_reclaiming_and_handover(void **state)
 
 /* ---- damaged arrays ---- */
 
-static void random_stream(struct rig *rig, uint32_t count)
-{
-	static const char *const parts[] = {"text", "\r\n", "\033[", "5", ";", "H", "m", "\033]8;;u\007",
-		"\033]", "\007", "e\314\201", "漢", "\033[?1049h", "\033[?1049l", "\033[2J", "\033[L",
-		"\033[3M", "\033[58;5;9m", "\0337", "\0338", "\033[2;5r", "\033[?69h", "\033[2;9s",
-		"\033[22t", "\033[23t", "\033[>1u", "\033[<9u", "\033P$qm\033\\", "\033[9S", "\033[T",
-		"\033[99b", "\033[?2027h", "\360\237\207\251", "\033[@", "\033[P", "\t"};
+static void random_stream(struct rig *rig, uint32_t count) {
+	static const char *const parts[] = {"text", "\r\n", "\033[", "5", ";", "H", "m",
+		"\033]8;;u\007", "\033]", "\007", "e\314\201", "漢", "\033[?1049h", "\033[?1049l",
+		"\033[2J", "\033[L", "\033[3M", "\033[58;5;9m", "\0337", "\0338", "\033[2;5r",
+		"\033[?69h", "\033[2;9s", "\033[22t", "\033[23t", "\033[>1u", "\033[<9u",
+		"\033P$qm\033\\", "\033[9S", "\033[T", "\033[99b", "\033[?2027h",
+		"\360\237\207\251", "\033[@", "\033[P", "\t"};
 	for (uint32_t i = 0; i < count; i++) {
 		rig_feed(rig, parts[next_random(sizeof(parts) / sizeof(parts[0]))]);
 	}
 }
 
-static void look_at_everything(struct rig *rig)
-{
+static void look_at_everything(struct rig *rig) {
 	struct vt *vt = &rig->vt;
 	char *text = rig_text(rig);
 	size_t length;
@@ -192,8 +182,7 @@ static void look_at_everything(struct rig *rig)
 	vt_out_drop(vt, length);
 }
 
-static void test_damaged_arrays(void **state)
-{
+static void test_damaged_arrays(void **state) {
 	uint32_t accepted = 0, refused = 0;
 	for (uint32_t round = 0; round < 3000; round++) {
 		struct rig *rig = new_rig(12, 6, 10);
@@ -223,8 +212,7 @@ static void test_damaged_arrays(void **state)
 	assert_true(accepted > 100 && refused > 100);
 }
 
-static void test_bad_memory(void **state)
-{
+static void test_bad_memory(void **state) {
 	struct rig *rig = new_rig(10, 5, 10);
 	struct vt vt;
 	struct vt_memory memory = rig->memory;
@@ -248,8 +236,7 @@ static void test_bad_memory(void **state)
 }
 
 /* The schema beside the arrays says where everything is. */
-static void test_fields(void **state)
-{
+static void test_fields(void **state) {
 	for (int i = 0; i < VT_ARRAYS; i++) {
 		const struct vt_array_info *info = &vt_arrays[i];
 		uint32_t at = 0;
@@ -266,8 +253,7 @@ static void test_fields(void **state)
 	}
 }
 
-int main(void)
-{
+int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clusters_are_reclaimed),
 		cmocka_unit_test(test_history_gives_up_first),

@@ -2,9 +2,9 @@
 /* The core's arrays: how large, how they begin, and whether they may be trusted. */
 #include "vt_int.h"
 
-#define FIELD_S(field_id, type, field) \
+#define FIELD_S(field_id, type, field)                                                             \
 	{field_id, sizeof(VT_TYPE_##type), 1, offsetof(struct vt_state, field), #field},
-#define FIELD_A(field_id, type, field, field_count) \
+#define FIELD_A(field_id, type, field, field_count)                                                \
 	{field_id, sizeof(VT_TYPE_##type), field_count, offsetof(struct vt_state, field), #field},
 static const struct vt_field state_fields[] = {VT_STATE_FIELDS(FIELD_S, FIELD_A)};
 
@@ -60,8 +60,7 @@ const struct vt_array_info vt_arrays[VT_ARRAYS] = {
 	[VT_OUT] = {"vt.out", 1, 0, NULL},
 };
 
-void vt_memory_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history)
-{
+void vt_memory_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history) {
 	uint32_t *count = memory->count;
 	count[VT_STATE] = 1;
 	count[VT_MAIN_ROWS] = history + rows;
@@ -76,8 +75,7 @@ void vt_memory_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, ui
 	count[VT_OUT] = 64 * 1024;
 }
 
-static void take_memory(struct vt *vt, const struct vt_memory *memory)
-{
+static void take_memory(struct vt *vt, const struct vt_memory *memory) {
 	*vt = (struct vt){
 		.memory = *memory,
 		.state = memory->at[VT_STATE],
@@ -94,23 +92,20 @@ static void take_memory(struct vt *vt, const struct vt_memory *memory)
 }
 
 /* How many rows the arrays hold at this width. */
-uint32_t vt_ring_size(const struct vt_memory *memory, uint32_t screen, uint32_t cols)
-{
+uint32_t vt_ring_size(const struct vt_memory *memory, uint32_t screen, uint32_t cols) {
 	uint32_t rows = memory->count[screen ? VT_ALT_ROWS : VT_MAIN_ROWS];
 	uint32_t cells = memory->count[screen ? VT_ALT_CELLS : VT_MAIN_CELLS];
 	return vt_min(rows, cells / cols);
 }
 
-bool vt_fits(const struct vt_memory *memory, uint32_t cols, uint32_t rows)
-{
+bool vt_fits(const struct vt_memory *memory, uint32_t cols, uint32_t rows) {
 	if (cols < VT_MIN_COLS || cols > VT_MAX_COLS || rows < VT_MIN_ROWS || rows > VT_MAX_ROWS) {
 		return false;
 	}
 	return vt_ring_size(memory, 0, cols) >= rows && vt_ring_size(memory, 1, cols) >= rows;
 }
 
-static bool memory_usable(const struct vt_memory *memory, const char **why)
-{
+static bool memory_usable(const struct vt_memory *memory, const char **why) {
 	for (int i = 0; i < VT_ARRAYS; i++) {
 		if (!memory->at[i] || (uintptr_t)memory->at[i] % 16) {
 			*why = "an array is missing or not aligned";
@@ -131,8 +126,7 @@ static bool memory_usable(const struct vt_memory *memory, const char **why)
 }
 
 bool vt_init(struct vt *vt, const struct vt_memory *memory, uint32_t cols, uint32_t rows,
-	uint32_t cell_width, uint32_t cell_height, uint32_t history)
-{
+	uint32_t cell_width, uint32_t cell_height, uint32_t history) {
 	const char *why;
 	if (!memory_usable(memory, &why) || !vt_fits(memory, cols, rows)) {
 		return false;
@@ -160,8 +154,7 @@ bool vt_init(struct vt *vt, const struct vt_memory *memory, uint32_t cols, uint3
 	return true;
 }
 
-static bool check_screen(const struct vt *vt, uint32_t screen, const char **why)
-{
+static bool check_screen(const struct vt *vt, uint32_t screen, const char **why) {
 	const struct vt_state *s = vt->state;
 	uint32_t ring = s->ring[screen];
 	if (ring > vt_ring_size(&vt->memory, screen, s->cols) || s->zero[screen] >= ring ||
@@ -184,8 +177,7 @@ static bool check_screen(const struct vt *vt, uint32_t screen, const char **why)
 	return true;
 }
 
-static bool check_parser(const struct vt *vt)
-{
+static bool check_parser(const struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	return s->parser < VT_PARSERS && s->utf8_need <= 3 && s->utf8_cp <= 0x10ffff &&
 		s->param_count <= VT_PARAMS + 1 && s->inter_count <= sizeof(s->inters) + 1 &&
@@ -196,8 +188,7 @@ static bool check_parser(const struct vt *vt)
 		s->pointer_len <= VT_POINTER_MAX;
 }
 
-static bool check_small(const struct vt *vt, const char **why)
-{
+static bool check_small(const struct vt *vt, const char **why) {
 	const struct vt_state *s = vt->state;
 	if (s->row >= s->rows || s->col >= s->cols || s->top > s->bottom || s->bottom >= s->rows ||
 		s->left > s->right || s->right >= s->cols || s->alt > 1) {
@@ -233,8 +224,7 @@ static bool check_small(const struct vt *vt, const char **why)
 	return true;
 }
 
-bool vt_check(const struct vt *vt, const char **why)
-{
+bool vt_check(const struct vt *vt, const char **why) {
 	const char *unused;
 	why = why ? why : &unused;
 	const struct vt_state *s = vt->state;
@@ -249,8 +239,7 @@ bool vt_check(const struct vt *vt, const char **why)
 	return check_screen(vt, 0, why) && check_screen(vt, 1, why) && check_small(vt, why);
 }
 
-bool vt_bind(struct vt *vt, const struct vt_memory *memory, const char **why)
-{
+bool vt_bind(struct vt *vt, const struct vt_memory *memory, const char **why) {
 	const char *unused;
 	why = why ? why : &unused;
 	if (!memory_usable(memory, why)) {
@@ -260,15 +249,13 @@ bool vt_bind(struct vt *vt, const struct vt_memory *memory, const char **why)
 	return vt_check(vt, why);
 }
 
-void vt_set_events(struct vt *vt, vt_event_fn event, void *user)
-{
+void vt_set_events(struct vt *vt, vt_event_fn event, void *user) {
 	vt->event = event;
 	vt->user = user;
 }
 
 /* What a reset leaves alone: text, size, colours of the theme, the queue to the PTY. */
-void vt_reset(struct vt *vt)
-{
+void vt_reset(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	vt_show_screen(vt, true);
 	vt_soft_reset(vt);

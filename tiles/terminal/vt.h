@@ -17,8 +17,8 @@
  * and changes only when a resize breaks the text anew (see marks). The two screens (main,
  * alternate) count their lines separately.
  *
- * Order of use: vt_init on fresh arrays or vt_bind on kept ones, then vt_events if wanted; feed what
- * the PTY gives; after each feed write what vt_out_peek offers to the PTY; draw dirty lines.
+ * Order of use: vt_init on fresh arrays or vt_bind on kept ones, then vt_events if wanted; feed
+ * what the PTY gives; after each feed write what vt_out_peek offers to the PTY; draw dirty lines.
  */
 #ifndef CITY_TERMINAL_VT_H
 #define CITY_TERMINAL_VT_H
@@ -53,9 +53,9 @@ static_assert(sizeof(struct vt_cell) == 16);
 
 #define VT_CH_VALUE 0x00ffffffu
 #define VT_CH_CLUSTER 0x80000000u /* the value is the number of a struct vt_cluster */
-#define VT_CH_WIDE 0x40000000u    /* left half of a character two cells wide */
-#define VT_CH_TAIL 0x20000000u    /* right half of it: nothing to draw, value 0 */
-#define VT_CH_PAD 0x10000000u     /* left empty at a line's end as a wide one did not fit, value 0 */
+#define VT_CH_WIDE 0x40000000u	  /* left half of a character two cells wide */
+#define VT_CH_TAIL 0x20000000u	  /* right half of it: nothing to draw, value 0 */
+#define VT_CH_PAD 0x10000000u /* left empty at a line's end as a wide one did not fit, value 0 */
 
 #define VT_COLOR_TAG 0x03000000u
 #define VT_COLOR_DEFAULT 0u
@@ -91,7 +91,7 @@ enum vt_underline {
 struct vt_row {
 	uint32_t store; /* its text is cells[store * cols ...] */
 	uint16_t flags; /* VT_ROW_* */
-	uint16_t used;  /* cells from here on are all zero */
+	uint16_t used;	/* cells from here on are all zero */
 };
 static_assert(sizeof(struct vt_row) == 8);
 
@@ -125,7 +125,7 @@ struct vt_ext {
 	uint32_t head;
 	uint32_t next;
 	uint32_t underline; /* VT_COLOR_*; default: as the text */
-	uint32_t link;      /* number of a struct vt_link, 0 for none */
+	uint32_t link;	    /* number of a struct vt_link, 0 for none */
 	uint32_t mark;
 	uint32_t live;
 };
@@ -137,7 +137,7 @@ struct vt_link {
 	uint32_t next;
 	uint32_t hash;
 	uint32_t off;
-	uint16_t id_len; /* 0: no id given, so it is one with no other link */
+	uint16_t id_len;  /* 0: no id given, so it is one with no other link */
 	uint16_t uri_len; /* 0: free */
 	uint32_t mark;
 };
@@ -147,46 +147,46 @@ static_assert(sizeof(struct vt_link) == 24);
 
 enum vt_mode {
 	/* ANSI */
-	VT_MODE_KAM,  /* 2 keyboard locked */
-	VT_MODE_IRM,  /* 4 insert */
-	VT_MODE_SRM,  /* 12 no local echo (kept, not acted on) */
-	VT_MODE_LNM,  /* 20 LF also returns, Return sends CR LF */
+	VT_MODE_KAM, /* 2 keyboard locked */
+	VT_MODE_IRM, /* 4 insert */
+	VT_MODE_SRM, /* 12 no local echo (kept, not acted on) */
+	VT_MODE_LNM, /* 20 LF also returns, Return sends CR LF */
 	/* DEC private */
-	VT_MODE_CURSOR_KEYS,       /* 1 DECCKM: application cursor keys */
-	VT_MODE_COLUMNS_132,       /* 3 DECCOLM */
-	VT_MODE_SMOOTH,            /* 4 DECSCLM (kept) */
-	VT_MODE_REVERSE,           /* 5 DECSCNM: screen shown inverse */
-	VT_MODE_ORIGIN,            /* 6 DECOM */
-	VT_MODE_WRAP,              /* 7 DECAWM */
-	VT_MODE_REPEAT,            /* 8 DECARM (kept) */
-	VT_MODE_MOUSE_X10,         /* 9 */
-	VT_MODE_CURSOR_BLINK,      /* 12 */
-	VT_MODE_CURSOR,            /* 25 DECTCEM: cursor shown */
-	VT_MODE_ALLOW_COLUMNS,     /* 40 */
-	VT_MODE_REVERSE_WRAP,      /* 45 */
-	VT_MODE_KEYPAD,            /* 66 DECNKM: application keypad */
-	VT_MODE_BACKSPACE,         /* 67 DECBKM: Backspace sends BS */
-	VT_MODE_MARGINS,           /* 69 DECLRMM: left and right margins */
-	VT_MODE_NO_CLEAR_COLUMNS,  /* 95 DECNCSM */
-	VT_MODE_MOUSE_BUTTONS,     /* 1000 */
-	VT_MODE_MOUSE_DRAG,        /* 1002 */
-	VT_MODE_MOUSE_MOTION,      /* 1003 */
-	VT_MODE_FOCUS,             /* 1004 */
-	VT_MODE_MOUSE_UTF8,        /* 1005 */
-	VT_MODE_MOUSE_SGR,         /* 1006 */
-	VT_MODE_ALT_SCROLL,        /* 1007: wheel sends arrows on the alternate screen */
-	VT_MODE_MOUSE_URXVT,       /* 1015 */
-	VT_MODE_MOUSE_PIXELS,      /* 1016 */
-	VT_MODE_META_8BIT,         /* 1034 (kept) */
-	VT_MODE_ALT_ESCAPE,        /* 1036: Alt sends ESC before the key; on at first */
-	VT_MODE_BELL_URGENT,       /* 1042 */
-	VT_MODE_EXT_REVERSE_WRAP,  /* 1045 */
-	VT_MODE_ALT_SCREEN,        /* 47, 1047, 1049 */
-	VT_MODE_PASTE,             /* 2004 bracketed paste */
-	VT_MODE_SYNC,              /* 2026 synchronised output: do not draw while set */
-	VT_MODE_GRAPHEMES,         /* 2027 cells hold grapheme clusters */
-	VT_MODE_SCHEME,            /* 2031 report changes of the colour scheme */
-	VT_MODE_RESIZE,            /* 2048 report resizes in band */
+	VT_MODE_CURSOR_KEYS,	  /* 1 DECCKM: application cursor keys */
+	VT_MODE_COLUMNS_132,	  /* 3 DECCOLM */
+	VT_MODE_SMOOTH,		  /* 4 DECSCLM (kept) */
+	VT_MODE_REVERSE,	  /* 5 DECSCNM: screen shown inverse */
+	VT_MODE_ORIGIN,		  /* 6 DECOM */
+	VT_MODE_WRAP,		  /* 7 DECAWM */
+	VT_MODE_REPEAT,		  /* 8 DECARM (kept) */
+	VT_MODE_MOUSE_X10,	  /* 9 */
+	VT_MODE_CURSOR_BLINK,	  /* 12 */
+	VT_MODE_CURSOR,		  /* 25 DECTCEM: cursor shown */
+	VT_MODE_ALLOW_COLUMNS,	  /* 40 */
+	VT_MODE_REVERSE_WRAP,	  /* 45 */
+	VT_MODE_KEYPAD,		  /* 66 DECNKM: application keypad */
+	VT_MODE_BACKSPACE,	  /* 67 DECBKM: Backspace sends BS */
+	VT_MODE_MARGINS,	  /* 69 DECLRMM: left and right margins */
+	VT_MODE_NO_CLEAR_COLUMNS, /* 95 DECNCSM */
+	VT_MODE_MOUSE_BUTTONS,	  /* 1000 */
+	VT_MODE_MOUSE_DRAG,	  /* 1002 */
+	VT_MODE_MOUSE_MOTION,	  /* 1003 */
+	VT_MODE_FOCUS,		  /* 1004 */
+	VT_MODE_MOUSE_UTF8,	  /* 1005 */
+	VT_MODE_MOUSE_SGR,	  /* 1006 */
+	VT_MODE_ALT_SCROLL,	  /* 1007: wheel sends arrows on the alternate screen */
+	VT_MODE_MOUSE_URXVT,	  /* 1015 */
+	VT_MODE_MOUSE_PIXELS,	  /* 1016 */
+	VT_MODE_META_8BIT,	  /* 1034 (kept) */
+	VT_MODE_ALT_ESCAPE,	  /* 1036: Alt sends ESC before the key; on at first */
+	VT_MODE_BELL_URGENT,	  /* 1042 */
+	VT_MODE_EXT_REVERSE_WRAP, /* 1045 */
+	VT_MODE_ALT_SCREEN,	  /* 47, 1047, 1049 */
+	VT_MODE_PASTE,		  /* 2004 bracketed paste */
+	VT_MODE_SYNC,		  /* 2026 synchronised output: do not draw while set */
+	VT_MODE_GRAPHEMES,	  /* 2027 cells hold grapheme clusters */
+	VT_MODE_SCHEME,		  /* 2031 report changes of the colour scheme */
+	VT_MODE_RESIZE,		  /* 2048 report resizes in band */
 	VT_MODES,
 };
 static_assert(VT_MODES <= 64);
@@ -199,11 +199,11 @@ enum vt_cursor_style { /* DECSCUSR; VT_MODE_CURSOR_BLINK says whether it blinks 
 
 /* Colours beside the palette, as indices of vt_state.colors. */
 enum vt_color {
-	VT_COLOR_FG = 256,        /* OSC 10 */
-	VT_COLOR_BG,              /* OSC 11 */
-	VT_COLOR_CURSOR,          /* OSC 12; VT_COLOR_UNSET: the tile's choice */
-	VT_COLOR_SELECTION_BG,    /* OSC 17 */
-	VT_COLOR_SELECTION_FG,    /* OSC 19 */
+	VT_COLOR_FG = 256,     /* OSC 10 */
+	VT_COLOR_BG,	       /* OSC 11 */
+	VT_COLOR_CURSOR,       /* OSC 12; VT_COLOR_UNSET: the tile's choice */
+	VT_COLOR_SELECTION_BG, /* OSC 17 */
+	VT_COLOR_SELECTION_FG, /* OSC 19 */
 	VT_COLORS = 264,
 };
 #define VT_COLOR_UNSET 0xff000000u
@@ -215,6 +215,7 @@ enum vt_color {
  * free one, whatever its place. Order is by falling size, so there is no padding.
  * [2] is main and alternate screen.
  */
+/* clang-format off */
 #define VT_STATE_FIELDS(S, A) \
 	S(1, u64, modes)           /* bits by enum vt_mode */ \
 	S(2, u64, saved_modes)     /* as of XTSAVE */ \
@@ -322,6 +323,7 @@ enum vt_color {
 	A(104, u8, cwd, VT_CWD_MAX) /* the URI of OSC 7 */ \
 	A(105, u8, pointer, VT_POINTER_MAX) /* OSC 22 shape name */ \
 	A(106, u8, reserved, 1)
+/* clang-format on */
 
 #define VT_TYPE_u8 uint8_t
 #define VT_TYPE_u16 uint16_t
@@ -354,7 +356,7 @@ enum vt_array {
 	VT_LINKS,      /* struct vt_link */
 	VT_URIS,       /* bytes: ids and URIs of links */
 	VT_STRING,     /* bytes: OSC or DCS in progress; bounds what OSC 52 can set */
-	VT_OUT,        /* bytes: ring of what goes to the PTY */
+	VT_OUT,	       /* bytes: ring of what goes to the PTY */
 	VT_ARRAYS,
 };
 
@@ -381,10 +383,10 @@ struct vt_array_info {
 extern const struct vt_array_info vt_arrays[VT_ARRAYS];
 
 /*
- * Fill in `count` for a terminal that can be up to cols x rows with `history` lines above. Untouched
- * memory is never written, so arrays may be sparse. Growing later: copy the old arrays to the front
- * of larger ones, vt_bind, vt_resize. So may grow: rows, cells, VT_URIS, VT_STRING, and VT_OUT while
- * it is empty; the tables are hashed by their size and keep it.
+ * Fill in `count` for a terminal that can be up to cols x rows with `history` lines above.
+ * Untouched memory is never written, so arrays may be sparse. Growing later: copy the old arrays to
+ * the front of larger ones, vt_bind, vt_resize. So may grow: rows, cells, VT_URIS, VT_STRING, and
+ * VT_OUT while it is empty; the tables are hashed by their size and keep it.
  */
 void vt_memory_counts(struct vt_memory *memory, uint32_t cols, uint32_t rows, uint32_t history);
 
@@ -395,24 +397,27 @@ bool vt_fits(const struct vt_memory *memory, uint32_t cols, uint32_t rows);
 
 enum vt_event_kind {
 	VT_EVENT_BELL,
-	VT_EVENT_TITLE,           /* title or icon name changed: see vt_state */
-	VT_EVENT_CWD,             /* vt_state.cwd changed */
-	VT_EVENT_POINTER,         /* vt_state.pointer changed; empty: the usual shape */
-	VT_EVENT_CLIPBOARD_SET,   /* text: decoded bytes; a: VT_CLIPBOARD_* mask; text_len 0: clear */
-	VT_EVENT_CLIPBOARD_QUERY, /* a: VT_CLIPBOARD_* mask; answer with vt_reply_clipboard, or not */
-	VT_EVENT_NOTIFY,          /* text: body; title: its title, may be empty (OSC 9, 99, 777) */
-	VT_EVENT_PROGRESS,        /* OSC 9;4: a: state 0 none 1 normal 2 error 3 unknown 4 paused; b: percent */
-	VT_EVENT_MODE,            /* a: enum vt_mode; b: now set (also VT_MODE_SYNC) */
-	VT_EVENT_SCREEN,          /* a: 0 main, 1 alternate */
-	VT_EVENT_COLORS,          /* colors changed */
-	VT_EVENT_CURSOR,          /* cursor style changed */
-	VT_EVENT_KEYBOARD,        /* kitty flags or modifyOtherKeys changed */
-	VT_EVENT_PROMPT,          /* OSC 133: a: letter 'A'..'D'; b: exit status, or UINT32_MAX */
-	VT_EVENT_RESIZE,          /* the program asks for a columns x b rows; 0: leave it */
-	VT_EVENT_WINDOW,          /* XTWINOPS a with b, c: raise, iconify ...; as parsed */
-	VT_EVENT_TABLE_FULL,      /* a: enum vt_table; b: 0 history gave up entries, 1 some are refused */
-	VT_EVENT_STRING_LOST,     /* an OSC or DCS was longer than VT_STRING: ignored whole */
-	VT_EVENT_RESET,           /* RIS */
+	VT_EVENT_TITLE,		/* title or icon name changed: see vt_state */
+	VT_EVENT_CWD,		/* vt_state.cwd changed */
+	VT_EVENT_POINTER,	/* vt_state.pointer changed; empty: the usual shape */
+	VT_EVENT_CLIPBOARD_SET, /* text: decoded bytes; a: VT_CLIPBOARD_* mask; text_len 0: clear */
+	VT_EVENT_CLIPBOARD_QUERY, /* a: VT_CLIPBOARD_* mask; answer with vt_reply_clipboard, or not
+				   */
+	VT_EVENT_NOTIFY,	  /* text: body; title: its title, may be empty (OSC 9, 99, 777) */
+	VT_EVENT_PROGRESS,    /* OSC 9;4: a: state 0 none 1 normal 2 error 3 unknown 4 paused; b:
+				 percent */
+	VT_EVENT_MODE,	      /* a: enum vt_mode; b: now set (also VT_MODE_SYNC) */
+	VT_EVENT_SCREEN,      /* a: 0 main, 1 alternate */
+	VT_EVENT_COLORS,      /* colors changed */
+	VT_EVENT_CURSOR,      /* cursor style changed */
+	VT_EVENT_KEYBOARD,    /* kitty flags or modifyOtherKeys changed */
+	VT_EVENT_PROMPT,      /* OSC 133: a: letter 'A'..'D'; b: exit status, or UINT32_MAX */
+	VT_EVENT_RESIZE,      /* the program asks for a columns x b rows; 0: leave it */
+	VT_EVENT_WINDOW,      /* XTWINOPS a with b, c: raise, iconify ...; as parsed */
+	VT_EVENT_TABLE_FULL,  /* a: enum vt_table; b: 0 history gave up entries, 1 some are refused
+			       */
+	VT_EVENT_STRING_LOST, /* an OSC or DCS was longer than VT_STRING: ignored whole */
+	VT_EVENT_RESET,	      /* RIS */
 };
 
 enum vt_table {
@@ -455,8 +460,8 @@ struct vt {
 
 /*
  * Fresh state in `memory`. VT_CLUSTERS, VT_EXTS and VT_LINKS must be zero, as fresh memory is; what
- * the others hold does not matter, they are cleared as they come into use. False when counts are too
- * small for cols x rows or out of limits.
+ * the others hold does not matter, they are cleared as they come into use. False when counts are
+ * too small for cols x rows or out of limits.
  */
 bool vt_init(struct vt *vt, const struct vt_memory *memory, uint32_t cols, uint32_t rows,
 	uint32_t cell_width, uint32_t cell_height, uint32_t history);
@@ -497,8 +502,8 @@ uint64_t vt_line_end(const struct vt *vt);
 const struct vt_row *vt_line_row(const struct vt *vt, uint64_t line);
 const struct vt_cell *vt_line_cells(const struct vt *vt, uint64_t line);
 
-/* Dirty: to be drawn again since vt_damage_clear. Only lines of the screen shown are tracked; a line
- * that scrolled into the history is unchanged by that. A moved cursor makes nothing dirty. */
+/* Dirty: to be drawn again since vt_damage_clear. Only lines of the screen shown are tracked; a
+ * line that scrolled into the history is unchanged by that. A moved cursor makes nothing dirty. */
 bool vt_line_dirty(const struct vt *vt, uint64_t line);
 bool vt_damaged(const struct vt *vt); /* anything at all */
 void vt_damage_all(struct vt *vt);
@@ -513,14 +518,13 @@ uint32_t vt_cell_underline(const struct vt *vt, const struct vt_cell *cell);
 /* Number of its hyperlink, 0 for none: equal numbers, one link. */
 uint32_t vt_cell_link(const struct vt *vt, const struct vt_cell *cell);
 const char *vt_link_uri(const struct vt *vt, uint32_t link, size_t *length);
-/* 0xrrggbb of a cell colour; `role` VT_COLOR_FG or VT_COLOR_BG says what "default" is. Inverse, dim,
- * bold-is-bright and VT_MODE_REVERSE are the renderer's. */
+/* 0xrrggbb of a cell colour; `role` VT_COLOR_FG or VT_COLOR_BG says what "default" is. Inverse,
+ * dim, bold-is-bright and VT_MODE_REVERSE are the renderer's. */
 uint32_t vt_rgb(const struct vt *vt, uint32_t color, enum vt_color role);
 /* As utf8proc and the grid count it: 0, 1 or 2; -1 for controls. */
 int vt_width(uint32_t cp);
 
-static inline bool vt_mode(const struct vt *vt, enum vt_mode mode)
-{
+static inline bool vt_mode(const struct vt *vt, enum vt_mode mode) {
 	return vt->state->modes >> mode & 1;
 }
 
@@ -634,15 +638,15 @@ enum vt_key_action {
 };
 
 struct vt_key {
-	uint32_t code;     /* enum vt_key_code, or what the key gives without any modifier */
+	uint32_t code;	   /* enum vt_key_code, or what the key gives without any modifier */
 	uint32_t shifted;  /* what it gives with Shift, 0 if nothing or the same */
-	uint32_t base;     /* what the same place gives on a US keyboard, 0 if unknown */
-	uint32_t mods;     /* VT_MOD_* in force */
+	uint32_t base;	   /* what the same place gives on a US keyboard, 0 if unknown */
+	uint32_t mods;	   /* VT_MOD_* in force */
 	uint32_t consumed; /* those of them that the keymap used up in making `text` */
 	enum vt_key_action action;
-	bool composed;     /* `text` came from a compose sequence or input method */
+	bool composed; /* `text` came from a compose sequence or input method */
 	uint8_t text_len;
-	char text[27];     /* UTF-8 that the key gives with its modifiers (without Ctrl's effect) */
+	char text[27]; /* UTF-8 that the key gives with its modifiers (without Ctrl's effect) */
 };
 
 #define VT_KEY_BYTES 256
@@ -660,10 +664,11 @@ enum vt_mouse_action {
 };
 struct vt_mouse {
 	enum vt_mouse_action action;
-	uint32_t button; /* 1 left 2 middle 3 right 4/5 wheel up/down 6/7 wheel left/right 8..11; 0: none */
-	uint32_t mods;   /* VT_MOD_SHIFT, ALT, CTRL */
+	uint32_t button; /* 1 left 2 middle 3 right 4/5 wheel up/down 6/7 wheel left/right 8..11; 0:
+			    none */
+	uint32_t mods;	 /* VT_MOD_SHIFT, ALT, CTRL */
 	uint32_t col, row;
-	uint32_t x, y;   /* px from the grid's top left corner */
+	uint32_t x, y; /* px from the grid's top left corner */
 };
 #define VT_MOUSE_BYTES 64
 /* Does the program want the mouse at all? (Then selecting needs Shift.) */
@@ -676,8 +681,8 @@ void vt_focus(struct vt *vt, bool focused);
 void vt_set_scheme(struct vt *vt, bool dark);
 /* `selection` as in the query's event. */
 bool vt_reply_clipboard(struct vt *vt, uint32_t selection, const void *bytes, size_t length);
-/* Paste: begin, data as often as needed (returns the bytes taken: fewer when the ring is full), end.
- * Line ends become CR, controls that could act are dropped. */
+/* Paste: begin, data as often as needed (returns the bytes taken: fewer when the ring is full),
+ * end. Line ends become CR, controls that could act are dropped. */
 bool vt_paste_begin(struct vt *vt);
 size_t vt_paste_data(struct vt *vt, const void *bytes, size_t length);
 bool vt_paste_end(struct vt *vt);

@@ -9,12 +9,11 @@
 typedef void (*erase_fn)(struct vt *vt, uint32_t row, uint32_t from, uint32_t to);
 
 /*
- * While a wrap is pending the cursor is behind the last column: nothing is right of it to erase, and
- * the next character still wraps. (The VT510 erases the last character; programs that end a full line
- * with "clear to the end of the line", as grep does, then lose it.)
+ * While a wrap is pending the cursor is behind the last column: nothing is right of it to erase,
+ * and the next character still wraps. (The VT510 erases the last character; programs that end a
+ * full line with "clear to the end of the line", as grep does, then lose it.)
  */
-static void erase_line(struct vt *vt, uint32_t how, erase_fn erase)
-{
+static void erase_line(struct vt *vt, uint32_t how, erase_fn erase) {
 	struct vt_state *s = vt->state;
 	switch (how) {
 	case 0:
@@ -33,8 +32,7 @@ static void erase_line(struct vt *vt, uint32_t how, erase_fn erase)
 	}
 }
 
-static void erase_display(struct vt *vt, uint32_t how, erase_fn erase)
-{
+static void erase_display(struct vt *vt, uint32_t how, erase_fn erase) {
 	struct vt_state *s = vt->state;
 	uint32_t from = how == 0 ? s->row + 1 : 0;
 	uint32_t to = how == 1 ? s->row : s->rows;
@@ -57,14 +55,12 @@ static void erase_display(struct vt *vt, uint32_t how, erase_fn erase)
 
 /* ---- editing; all of it only between the margins ---- */
 
-static bool inside_margins(const struct vt_state *s)
-{
+static bool inside_margins(const struct vt_state *s) {
 	return s->row >= s->top && s->row <= s->bottom && s->col >= vt_left_margin(s) &&
 		s->col <= vt_right_margin(s);
 }
 
-static void edit_lines(struct vt *vt, uint32_t count, bool insert)
-{
+static void edit_lines(struct vt *vt, uint32_t count, bool insert) {
 	struct vt_state *s = vt->state;
 	if (!inside_margins(s)) {
 		return;
@@ -78,8 +74,7 @@ static void edit_lines(struct vt *vt, uint32_t count, bool insert)
 	s->col = vt_left_margin(s);
 }
 
-static void edit_cells(struct vt *vt, uint32_t count, bool insert)
-{
+static void edit_cells(struct vt *vt, uint32_t count, bool insert) {
 	struct vt_state *s = vt->state;
 	uint32_t left = vt_left_margin(s), right = vt_right_margin(s);
 	s->pending_wrap = 0;
@@ -94,8 +89,7 @@ static void edit_cells(struct vt *vt, uint32_t count, bool insert)
 }
 
 /* DECIC, DECDC */
-static void edit_columns(struct vt *vt, uint32_t count, bool insert)
-{
+static void edit_columns(struct vt *vt, uint32_t count, bool insert) {
 	struct vt_state *s = vt->state;
 	if (!inside_margins(s)) {
 		return;
@@ -111,8 +105,7 @@ static void edit_columns(struct vt *vt, uint32_t count, bool insert)
 }
 
 /* SL, SR */
-static void shift_columns(struct vt *vt, uint32_t count, bool right)
-{
+static void shift_columns(struct vt *vt, uint32_t count, bool right) {
 	struct vt_state *s = vt->state;
 	uint32_t from = vt_left_margin(s), to = vt_right_margin(s) + 1;
 	for (uint32_t r = s->top; r <= s->bottom; r++) {
@@ -126,22 +119,19 @@ static void shift_columns(struct vt *vt, uint32_t count, bool right)
 
 /* ---- moving ---- */
 
-static void up(struct vt *vt, uint32_t count)
-{
+static void up(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t stop = s->row >= s->top ? s->top : 0;
 	vt_move_to(vt, s->row - vt_min(count, s->row - stop), s->col);
 }
 
-static void down(struct vt *vt, uint32_t count)
-{
+static void down(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t stop = s->row <= s->bottom ? s->bottom : s->rows - 1;
 	vt_move_to(vt, s->row + vt_min(count, stop - s->row), s->col);
 }
 
-static void right(struct vt *vt, uint32_t count)
-{
+static void right(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t margin = vt_right_margin(s);
 	uint32_t stop = s->col <= margin ? margin : s->cols - 1;
@@ -149,8 +139,7 @@ static void right(struct vt *vt, uint32_t count)
 }
 
 /* CHA, HPA, VPA address as origin mode says, but only in their own direction. */
-static void to_col(struct vt *vt, uint32_t col)
-{
+static void to_col(struct vt *vt, uint32_t col) {
 	struct vt_state *s = vt->state;
 	if (s->modes & VT_BIT(VT_MODE_ORIGIN)) {
 		col = vt_min(col + vt_left_margin(s), vt_right_margin(s));
@@ -158,8 +147,7 @@ static void to_col(struct vt *vt, uint32_t col)
 	vt_move_to(vt, s->row, col);
 }
 
-static void to_row(struct vt *vt, uint32_t row)
-{
+static void to_row(struct vt *vt, uint32_t row) {
 	struct vt_state *s = vt->state;
 	if (s->modes & VT_BIT(VT_MODE_ORIGIN)) {
 		row = vt_min(row + s->top, s->bottom);
@@ -167,8 +155,7 @@ static void to_row(struct vt *vt, uint32_t row)
 	vt_move_to(vt, row, s->col);
 }
 
-static void set_rows(struct vt *vt, const struct vt_sequence *q)
-{
+static void set_rows(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	uint32_t top = vt_param(q, 0, 1) - 1;
 	uint32_t bottom = vt_min(vt_param(q, 1, s->rows), s->rows) - 1;
@@ -180,8 +167,7 @@ static void set_rows(struct vt *vt, const struct vt_sequence *q)
 	vt_home(vt);
 }
 
-static void set_columns(struct vt *vt, const struct vt_sequence *q)
-{
+static void set_columns(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	uint32_t left = vt_param(q, 0, 1) - 1;
 	uint32_t right_col = vt_min(vt_param(q, 1, s->cols), s->cols) - 1;
@@ -195,8 +181,7 @@ static void set_columns(struct vt *vt, const struct vt_sequence *q)
 
 /* ---- tab stops ---- */
 
-static void clear_tabs(struct vt_state *s, uint32_t how)
-{
+static void clear_tabs(struct vt_state *s, uint32_t how) {
 	if (how == 0) {
 		s->tabs[s->col / 32] &= ~(1u << (s->col % 32));
 	} else if (how == 3) {
@@ -205,8 +190,7 @@ static void clear_tabs(struct vt_state *s, uint32_t how)
 }
 
 /* DECST8C */
-static void default_tabs(struct vt_state *s)
-{
+static void default_tabs(struct vt_state *s) {
 	memset(s->tabs, 0, sizeof(s->tabs));
 	for (uint32_t col = 8; col < VT_MAX_COLS; col += 8) {
 		s->tabs[col / 32] |= 1u << (col % 32);
@@ -215,8 +199,7 @@ static void default_tabs(struct vt_state *s)
 
 /* ---- keyboard ---- */
 
-static void kitty_set(struct vt *vt, uint32_t flags, uint32_t how)
-{
+static void kitty_set(struct vt *vt, uint32_t flags, uint32_t how) {
 	struct vt_state *s = vt->state;
 	uint8_t *now = &s->kitty_flags[s->alt * VT_KITTY_DEPTH + s->kitty_depth[s->alt]];
 	flags &= 31;
@@ -236,8 +219,7 @@ static void kitty_set(struct vt *vt, uint32_t flags, uint32_t how)
 	vt_tell(vt, VT_EVENT_KEYBOARD, 0, 0);
 }
 
-static void kitty_push(struct vt *vt, uint32_t flags)
-{
+static void kitty_push(struct vt *vt, uint32_t flags) {
 	struct vt_state *s = vt->state;
 	uint8_t *stack = &s->kitty_flags[s->alt * VT_KITTY_DEPTH];
 	if (s->kitty_depth[s->alt] == VT_KITTY_DEPTH - 1) {
@@ -250,8 +232,7 @@ static void kitty_push(struct vt *vt, uint32_t flags)
 	vt_tell(vt, VT_EVENT_KEYBOARD, 0, 0);
 }
 
-static void kitty_pop(struct vt *vt, uint32_t count)
-{
+static void kitty_pop(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint8_t *stack = &s->kitty_flags[s->alt * VT_KITTY_DEPTH];
 	if (count > s->kitty_depth[s->alt]) {
@@ -264,8 +245,7 @@ static void kitty_pop(struct vt *vt, uint32_t count)
 }
 
 /* XTMODKEYS: only modifyOtherKeys can be changed, the others are as xterm has them. */
-static void modify_keys(struct vt *vt, const struct vt_sequence *q, bool off)
-{
+static void modify_keys(struct vt *vt, const struct vt_sequence *q, bool off) {
 	struct vt_state *s = vt->state;
 	uint32_t resource = vt_param(q, 0, 0);
 	if (q->count > 0 && resource != 4) {
@@ -277,8 +257,7 @@ static void modify_keys(struct vt *vt, const struct vt_sequence *q, bool off)
 
 /* ---- cursor, protection, conformance ---- */
 
-static void cursor_style(struct vt *vt, uint32_t how)
-{
+static void cursor_style(struct vt *vt, uint32_t how) {
 	struct vt_state *s = vt->state;
 	if (how > 6) {
 		return;
@@ -289,8 +268,7 @@ static void cursor_style(struct vt *vt, uint32_t how)
 	vt_tell(vt, VT_EVENT_CURSOR, 0, 0);
 }
 
-static void protect(struct vt_state *s, uint32_t how)
-{
+static void protect(struct vt_state *s, uint32_t how) {
 	s->iso_protected = 0;
 	if (how == 1) {
 		s->pen[3] |= VT_AT_PROTECTED;
@@ -299,8 +277,7 @@ static void protect(struct vt_state *s, uint32_t how)
 	}
 }
 
-static void conformance(struct vt *vt, const struct vt_sequence *q)
-{
+static void conformance(struct vt *vt, const struct vt_sequence *q) {
 	uint32_t level = vt_param(q, 0, 0);
 	if (level < 61 || level > 65) {
 		return;
@@ -313,8 +290,7 @@ static void conformance(struct vt *vt, const struct vt_sequence *q)
 /* ---- dispatch ---- */
 
 /* Those without a marker or intermediates; false when it is none of them. */
-static bool plain(struct vt *vt, const struct vt_sequence *q)
-{
+static bool plain(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	uint32_t n = vt_param(q, 0, 1);
 	switch (q->final) {
@@ -421,8 +397,7 @@ static bool plain(struct vt *vt, const struct vt_sequence *q)
 	}
 }
 
-static bool marked(struct vt *vt, const struct vt_sequence *q)
-{
+static bool marked(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	switch (KEY(q->private, q->inters[0], q->final)) {
 	case KEY('?', 0, 'J'):
@@ -500,8 +475,7 @@ static bool marked(struct vt *vt, const struct vt_sequence *q)
 	}
 }
 
-void vt_csi(struct vt *vt, const struct vt_sequence *q)
-{
+void vt_csi(struct vt *vt, const struct vt_sequence *q) {
 	if (q->inter_count > 1) {
 		return;
 	}

@@ -2,8 +2,7 @@
 /* The cursor: moving it, saving it, and the screen that it is on. */
 #include "vt_int.h"
 
-void vt_move_to(struct vt *vt, uint32_t row, uint32_t col)
-{
+void vt_move_to(struct vt *vt, uint32_t row, uint32_t col) {
 	struct vt_state *s = vt->state;
 	s->row = vt_min(row, s->rows - 1);
 	s->col = vt_min(col, s->cols - 1);
@@ -11,8 +10,7 @@ void vt_move_to(struct vt *vt, uint32_t row, uint32_t col)
 }
 
 /* Addressed as the program does: relative to the margins when origin mode is on. */
-void vt_move_origin(struct vt *vt, uint32_t row, uint32_t col)
-{
+void vt_move_origin(struct vt *vt, uint32_t row, uint32_t col) {
 	const struct vt_state *s = vt->state;
 	if (s->modes & VT_BIT(VT_MODE_ORIGIN)) {
 		row = vt_min(vt_min(row, VT_MAX_ROWS) + s->top, s->bottom);
@@ -21,18 +19,15 @@ void vt_move_origin(struct vt *vt, uint32_t row, uint32_t col)
 	vt_move_to(vt, row, col);
 }
 
-void vt_home(struct vt *vt)
-{
+void vt_home(struct vt *vt) {
 	vt_move_origin(vt, 0, 0);
 }
 
-static bool between_margins(const struct vt_state *s)
-{
+static bool between_margins(const struct vt_state *s) {
 	return s->col >= vt_left_margin(s) && s->col <= vt_right_margin(s);
 }
 
-void vt_line_feed(struct vt *vt)
-{
+void vt_line_feed(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	s->pending_wrap = 0;
 	if (s->row != s->bottom) {
@@ -44,8 +39,7 @@ void vt_line_feed(struct vt *vt)
 	}
 }
 
-void vt_reverse_line_feed(struct vt *vt)
-{
+void vt_reverse_line_feed(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	s->pending_wrap = 0;
 	if (s->row != s->top) {
@@ -57,8 +51,7 @@ void vt_reverse_line_feed(struct vt *vt)
 	}
 }
 
-void vt_carriage_return(struct vt *vt)
-{
+void vt_carriage_return(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t left = vt_left_margin(s);
 	s->pending_wrap = 0;
@@ -66,8 +59,7 @@ void vt_carriage_return(struct vt *vt)
 }
 
 /* One step left of the left margin, in the modes of reverse wrapping. */
-static bool wrap_back(struct vt *vt)
-{
+static bool wrap_back(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	bool far = s->modes & VT_BIT(VT_MODE_EXT_REVERSE_WRAP);
 	if (s->row == s->top) {
@@ -87,8 +79,7 @@ static bool wrap_back(struct vt *vt)
 	return true;
 }
 
-void vt_backspace(struct vt *vt, uint32_t count)
-{
+void vt_backspace(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint64_t reverse = VT_BIT(VT_MODE_REVERSE_WRAP) | VT_BIT(VT_MODE_EXT_REVERSE_WRAP);
 	bool wraps = s->modes & reverse && s->modes & VT_BIT(VT_MODE_WRAP);
@@ -109,13 +100,11 @@ void vt_backspace(struct vt *vt, uint32_t count)
 	}
 }
 
-static bool tab_at(const struct vt_state *s, uint32_t col)
-{
+static bool tab_at(const struct vt_state *s, uint32_t col) {
 	return s->tabs[col / 32] >> (col % 32) & 1;
 }
 
-void vt_tab(struct vt *vt, uint32_t count)
-{
+void vt_tab(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t right = vt_right_margin(s);
 	uint32_t end = s->col <= right ? right : s->cols - 1;
@@ -126,8 +115,7 @@ void vt_tab(struct vt *vt, uint32_t count)
 	}
 }
 
-void vt_tab_back(struct vt *vt, uint32_t count)
-{
+void vt_tab_back(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t start = s->modes & VT_BIT(VT_MODE_ORIGIN) ? vt_left_margin(s) : 0;
 	s->pending_wrap = 0;
@@ -139,8 +127,7 @@ void vt_tab_back(struct vt *vt, uint32_t count)
 }
 
 /* DECFI, DECBI: at the margin the text moves instead of the cursor. */
-void vt_forward_index(struct vt *vt)
-{
+void vt_forward_index(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	if (s->col != vt_right_margin(s)) {
 		vt_move_to(vt, s->row, s->col + 1);
@@ -153,8 +140,7 @@ void vt_forward_index(struct vt *vt)
 	}
 }
 
-void vt_back_index(struct vt *vt)
-{
+void vt_back_index(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	if (s->col != vt_left_margin(s)) {
 		vt_move_to(vt, s->row, s->col - (s->col > 0));
@@ -167,8 +153,7 @@ void vt_back_index(struct vt *vt)
 	}
 }
 
-void vt_save_cursor(struct vt *vt)
-{
+void vt_save_cursor(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t i = s->alt;
 	s->saved_row[i] = s->row;
@@ -185,8 +170,7 @@ void vt_save_cursor(struct vt *vt)
 	s->saved_valid[i] = 1;
 }
 
-static void reset_charsets(struct vt_state *s)
-{
+static void reset_charsets(struct vt_state *s) {
 	memset(s->charsets, VT_CHARSET_ASCII, sizeof(s->charsets));
 	s->gl = 0;
 	s->gr = 2;
@@ -194,15 +178,13 @@ static void reset_charsets(struct vt_state *s)
 }
 
 /* The hyperlink is not part of what SGR 0 resets, but of what a reset does. */
-void vt_reset_pen(struct vt_state *s)
-{
+void vt_reset_pen(struct vt_state *s) {
 	memset(s->pen, 0, sizeof(s->pen));
 	s->pen_underline = 0;
 	s->pen_link = 0;
 }
 
-void vt_restore_cursor(struct vt *vt)
-{
+void vt_restore_cursor(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t i = s->alt;
 	if (!s->saved_valid[i]) {
@@ -224,8 +206,7 @@ void vt_restore_cursor(struct vt *vt)
 	vt_mode_put(vt, VT_MODE_ORIGIN, s->saved_origin[i]);
 }
 
-void vt_show_screen(struct vt *vt, bool alt)
-{
+void vt_show_screen(struct vt *vt, bool alt) {
 	struct vt_state *s = vt->state;
 	if (s->alt == alt) {
 		return;
@@ -241,12 +222,11 @@ void vt_show_screen(struct vt *vt, bool alt)
 }
 
 /* DECSTR */
-void vt_soft_reset(struct vt *vt)
-{
+void vt_soft_reset(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	static const enum vt_mode off[] = {VT_MODE_KAM, VT_MODE_IRM, VT_MODE_LNM, VT_MODE_ORIGIN,
-		VT_MODE_CURSOR_KEYS, VT_MODE_KEYPAD, VT_MODE_REVERSE_WRAP,
-		VT_MODE_EXT_REVERSE_WRAP, VT_MODE_MARGINS, VT_MODE_GRAPHEMES, VT_MODE_SYNC};
+		VT_MODE_CURSOR_KEYS, VT_MODE_KEYPAD, VT_MODE_REVERSE_WRAP, VT_MODE_EXT_REVERSE_WRAP,
+		VT_MODE_MARGINS, VT_MODE_GRAPHEMES, VT_MODE_SYNC};
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
 		vt_mode_put(vt, off[i], false);
 	}

@@ -9,10 +9,11 @@ enum dcs {
 	DCS_SYNC,
 };
 
-static enum dcs kind_of(const struct vt_state *s)
-{
+static enum dcs kind_of(const struct vt_state *s) {
 	if (s->inter_count == 1 && s->private == 0 && s->string_final == 'q') {
-		return s->inters[0] == '$' ? DCS_DECRQSS : s->inters[0] == '+' ? DCS_XTGETTCAP : DCS_NONE;
+		return s->inters[0] == '$'    ? DCS_DECRQSS
+			: s->inters[0] == '+' ? DCS_XTGETTCAP
+					      : DCS_NONE;
 	}
 	if (s->inter_count == 0 && s->private == '=' && s->string_final == 's') {
 		return DCS_SYNC;
@@ -20,20 +21,17 @@ static enum dcs kind_of(const struct vt_state *s)
 	return DCS_NONE;
 }
 
-bool vt_dcs_wanted(const struct vt_state *s)
-{
+bool vt_dcs_wanted(const struct vt_state *s) {
 	return kind_of(s) != DCS_NONE;
 }
 
-static bool is(const struct vt *vt, const char *text)
-{
+static bool is(const struct vt *vt, const char *text) {
 	size_t length = strlen(text);
 	return vt->state->string_len == length && memcmp(vt->string, text, length) == 0;
 }
 
 /* DECRQSS: the setting as the control sequence that makes it. */
-static void request_setting(struct vt *vt)
-{
+static void request_setting(struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	if (is(vt, "m")) {
 		char text[160];
@@ -110,8 +108,7 @@ static const struct {
 	{"kcbt", "\033[Z"},
 };
 
-static void put_hex(char *out, size_t *length, size_t size, const char *text)
-{
+static void put_hex(char *out, size_t *length, size_t size, const char *text) {
 	static const char digits[] = "0123456789ABCDEF";
 	for (; *text && *length + 2 <= size; text++) {
 		out[(*length)++] = digits[(uint8_t)*text >> 4];
@@ -119,14 +116,12 @@ static void put_hex(char *out, size_t *length, size_t size, const char *text)
 	}
 }
 
-static int hex_digit(uint8_t c)
-{
+static int hex_digit(uint8_t c) {
 	uint8_t low = c | 0x20;
 	return c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
-static void request_capability(struct vt *vt, const uint8_t *text, size_t length)
-{
+static void request_capability(struct vt *vt, const uint8_t *text, size_t length) {
 	char name[32] = "";
 	char answer[512];
 	size_t used = 0;
@@ -156,8 +151,7 @@ static void request_capability(struct vt *vt, const uint8_t *text, size_t length
 	vt_out_put(vt, "\033\\", 2);
 }
 
-static void request_capabilities(struct vt *vt)
-{
+static void request_capabilities(struct vt *vt) {
 	const uint8_t *at = vt->string;
 	const uint8_t *end = at + vt->state->string_len;
 	while (at < end) {
@@ -169,8 +163,7 @@ static void request_capabilities(struct vt *vt)
 }
 
 /* The string is whole; its head is still in the state. */
-void vt_dcs(struct vt *vt)
-{
+void vt_dcs(struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	switch (kind_of(s)) {
 	case DCS_DECRQSS:

@@ -2,8 +2,7 @@
 /* C0 controls and escape sequences. */
 #include "vt_int.h"
 
-void vt_control(struct vt *vt, uint32_t c)
-{
+void vt_control(struct vt *vt, uint32_t c) {
 	struct vt_state *s = vt->state;
 	switch (c) {
 	case 0x05: /* ENQ: the answerback is empty */
@@ -41,8 +40,7 @@ void vt_control(struct vt *vt, uint32_t c)
 
 /* ---- character sets ---- */
 
-static enum vt_charset set_of_94(uint8_t final)
-{
+static enum vt_charset set_of_94(uint8_t final) {
 	switch (final) {
 	case '0':
 	case '2':
@@ -84,8 +82,7 @@ static enum vt_charset set_of_94(uint8_t final)
 	}
 }
 
-static void designate(struct vt_state *s, const struct vt_sequence *q)
-{
+static void designate(struct vt_state *s, const struct vt_sequence *q) {
 	enum vt_charset set = VT_CHARSET_ASCII;
 	uint8_t to;
 	switch (q->inters[0]) {
@@ -114,8 +111,7 @@ static void designate(struct vt_state *s, const struct vt_sequence *q)
 
 /* ---- the sequences ---- */
 
-static void alignment_test(struct vt *vt)
-{
+static void alignment_test(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	s->top = 0;
 	s->bottom = s->rows - 1;
@@ -128,8 +124,7 @@ static void alignment_test(struct vt *vt)
 	}
 }
 
-static void plain_escape(struct vt *vt, uint8_t final)
-{
+static void plain_escape(struct vt *vt, uint8_t final) {
 	struct vt_state *s = vt->state;
 	switch (final) {
 	case '6':
@@ -202,8 +197,7 @@ static void plain_escape(struct vt *vt, uint8_t final)
 	}
 }
 
-void vt_escape(struct vt *vt, const struct vt_sequence *q)
-{
+void vt_escape(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	if (q->inter_count > 2) {
 		return;

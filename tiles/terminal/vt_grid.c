@@ -3,8 +3,7 @@
 #include "vt_int.h"
 
 /* Rows come into use with their whole width to be cleared, whatever the arrays held. */
-void vt_rows_fresh(struct vt *vt, uint32_t screen)
-{
+void vt_rows_fresh(struct vt *vt, uint32_t screen) {
 	struct vt_state *s = vt->state;
 	s->zero[screen] = 0;
 	s->history[screen] = 0;
@@ -18,16 +17,14 @@ void vt_rows_fresh(struct vt *vt, uint32_t screen)
 	}
 }
 
-static void fill_cells(struct vt_cell *cells, uint32_t from, uint32_t to, struct vt_cell cell)
-{
+static void fill_cells(struct vt_cell *cells, uint32_t from, uint32_t to, struct vt_cell cell) {
 	for (uint32_t i = from; i < to; i++) {
 		cells[i] = cell;
 	}
 }
 
 /* The whole row, its flags too. */
-void vt_row_clear(struct vt *vt, struct vt_row *row, struct vt_cell blank)
-{
+void vt_row_clear(struct vt *vt, struct vt_row *row, struct vt_cell blank) {
 	struct vt_cell *cells = vt_row_cells(vt, row);
 	row->flags = 0;
 	if (vt_cell_zero(blank)) {
@@ -40,8 +37,7 @@ void vt_row_clear(struct vt *vt, struct vt_row *row, struct vt_cell blank)
 }
 
 /* Cells [from, to) become `cell`. */
-void vt_fill(struct vt *vt, uint32_t r, uint32_t from, uint32_t to, struct vt_cell cell)
-{
+void vt_fill(struct vt *vt, uint32_t r, uint32_t from, uint32_t to, struct vt_cell cell) {
 	if (from >= to) {
 		return;
 	}
@@ -67,8 +63,7 @@ void vt_fill(struct vt *vt, uint32_t r, uint32_t from, uint32_t to, struct vt_ce
 	}
 }
 
-void vt_erase(struct vt *vt, uint32_t row, uint32_t from, uint32_t to)
-{
+void vt_erase(struct vt *vt, uint32_t row, uint32_t from, uint32_t to) {
 	if (vt->state->iso_protected) {
 		vt_erase_unprotected(vt, row, from, to);
 		return;
@@ -77,8 +72,7 @@ void vt_erase(struct vt *vt, uint32_t row, uint32_t from, uint32_t to)
 }
 
 /* DECSEL and friends: what DECSCA protects stays. */
-void vt_erase_unprotected(struct vt *vt, uint32_t r, uint32_t from, uint32_t to)
-{
+void vt_erase_unprotected(struct vt *vt, uint32_t r, uint32_t from, uint32_t to) {
 	struct vt_row *row = vt_screen_row(vt, r);
 	struct vt_cell blank = vt_blank(vt->state);
 	for (uint32_t col = from; col < to; col++) {
@@ -93,8 +87,7 @@ void vt_erase_unprotected(struct vt *vt, uint32_t r, uint32_t from, uint32_t to)
 	}
 }
 
-void vt_erase_rows(struct vt *vt, uint32_t from, uint32_t to)
-{
+void vt_erase_rows(struct vt *vt, uint32_t from, uint32_t to) {
 	for (uint32_t r = from; r < to; r++) {
 		vt_erase(vt, r, 0, vt->state->cols);
 		if (!vt->state->iso_protected) {
@@ -104,14 +97,14 @@ void vt_erase_rows(struct vt *vt, uint32_t from, uint32_t to)
 }
 
 /* Marks on the screen's rows [top, bottom] move by `delta`; those that leave are lost. */
-static void move_marks(struct vt *vt, uint32_t top, uint32_t bottom, int64_t delta)
-{
+static void move_marks(struct vt *vt, uint32_t top, uint32_t bottom, int64_t delta) {
 	struct vt_state *s = vt->state;
 	uint64_t first = vt_row_line(s, top);
 	uint64_t last = vt_row_line(s, bottom);
 	for (int i = 0; i < VT_MARKS; i++) {
 		uint64_t line = s->mark_line[i];
-		if (line == UINT64_MAX || s->mark_screen[i] != s->alt || line < first || line > last) {
+		if (line == UINT64_MAX || s->mark_screen[i] != s->alt || line < first ||
+			line > last) {
 			continue;
 		}
 		line += (uint64_t)delta;
@@ -120,8 +113,7 @@ static void move_marks(struct vt *vt, uint32_t top, uint32_t bottom, int64_t del
 }
 
 /* Word by word: this is most of the cost of scrolling a region. */
-static void dirty_rows(struct vt *vt, uint32_t top, uint32_t bottom)
-{
+static void dirty_rows(struct vt *vt, uint32_t top, uint32_t bottom) {
 	uint64_t bit = vt_row_line(vt->state, top) % VT_DIRTY_BITS;
 	uint32_t count = bottom + 1 - top;
 	while (count > 0) {
@@ -137,8 +129,7 @@ static void dirty_rows(struct vt *vt, uint32_t top, uint32_t bottom)
  * One line of the whole screen leaves at the top: only indices move. The rows below `bottom` stay
  * where they are on the screen, so they change their lines.
  */
-static void scroll_ring(struct vt *vt, uint32_t bottom)
-{
+static void scroll_ring(struct vt *vt, uint32_t bottom) {
 	struct vt_state *s = vt->state;
 	uint32_t screen = s->alt;
 	uint32_t keep = screen ? 0 : vt_min(s->history_max, s->ring[0] - s->rows);
@@ -162,8 +153,7 @@ static void scroll_ring(struct vt *vt, uint32_t bottom)
 }
 
 /* Records [to, end) become those `count` further down; in one go where the ring does not end. */
-static void shift_rows(struct vt *vt, uint32_t to, uint32_t end, uint32_t count)
-{
+static void shift_rows(struct vt *vt, uint32_t to, uint32_t end, uint32_t count) {
 	struct vt_row *first = vt_screen_row(vt, to);
 	struct vt_row *last = vt_screen_row(vt, end + count - 1);
 	if (last > first) {
@@ -176,8 +166,7 @@ static void shift_rows(struct vt *vt, uint32_t to, uint32_t end, uint32_t count)
 }
 
 /* The rows' records rotate, their text stays where it is. */
-static void rotate_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count)
-{
+static void rotate_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count) {
 	struct vt_row gone[VT_MAX_ROWS];
 	for (uint32_t i = 0; i < count; i++) {
 		gone[i] = *vt_screen_row(vt, top + i);
@@ -191,8 +180,7 @@ static void rotate_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t cou
 	}
 }
 
-static void rotate_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count)
-{
+static void rotate_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count) {
 	struct vt_row gone[VT_MAX_ROWS];
 	for (uint32_t i = 0; i < count; i++) {
 		gone[i] = *vt_screen_row(vt, bottom + 1 - count + i);
@@ -209,9 +197,8 @@ static void rotate_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t c
 }
 
 /* With left and right margins only the cells between them move. */
-void vt_move_columns(struct vt *vt, uint32_t from_row, uint32_t to_row, uint32_t left,
-	uint32_t right)
-{
+void vt_move_columns(
+	struct vt *vt, uint32_t from_row, uint32_t to_row, uint32_t left, uint32_t right) {
 	struct vt_row *from = vt_screen_row(vt, from_row);
 	struct vt_row *to = vt_screen_row(vt, to_row);
 	vt_cut_wide(vt, from, left);
@@ -227,14 +214,12 @@ void vt_move_columns(struct vt *vt, uint32_t from_row, uint32_t to_row, uint32_t
 	vt_dirty(vt, to_row);
 }
 
-static bool whole_width(const struct vt_state *s)
-{
+static bool whole_width(const struct vt_state *s) {
 	return vt_left_margin(s) == 0 && vt_right_margin(s) == s->cols - 1;
 }
 
 /* The text above `top` and in `bottom` no longer goes on where it went on. */
-static void unlink_rows(struct vt *vt, uint32_t top, uint32_t bottom)
-{
+static void unlink_rows(struct vt *vt, uint32_t top, uint32_t bottom) {
 	if (top > 0) {
 		vt_screen_row(vt, top - 1)->flags &= (uint16_t)~VT_ROW_WRAPPED;
 	}
@@ -242,11 +227,10 @@ static void unlink_rows(struct vt *vt, uint32_t top, uint32_t bottom)
 }
 
 /*
- * Rows top..bottom, both inclusive, between the left and right margins. With `keep`, what leaves the
- * main screen at the top goes into the history.
+ * Rows top..bottom, both inclusive, between the left and right margins. With `keep`, what leaves
+ * the main screen at the top goes into the history.
  */
-void vt_scroll_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count, bool keep)
-{
+void vt_scroll_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count, bool keep) {
 	struct vt_state *s = vt->state;
 	count = vt_min(count, bottom + 1 - top);
 	if (count == 0) {
@@ -274,8 +258,7 @@ void vt_scroll_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count, 
 	dirty_rows(vt, top, bottom);
 }
 
-void vt_scroll_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count)
-{
+void vt_scroll_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count) {
 	struct vt_state *s = vt->state;
 	count = vt_min(count, bottom + 1 - top);
 	if (count == 0) {
@@ -299,8 +282,7 @@ void vt_scroll_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count
 }
 
 /* Cells from `col` move right by `count`; what passes `to` is lost. */
-void vt_insert_cells(struct vt *vt, uint32_t r, uint32_t col, uint32_t to, uint32_t count)
-{
+void vt_insert_cells(struct vt *vt, uint32_t r, uint32_t col, uint32_t to, uint32_t count) {
 	struct vt_row *row = vt_screen_row(vt, r);
 	struct vt_cell *cells = vt_row_cells(vt, row);
 	count = vt_min(count, to - col);
@@ -318,8 +300,7 @@ void vt_insert_cells(struct vt *vt, uint32_t r, uint32_t col, uint32_t to, uint3
 	vt_dirty(vt, r);
 }
 
-void vt_delete_cells(struct vt *vt, uint32_t r, uint32_t col, uint32_t to, uint32_t count)
-{
+void vt_delete_cells(struct vt *vt, uint32_t r, uint32_t col, uint32_t to, uint32_t count) {
 	struct vt_row *row = vt_screen_row(vt, r);
 	struct vt_cell *cells = vt_row_cells(vt, row);
 	count = vt_min(count, to - col);

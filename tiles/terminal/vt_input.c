@@ -4,18 +4,16 @@
 
 #include <stdio.h>
 
-#define MOUSE_ANY \
-	(VT_BIT(VT_MODE_MOUSE_X10) | VT_BIT(VT_MODE_MOUSE_BUTTONS) | VT_BIT(VT_MODE_MOUSE_DRAG) | \
+#define MOUSE_ANY                                                                                  \
+	(VT_BIT(VT_MODE_MOUSE_X10) | VT_BIT(VT_MODE_MOUSE_BUTTONS) | VT_BIT(VT_MODE_MOUSE_DRAG) |  \
 		VT_BIT(VT_MODE_MOUSE_MOTION))
 
-bool vt_mouse_wanted(const struct vt *vt)
-{
+bool vt_mouse_wanted(const struct vt *vt) {
 	return vt->state->modes & MOUSE_ANY;
 }
 
 /* xterm's number for a button: 0 to 2, 64 to 67 for wheels, 128 to 131 for the extra ones. */
-static uint32_t button_code(uint32_t button)
-{
+static uint32_t button_code(uint32_t button) {
 	if (button == 0) {
 		return 3;
 	}
@@ -25,13 +23,11 @@ static uint32_t button_code(uint32_t button)
 	return button <= 7 ? 64 + button - 4 : 128 + button - 8;
 }
 
-static bool is_wheel(uint32_t button)
-{
+static bool is_wheel(uint32_t button) {
 	return button >= 4 && button <= 7;
 }
 
-static size_t put_coordinate(uint32_t value, bool utf8, char *out)
-{
+static size_t put_coordinate(uint32_t value, bool utf8, char *out) {
 	value += 33;
 	if (utf8 && value >= 0x80) {
 		out[0] = (char)(0xc0 | value >> 6);
@@ -43,8 +39,7 @@ static size_t put_coordinate(uint32_t value, bool utf8, char *out)
 }
 
 static size_t mouse_bytes(const struct vt *vt, const struct vt_mouse *mouse, uint32_t code,
-	uint32_t col, uint32_t row, char *out)
-{
+	uint32_t col, uint32_t row, char *out) {
 	bool release = mouse->action == VT_MOUSE_RELEASE;
 	if (vt_mode(vt, VT_MODE_MOUSE_SGR) || vt_mode(vt, VT_MODE_MOUSE_PIXELS)) {
 		bool pixels = vt_mode(vt, VT_MODE_MOUSE_PIXELS);
@@ -56,8 +51,8 @@ static size_t mouse_bytes(const struct vt *vt, const struct vt_mouse *mouse, uin
 		code = (code & 0x1c) | 3; /* the older forms do not say which */
 	}
 	if (vt_mode(vt, VT_MODE_MOUSE_URXVT)) {
-		return (size_t)snprintf(out, VT_MOUSE_BYTES, "\033[%u;%u;%uM", code + 32, col + 1,
-			row + 1);
+		return (size_t)snprintf(
+			out, VT_MOUSE_BYTES, "\033[%u;%u;%uM", code + 32, col + 1, row + 1);
 	}
 	bool utf8 = vt_mode(vt, VT_MODE_MOUSE_UTF8);
 	uint32_t most = utf8 ? 2014 : 222;
@@ -73,8 +68,7 @@ static size_t mouse_bytes(const struct vt *vt, const struct vt_mouse *mouse, uin
 }
 
 /* The wheel moves the cursor in programs that have the alternate screen and no mouse. */
-static size_t alternate_scroll(const struct vt *vt, const struct vt_mouse *mouse, char *out)
-{
+static size_t alternate_scroll(const struct vt *vt, const struct vt_mouse *mouse, char *out) {
 	if (!vt->state->alt || !vt_mode(vt, VT_MODE_ALT_SCROLL) || mouse->button < 4 ||
 		mouse->button > 5 || mouse->action != VT_MOUSE_PRESS) {
 		return 0;
@@ -92,8 +86,7 @@ static size_t alternate_scroll(const struct vt *vt, const struct vt_mouse *mouse
 	return length;
 }
 
-static bool motion_wanted(struct vt *vt, const struct vt_mouse *mouse, uint32_t col, uint32_t row)
-{
+static bool motion_wanted(struct vt *vt, const struct vt_mouse *mouse, uint32_t col, uint32_t row) {
 	struct vt_state *s = vt->state;
 	bool any = vt_mode(vt, VT_MODE_MOUSE_MOTION);
 	bool drag = vt_mode(vt, VT_MODE_MOUSE_DRAG) && mouse->button != 0;
@@ -108,8 +101,7 @@ static bool motion_wanted(struct vt *vt, const struct vt_mouse *mouse, uint32_t 
 	return news;
 }
 
-size_t vt_encode_mouse(struct vt *vt, const struct vt_mouse *mouse, char out[VT_MOUSE_BYTES])
-{
+size_t vt_encode_mouse(struct vt *vt, const struct vt_mouse *mouse, char out[VT_MOUSE_BYTES]) {
 	struct vt_state *s = vt->state;
 	uint32_t col = vt_min(mouse->col, s->cols - 1);
 	uint32_t row = vt_min(mouse->row, s->rows - 1);
@@ -159,24 +151,20 @@ size_t vt_encode_mouse(struct vt *vt, const struct vt_mouse *mouse, char out[VT_
 
 /* ---- paste ---- */
 
-bool vt_paste_begin(struct vt *vt)
-{
+bool vt_paste_begin(struct vt *vt) {
 	return !vt_mode(vt, VT_MODE_PASTE) || vt_out_put(vt, "\033[200~", 6);
 }
 
-bool vt_paste_end(struct vt *vt)
-{
+bool vt_paste_end(struct vt *vt) {
 	return !vt_mode(vt, VT_MODE_PASTE) || vt_out_put(vt, "\033[201~", 6);
 }
 
 /* Controls other than tab and line ends could act, and ESC could end the brackets. */
-static bool may_paste(uint8_t c)
-{
+static bool may_paste(uint8_t c) {
 	return c == '\t' || c == '\r' || (c >= 0x20 && c != 0x7f);
 }
 
-size_t vt_paste_data(struct vt *vt, const void *bytes, size_t length)
-{
+size_t vt_paste_data(struct vt *vt, const void *bytes, size_t length) {
 	const uint8_t *at = bytes;
 	size_t i = 0;
 	/* Room for the end is kept, so that a paste that began is closed. */

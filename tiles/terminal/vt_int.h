@@ -42,7 +42,7 @@ enum vt_charset {
 	VT_CHARSET_GRAPHICS,
 	VT_CHARSET_TECHNICAL,
 	VT_CHARSET_SUPPLEMENTAL, /* 94 characters of DEC multinational */
-	VT_CHARSET_LATIN1,       /* 96 */
+	VT_CHARSET_LATIN1,	 /* 96 */
 	VT_CHARSET_BRITISH,
 	VT_CHARSET_DUTCH,
 	VT_CHARSET_FINNISH,
@@ -72,53 +72,44 @@ struct vt_sequence {
 #define VT_DIRTY_BITS (VT_MAX_ROWS * 2)
 #define VT_BIT(mode) (UINT64_C(1) << (mode))
 
-static inline uint32_t vt_min(uint32_t a, uint32_t b)
-{
+static inline uint32_t vt_min(uint32_t a, uint32_t b) {
 	return a < b ? a : b;
 }
 
-static inline uint32_t vt_max(uint32_t a, uint32_t b)
-{
+static inline uint32_t vt_max(uint32_t a, uint32_t b) {
 	return a > b ? a : b;
 }
 
 /* Parameter n, or `missing` when it is absent or 0. */
-static inline uint32_t vt_param(const struct vt_sequence *q, uint32_t n, uint32_t missing)
-{
+static inline uint32_t vt_param(const struct vt_sequence *q, uint32_t n, uint32_t missing) {
 	return n < q->count && q->params[n] ? q->params[n] : missing;
 }
 
 /* Ring index of a line counted from the oldest. */
-static inline uint32_t vt_slot(const struct vt_state *s, uint32_t screen, uint32_t line)
-{
+static inline uint32_t vt_slot(const struct vt_state *s, uint32_t screen, uint32_t line) {
 	uint32_t slot = s->zero[screen] + line;
 	return slot >= s->ring[screen] ? slot - s->ring[screen] : slot;
 }
 
-static inline struct vt_row *vt_screen_row(const struct vt *vt, uint32_t row)
-{
+static inline struct vt_row *vt_screen_row(const struct vt *vt, uint32_t row) {
 	const struct vt_state *s = vt->state;
 	return &vt->rows[s->alt][vt_slot(s, s->alt, s->history[s->alt] + row)];
 }
 
-static inline struct vt_cell *vt_row_cells(const struct vt *vt, const struct vt_row *row)
-{
+static inline struct vt_cell *vt_row_cells(const struct vt *vt, const struct vt_row *row) {
 	return vt->cells[vt->state->alt] + (size_t)row->store * vt->state->cols;
 }
 
-static inline uint64_t vt_row_line(const struct vt_state *s, uint32_t row)
-{
+static inline uint64_t vt_row_line(const struct vt_state *s, uint32_t row) {
 	return s->first[s->alt] + s->history[s->alt] + row;
 }
 
-static inline void vt_dirty(struct vt *vt, uint32_t row)
-{
+static inline void vt_dirty(struct vt *vt, uint32_t row) {
 	uint64_t bit = vt_row_line(vt->state, row) % VT_DIRTY_BITS;
 	vt->dirty[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
-static inline void vt_row_uses(struct vt_row *row, uint32_t to)
-{
+static inline void vt_row_uses(struct vt_row *row, uint32_t to) {
 	if (row->used < to) {
 		row->used = (uint16_t)to;
 	}
@@ -128,26 +119,22 @@ static inline void vt_row_uses(struct vt_row *row, uint32_t to)
  * Word by word, also where the compiler would rather read more at once: the pen has often just been
  * written so, and a wider read then has to wait for the writes to reach the cache.
  */
-static inline uint32_t vt_pen_word(const struct vt_state *s, uint32_t i)
-{
+static inline uint32_t vt_pen_word(const struct vt_state *s, uint32_t i) {
 	uint32_t word = s->pen[i];
 	__asm__("" : "+r"(word));
 	return word;
 }
 
-static inline struct vt_cell vt_pen(const struct vt_state *s)
-{
+static inline struct vt_cell vt_pen(const struct vt_state *s) {
 	return (struct vt_cell){0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
 }
 
 /* What erasing leaves: the pen's background and nothing else. */
-static inline struct vt_cell vt_blank(const struct vt_state *s)
-{
+static inline struct vt_cell vt_blank(const struct vt_state *s) {
 	return (struct vt_cell){0, 0, s->pen[2], 0};
 }
 
-static inline bool vt_cell_zero(struct vt_cell cell)
-{
+static inline bool vt_cell_zero(struct vt_cell cell) {
 	return (cell.ch | cell.fg | cell.bg | cell.at) == 0;
 }
 
@@ -155,8 +142,7 @@ static inline bool vt_cell_zero(struct vt_cell cell)
  * Something is about to change on one side of the border before `col`: a wide character across it
  * loses both halves.
  */
-static inline void vt_cut_wide(struct vt *vt, struct vt_row *row, uint32_t col)
-{
+static inline void vt_cut_wide(struct vt *vt, struct vt_row *row, uint32_t col) {
 	if (col == 0 || col >= row->used) {
 		return;
 	}
@@ -167,18 +153,15 @@ static inline void vt_cut_wide(struct vt *vt, struct vt_row *row, uint32_t col)
 	}
 }
 
-static inline uint32_t vt_left_margin(const struct vt_state *s)
-{
+static inline uint32_t vt_left_margin(const struct vt_state *s) {
 	return s->modes & VT_BIT(VT_MODE_MARGINS) ? s->left : 0;
 }
 
-static inline uint32_t vt_right_margin(const struct vt_state *s)
-{
+static inline uint32_t vt_right_margin(const struct vt_state *s) {
 	return s->modes & VT_BIT(VT_MODE_MARGINS) ? s->right : s->cols - 1;
 }
 
-static inline void vt_tell(struct vt *vt, enum vt_event_kind kind, uint32_t a, uint32_t b)
-{
+static inline void vt_tell(struct vt *vt, enum vt_event_kind kind, uint32_t a, uint32_t b) {
 	if (vt->event) {
 		vt->event(vt->user, &(struct vt_event){.kind = kind, .a = a, .b = b});
 	}
@@ -198,8 +181,8 @@ void vt_scroll_up(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count, 
 void vt_scroll_down(struct vt *vt, uint32_t top, uint32_t bottom, uint32_t count);
 void vt_insert_cells(struct vt *vt, uint32_t row, uint32_t col, uint32_t to, uint32_t count);
 void vt_delete_cells(struct vt *vt, uint32_t row, uint32_t col, uint32_t to, uint32_t count);
-void vt_move_columns(struct vt *vt, uint32_t from_row, uint32_t to_row, uint32_t left,
-	uint32_t right);
+void vt_move_columns(
+	struct vt *vt, uint32_t from_row, uint32_t to_row, uint32_t left, uint32_t right);
 
 /* vt_cursor.c: moving the cursor, saving it, switching screens */
 void vt_move_to(struct vt *vt, uint32_t row, uint32_t col);
@@ -222,6 +205,7 @@ void vt_reset_pen(struct vt_state *s);
 /* vt_print.c: characters */
 void vt_print(struct vt *vt, uint32_t cp);
 const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *end);
+const uint8_t *vt_print_mixed(struct vt *vt, const uint8_t *at, const uint8_t *end);
 void vt_repeat(struct vt *vt, uint32_t count);
 uint32_t vt_charset_map(enum vt_charset charset, uint32_t cp);
 
@@ -230,10 +214,9 @@ void vt_control(struct vt *vt, uint32_t c);
 void vt_escape(struct vt *vt, const struct vt_sequence *q);
 void vt_csi(struct vt *vt, const struct vt_sequence *q);
 void vt_sgr(struct vt *vt, const struct vt_sequence *q);
-uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *pen,
-	uint32_t *underline);
-size_t vt_sgr_text(const struct vt_cell *pen, uint32_t underline,
-	char *out, size_t size);
+uint32_t vt_sgr_apply(
+	const struct vt_sequence *q, uint32_t n, struct vt_cell *pen, uint32_t *underline);
+size_t vt_sgr_text(const struct vt_cell *pen, uint32_t underline, char *out, size_t size);
 void vt_set_modes(struct vt *vt, const struct vt_sequence *q, bool set);
 void vt_save_modes(struct vt *vt, const struct vt_sequence *q, bool restore);
 void vt_request_mode(struct vt *vt, const struct vt_sequence *q);
@@ -256,8 +239,8 @@ void vt_report_size(struct vt *vt);
 /* vt_intern.c: tables */
 uint32_t vt_intern_cluster(struct vt *vt, const uint32_t *cps, uint32_t count);
 uint32_t vt_intern_ext(struct vt *vt, uint32_t underline, uint32_t link);
-uint32_t vt_intern_link(struct vt *vt, const uint8_t *id, size_t id_len, const uint8_t *uri,
-	size_t uri_len);
+uint32_t vt_intern_link(
+	struct vt *vt, const uint8_t *id, size_t id_len, const uint8_t *uri, size_t uri_len);
 void vt_pen_ext(struct vt *vt);
 
 /* vt_width.c */

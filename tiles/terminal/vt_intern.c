@@ -7,8 +7,7 @@
  */
 #include "vt_int.h"
 
-static uint32_t hash_words(uint32_t hash, const uint32_t *words, uint32_t count)
-{
+static uint32_t hash_words(uint32_t hash, const uint32_t *words, uint32_t count) {
 	for (uint32_t i = 0; i < count; i++) {
 		hash = (hash ^ words[i]) * 0x9e3779b1u;
 		hash ^= hash >> 15;
@@ -16,24 +15,21 @@ static uint32_t hash_words(uint32_t hash, const uint32_t *words, uint32_t count)
 	return hash;
 }
 
-static uint32_t hash_bytes(uint32_t hash, const uint8_t *bytes, size_t length)
-{
+static uint32_t hash_bytes(uint32_t hash, const uint8_t *bytes, size_t length) {
 	for (size_t i = 0; i < length; i++) {
 		hash = (hash ^ bytes[i]) * 0x01000193u;
 	}
 	return hash ^ hash >> 15;
 }
 
-static uint32_t ext_bucket(const struct vt *vt, uint32_t underline, uint32_t link)
-{
+static uint32_t ext_bucket(const struct vt *vt, uint32_t underline, uint32_t link) {
 	uint32_t words[2] = {underline, link};
 	return hash_words(1, words, 2) % vt->memory.count[VT_EXTS];
 }
 
 /* ---- marking what is in use ---- */
 
-static void mark_cell(struct vt *vt, enum vt_table table, const struct vt_cell *cell)
-{
+static void mark_cell(struct vt *vt, enum vt_table table, const struct vt_cell *cell) {
 	if (table == VT_TABLE_CLUSTERS) {
 		uint32_t number = cell->ch & VT_CH_VALUE;
 		if (cell->ch & VT_CH_CLUSTER && number < vt->memory.count[VT_CLUSTERS]) {
@@ -47,8 +43,7 @@ static void mark_cell(struct vt *vt, enum vt_table table, const struct vt_cell *
 	}
 }
 
-static void mark_rows(struct vt *vt, enum vt_table table)
-{
+static void mark_rows(struct vt *vt, enum vt_table table) {
 	const struct vt_state *s = vt->state;
 	for (uint32_t screen = 0; screen < 2; screen++) {
 		uint32_t lines = s->history[screen] + s->rows;
@@ -63,8 +58,7 @@ static void mark_rows(struct vt *vt, enum vt_table table)
 	}
 }
 
-static void mark_pens(struct vt *vt)
-{
+static void mark_pens(struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	uint32_t pens[3] = {s->pen[3], s->saved_pen[3], s->saved_pen[7]};
 	for (int i = 0; i < 3; i++) {
@@ -73,8 +67,7 @@ static void mark_pens(struct vt *vt)
 	}
 }
 
-static void mark_link(struct vt *vt, uint32_t link)
-{
+static void mark_link(struct vt *vt, uint32_t link) {
 	if (link < vt->memory.count[VT_LINKS]) {
 		vt->links[link].mark = 1;
 	}
@@ -82,8 +75,7 @@ static void mark_link(struct vt *vt, uint32_t link)
 
 /* ---- sweeping: the free list and the buckets are made anew ---- */
 
-static void sweep_clusters(struct vt *vt)
-{
+static void sweep_clusters(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t count = vt->memory.count[VT_CLUSTERS];
 	for (uint32_t i = 0; i < count; i++) {
@@ -108,8 +100,7 @@ static void sweep_clusters(struct vt *vt)
 	vt->clusters[0].mark = 0;
 }
 
-static void sweep_exts(struct vt *vt)
-{
+static void sweep_exts(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t count = vt->memory.count[VT_EXTS];
 	for (uint32_t i = 0; i < count; i++) {
@@ -135,8 +126,7 @@ static void sweep_exts(struct vt *vt)
 	vt->exts[0].mark = 0;
 }
 
-static void sweep_links(struct vt *vt)
-{
+static void sweep_links(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t count = vt->memory.count[VT_LINKS];
 	for (uint32_t i = 0; i < count; i++) {
@@ -170,8 +160,7 @@ struct uri_record {
 	uint32_t length;
 };
 
-static void compact_uris(struct vt *vt)
-{
+static void compact_uris(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t to = 0, at = 0;
 	struct uri_record record;
@@ -182,8 +171,9 @@ static void compact_uris(struct vt *vt)
 			break;
 		}
 		uint32_t size = (uint32_t)sizeof(record) + record.length;
-		struct vt_link *link = record.link < vt->memory.count[VT_LINKS] ?
-			&vt->links[record.link] : &vt->links[0];
+		struct vt_link *link = record.link < vt->memory.count[VT_LINKS]
+			? &vt->links[record.link]
+			: &vt->links[0];
 		if (link->uri_len && link->off == body) {
 			memmove(vt->uris + to, vt->uris + at, size);
 			link->off = to + (uint32_t)sizeof(record);
@@ -194,8 +184,7 @@ static void compact_uris(struct vt *vt)
 	s->uri_used = to;
 }
 
-static void collect(struct vt *vt, enum vt_table table)
-{
+static void collect(struct vt *vt, enum vt_table table) {
 	const struct vt_state *s = vt->state;
 	if (table == VT_TABLE_CLUSTERS) {
 		mark_rows(vt, table);
@@ -218,8 +207,7 @@ static void collect(struct vt *vt, enum vt_table table)
 }
 
 /* The older half of the history forgets what it had in the table. */
-static void strip_history(struct vt *vt, enum vt_table table, uint32_t lines)
-{
+static void strip_history(struct vt *vt, enum vt_table table, uint32_t lines) {
 	struct vt_state *s = vt->state;
 	uint32_t cps[VT_CLUSTER_CPS];
 	for (uint32_t line = 0; line < lines; line++) {
@@ -237,8 +225,7 @@ static void strip_history(struct vt *vt, enum vt_table table, uint32_t lines)
 	}
 }
 
-static bool roomy(const struct vt *vt, enum vt_table table)
-{
+static bool roomy(const struct vt *vt, enum vt_table table) {
 	const struct vt_state *s = vt->state;
 	const uint32_t *count = vt->memory.count;
 	switch (table) {
@@ -256,8 +243,7 @@ static bool roomy(const struct vt *vt, enum vt_table table)
  * Make room. A collection looks at the whole history, so it must bring enough for many requests;
  * where it cannot, the next ones are refused unseen for a while.
  */
-static bool reclaim(struct vt *vt, enum vt_table table)
-{
+static bool reclaim(struct vt *vt, enum vt_table table) {
 	struct vt_state *s = vt->state;
 	if (s->table_hold[table] > 0) {
 		s->table_hold[table]--;
@@ -283,8 +269,7 @@ static bool reclaim(struct vt *vt, enum vt_table table)
 }
 
 /* A number from the free list, or one never used; 0 when there is none. */
-static uint32_t unused(uint32_t *free_list, uint32_t next, uint32_t *live, uint32_t count)
-{
+static uint32_t unused(uint32_t *free_list, uint32_t next, uint32_t *live, uint32_t count) {
 	uint32_t i = *free_list;
 	if (i) {
 		*free_list = next < count ? next : 0;
@@ -299,9 +284,8 @@ static uint32_t unused(uint32_t *free_list, uint32_t next, uint32_t *live, uint3
 
 /* ---- looking up and adding ---- */
 
-static uint32_t find_cluster(const struct vt *vt, uint32_t hash, const uint32_t *cps,
-	uint32_t count)
-{
+static uint32_t find_cluster(
+	const struct vt *vt, uint32_t hash, const uint32_t *cps, uint32_t count) {
 	uint32_t size = vt->memory.count[VT_CLUSTERS];
 	uint32_t i = vt->clusters[hash % size].head;
 	for (uint32_t steps = 0; i && i < size && steps < size; steps++) {
@@ -315,16 +299,14 @@ static uint32_t find_cluster(const struct vt *vt, uint32_t hash, const uint32_t 
 	return 0;
 }
 
-static uint32_t new_cluster(struct vt *vt)
-{
+static uint32_t new_cluster(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	return unused(&s->cluster_free, vt->clusters[s->cluster_free].next, &s->cluster_live,
 		vt->memory.count[VT_CLUSTERS]);
 }
 
 /* The number of these code points, 2 to VT_CLUSTER_CPS; 0 when the table has no room. */
-uint32_t vt_intern_cluster(struct vt *vt, const uint32_t *cps, uint32_t count)
-{
+uint32_t vt_intern_cluster(struct vt *vt, const uint32_t *cps, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t hash = hash_words(count, cps, count);
 	uint32_t i = find_cluster(vt, hash, cps, count);
@@ -352,8 +334,7 @@ uint32_t vt_intern_cluster(struct vt *vt, const uint32_t *cps, uint32_t count)
 	return i;
 }
 
-static uint32_t find_ext(const struct vt *vt, uint32_t underline, uint32_t link)
-{
+static uint32_t find_ext(const struct vt *vt, uint32_t underline, uint32_t link) {
 	uint32_t size = vt->memory.count[VT_EXTS];
 	uint32_t i = vt->exts[ext_bucket(vt, underline, link)].head;
 	for (uint32_t steps = 0; i && i < size && steps < size; steps++) {
@@ -366,15 +347,13 @@ static uint32_t find_ext(const struct vt *vt, uint32_t underline, uint32_t link)
 	return 0;
 }
 
-static uint32_t new_ext(struct vt *vt)
-{
+static uint32_t new_ext(struct vt *vt) {
 	struct vt_state *s = vt->state;
-	return unused(&s->ext_free, vt->exts[s->ext_free].next, &s->ext_live,
-		vt->memory.count[VT_EXTS]);
+	return unused(
+		&s->ext_free, vt->exts[s->ext_free].next, &s->ext_live, vt->memory.count[VT_EXTS]);
 }
 
-uint32_t vt_intern_ext(struct vt *vt, uint32_t underline, uint32_t link)
-{
+uint32_t vt_intern_ext(struct vt *vt, uint32_t underline, uint32_t link) {
 	struct vt_state *s = vt->state;
 	if (underline == 0 && link == 0) {
 		return 0;
@@ -404,16 +383,14 @@ uint32_t vt_intern_ext(struct vt *vt, uint32_t underline, uint32_t link)
 }
 
 /* The pen's number follows what it is made of. */
-void vt_pen_ext(struct vt *vt)
-{
+void vt_pen_ext(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t ext = vt_intern_ext(vt, s->pen_underline, s->pen_link);
 	s->pen[3] = (s->pen[3] & VT_AT_MASK) | ext << VT_AT_EXT_SHIFT;
 }
 
 static uint32_t find_link(const struct vt *vt, uint32_t hash, const uint8_t *id, size_t id_len,
-	const uint8_t *uri, size_t uri_len)
-{
+	const uint8_t *uri, size_t uri_len) {
 	uint32_t size = vt->memory.count[VT_LINKS];
 	uint32_t i = vt->links[hash % size].head;
 	for (uint32_t steps = 0; i && i < size && steps < size; steps++) {
@@ -429,8 +406,7 @@ static uint32_t find_link(const struct vt *vt, uint32_t hash, const uint8_t *id,
 	return 0;
 }
 
-static uint32_t new_link(struct vt *vt, uint32_t size)
-{
+static uint32_t new_link(struct vt *vt, uint32_t size) {
 	struct vt_state *s = vt->state;
 	if (size > vt->memory.count[VT_URIS] - s->uri_used) {
 		return 0;
@@ -440,9 +416,8 @@ static uint32_t new_link(struct vt *vt, uint32_t size)
 }
 
 /* Links without an id are each their own, even to the same place; those with one are told by it. */
-uint32_t vt_intern_link(struct vt *vt, const uint8_t *id, size_t id_len, const uint8_t *uri,
-	size_t uri_len)
-{
+uint32_t vt_intern_link(
+	struct vt *vt, const uint8_t *id, size_t id_len, const uint8_t *uri, size_t uri_len) {
 	struct vt_state *s = vt->state;
 	uint32_t hash = hash_bytes(hash_bytes(0x811c9dc5u, id, id_len), uri, uri_len);
 	if (id_len > 0) {

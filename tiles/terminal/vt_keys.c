@@ -16,8 +16,7 @@
 #define MODS_LOCK (VT_MOD_CAPS | VT_MOD_NUM)
 #define MODS_ACTING (VT_MOD_ALT | VT_MOD_CTRL | VT_MOD_SUPER | VT_MOD_HYPER | VT_MOD_META)
 
-uint32_t vt_kitty_flags(const struct vt *vt)
-{
+uint32_t vt_kitty_flags(const struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	return s->kitty_flags[s->alt * VT_KITTY_DEPTH + s->kitty_depth[s->alt]];
 }
@@ -29,8 +28,7 @@ struct form {
 	char final; /* 0: the key has no such form */
 };
 
-static struct form form_of(uint32_t code)
-{
+static struct form form_of(uint32_t code) {
 	static const struct {
 		uint32_t code;
 		struct form form;
@@ -68,8 +66,7 @@ static struct form form_of(uint32_t code)
 }
 
 /* Keypad keys that are a second place for another key. */
-static uint32_t without_keypad(uint32_t code)
-{
+static uint32_t without_keypad(uint32_t code) {
 	switch (code) {
 	case VT_KEY_KP_LEFT:
 		return VT_KEY_LEFT;
@@ -98,8 +95,7 @@ static uint32_t without_keypad(uint32_t code)
 	}
 }
 
-static uint32_t first_cp(const struct vt_key *key)
-{
+static uint32_t first_cp(const struct vt_key *key) {
 	const uint8_t *t = (const uint8_t *)key->text;
 	uint8_t length = key->text_len;
 	if (length >= 1 && t[0] < 0x80) {
@@ -118,14 +114,12 @@ static uint32_t first_cp(const struct vt_key *key)
 	return 0;
 }
 
-static bool has_text(const struct vt_key *key)
-{
+static bool has_text(const struct vt_key *key) {
 	uint32_t cp = first_cp(key);
 	return cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0);
 }
 
-static size_t put_text(const struct vt_key *key, bool escape, char *out)
-{
+static size_t put_text(const struct vt_key *key, bool escape, char *out) {
 	size_t length = key->text_len < sizeof(key->text) ? key->text_len : sizeof(key->text);
 	if (escape) {
 		*out++ = '\033';
@@ -134,8 +128,7 @@ static size_t put_text(const struct vt_key *key, bool escape, char *out)
 	return length + escape;
 }
 
-static size_t put_bytes(const char *bytes, size_t length, bool escape, char *out)
-{
+static size_t put_bytes(const char *bytes, size_t length, bool escape, char *out) {
 	if (escape) {
 		*out++ = '\033';
 	}
@@ -145,8 +138,7 @@ static size_t put_bytes(const char *bytes, size_t length, bool escape, char *out
 
 /* ---- kitty ---- */
 
-static uint32_t kitty_number(uint32_t code)
-{
+static uint32_t kitty_number(uint32_t code) {
 	switch (code) {
 	case VT_KEY_ESCAPE:
 		return 27;
@@ -157,21 +149,19 @@ static uint32_t kitty_number(uint32_t code)
 	case VT_KEY_BACKSPACE:
 		return 127;
 	default:
-		return code >= VT_KEY_CAPS_LOCK && code < VT_KEY_END_OF_LIST ?
-			57358 + (code - VT_KEY_CAPS_LOCK) :
-			code;
+		return code >= VT_KEY_CAPS_LOCK && code < VT_KEY_END_OF_LIST
+			? 57358 + (code - VT_KEY_CAPS_LOCK)
+			: code;
 	}
 }
 
-static bool is_modifier(uint32_t code)
-{
+static bool is_modifier(uint32_t code) {
 	return (code >= VT_KEY_LEFT_SHIFT && code < VT_KEY_END_OF_LIST) ||
 		(code >= VT_KEY_CAPS_LOCK && code <= VT_KEY_NUM_LOCK);
 }
 
 /* ;code:code:... It fits: the text has at most 27 bytes, and each takes at most four here. */
-static size_t kitty_text(const struct vt_key *key, char *out)
-{
+static size_t kitty_text(const struct vt_key *key, char *out) {
 	size_t length = 0;
 	struct vt_key rest = *key;
 	rest.text_len = (uint8_t)vt_min(rest.text_len, sizeof(rest.text));
@@ -186,8 +176,7 @@ static size_t kitty_text(const struct vt_key *key, char *out)
 	return length;
 }
 
-static size_t kitty_sequence(const struct vt_key *key, uint32_t flags, char *out)
-{
+static size_t kitty_sequence(const struct vt_key *key, uint32_t flags, char *out) {
 	struct form form = form_of(key->code);
 	bool functional = key->code >= VT_KEY_FIRST;
 	if (key->code == VT_KEY_F1 + 2) {
@@ -214,7 +203,8 @@ static size_t kitty_sequence(const struct vt_key *key, uint32_t flags, char *out
 		bool shifted = mods & VT_MOD_SHIFT && key->shifted && key->shifted != key->code;
 		bool base = key->base && key->base != key->code;
 		if (shifted) {
-			length += (size_t)snprintf(out + length, size - length, ":%u", key->shifted);
+			length +=
+				(size_t)snprintf(out + length, size - length, ":%u", key->shifted);
 		}
 		if (base) {
 			length += (size_t)snprintf(out + length, size - length, "%s:%u",
@@ -227,7 +217,8 @@ static size_t kitty_sequence(const struct vt_key *key, uint32_t flags, char *out
 		out[length++] = ';';
 	}
 	if (action) {
-		length += (size_t)snprintf(out + length, size - length, ":%u", (unsigned)key->action);
+		length +=
+			(size_t)snprintf(out + length, size - length, ":%u", (unsigned)key->action);
 	}
 	if (text) {
 		length += kitty_text(key, out + length);
@@ -238,8 +229,7 @@ static size_t kitty_sequence(const struct vt_key *key, uint32_t flags, char *out
 
 static size_t legacy(const struct vt *vt, const struct vt_key *key, char *out);
 
-static size_t kitty(const struct vt *vt, const struct vt_key *key, uint32_t flags, char *out)
-{
+static size_t kitty(const struct vt *vt, const struct vt_key *key, uint32_t flags, char *out) {
 	bool all = flags & KITTY_ALL;
 	bool release = key->action == VT_KEY_RELEASE;
 	uint32_t mods = key->mods & ~MODS_LOCK;
@@ -253,7 +243,8 @@ static size_t kitty(const struct vt *vt, const struct vt_key *key, uint32_t flag
 	if (!all && !release && (textual || key->composed)) {
 		return put_text(key, false, out);
 	}
-	if (!all && (key->code == VT_KEY_ENTER || key->code == VT_KEY_TAB ||
+	if (!all &&
+		(key->code == VT_KEY_ENTER || key->code == VT_KEY_TAB ||
 			key->code == VT_KEY_BACKSPACE)) {
 		if (release) {
 			return 0;
@@ -271,17 +262,15 @@ static size_t kitty(const struct vt *vt, const struct vt_key *key, uint32_t flag
 /* ---- legacy ---- */
 
 /* xterm's modifier number less one: Shift 1, Alt 2, Ctrl 4, and 8 for the others. */
-static uint32_t legacy_mods(const struct vt_key *key)
-{
+static uint32_t legacy_mods(const struct vt_key *key) {
 	uint32_t mods = key->mods & (VT_MOD_SHIFT | VT_MOD_ALT | VT_MOD_CTRL);
 	return mods | (key->mods & (VT_MOD_SUPER | VT_MOD_META) ? 8 : 0);
 }
 
-static size_t legacy_form(const struct vt *vt, struct form form, uint32_t mods, char *out)
-{
+static size_t legacy_form(const struct vt *vt, struct form form, uint32_t mods, char *out) {
 	if (mods) {
-		return (size_t)snprintf(out, VT_KEY_BYTES, "\033[%u;%u%c", form.number, mods + 1,
-			form.final);
+		return (size_t)snprintf(
+			out, VT_KEY_BYTES, "\033[%u;%u%c", form.number, mods + 1, form.final);
 	}
 	if (form.final == '~') {
 		return (size_t)snprintf(out, VT_KEY_BYTES, "\033[%u~", form.number);
@@ -292,16 +281,14 @@ static size_t legacy_form(const struct vt *vt, struct form form, uint32_t mods, 
 }
 
 /* F13 and up are what terminfo calls so: Shift, then Ctrl, with F1 to F12. */
-static size_t legacy_high_function(const struct vt *vt, uint32_t number, uint32_t mods, char *out)
-{
+static size_t legacy_high_function(const struct vt *vt, uint32_t number, uint32_t mods, char *out) {
 	uint32_t block = number / 12;
 	mods |= block == 1 ? 1 : 4;
 	return legacy_form(vt, form_of(VT_KEY_F1 + number % 12), mods, out);
 }
 
 /* The keypad in application mode; with NumLock it stays numeric. */
-static char keypad_final(uint32_t code)
-{
+static char keypad_final(uint32_t code) {
 	if (code >= VT_KEY_KP_0 && code <= VT_KEY_KP_9) {
 		return (char)('p' + (code - VT_KEY_KP_0));
 	}
@@ -327,16 +314,14 @@ static char keypad_final(uint32_t code)
 	}
 }
 
-static size_t other_key(const struct vt *vt, uint32_t cp, uint32_t mods, char *out)
-{
+static size_t other_key(const struct vt *vt, uint32_t cp, uint32_t mods, char *out) {
 	const char *format = vt->state->format_keys ? "\033[%u;%uu" : "\033[27;%u;%u~";
 	uint32_t first = vt->state->format_keys ? cp : mods + 1;
 	uint32_t second = vt->state->format_keys ? mods + 1 : cp;
 	return (size_t)snprintf(out, VT_KEY_BYTES, format, first, second);
 }
 
-static size_t legacy_special(const struct vt *vt, uint32_t code, uint32_t mods, char *out)
-{
+static size_t legacy_special(const struct vt *vt, uint32_t code, uint32_t mods, char *out) {
 	uint32_t level = vt->state->modify_keys;
 	bool escape = mods & 2 && vt_mode(vt, VT_MODE_ALT_ESCAPE);
 	char c;
@@ -350,7 +335,8 @@ static size_t legacy_special(const struct vt *vt, uint32_t code, uint32_t mods, 
 		if (level && mods & ~1u && (level == 2 || mods & ~3u)) {
 			return other_key(vt, 9, mods, out);
 		}
-		return mods & 1 ? put_bytes("\033[Z", 3, escape, out) : put_bytes("\t", 1, escape, out);
+		return mods & 1 ? put_bytes("\033[Z", 3, escape, out)
+				: put_bytes("\t", 1, escape, out);
 	case VT_KEY_BACKSPACE:
 		if (level == 2 && mods & ~1u) {
 			return other_key(vt, 127, mods, out);
@@ -366,8 +352,7 @@ static size_t legacy_special(const struct vt *vt, uint32_t code, uint32_t mods, 
 }
 
 /* The control character of a key, or -1. */
-static int control_of(uint32_t c)
-{
+static int control_of(uint32_t c) {
 	if (c >= 'a' && c <= 'z') {
 		return (int)(c - 'a' + 1);
 	}
@@ -398,8 +383,7 @@ static int control_of(uint32_t c)
 	}
 }
 
-static size_t legacy_character(const struct vt *vt, const struct vt_key *key, char *out)
-{
+static size_t legacy_character(const struct vt *vt, const struct vt_key *key, char *out) {
 	uint32_t level = vt->state->modify_keys;
 	uint32_t mods = legacy_mods(key);
 	uint32_t acting = mods & ~1u & ~(key->consumed & 6u);
@@ -425,8 +409,7 @@ static size_t legacy_character(const struct vt *vt, const struct vt_key *key, ch
 	return put_text(key, escape && key->text_len > 0, out);
 }
 
-static size_t legacy(const struct vt *vt, const struct vt_key *key, char *out)
-{
+static size_t legacy(const struct vt *vt, const struct vt_key *key, char *out) {
 	uint32_t mods = legacy_mods(key);
 	if (key->action == VT_KEY_RELEASE) {
 		return 0;
@@ -462,8 +445,7 @@ static size_t legacy(const struct vt *vt, const struct vt_key *key, char *out)
 	return 0;
 }
 
-size_t vt_encode_key(const struct vt *vt, const struct vt_key *key, char out[VT_KEY_BYTES])
-{
+size_t vt_encode_key(const struct vt *vt, const struct vt_key *key, char out[VT_KEY_BYTES]) {
 	uint32_t flags = vt_kitty_flags(vt);
 	if (vt_mode(vt, VT_MODE_KAM)) {
 		return 0;

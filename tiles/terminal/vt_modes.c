@@ -54,18 +54,17 @@ static const struct mode_number dec_modes[] = {
 	{2048, VT_MODE_RESIZE},
 };
 
-#define MOUSE_KINDS \
-	(VT_BIT(VT_MODE_MOUSE_X10) | VT_BIT(VT_MODE_MOUSE_BUTTONS) | VT_BIT(VT_MODE_MOUSE_DRAG) | \
+#define MOUSE_KINDS                                                                                \
+	(VT_BIT(VT_MODE_MOUSE_X10) | VT_BIT(VT_MODE_MOUSE_BUTTONS) | VT_BIT(VT_MODE_MOUSE_DRAG) |  \
 		VT_BIT(VT_MODE_MOUSE_MOTION))
-#define MOUSE_FORMS \
-	(VT_BIT(VT_MODE_MOUSE_UTF8) | VT_BIT(VT_MODE_MOUSE_SGR) | VT_BIT(VT_MODE_MOUSE_URXVT) | \
+#define MOUSE_FORMS                                                                                \
+	(VT_BIT(VT_MODE_MOUSE_UTF8) | VT_BIT(VT_MODE_MOUSE_SGR) | VT_BIT(VT_MODE_MOUSE_URXVT) |    \
 		VT_BIT(VT_MODE_MOUSE_PIXELS))
 
-static enum vt_mode find_mode(bool private, uint32_t number)
-{
+static enum vt_mode find_mode(bool private, uint32_t number) {
 	const struct mode_number *table = private ? dec_modes : ansi_modes;
-	size_t count = private ? sizeof(dec_modes) / sizeof(dec_modes[0]) :
-		sizeof(ansi_modes) / sizeof(ansi_modes[0]);
+	size_t count = private ? sizeof(dec_modes) / sizeof(dec_modes[0])
+			       : sizeof(ansi_modes) / sizeof(ansi_modes[0]);
 	for (size_t i = 0; i < count; i++) {
 		if (table[i].number == number) {
 			return table[i].mode;
@@ -75,8 +74,7 @@ static enum vt_mode find_mode(bool private, uint32_t number)
 }
 
 /* Only the bit, and the word that it changed. */
-void vt_mode_put(struct vt *vt, enum vt_mode mode, bool set)
-{
+void vt_mode_put(struct vt *vt, enum vt_mode mode, bool set) {
 	struct vt_state *s = vt->state;
 	uint64_t before = s->modes;
 	if (set) {
@@ -95,8 +93,7 @@ void vt_mode_put(struct vt *vt, enum vt_mode mode, bool set)
 }
 
 /* DECCOLM: the size is the user's, the rest of what it does is done. */
-static void columns_132(struct vt *vt, bool set)
-{
+static void columns_132(struct vt *vt, bool set) {
 	struct vt_state *s = vt->state;
 	s->top = 0;
 	s->bottom = s->rows - 1;
@@ -112,8 +109,7 @@ static void columns_132(struct vt *vt, bool set)
 	}
 }
 
-static void alt_screen(struct vt *vt, uint32_t number, bool set)
-{
+static void alt_screen(struct vt *vt, uint32_t number, bool set) {
 	struct vt_state *s = vt->state;
 	if (number == 1049 && set) {
 		vt_save_cursor(vt);
@@ -129,8 +125,7 @@ static void alt_screen(struct vt *vt, uint32_t number, bool set)
 	}
 }
 
-static void set_mode(struct vt *vt, bool private, uint32_t number, bool set)
-{
+static void set_mode(struct vt *vt, bool private, uint32_t number, bool set) {
 	struct vt_state *s = vt->state;
 	enum vt_mode mode = find_mode(private, number);
 	if (private && number == 1048) {
@@ -179,16 +174,14 @@ static void set_mode(struct vt *vt, bool private, uint32_t number, bool set)
 	}
 }
 
-void vt_set_modes(struct vt *vt, const struct vt_sequence *q, bool set)
-{
+void vt_set_modes(struct vt *vt, const struct vt_sequence *q, bool set) {
 	for (uint32_t n = 0; n < q->count; n++) {
 		set_mode(vt, q->private == '?', q->params[n], set);
 	}
 }
 
 /* XTSAVE, XTRESTORE */
-void vt_save_modes(struct vt *vt, const struct vt_sequence *q, bool restore)
-{
+void vt_save_modes(struct vt *vt, const struct vt_sequence *q, bool restore) {
 	struct vt_state *s = vt->state;
 	for (uint32_t n = 0; n < q->count; n++) {
 		enum vt_mode mode = find_mode(true, q->params[n]);
@@ -201,15 +194,14 @@ void vt_save_modes(struct vt *vt, const struct vt_sequence *q, bool restore)
 				set_mode(vt, true, q->params[n], set);
 			}
 		} else {
-			s->saved_modes = (s->saved_modes & ~VT_BIT(mode)) |
-				(s->modes & VT_BIT(mode));
+			s->saved_modes =
+				(s->saved_modes & ~VT_BIT(mode)) | (s->modes & VT_BIT(mode));
 		}
 	}
 }
 
 /* DECRQM: 0 unknown, 1 set, 2 reset, 3 always set, 4 always reset. */
-void vt_request_mode(struct vt *vt, const struct vt_sequence *q)
-{
+void vt_request_mode(struct vt *vt, const struct vt_sequence *q) {
 	bool private = q->private == '?';
 	uint32_t number = vt_param(q, 0, 0);
 	enum vt_mode mode = find_mode(private, number);
@@ -224,7 +216,6 @@ void vt_request_mode(struct vt *vt, const struct vt_sequence *q)
 	vt_reply(vt, "\033[%s%u;%u$y", private ? "?" : "", number, answer);
 }
 
-void vt_sync_end(struct vt *vt)
-{
+void vt_sync_end(struct vt *vt) {
 	vt_mode_put(vt, VT_MODE_SYNC, false);
 }

@@ -8,8 +8,7 @@ struct span {
 };
 
 /* Up to the next `;`, which is taken too. */
-static struct span next_part(struct span *rest)
-{
+static struct span next_part(struct span *rest) {
 	struct span part = *rest;
 	const uint8_t *end = part.length ? memchr(part.at, ';', part.length) : NULL;
 	if (!end) {
@@ -24,8 +23,7 @@ static struct span next_part(struct span *rest)
 }
 
 /* UINT32_MAX when it is no number. */
-static uint32_t number_of(struct span part)
-{
+static uint32_t number_of(struct span part) {
 	uint32_t value = 0;
 	for (size_t i = 0; i < part.length; i++) {
 		if (part.at[i] < '0' || part.at[i] > '9' || value > 100000) {
@@ -36,14 +34,12 @@ static uint32_t number_of(struct span part)
 	return part.length ? value : UINT32_MAX;
 }
 
-static bool is(struct span part, const char *text)
-{
+static bool is(struct span part, const char *text) {
 	return part.length == strlen(text) && memcmp(part.at, text, part.length) == 0;
 }
 
 /* Not in the middle of a character. */
-static size_t utf8_cut(struct span text, size_t most)
-{
+static size_t utf8_cut(struct span text, size_t most) {
 	if (text.length <= most) {
 		return text.length;
 	}
@@ -55,8 +51,7 @@ static size_t utf8_cut(struct span text, size_t most)
 
 /* ---- colours ---- */
 
-static bool hex(uint8_t c, uint32_t *digit)
-{
+static bool hex(uint8_t c, uint32_t *digit) {
 	uint8_t low = c | 0x20;
 	if (c >= '0' && c <= '9') {
 		*digit = c - (uint32_t)'0';
@@ -69,8 +64,7 @@ static bool hex(uint8_t c, uint32_t *digit)
 }
 
 /* 1 to 4 hex digits as a share of the largest such number, in 0 to 255. */
-static bool component(const uint8_t *text, size_t length, uint32_t *value)
-{
+static bool component(const uint8_t *text, size_t length, uint32_t *value) {
 	uint32_t sum = 0, most = 0, digit;
 	if (length < 1 || length > 4) {
 		return false;
@@ -87,8 +81,7 @@ static bool component(const uint8_t *text, size_t length, uint32_t *value)
 }
 
 /* #rgb, #rrggbb, ..., rgb:r/g/b, rgba:r/g/b/a */
-bool vt_parse_color(const uint8_t *text, size_t length, uint32_t *color)
-{
+bool vt_parse_color(const uint8_t *text, size_t length, uint32_t *color) {
 	uint32_t part[3];
 	if (length >= 4 && text[0] == '#') {
 		size_t digits = (length - 1) / 3;
@@ -103,9 +96,9 @@ bool vt_parse_color(const uint8_t *text, size_t length, uint32_t *color)
 		*color = part[0] << 16 | part[1] << 8 | part[2];
 		return true;
 	}
-	size_t at = length > 4 && memcmp(text, "rgb:", 4) == 0 ? 4 :
-		length > 5 && memcmp(text, "rgba:", 5) == 0    ? 5 :
-								 0;
+	size_t at = length > 4 && memcmp(text, "rgb:", 4) == 0 ? 4
+		: length > 5 && memcmp(text, "rgba:", 5) == 0  ? 5
+							       : 0;
 	if (at == 0) {
 		return false;
 	}
@@ -123,26 +116,22 @@ bool vt_parse_color(const uint8_t *text, size_t length, uint32_t *color)
 	return true;
 }
 
-static const char *terminator(bool bell)
-{
+static const char *terminator(bool bell) {
 	return bell ? "\007" : "\033\\";
 }
 
-static void report_color(struct vt *vt, const char *what, uint32_t color, bool bell)
-{
+static void report_color(struct vt *vt, const char *what, uint32_t color, bool bell) {
 	uint32_t r = color >> 16 & 0xff, g = color >> 8 & 0xff, b = color & 0xff;
 	vt_reply(vt, "\033]%s;rgb:%02x%02x/%02x%02x/%02x%02x%s", what, r, r, g, g, b, b,
 		terminator(bell));
 }
 
-static void colors_changed(struct vt *vt)
-{
+static void colors_changed(struct vt *vt) {
 	vt_damage_all(vt);
 	vt_tell(vt, VT_EVENT_COLORS, 0, 0);
 }
 
-static void put_number(char *out, uint32_t number)
-{
+static void put_number(char *out, uint32_t number) {
 	char digits[12];
 	size_t count = 0;
 	do {
@@ -156,8 +145,7 @@ static void put_number(char *out, uint32_t number)
 }
 
 /* OSC 4 ; index ; spec ; index ; spec ... */
-static void palette(struct vt *vt, struct span rest, bool bell)
-{
+static void palette(struct vt *vt, struct span rest, bool bell) {
 	struct vt_state *s = vt->state;
 	bool changed = false;
 	while (rest.length > 0) {
@@ -181,8 +169,7 @@ static void palette(struct vt *vt, struct span rest, bool bell)
 	}
 }
 
-static void reset_palette(struct vt *vt, struct span rest)
-{
+static void reset_palette(struct vt *vt, struct span rest) {
 	struct vt_state *s = vt->state;
 	if (rest.length == 0) {
 		memcpy(s->colors, s->base_colors, 256 * sizeof(s->colors[0]));
@@ -197,8 +184,7 @@ static void reset_palette(struct vt *vt, struct span rest)
 }
 
 /* What OSC 10 to 19 name; VT_COLORS for those that there are not. */
-static uint32_t special_color(uint32_t command)
-{
+static uint32_t special_color(uint32_t command) {
 	switch (command) {
 	case 10:
 		return VT_COLOR_FG;
@@ -216,8 +202,7 @@ static uint32_t special_color(uint32_t command)
 }
 
 /* OSC 10 ; spec ; spec ...: the second is for 11, and so on. */
-static void special_colors(struct vt *vt, uint32_t command, struct span rest, bool bell)
-{
+static void special_colors(struct vt *vt, uint32_t command, struct span rest, bool bell) {
 	struct vt_state *s = vt->state;
 	bool changed = false;
 	for (; rest.length > 0 && command <= 19; command++) {
@@ -231,8 +216,8 @@ static void special_colors(struct vt *vt, uint32_t command, struct span rest, bo
 			put_number(what, command);
 			color = s->colors[index];
 			if (color == VT_COLOR_UNSET) {
-				color = s->colors[index == VT_COLOR_SELECTION_FG ? VT_COLOR_BG :
-										   VT_COLOR_FG];
+				color = s->colors[index == VT_COLOR_SELECTION_FG ? VT_COLOR_BG
+										 : VT_COLOR_FG];
 			}
 			report_color(vt, what, color, bell);
 		} else if (vt_parse_color(spec.at, spec.length, &color)) {
@@ -247,14 +232,12 @@ static void special_colors(struct vt *vt, uint32_t command, struct span rest, bo
 
 /* ---- titles, directory, pointer ---- */
 
-static void set_text(uint8_t *to, uint16_t *length, size_t most, struct span text)
-{
+static void set_text(uint8_t *to, uint16_t *length, size_t most, struct span text) {
 	*length = (uint16_t)utf8_cut(text, most);
 	memcpy(to, text.at, *length);
 }
 
-static void set_title(struct vt *vt, struct span text, bool title, bool icon)
-{
+static void set_title(struct vt *vt, struct span text, bool title, bool icon) {
 	struct vt_state *s = vt->state;
 	if (title) {
 		set_text(s->title, &s->title_len, VT_TITLE_MAX, text);
@@ -268,8 +251,7 @@ static void set_title(struct vt *vt, struct span text, bool title, bool icon)
 /* ---- links ---- */
 
 /* OSC 8 ; key=value:key=value ; URI */
-static void hyperlink(struct vt *vt, struct span rest)
-{
+static void hyperlink(struct vt *vt, struct span rest) {
 	struct vt_state *s = vt->state;
 	struct span params = next_part(&rest);
 	struct span id = {0};
@@ -286,16 +268,15 @@ static void hyperlink(struct vt *vt, struct span rest)
 	s->pen_link = 0;
 	if (rest.length > 0 && rest.length <= 4096 && id.length <= 256) {
 		const uint8_t *no_id = (const uint8_t *)"";
-		s->pen_link = vt_intern_link(vt, id.length ? id.at : no_id, id.length, rest.at,
-			rest.length);
+		s->pen_link = vt_intern_link(
+			vt, id.length ? id.at : no_id, id.length, rest.at, rest.length);
 	}
 	vt_pen_ext(vt);
 }
 
 /* ---- clipboard ---- */
 
-static uint32_t base64_value(uint8_t c)
-{
+static uint32_t base64_value(uint8_t c) {
 	if (c >= 'A' && c <= 'Z') {
 		return c - (uint32_t)'A';
 	}
@@ -309,8 +290,7 @@ static uint32_t base64_value(uint8_t c)
 }
 
 /* May be done in place. */
-size_t vt_base64_decode(const uint8_t *from, size_t length, uint8_t *to, bool *bad)
-{
+size_t vt_base64_decode(const uint8_t *from, size_t length, uint8_t *to, bool *bad) {
 	uint32_t bits = 0, count = 0;
 	size_t done = 0, i = 0;
 	for (; i < length && from[i] != '='; i++) {
@@ -333,8 +313,7 @@ size_t vt_base64_decode(const uint8_t *from, size_t length, uint8_t *to, bool *b
 	return done;
 }
 
-size_t vt_base64_encode(const uint8_t *from, size_t length, char *to)
-{
+size_t vt_base64_encode(const uint8_t *from, size_t length, char *to) {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t done = 0;
@@ -351,8 +330,7 @@ size_t vt_base64_encode(const uint8_t *from, size_t length, char *to)
 }
 
 /* OSC 52 ; selections ; base64, ? or anything else to clear */
-static void clipboard(struct vt *vt, struct span rest)
-{
+static void clipboard(struct vt *vt, struct span rest) {
 	struct span which = next_part(&rest);
 	uint32_t mask = 0;
 	for (size_t i = 0; i < which.length; i++) {
@@ -373,13 +351,15 @@ static void clipboard(struct vt *vt, struct span rest)
 	uint8_t *to = vt->string + (rest.at - vt->string);
 	size_t length = vt_base64_decode(rest.at, rest.length, to, &bad);
 	if (vt->event) {
-		vt->event(vt->user, &(struct vt_event){.kind = VT_EVENT_CLIPBOARD_SET, .a = mask,
-			.text = to, .text_len = bad ? 0 : length});
+		vt->event(vt->user,
+			&(struct vt_event){.kind = VT_EVENT_CLIPBOARD_SET,
+				.a = mask,
+				.text = to,
+				.text_len = bad ? 0 : length});
 	}
 }
 
-bool vt_reply_clipboard(struct vt *vt, uint32_t selection, const void *bytes, size_t length)
-{
+bool vt_reply_clipboard(struct vt *vt, uint32_t selection, const void *bytes, size_t length) {
 	size_t encoded = (length + 2) / 3 * 4;
 	const char *which = selection & VT_CLIPBOARD_CLIPBOARD ? "c" : "p";
 	if (vt_out_space(vt) < encoded + 16) {
@@ -400,8 +380,7 @@ bool vt_reply_clipboard(struct vt *vt, uint32_t selection, const void *bytes, si
 
 /* ---- prompts, notifications ---- */
 
-static void prompt(struct vt *vt, struct span rest)
-{
+static void prompt(struct vt *vt, struct span rest) {
 	struct vt_state *s = vt->state;
 	struct span letter = next_part(&rest);
 	static const uint16_t flags[] = {VT_ROW_PROMPT, VT_ROW_INPUT, VT_ROW_OUTPUT, VT_ROW_DONE};
@@ -414,17 +393,19 @@ static void prompt(struct vt *vt, struct span rest)
 	vt_tell(vt, VT_EVENT_PROMPT, letter.at[0], code);
 }
 
-static void notify(struct vt *vt, struct span title, struct span body)
-{
+static void notify(struct vt *vt, struct span title, struct span body) {
 	if (vt->event) {
-		vt->event(vt->user, &(struct vt_event){.kind = VT_EVENT_NOTIFY, .text = body.at,
-			.text_len = body.length, .title = title.at, .title_len = title.length});
+		vt->event(vt->user,
+			&(struct vt_event){.kind = VT_EVENT_NOTIFY,
+				.text = body.at,
+				.text_len = body.length,
+				.title = title.at,
+				.title_len = title.length});
 	}
 }
 
 /* OSC 9 ; text, but 9 ; 4 ; state ; percent is ConEmu's progress */
-static void notify_or_progress(struct vt *vt, struct span rest)
-{
+static void notify_or_progress(struct vt *vt, struct span rest) {
 	struct span body = rest;
 	if (is(next_part(&rest), "4")) {
 		uint32_t state = number_of(next_part(&rest));
@@ -437,22 +418,19 @@ static void notify_or_progress(struct vt *vt, struct span rest)
 	notify(vt, (struct span){0}, body);
 }
 
-static void kitty_notify(struct vt *vt, struct span rest)
-{
+static void kitty_notify(struct vt *vt, struct span rest) {
 	next_part(&rest);
 	notify(vt, (struct span){0}, rest);
 }
 
-static void urxvt_notify(struct vt *vt, struct span rest)
-{
+static void urxvt_notify(struct vt *vt, struct span rest) {
 	if (is(next_part(&rest), "notify")) {
 		struct span title = next_part(&rest);
 		notify(vt, title, rest);
 	}
 }
 
-void vt_osc(struct vt *vt, bool bell)
-{
+void vt_osc(struct vt *vt, bool bell) {
 	struct vt_state *s = vt->state;
 	struct span rest = {vt->string, s->string_len};
 	uint32_t command = number_of(next_part(&rest));

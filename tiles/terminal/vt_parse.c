@@ -10,8 +10,7 @@
 
 /* ---- sequences ---- */
 
-static void clear_sequence(struct vt_state *s)
-{
+static void clear_sequence(struct vt_state *s) {
 	uint32_t count = vt_min(s->param_count, VT_PARAMS);
 	memset(s->params, 0, count * sizeof(s->params[0]));
 	s->param_count = 0;
@@ -23,8 +22,7 @@ static void clear_sequence(struct vt_state *s)
 }
 
 /* What ends a string in progress without using it. */
-static void drop_string(struct vt_state *s)
-{
+static void drop_string(struct vt_state *s) {
 	s->string_kind = VT_STRING_NONE;
 	s->string_len = 0;
 	s->string_lost = 0;
@@ -32,16 +30,14 @@ static void drop_string(struct vt_state *s)
 	s->string_final = 0;
 }
 
-static void to_ground(struct vt_state *s)
-{
+static void to_ground(struct vt_state *s) {
 	clear_sequence(s);
 	drop_string(s);
 	s->parser = VT_GROUND;
 }
 
 /* Out of the state: control functions see a copy, and may reset everything. */
-static struct vt_sequence take_sequence(struct vt_state *s, uint8_t final)
-{
+static struct vt_sequence take_sequence(struct vt_state *s, uint8_t final) {
 	struct vt_sequence q = {
 		.separators = s->separators,
 		.count = (uint8_t)vt_min(s->param_count, VT_PARAMS),
@@ -54,8 +50,7 @@ static struct vt_sequence take_sequence(struct vt_state *s, uint8_t final)
 	return q;
 }
 
-static void add_digit(struct vt_state *s, uint8_t c)
-{
+static void add_digit(struct vt_state *s, uint8_t c) {
 	if (s->param_count == 0) {
 		s->param_count = 1;
 	}
@@ -66,8 +61,7 @@ static void add_digit(struct vt_state *s, uint8_t c)
 }
 
 /* A count of one more than fit means that the rest is dropped. */
-static void add_separator(struct vt_state *s, uint8_t c)
-{
+static void add_separator(struct vt_state *s, uint8_t c) {
 	if (s->param_count == 0) {
 		s->param_count = 1;
 	}
@@ -80,8 +74,7 @@ static void add_separator(struct vt_state *s, uint8_t c)
 	s->param_count++;
 }
 
-static void add_inter(struct vt_state *s, uint8_t c)
-{
+static void add_inter(struct vt_state *s, uint8_t c) {
 	if (s->inter_count < sizeof(s->inters)) {
 		s->inters[s->inter_count] = c;
 	}
@@ -92,14 +85,12 @@ static void add_inter(struct vt_state *s, uint8_t c)
 
 /* ---- strings ---- */
 
-static void begin_string(struct vt_state *s, enum vt_string_kind kind)
-{
+static void begin_string(struct vt_state *s, enum vt_string_kind kind) {
 	s->parser = VT_IN_STRING;
 	s->string_kind = (uint8_t)kind;
 }
 
-static void end_string(struct vt *vt, bool bell)
-{
+static void end_string(struct vt *vt, bool bell) {
 	struct vt_state *s = vt->state;
 	if (s->string_lost) {
 		vt_tell(vt, VT_EVENT_STRING_LOST, 0, 0);
@@ -111,8 +102,7 @@ static void end_string(struct vt *vt, bool bell)
 	to_ground(s);
 }
 
-static void add_to_string(struct vt *vt, const uint8_t *bytes, size_t length)
-{
+static void add_to_string(struct vt *vt, const uint8_t *bytes, size_t length) {
 	struct vt_state *s = vt->state;
 	s->string_prev = bytes[length - 1];
 	if (s->string_kind == VT_STRING_SKIP) {
@@ -128,16 +118,14 @@ static void add_to_string(struct vt *vt, const uint8_t *bytes, size_t length)
 }
 
 /* Bytes that are sure to belong to the string. */
-static const uint8_t *string_body_end(const uint8_t *at, const uint8_t *end)
-{
+static const uint8_t *string_body_end(const uint8_t *at, const uint8_t *end) {
 	while (at < end && *at >= 0x20 && *at != 0x9c) {
 		at++;
 	}
 	return at;
 }
 
-static void string_byte(struct vt *vt, uint8_t c)
-{
+static void string_byte(struct vt *vt, uint8_t c) {
 	struct vt_state *s = vt->state;
 	if (c == 0x9c && s->string_prev == 0xc2) { /* ST as UTF-8 writes it */
 		if (s->string_len > 0 && !s->string_lost) {
@@ -170,14 +158,12 @@ static void string_byte(struct vt *vt, uint8_t c)
 
 /* ---- the state machine ---- */
 
-static void enter(struct vt_state *s, enum vt_parser parser)
-{
+static void enter(struct vt_state *s, enum vt_parser parser) {
 	to_ground(s);
 	s->parser = (uint8_t)parser;
 }
 
-static void c1_control(struct vt *vt, uint32_t c)
-{
+static void c1_control(struct vt *vt, uint32_t c) {
 	struct vt_state *s = vt->state;
 	switch (c) {
 	case 0x90:
@@ -205,8 +191,7 @@ static void c1_control(struct vt *vt, uint32_t c)
 	}
 }
 
-static void escape_byte(struct vt *vt, uint8_t c)
-{
+static void escape_byte(struct vt *vt, uint8_t c) {
 	struct vt_state *s = vt->state;
 	if (c < 0x30) {
 		add_inter(s, c);
@@ -234,8 +219,7 @@ static void escape_byte(struct vt *vt, uint8_t c)
 }
 
 /* CSI and the head of a DCS are built alike. */
-static void sequence_byte(struct vt *vt, uint8_t c, bool dcs)
-{
+static void sequence_byte(struct vt *vt, uint8_t c, bool dcs) {
 	struct vt_state *s = vt->state;
 	bool params = s->parser == VT_CSI || s->parser == VT_DCS;
 	enum vt_parser ignore = dcs ? VT_DCS_IGNORE : VT_CSI_IGNORE;
@@ -267,8 +251,7 @@ static void sequence_byte(struct vt *vt, uint8_t c, bool dcs)
 }
 
 /* A character of any state but the strings, decoded. */
-static void character(struct vt *vt, uint32_t c)
-{
+static void character(struct vt *vt, uint32_t c) {
 	struct vt_state *s = vt->state;
 	if (c >= 0x80) {
 		if (c < 0xa0) {
@@ -324,16 +307,14 @@ static void character(struct vt *vt, uint32_t c)
 
 /* ---- UTF-8 ---- */
 
-static void utf8_end(struct vt_state *s)
-{
+static void utf8_end(struct vt_state *s) {
 	s->utf8_cp = 0;
 	s->utf8_need = 0;
 	s->utf8_low = 0;
 	s->utf8_high = 0;
 }
 
-static void utf8_begin(struct vt *vt, uint8_t c)
-{
+static void utf8_begin(struct vt *vt, uint8_t c) {
 	struct vt_state *s = vt->state;
 	uint8_t low = 0x80, high = 0xbf;
 	if (c >= 0xc2 && c <= 0xdf) {
@@ -358,8 +339,7 @@ static void utf8_begin(struct vt *vt, uint8_t c)
 }
 
 /* False when the byte does not belong to the character in progress and is still to be used. */
-static bool utf8_continue(struct vt *vt, uint8_t c)
-{
+static bool utf8_continue(struct vt *vt, uint8_t c) {
 	struct vt_state *s = vt->state;
 	if (c < s->utf8_low || c > s->utf8_high) {
 		utf8_end(s);
@@ -377,8 +357,7 @@ static bool utf8_continue(struct vt *vt, uint8_t c)
 	return true;
 }
 
-static void byte(struct vt *vt, uint8_t c)
-{
+static void byte(struct vt *vt, uint8_t c) {
 	struct vt_state *s = vt->state;
 	if (s->parser == VT_IN_STRING) {
 		string_byte(vt, c);
@@ -404,8 +383,7 @@ static void byte(struct vt *vt, uint8_t c)
 /* ---- short cuts ---- */
 
 /* A CSI that lies whole in the input; `at` is after its [. NULL when it is not that simple. */
-static const uint8_t *quick_csi(struct vt *vt, const uint8_t *at, const uint8_t *end)
-{
+static const uint8_t *quick_csi(struct vt *vt, const uint8_t *at, const uint8_t *end) {
 	struct vt_sequence q;
 	uint32_t count = 0, separators = 0;
 	q.private = 0;
@@ -420,19 +398,32 @@ static const uint8_t *quick_csi(struct vt *vt, const uint8_t *at, const uint8_t 
 		if (end - at < 6 || count == VT_PARAMS) {
 			return NULL;
 		}
-		uint32_t value = 0, c = *at - (uint32_t)'0';
-		if (c <= 9) {
-			value = c;
-			c = *++at - (uint32_t)'0';
-			for (int i = 0; c <= 9; i++) {
-				if (i == 3) {
-					return NULL;
-				}
-				value = value * 10 + c;
-				c = *++at - (uint32_t)'0';
+		uint32_t value = at[0] - (uint32_t)'0', c = at[1] - (uint32_t)'0';
+		if (value > 9) {
+			c = value;
+			value = 0;
+			if (c > 11) {
+				break; /* no parameter at all, or none behind the last separator */
 			}
-		} else if (c > 11) {
-			break; /* no parameter at all, or none behind the last separator */
+		} else if (c > 9) {
+			at += 1;
+		} else {
+			uint32_t d = at[2] - (uint32_t)'0', e = at[3] - (uint32_t)'0';
+			value = value * 10 + c;
+			c = d;
+			at += 2;
+			if (d <= 9) {
+				value = value * 10 + d;
+				c = e;
+				at += 1;
+				if (e <= 9) {
+					value = value * 10 + e;
+					c = *++at - (uint32_t)'0';
+					if (c <= 9) {
+						return NULL;
+					}
+				}
+			}
 		}
 		q.params[count++] = (uint16_t)value;
 		if (c - 10 > 1) {
@@ -473,29 +464,7 @@ static const uint8_t *quick_csi(struct vt *vt, const uint8_t *at, const uint8_t 
 	return at;
 }
 
-/* A character of two to four bytes; NULL when it is cut off, wrong or of the rare first bytes. */
-static const uint8_t *quick_utf8(struct vt *vt, const uint8_t *at, const uint8_t *end)
-{
-	uint32_t c = at[0];
-	if (c >= 0xe1 && c <= 0xef && c != 0xed && end - at >= 3 && (at[1] & 0xc0) == 0x80 &&
-		(at[2] & 0xc0) == 0x80) {
-		vt_print(vt, (c & 0x0f) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu));
-		return at + 3;
-	}
-	if (c >= 0xc3 && c <= 0xdf && end - at >= 2 && (at[1] & 0xc0) == 0x80) {
-		vt_print(vt, (c & 0x1f) << 6 | (at[1] & 0x3fu));
-		return at + 2;
-	}
-	if (c == 0xf0 && end - at >= 4 && at[1] >= 0x90 && at[1] <= 0xbf && (at[2] & 0xc0) == 0x80 &&
-		(at[3] & 0xc0) == 0x80) {
-		vt_print(vt, (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6 | (at[3] & 0x3fu));
-		return at + 4;
-	}
-	return NULL;
-}
-
-void vt_feed(struct vt *vt, const void *bytes, size_t length)
-{
+void vt_feed(struct vt *vt, const void *bytes, size_t length) {
 	struct vt_state *s = vt->state;
 	const uint8_t *at = bytes;
 	const uint8_t *end = at + length;
@@ -519,7 +488,8 @@ void vt_feed(struct vt *vt, const void *bytes, size_t length)
 				continue;
 			}
 			if (c >= 0x80) {
-				next = quick_utf8(vt, at, end);
+				next = vt_print_mixed(vt, at, end);
+				next = next > at ? next : NULL;
 			} else if (c == 0x1b && end - at > 2 && at[1] == '[') {
 				next = quick_csi(vt, at + 2, end);
 			}

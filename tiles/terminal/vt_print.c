@@ -5,8 +5,7 @@
 typedef uint32_t lanes __attribute__((vector_size(16)));
 
 /* The row that the cursor came from goes on in the row that it is in now. */
-static void wrap(struct vt *vt)
-{
+static void wrap(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t from = s->row;
 	vt_line_feed(vt);
@@ -20,20 +19,18 @@ static void wrap(struct vt *vt)
 	}
 }
 
-static uint32_t right_limit(const struct vt_state *s)
-{
+static uint32_t right_limit(const struct vt_state *s) {
 	uint32_t right = vt_right_margin(s);
 	return s->col <= right ? right : s->cols - 1;
 }
 
 /*
- * Moves the cursor behind what was printed at `row`, `col`, and keeps what REP and joining need. The
- * values come as arguments: reading them back as a pair right after they were stored one by one
+ * Moves the cursor behind what was printed at `row`, `col`, and keeps what REP and joining need.
+ * The values come as arguments: reading them back as a pair right after they were stored one by one
  * stalls the processor, for every character.
  */
 static inline void advance(struct vt_state *s, uint32_t cp, uint32_t row, uint32_t col,
-	uint32_t width, uint32_t limit)
-{
+	uint32_t width, uint32_t limit) {
 	bool at_limit = col + width > limit;
 	col = at_limit ? limit : col + width;
 	s->col = col;
@@ -43,8 +40,7 @@ static inline void advance(struct vt_state *s, uint32_t cp, uint32_t row, uint32
 	s->last_col = col;
 }
 
-static inline void put(struct vt *vt, uint32_t cp, uint32_t width, uint32_t limit)
-{
+static inline void put(struct vt *vt, uint32_t cp, uint32_t width, uint32_t limit) {
 	struct vt_state *s = vt->state;
 	uint32_t r = s->row, col = s->col, ch = cp;
 	if (s->modes & VT_BIT(VT_MODE_IRM)) {
@@ -71,8 +67,7 @@ static inline void put(struct vt *vt, uint32_t cp, uint32_t width, uint32_t limi
 }
 
 /* The column of the character left of the cursor; false if there can be none. */
-static bool previous_col(struct vt *vt, uint32_t *col)
-{
+static bool previous_col(struct vt *vt, uint32_t *col) {
 	const struct vt_state *s = vt->state;
 	if (!s->pending_wrap && s->col == 0) {
 		return false;
@@ -86,8 +81,7 @@ static bool previous_col(struct vt *vt, uint32_t *col)
 }
 
 /* One more code point into the cell at `col`. One that has the most already keeps what it has. */
-static void add_to_cell(struct vt *vt, uint32_t col, uint32_t cp)
-{
+static void add_to_cell(struct vt *vt, uint32_t col, uint32_t cp) {
 	struct vt_state *s = vt->state;
 	struct vt_row *row = vt_screen_row(vt, s->row);
 	struct vt_cell *cell = vt_row_cells(vt, row) + col;
@@ -110,8 +104,7 @@ static void add_to_cell(struct vt *vt, uint32_t col, uint32_t cp)
 }
 
 /* The cluster left of the cursor turned out to be two cells wide. At the margin it cannot. */
-static void widen(struct vt *vt, uint32_t col)
-{
+static void widen(struct vt *vt, uint32_t col) {
 	struct vt_state *s = vt->state;
 	uint32_t limit = right_limit(s);
 	if (s->pending_wrap || s->col != col + 1) {
@@ -134,8 +127,7 @@ static void widen(struct vt *vt, uint32_t col)
 }
 
 /* Mode 2027: does `cp` belong to the character before it? Then it is put there. */
-static bool join(struct vt *vt, uint32_t cp, int width)
-{
+static bool join(struct vt *vt, uint32_t cp, int width) {
 	struct vt_state *s = vt->state;
 	uint32_t col, cps[VT_CLUSTER_CPS];
 	if (cp < 0x80 || s->last_cp == 0 || s->last_row != s->row || s->last_col != s->col ||
@@ -157,8 +149,7 @@ static bool join(struct vt *vt, uint32_t cp, int width)
 	return true;
 }
 
-static uint32_t translate(struct vt_state *s, uint32_t cp)
-{
+static uint32_t translate(struct vt_state *s, uint32_t cp) {
 	uint8_t set = s->charsets[s->gl];
 	if (s->single_shift) {
 		set = s->charsets[s->single_shift];
@@ -167,8 +158,7 @@ static uint32_t translate(struct vt_state *s, uint32_t cp)
 	return set == VT_CHARSET_ASCII ? cp : vt_charset_map(set, cp);
 }
 
-static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width)
-{
+static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width) {
 	struct vt_state *s = vt->state;
 	bool wraps = s->modes & VT_BIT(VT_MODE_WRAP);
 	if (s->pending_wrap && wraps) {
@@ -191,8 +181,7 @@ static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width)
 	put(vt, cp, width, limit);
 }
 
-static inline int quick_width(uint32_t cp)
-{
+static inline int quick_width(uint32_t cp) {
 	if (cp < 0x300) {
 		return 1;
 	}
@@ -206,8 +195,7 @@ static inline int quick_width(uint32_t cp)
 }
 
 /* A character that is no control; a single graphic one is what REP repeats. */
-void vt_print(struct vt *vt, uint32_t cp)
-{
+void vt_print(struct vt *vt, uint32_t cp) {
 	struct vt_state *s = vt->state;
 	if (cp < 0x80) {
 		cp = translate(s, cp);
@@ -228,8 +216,7 @@ void vt_print(struct vt *vt, uint32_t cp)
 	print_wide_or_narrow(vt, cp, (uint32_t)width);
 }
 
-void vt_repeat(struct vt *vt, uint32_t count)
-{
+void vt_repeat(struct vt *vt, uint32_t count) {
 	struct vt_state *s = vt->state;
 	uint32_t cp = s->last_cp;
 	int width = cp ? quick_width(cp) : 0;
@@ -244,15 +231,14 @@ void vt_repeat(struct vt *vt, uint32_t count)
 }
 
 /* The end of the printable ASCII that begins at `at`. */
-static const uint8_t *printable_end(const uint8_t *at, const uint8_t *end)
-{
+static const uint8_t *printable_end(const uint8_t *at, const uint8_t *end) {
 	while (end - at >= 8) {
 		uint64_t w;
 		memcpy(&w, at, 8);
 		const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
-		uint64_t low = (w - ones * 0x20) & ~w;        /* below 0x20 */
+		uint64_t low = (w - ones * 0x20) & ~w; /* below 0x20 */
 		uint64_t del = w ^ ones * 0x7f;
-		uint64_t is_del = (del - ones) & ~del;        /* equal to 0x7f */
+		uint64_t is_del = (del - ones) & ~del; /* equal to 0x7f */
 		uint64_t bad = (low | is_del | w) & highs;
 		if (bad) {
 			/* The lowest bit is exact, whatever borrows did above it. */
@@ -266,9 +252,8 @@ static const uint8_t *printable_end(const uint8_t *at, const uint8_t *end)
 	return at;
 }
 
-static inline void put_ascii(struct vt *vt, const uint8_t *text, uint32_t r, uint32_t col,
-	uint32_t count)
-{
+static inline void put_ascii(
+	struct vt *vt, const uint8_t *text, uint32_t r, uint32_t col, uint32_t count) {
 	struct vt_state *s = vt->state;
 	struct vt_row *row = vt_screen_row(vt, r);
 	vt_cut_wide(vt, row, col);
@@ -288,15 +273,14 @@ static inline void put_ascii(struct vt *vt, const uint8_t *text, uint32_t r, uin
 }
 
 /* As many printable ASCII characters as there are; gives where it stopped. */
-const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *end)
-{
+const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *end) {
 	struct vt_state *s = vt->state;
 	if (s->single_shift || s->charsets[s->gl] != VT_CHARSET_ASCII ||
 		s->modes & VT_BIT(VT_MODE_IRM)) {
 		vt_print(vt, *at);
 		return at + 1;
 	}
-	end = printable_end(at, end);
+	end = at + 1 < end && at[1] < 0x20 ? at + 1 : printable_end(at, end);
 	bool wraps = s->modes & VT_BIT(VT_MODE_WRAP);
 	while (at < end) {
 		if (s->pending_wrap) {
@@ -316,5 +300,85 @@ const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *e
 		at += count;
 		advance(s, at[-1], row, col, count, limit);
 	}
+	return at;
+}
+
+/* The length of the well-formed character at `at`, with its value; 0: cut off, wrong or a control.
+ */
+static inline uint32_t decode(const uint8_t *at, const uint8_t *end, uint32_t *cp) {
+	uint32_t c = at[0];
+	if (c >= 0xc3 && c <= 0xdf && end - at >= 2 && (at[1] & 0xc0) == 0x80) {
+		*cp = (c & 0x1f) << 6 | (at[1] & 0x3fu);
+		return 2;
+	}
+	/* Not the first bytes that allow only some second ones. */
+	if (c >= 0xe1 && c <= 0xef && c != 0xed && end - at >= 3 && (at[1] & 0xc0) == 0x80 &&
+		(at[2] & 0xc0) == 0x80) {
+		*cp = (c & 0x0f) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+		return 3;
+	}
+	if (c == 0xf0 && end - at >= 4 && at[1] >= 0x90 && at[1] <= 0xbf &&
+		(at[2] & 0xc0) == 0x80 && (at[3] & 0xc0) == 0x80) {
+		*cp = (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6 | (at[3] & 0x3fu);
+		return 4;
+	}
+	return 0;
+}
+
+/*
+ * Characters of one row, ASCII among them, as long as each simply goes into the next cells; gives
+ * where it stopped, which may be at once.
+ */
+const uint8_t *vt_print_mixed(struct vt *vt, const uint8_t *at, const uint8_t *end) {
+	struct vt_state *s = vt->state;
+	if (s->pending_wrap || s->modes & (VT_BIT(VT_MODE_IRM) | VT_BIT(VT_MODE_GRAPHEMES))) {
+		return at;
+	}
+	bool ascii = s->charsets[s->gl] == VT_CHARSET_ASCII;
+	uint32_t limit = right_limit(s), r = s->row, first = s->col, col = first, cp = 0;
+	struct vt_row *row = vt_screen_row(vt, r);
+	struct vt_cell *cells = vt_row_cells(vt, row);
+	lanes pen = {0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
+	while (at < end && col <= limit) {
+		uint32_t next = *at, length = 1, width = 1;
+		if (next < 0x80) {
+			if (!ascii || next < 0x20 || next == 0x7f) {
+				break;
+			}
+		} else {
+			length = decode(at, end, &next);
+			int w = length ? quick_width(next) : 0;
+			if (w <= 0 || col + (uint32_t)w - 1 > limit) {
+				break;
+			}
+			width = (uint32_t)w;
+		}
+		if (col == first) {
+			vt_cut_wide(vt, row, col);
+		}
+		lanes cell = pen;
+		cell[0] = width == 2 ? next | VT_CH_WIDE : next;
+		*(lanes *)(cells + col) = cell;
+		if (width == 2) {
+			cell[0] = VT_CH_TAIL;
+			*(lanes *)(cells + col + 1) = cell;
+		}
+		cp = next;
+		col += width;
+		at += length;
+	}
+	if (col == first) {
+		return at;
+	}
+	if (col < row->used && cells[col].ch & VT_CH_TAIL) {
+		cells[col].ch = 0; /* its left half has just been written over */
+	}
+	vt_row_uses(row, col);
+	if (col == s->cols) {
+		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
+	}
+	vt_dirty(vt, r);
+	s->single_shift = 0;
+	advance(s, cp, r, first, col - first, limit);
 	return at;
 }

@@ -7,9 +7,8 @@ struct rect {
 };
 
 /* From parameter n on: top, left, bottom, right. In origin mode they count from the margins. */
-static bool get_rect(const struct vt *vt, const struct vt_sequence *q, uint32_t n,
-	struct rect *rect)
-{
+static bool get_rect(
+	const struct vt *vt, const struct vt_sequence *q, uint32_t n, struct rect *rect) {
 	const struct vt_state *s = vt->state;
 	bool origin = s->modes & VT_BIT(VT_MODE_ORIGIN);
 	uint32_t row0 = origin ? s->top : 0, col0 = origin ? vt_left_margin(s) : 0;
@@ -22,8 +21,7 @@ static bool get_rect(const struct vt *vt, const struct vt_sequence *q, uint32_t 
 	return rect->top <= rect->bottom && rect->left <= rect->right;
 }
 
-static void fill(struct vt *vt, const struct vt_sequence *q)
-{
+static void fill(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	struct rect rect;
 	uint32_t cp = vt_param(q, 0, ' ');
@@ -37,8 +35,7 @@ static void fill(struct vt *vt, const struct vt_sequence *q)
 	}
 }
 
-static void erase(struct vt *vt, const struct vt_sequence *q, bool selective)
-{
+static void erase(struct vt *vt, const struct vt_sequence *q, bool selective) {
 	struct rect rect;
 	if (!get_rect(vt, q, 0, &rect)) {
 		return;
@@ -54,8 +51,7 @@ static void erase(struct vt *vt, const struct vt_sequence *q, bool selective)
 
 /* Cells of one row; they may overlap. */
 static void copy_row(struct vt *vt, uint32_t from_row, uint32_t from, uint32_t to_row, uint32_t to,
-	uint32_t count)
-{
+	uint32_t count) {
 	struct vt_row *source = vt_screen_row(vt, from_row);
 	struct vt_row *target = vt_screen_row(vt, to_row);
 	vt_cut_wide(vt, source, from);
@@ -73,8 +69,7 @@ static void copy_row(struct vt *vt, uint32_t from_row, uint32_t from, uint32_t t
 }
 
 /* DECCRA; pages there are none. */
-static void copy(struct vt *vt, const struct vt_sequence *q)
-{
+static void copy(struct vt *vt, const struct vt_sequence *q) {
 	const struct vt_state *s = vt->state;
 	struct rect from, to;
 	struct vt_sequence target = {
@@ -101,8 +96,7 @@ static const struct {
 } reversible[] = {{1, VT_AT_BOLD}, {4, VT_AT_UNDERLINE}, {5, VT_AT_BLINK}, {7, VT_AT_INVERSE},
 	{8, VT_AT_CONCEAL}};
 
-static void reverse_cell(const struct vt_sequence *q, struct vt_cell *cell)
-{
+static void reverse_cell(const struct vt_sequence *q, struct vt_cell *cell) {
 	for (uint32_t n = 4; n < vt_max(q->count, 5); n++) {
 		uint32_t p = vt_param(q, n, 0);
 		for (size_t i = 0; i < sizeof(reversible) / sizeof(reversible[0]); i++) {
@@ -121,8 +115,7 @@ static void reverse_cell(const struct vt_sequence *q, struct vt_cell *cell)
 	}
 }
 
-static void change_cell(const struct vt_sequence *q, struct vt_cell *cell)
-{
+static void change_cell(const struct vt_sequence *q, struct vt_cell *cell) {
 	uint32_t underline = 0;
 	if (q->count <= 4) {
 		static const struct vt_sequence zero = {.count = 1};
@@ -134,8 +127,7 @@ static void change_cell(const struct vt_sequence *q, struct vt_cell *cell)
 	}
 }
 
-static void change(struct vt *vt, const struct vt_sequence *q, bool reverse)
-{
+static void change(struct vt *vt, const struct vt_sequence *q, bool reverse) {
 	const struct vt_state *s = vt->state;
 	struct rect rect;
 	if (!get_rect(vt, q, 0, &rect)) {
@@ -163,13 +155,12 @@ static void change(struct vt *vt, const struct vt_sequence *q, bool reverse)
 /* ---- DECRQCRA ---- */
 
 #define CHECKSUM_POSITIVE 0x01u
-#define CHECKSUM_PLAIN 0x02u    /* without the attributes */
-#define CHECKSUM_NO_TRIM 0x04u  /* trailing blanks count */
+#define CHECKSUM_PLAIN 0x02u	  /* without the attributes */
+#define CHECKSUM_NO_TRIM 0x04u	  /* trailing blanks count */
 #define CHECKSUM_NO_UNDRAWN 0x08u /* what was never written counts nothing */
-#define CHECKSUM_BYTE 0x10u     /* only the low byte of each character */
+#define CHECKSUM_BYTE 0x10u	  /* only the low byte of each character */
 
-static uint32_t cell_sum(const struct vt *vt, const struct vt_cell *cell)
-{
+static uint32_t cell_sum(const struct vt *vt, const struct vt_cell *cell) {
 	uint32_t how = vt->state->checksum;
 	uint32_t cps[VT_CLUSTER_CPS];
 	uint32_t count = vt_cell_cps(vt, cell, cps);
@@ -191,8 +182,7 @@ static uint32_t cell_sum(const struct vt *vt, const struct vt_cell *cell)
 	return sum;
 }
 
-static uint32_t checksum(const struct vt *vt, const struct rect *rect)
-{
+static uint32_t checksum(const struct vt *vt, const struct rect *rect) {
 	const struct vt_state *s = vt->state;
 	uint32_t total = 0;
 	for (uint32_t r = rect->top; r <= rect->bottom; r++) {
@@ -212,15 +202,13 @@ static uint32_t checksum(const struct vt *vt, const struct rect *rect)
 	return (s->checksum & CHECKSUM_POSITIVE ? total : -total) & 0xffff;
 }
 
-static void request_checksum(struct vt *vt, const struct vt_sequence *q)
-{
+static void request_checksum(struct vt *vt, const struct vt_sequence *q) {
 	struct rect rect;
 	uint32_t sum = get_rect(vt, q, 2, &rect) ? checksum(vt, &rect) : 0;
 	vt_reply(vt, "\033P%u!~%04X\033\\", vt_param(q, 0, 0), (unsigned)sum);
 }
 
-bool vt_rectangles(struct vt *vt, const struct vt_sequence *q)
-{
+bool vt_rectangles(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	if (q->private) {
 		return false;

@@ -16,7 +16,7 @@ struct old_line {
 /* A place in the text that is to be found again. */
 struct tracker {
 	uint32_t line, col; /* old; lines counted from the oldest */
-	bool pending;       /* in: the place is after its character; out: pending wrap */
+	bool pending;	    /* in: the place is after its character; out: pending wrap */
 	bool set;
 	uint32_t new_line, new_col;
 };
@@ -44,8 +44,7 @@ struct flow {
 
 /* ---- copying aside ---- */
 
-static size_t aside_size(const struct vt *vt, uint32_t screen)
-{
+static size_t aside_size(const struct vt *vt, uint32_t screen) {
 	const struct vt_state *s = vt->state;
 	uint32_t count = s->history[screen] + s->rows;
 	size_t used = 0;
@@ -55,15 +54,13 @@ static size_t aside_size(const struct vt *vt, uint32_t screen)
 	return (count * sizeof(struct old_line) + 15) / 16 * 16 + used * sizeof(struct vt_cell);
 }
 
-size_t vt_resize_scratch(const struct vt *vt, uint32_t cols, uint32_t rows)
-{
+size_t vt_resize_scratch(const struct vt *vt, uint32_t cols, uint32_t rows) {
 	size_t main_size = aside_size(vt, 0), alt_size = aside_size(vt, 1);
 	return main_size > alt_size ? main_size : alt_size;
 }
 
-static void copy_aside(const struct vt *vt, uint32_t screen, uint32_t count, void *scratch,
-	struct flow *flow)
-{
+static void copy_aside(
+	const struct vt *vt, uint32_t screen, uint32_t count, void *scratch, struct flow *flow) {
 	const struct vt_state *s = vt->state;
 	struct old_line *lines = scratch;
 	struct vt_cell *cells = (struct vt_cell *)((char *)scratch +
@@ -85,15 +82,13 @@ static void copy_aside(const struct vt *vt, uint32_t screen, uint32_t count, voi
 /* ---- breaking the text anew ---- */
 
 /* Spaces at a line's end that nobody can see, and erased cells, are no reason for another row. */
-static bool is_content(const struct vt_cell *cell)
-{
+static bool is_content(const struct vt_cell *cell) {
 	uint32_t seen = VT_AT_UNDERLINE | VT_AT_INVERSE | VT_AT_STRIKE | VT_AT_OVERLINE;
 	uint32_t ch = cell->ch & ~VT_CH_PAD;
 	return ch != 0 && (ch != ' ' || cell->bg || cell->at & seen);
 }
 
-static uint32_t content_length(const struct flow *flow, const struct old_line *old)
-{
+static uint32_t content_length(const struct flow *flow, const struct old_line *old) {
 	const struct vt_cell *cells = flow->cells + old->cells;
 	uint32_t length = old->used;
 	while (length > 0 && !is_content(&cells[length - 1])) {
@@ -102,31 +97,26 @@ static uint32_t content_length(const struct flow *flow, const struct old_line *o
 	return length;
 }
 
-static bool written(const struct flow *flow)
-{
+static bool written(const struct flow *flow) {
 	return flow->writing && flow->line >= flow->start && flow->line < flow->end;
 }
 
-static struct vt_row *new_row(const struct flow *flow)
-{
+static struct vt_row *new_row(const struct flow *flow) {
 	return &flow->vt->rows[0][flow->line - flow->start];
 }
 
-static struct vt_cell *new_cells(const struct flow *flow)
-{
+static struct vt_cell *new_cells(const struct flow *flow) {
 	return flow->vt->cells[0] + (size_t)(flow->line - flow->start) * flow->cols;
 }
 
-static void begin_row(struct flow *flow)
-{
+static void begin_row(struct flow *flow) {
 	if (written(flow)) {
 		*new_row(flow) = (struct vt_row){.store = flow->line - flow->start};
 		memset(new_cells(flow), 0, flow->cols * sizeof(struct vt_cell));
 	}
 }
 
-static void put_cell(struct flow *flow, struct vt_cell cell)
-{
+static void put_cell(struct flow *flow, struct vt_cell cell) {
 	if (written(flow)) {
 		new_cells(flow)[flow->col] = cell;
 		if (!vt_cell_zero(cell)) {
@@ -136,8 +126,7 @@ static void put_cell(struct flow *flow, struct vt_cell cell)
 	flow->col++;
 }
 
-static void next_row(struct flow *flow, bool wrapped)
-{
+static void next_row(struct flow *flow, bool wrapped) {
 	if (wrapped && written(flow)) {
 		new_row(flow)->flags |= VT_ROW_WRAPPED;
 	}
@@ -146,8 +135,7 @@ static void next_row(struct flow *flow, bool wrapped)
 	begin_row(flow);
 }
 
-static void found(struct flow *flow, uint32_t line, uint32_t col, uint32_t width)
-{
+static void found(struct flow *flow, uint32_t line, uint32_t col, uint32_t width) {
 	for (int i = 0; i < TRACKERS; i++) {
 		struct tracker *t = &flow->trackers[i];
 		if (t->set && t->line == line && t->col >= col && t->col < col + width) {
@@ -158,8 +146,7 @@ static void found(struct flow *flow, uint32_t line, uint32_t col, uint32_t width
 }
 
 /* Those behind the end of the text keep their distance from it as far as there is room. */
-static void found_behind(struct flow *flow, uint32_t line, uint32_t length)
-{
+static void found_behind(struct flow *flow, uint32_t line, uint32_t length) {
 	for (int i = 0; i < TRACKERS; i++) {
 		struct tracker *t = &flow->trackers[i];
 		if (!t->set || t->line != line || t->col < length) {
@@ -177,8 +164,7 @@ static void found_behind(struct flow *flow, uint32_t line, uint32_t length)
 	}
 }
 
-static bool tracked(const struct flow *flow, uint32_t line)
-{
+static bool tracked(const struct flow *flow, uint32_t line) {
 	for (int i = 0; i < TRACKERS; i++) {
 		if (flow->trackers[i].set && flow->trackers[i].line == line) {
 			return true;
@@ -188,8 +174,7 @@ static bool tracked(const struct flow *flow, uint32_t line)
 }
 
 /* Old row `i`, of which `length` cells belong to the text. */
-static void flow_row(struct flow *flow, uint32_t i, uint32_t length)
-{
+static void flow_row(struct flow *flow, uint32_t i, uint32_t length) {
 	const struct old_line *old = &flow->lines[i];
 	const struct vt_cell *cells = flow->cells + old->cells;
 	bool look = tracked(flow, i);
@@ -219,8 +204,7 @@ static void flow_row(struct flow *flow, uint32_t i, uint32_t length)
 }
 
 /* Old rows from `i` on that are one line of text; gives the one after them. */
-static uint32_t flow_line(struct flow *flow, uint32_t i)
-{
+static uint32_t flow_line(struct flow *flow, uint32_t i) {
 	while (i + 1 < flow->count && flow->lines[i].flags & VT_ROW_WRAPPED) {
 		const struct old_line *old = &flow->lines[i];
 		const struct vt_cell *cells = flow->cells + old->cells;
@@ -243,8 +227,7 @@ static uint32_t flow_line(struct flow *flow, uint32_t i)
 }
 
 /* Gives the number of new rows. */
-static uint32_t flow_text(struct flow *flow)
-{
+static uint32_t flow_text(struct flow *flow) {
 	flow->line = 0;
 	flow->col = 0;
 	begin_row(flow);
@@ -264,8 +247,7 @@ static uint32_t flow_text(struct flow *flow)
 
 /* ---- the main screen ---- */
 
-static bool row_blank(const struct vt *vt, uint32_t screen, uint32_t r)
-{
+static bool row_blank(const struct vt *vt, uint32_t screen, uint32_t r) {
 	const struct vt_state *s = vt->state;
 	const struct vt_row *row = &vt->rows[screen][vt_slot(s, screen, s->history[screen] + r)];
 	const struct vt_cell *cells = vt->cells[screen] + (size_t)row->store * s->cols;
@@ -277,33 +259,37 @@ static bool row_blank(const struct vt *vt, uint32_t screen, uint32_t r)
 	return row->flags == 0;
 }
 
-static void set_trackers(const struct vt *vt, struct flow *flow)
-{
+static void set_trackers(const struct vt *vt, struct flow *flow) {
 	const struct vt_state *s = vt->state;
 	uint32_t history = s->history[0];
 	struct tracker *t = flow->trackers;
 	if (!s->alt) {
-		t[TRACK_CURSOR] = (struct tracker){.line = history + s->row, .col = s->col,
-			.pending = s->pending_wrap, .set = true};
+		t[TRACK_CURSOR] = (struct tracker){.line = history + s->row,
+			.col = s->col,
+			.pending = s->pending_wrap,
+			.set = true};
 	}
 	if (s->saved_valid[0]) {
 		t[TRACK_SAVED] = (struct tracker){.line = history + s->saved_row[0],
-			.col = s->saved_col[0], .pending = s->saved_pending[0], .set = true};
+			.col = s->saved_col[0],
+			.pending = s->saved_pending[0],
+			.set = true};
 	}
 	t[TRACK_TOP] = (struct tracker){.line = history, .set = true};
 	for (uint32_t i = 0; i < VT_MARKS; i++) {
 		uint64_t line = s->mark_line[i];
 		if (s->mark_screen[i] == 0 && line >= s->first[0] &&
 			line < s->first[0] + history + s->rows) {
-			t[TRACK_MARKS + i] = (struct tracker){.line = (uint32_t)(line - s->first[0]),
-				.col = vt_min(s->mark_col[i], s->cols - 1), .set = true};
+			t[TRACK_MARKS + i] =
+				(struct tracker){.line = (uint32_t)(line - s->first[0]),
+					.col = vt_min(s->mark_col[i], s->cols - 1),
+					.set = true};
 		}
 	}
 }
 
 /* Rows of the screen down to the last that matters, or to the cursor. */
-static uint32_t rows_in_use(const struct vt *vt)
-{
+static uint32_t rows_in_use(const struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	uint32_t least = !s->alt ? s->row + 1 : s->saved_valid[0] ? s->saved_row[0] + 1 : 1;
 	uint32_t rows = s->rows;
@@ -313,8 +299,7 @@ static uint32_t rows_in_use(const struct vt *vt)
 	return rows;
 }
 
-static void keep_marks(struct vt *vt, const struct flow *flow, uint32_t end)
-{
+static void keep_marks(struct vt *vt, const struct flow *flow, uint32_t end) {
 	struct vt_state *s = vt->state;
 	for (uint32_t i = 0; i < VT_MARKS; i++) {
 		const struct tracker *t = &flow->trackers[TRACK_MARKS + i];
@@ -329,8 +314,7 @@ static void keep_marks(struct vt *vt, const struct flow *flow, uint32_t end)
 
 /* After its character, if it was: one to the right, or still pending at the edge. */
 static void place(const struct flow *flow, const struct tracker *t, uint32_t top, uint32_t rows,
-	uint32_t *row, uint32_t *col, uint32_t *pending)
-{
+	uint32_t *row, uint32_t *col, uint32_t *pending) {
 	uint32_t line = t->new_line > top ? t->new_line - top : 0;
 	*row = vt_min(line, rows - 1);
 	*col = t->new_col;
@@ -341,8 +325,7 @@ static void place(const struct flow *flow, const struct tracker *t, uint32_t top
 	}
 }
 
-static void resize_main(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t ring, void *scratch)
-{
+static void resize_main(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t ring, void *scratch) {
 	struct vt_state *s = vt->state;
 	struct flow flow = {.vt = vt, .cols = cols};
 	uint32_t in_use = rows_in_use(vt);
@@ -401,8 +384,7 @@ static void resize_main(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t ri
 
 /* ---- the alternate screen ---- */
 
-static void resize_alt(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t ring, void *scratch)
-{
+static void resize_alt(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t ring, void *scratch) {
 	struct vt_state *s = vt->state;
 	struct flow flow = {.vt = vt};
 	copy_aside(vt, 1, s->rows, scratch, &flow);
@@ -435,8 +417,7 @@ static void resize_alt(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t rin
 	}
 }
 
-static void clamp_cursors(struct vt_state *s, bool width_changed)
-{
+static void clamp_cursors(struct vt_state *s, bool width_changed) {
 	for (uint32_t screen = 0; screen < 2; screen++) {
 		s->saved_row[screen] = vt_min(s->saved_row[screen], s->rows - 1);
 		s->saved_col[screen] = vt_min(s->saved_col[screen], s->cols - 1);
@@ -454,13 +435,13 @@ static void clamp_cursors(struct vt_state *s, bool width_changed)
 }
 
 bool vt_resize(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t cell_width,
-	uint32_t cell_height, void *scratch)
-{
+	uint32_t cell_height, void *scratch) {
 	struct vt_state *s = vt->state;
 	if (!vt_fits(&vt->memory, cols, rows)) {
 		return false;
 	}
-	uint32_t rings[2] = {vt_ring_size(&vt->memory, 0, cols), vt_ring_size(&vt->memory, 1, cols)};
+	uint32_t rings[2] = {
+		vt_ring_size(&vt->memory, 0, cols), vt_ring_size(&vt->memory, 1, cols)};
 	bool same = cols == s->cols && rows == s->rows && rings[0] == s->ring[0] &&
 		rings[1] == s->ring[1];
 	if (same && cell_width == s->cell_width && cell_height == s->cell_height) {

@@ -7,13 +7,11 @@
 
 /* ---- the ring ---- */
 
-size_t vt_out_space(const struct vt *vt)
-{
+size_t vt_out_space(const struct vt *vt) {
 	return vt->memory.count[VT_OUT] - vt->state->out_len;
 }
 
-bool vt_out_put(struct vt *vt, const void *bytes, size_t length)
-{
+bool vt_out_put(struct vt *vt, const void *bytes, size_t length) {
 	struct vt_state *s = vt->state;
 	uint32_t size = vt->memory.count[VT_OUT];
 	if (length > vt_out_space(vt)) {
@@ -31,23 +29,20 @@ bool vt_out_put(struct vt *vt, const void *bytes, size_t length)
 	return true;
 }
 
-const uint8_t *vt_out_peek(const struct vt *vt, size_t *length)
-{
+const uint8_t *vt_out_peek(const struct vt *vt, size_t *length) {
 	const struct vt_state *s = vt->state;
 	*length = vt_min(s->out_len, vt->memory.count[VT_OUT] - s->out_head);
 	return vt->out + s->out_head;
 }
 
-void vt_out_drop(struct vt *vt, size_t length)
-{
+void vt_out_drop(struct vt *vt, size_t length) {
 	struct vt_state *s = vt->state;
 	uint32_t count = length < s->out_len ? (uint32_t)length : s->out_len;
 	s->out_len -= count;
 	s->out_head = s->out_len ? (s->out_head + count) % vt->memory.count[VT_OUT] : 0;
 }
 
-void vt_reply(struct vt *vt, const char *format, ...)
-{
+void vt_reply(struct vt *vt, const char *format, ...) {
 	char text[256];
 	va_list args;
 	va_start(args, format);
@@ -60,15 +55,13 @@ void vt_reply(struct vt *vt, const char *format, ...)
 
 /* ---- reports ---- */
 
-void vt_report_size(struct vt *vt)
-{
+void vt_report_size(struct vt *vt) {
 	const struct vt_state *s = vt->state;
 	vt_reply(vt, "\033[48;%u;%u;%u;%ut", s->rows, s->cols, s->rows * s->cell_height,
 		s->cols * s->cell_width);
 }
 
-static void cursor_position(struct vt *vt, const char *private)
-{
+static void cursor_position(struct vt *vt, const char *private) {
 	const struct vt_state *s = vt->state;
 	uint32_t row = s->row, col = s->col;
 	if (s->modes & VT_BIT(VT_MODE_ORIGIN)) {
@@ -78,13 +71,11 @@ static void cursor_position(struct vt *vt, const char *private)
 	vt_reply(vt, "\033[%s%u;%u%sR", private, row + 1, col + 1, *private ? ";1" : "");
 }
 
-static void color_scheme(struct vt *vt)
-{
+static void color_scheme(struct vt *vt) {
 	vt_reply(vt, "\033[?997;%un", vt->state->dark ? 1 : 2);
 }
 
-static void status(struct vt *vt, const struct vt_sequence *q)
-{
+static void status(struct vt *vt, const struct vt_sequence *q) {
 	uint32_t what = vt_param(q, 0, 0);
 	if (q->private == 0) {
 		if (what == 5) {
@@ -135,16 +126,14 @@ static void status(struct vt *vt, const struct vt_sequence *q)
 }
 
 /* DECREQTPARM */
-static void terminal_parameters(struct vt *vt, uint32_t how)
-{
+static void terminal_parameters(struct vt *vt, uint32_t how) {
 	if (how <= 1) {
 		vt_reply(vt, "\033[%u;1;1;128;128;1;0x", how + 2);
 	}
 }
 
 /* DECRQPSR 2: the tab stops; 1: the cursor */
-static void presentation(struct vt *vt, uint32_t what)
-{
+static void presentation(struct vt *vt, uint32_t what) {
 	const struct vt_state *s = vt->state;
 	if (what == 1) {
 		uint32_t look = (s->pen[3] & VT_AT_BOLD ? 1 : 0) |
@@ -155,9 +144,9 @@ static void presentation(struct vt *vt, uint32_t what)
 			(s->pending_wrap ? 8 : 0);
 		char sets[5] = "BBBB";
 		for (int i = 0; i < 4; i++) {
-			sets[i] = s->charsets[i] == VT_CHARSET_GRAPHICS ? '0' :
-				s->charsets[i] == VT_CHARSET_BRITISH        ? 'A' :
-									      'B';
+			sets[i] = s->charsets[i] == VT_CHARSET_GRAPHICS ? '0'
+				: s->charsets[i] == VT_CHARSET_BRITISH	? 'A'
+									: 'B';
 		}
 		vt_reply(vt, "\033P1$u%u;%u;1;%c;%c;%c;%u;%u;@;%s\033\\", s->row + 1, s->col + 1,
 			0x40 | look, s->pen[3] & VT_AT_PROTECTED ? 0x41 : 0x40, 0x40 | flags, s->gl,
@@ -177,15 +166,13 @@ static void presentation(struct vt *vt, uint32_t what)
 
 /* ---- titles ---- */
 
-static void copy_title(uint8_t *to, uint16_t *to_length, const uint8_t *from, uint32_t length)
-{
+static void copy_title(uint8_t *to, uint16_t *to_length, const uint8_t *from, uint32_t length) {
 	memcpy(to, from, length);
 	*to_length = (uint16_t)length;
 }
 
 /* A full stack forgets the oldest. */
-static void push_title(struct vt *vt)
-{
+static void push_title(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t entry = 2 * VT_TITLE_MAX;
 	if (s->title_depth == VT_TITLE_DEPTH) {
@@ -201,8 +188,7 @@ static void push_title(struct vt *vt)
 }
 
 /* `which`: 0 both, 1 icon, 2 title. */
-static void pop_title(struct vt *vt, uint32_t which)
-{
+static void pop_title(struct vt *vt, uint32_t which) {
 	struct vt_state *s = vt->state;
 	uint32_t entry = 2 * VT_TITLE_MAX;
 	if (s->title_depth == 0) {
@@ -210,7 +196,8 @@ static void pop_title(struct vt *vt, uint32_t which)
 	}
 	uint32_t i = --s->title_depth;
 	if (which != 1) {
-		copy_title(s->title, &s->title_len, s->titles + i * entry, s->title_stack_len[2 * i]);
+		copy_title(
+			s->title, &s->title_len, s->titles + i * entry, s->title_stack_len[2 * i]);
 	}
 	if (which != 2) {
 		copy_title(s->icon, &s->icon_len, s->titles + i * entry + VT_TITLE_MAX,
@@ -221,8 +208,7 @@ static void pop_title(struct vt *vt, uint32_t which)
 
 /* ---- XTWINOPS ---- */
 
-static void window(struct vt *vt, const struct vt_sequence *q)
-{
+static void window(struct vt *vt, const struct vt_sequence *q) {
 	const struct vt_state *s = vt->state;
 	uint32_t what = vt_param(q, 0, 0);
 	switch (what) {
@@ -263,16 +249,18 @@ static void window(struct vt *vt, const struct vt_sequence *q)
 		if (what >= 24) {
 			vt_tell(vt, VT_EVENT_RESIZE, 0, what); /* DECSLPP */
 		} else if (vt->event) {
-			vt->event(vt->user, &(struct vt_event){.kind = VT_EVENT_WINDOW, .a = what,
-				.b = vt_param(q, 1, 0), .c = vt_param(q, 2, 0)});
+			vt->event(vt->user,
+				&(struct vt_event){.kind = VT_EVENT_WINDOW,
+					.a = what,
+					.b = vt_param(q, 1, 0),
+					.c = vt_param(q, 2, 0)});
 		}
 		break;
 	}
 }
 
 /* Control sequences that only ask, or are for the window. */
-void vt_report(struct vt *vt, const struct vt_sequence *q)
-{
+void vt_report(struct vt *vt, const struct vt_sequence *q) {
 	switch ((uint32_t)q->private << 16 | (uint32_t)q->inters[0] << 8 | q->final) {
 	case 'c':
 		if (vt_param(q, 0, 0) == 0) {
@@ -324,15 +312,13 @@ void vt_report(struct vt *vt, const struct vt_sequence *q)
 
 /* ---- from outside ---- */
 
-void vt_focus(struct vt *vt, bool focused)
-{
+void vt_focus(struct vt *vt, bool focused) {
 	if (vt_mode(vt, VT_MODE_FOCUS)) {
 		vt_reply(vt, "\033[%c", focused ? 'I' : 'O');
 	}
 }
 
-void vt_set_scheme(struct vt *vt, bool dark)
-{
+void vt_set_scheme(struct vt *vt, bool dark) {
 	if (vt->state->dark == dark) {
 		return;
 	}

@@ -2,13 +2,11 @@
 /* SGR: how characters look. */
 #include "vt_int.h"
 
-static uint32_t rgb(uint32_t r, uint32_t g, uint32_t b)
-{
+static uint32_t rgb(uint32_t r, uint32_t g, uint32_t b) {
 	return VT_COLOR_RGB | vt_min(r, 255) << 16 | vt_min(g, 255) << 8 | vt_min(b, 255);
 }
 
-static bool follows_colon(const struct vt_sequence *q, uint32_t n)
-{
+static bool follows_colon(const struct vt_sequence *q, uint32_t n) {
 	return n < q->count && q->separators >> n & 1;
 }
 
@@ -16,8 +14,7 @@ static bool follows_colon(const struct vt_sequence *q, uint32_t n)
  * 38, 48, 58: 38;5;N  38;2;R;G;B  38:5:N  38:2:R:G:B  38:2:SPACE:R:G:B:...  Sets *color when it is
  * one of these; gives the number of the next parameter.
  */
-static uint32_t extended_color(const struct vt_sequence *q, uint32_t n, uint32_t *color)
-{
+static uint32_t extended_color(const struct vt_sequence *q, uint32_t n, uint32_t *color) {
 	const uint16_t *p = q->params + n + 1;
 	if (follows_colon(q, n + 1)) {
 		uint32_t count = 0;
@@ -54,8 +51,7 @@ enum {
 	PEN_AT = 3,
 };
 
-static uint32_t underline_style(const struct vt_sequence *q, uint32_t n, uint32_t *pen)
-{
+static uint32_t underline_style(const struct vt_sequence *q, uint32_t n, uint32_t *pen) {
 	uint32_t style = VT_UNDERLINE_SINGLE;
 	uint32_t next = n + 1;
 	if (follows_colon(q, next)) {
@@ -69,9 +65,8 @@ static uint32_t underline_style(const struct vt_sequence *q, uint32_t n, uint32_
 }
 
 /* Applies parameter n and those that belong to it; gives the number of the next. */
-static inline uint32_t apply(const struct vt_sequence *q, uint32_t n, uint32_t *pen,
-	uint32_t *underline)
-{
+static inline uint32_t apply(
+	const struct vt_sequence *q, uint32_t n, uint32_t *pen, uint32_t *underline) {
 	uint32_t p = q->params[n];
 	switch (p) {
 	case 0:
@@ -173,9 +168,8 @@ static inline uint32_t apply(const struct vt_sequence *q, uint32_t n, uint32_t *
 	return n;
 }
 
-uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *pen,
-	uint32_t *underline)
-{
+uint32_t vt_sgr_apply(
+	const struct vt_sequence *q, uint32_t n, struct vt_cell *pen, uint32_t *underline) {
 	uint32_t words[4] = {0, pen->fg, pen->bg, pen->at};
 	n = apply(q, n, words, underline);
 	pen->fg = words[PEN_FG];
@@ -184,8 +178,7 @@ uint32_t vt_sgr_apply(const struct vt_sequence *q, uint32_t n, struct vt_cell *p
 	return n;
 }
 
-void vt_sgr(struct vt *vt, const struct vt_sequence *q)
-{
+void vt_sgr(struct vt *vt, const struct vt_sequence *q) {
 	struct vt_state *s = vt->state;
 	uint32_t underline = s->pen_underline;
 	if (q->count == 0) {
@@ -209,8 +202,7 @@ struct text {
 	size_t length;
 };
 
-static void append(struct text *text, uint32_t number, char before)
-{
+static void append(struct text *text, uint32_t number, char before) {
 	char digits[12];
 	size_t count = 0;
 	do {
@@ -226,8 +218,7 @@ static void append(struct text *text, uint32_t number, char before)
 	}
 }
 
-static void append_color(struct text *text, uint32_t color, uint32_t base)
-{
+static void append_color(struct text *text, uint32_t color, uint32_t base) {
 	uint32_t index = color & 0xff;
 	switch (color & VT_COLOR_TAG) {
 	case VT_COLOR_INDEXED:
@@ -257,9 +248,7 @@ static void append_color(struct text *text, uint32_t color, uint32_t base)
 }
 
 /* The parameters that make this pen out of a plain one, from "0" on. */
-size_t vt_sgr_text(const struct vt_cell *pen, uint32_t underline,
-	char *out, size_t size)
-{
+size_t vt_sgr_text(const struct vt_cell *pen, uint32_t underline, char *out, size_t size) {
 	static const struct {
 		uint32_t at;
 		uint32_t number;

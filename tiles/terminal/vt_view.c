@@ -4,23 +4,19 @@
 
 /* ---- lines ---- */
 
-uint64_t vt_line_first(const struct vt *vt)
-{
+uint64_t vt_line_first(const struct vt *vt) {
 	return vt->state->first[vt->state->alt];
 }
 
-uint64_t vt_line_screen(const struct vt *vt)
-{
+uint64_t vt_line_screen(const struct vt *vt) {
 	return vt_row_line(vt->state, 0);
 }
 
-uint64_t vt_line_end(const struct vt *vt)
-{
+uint64_t vt_line_end(const struct vt *vt) {
 	return vt_row_line(vt->state, vt->state->rows);
 }
 
-const struct vt_row *vt_line_row(const struct vt *vt, uint64_t line)
-{
+const struct vt_row *vt_line_row(const struct vt *vt, uint64_t line) {
 	const struct vt_state *s = vt->state;
 	if (line < vt_line_first(vt) || line >= vt_line_end(vt)) {
 		return NULL;
@@ -28,22 +24,19 @@ const struct vt_row *vt_line_row(const struct vt *vt, uint64_t line)
 	return &vt->rows[s->alt][vt_slot(s, s->alt, (uint32_t)(line - s->first[s->alt]))];
 }
 
-const struct vt_cell *vt_line_cells(const struct vt *vt, uint64_t line)
-{
+const struct vt_cell *vt_line_cells(const struct vt *vt, uint64_t line) {
 	const struct vt_row *row = vt_line_row(vt, line);
 	return row ? vt_row_cells(vt, row) : NULL;
 }
 
 /* ---- damage ---- */
 
-bool vt_line_dirty(const struct vt *vt, uint64_t line)
-{
+bool vt_line_dirty(const struct vt *vt, uint64_t line) {
 	uint64_t bit = line % VT_DIRTY_BITS;
 	return vt->dirty_all || vt->dirty[bit / 64] >> (bit % 64) & 1;
 }
 
-bool vt_damaged(const struct vt *vt)
-{
+bool vt_damaged(const struct vt *vt) {
 	for (uint64_t line = vt_line_screen(vt); line < vt_line_end(vt); line++) {
 		if (vt_line_dirty(vt, line)) {
 			return true;
@@ -52,21 +45,18 @@ bool vt_damaged(const struct vt *vt)
 	return false;
 }
 
-void vt_damage_all(struct vt *vt)
-{
+void vt_damage_all(struct vt *vt) {
 	vt->dirty_all = true;
 }
 
-void vt_damage_clear(struct vt *vt)
-{
+void vt_damage_clear(struct vt *vt) {
 	vt->dirty_all = false;
 	memset(vt->dirty, 0, sizeof(vt->dirty));
 }
 
 /* ---- cells ---- */
 
-uint32_t vt_cell_cps(const struct vt *vt, const struct vt_cell *cell, uint32_t *cps)
-{
+uint32_t vt_cell_cps(const struct vt *vt, const struct vt_cell *cell, uint32_t *cps) {
 	uint32_t value = cell->ch & VT_CH_VALUE;
 	if (value == 0) {
 		return 0;
@@ -84,8 +74,7 @@ uint32_t vt_cell_cps(const struct vt *vt, const struct vt_cell *cell, uint32_t *
 	return count;
 }
 
-static size_t put_utf8(uint32_t cp, char *out)
-{
+static size_t put_utf8(uint32_t cp, char *out) {
 	if (cp < 0x80) {
 		out[0] = (char)cp;
 		return 1;
@@ -108,8 +97,7 @@ static size_t put_utf8(uint32_t cp, char *out)
 	return 4;
 }
 
-size_t vt_cell_utf8(const struct vt *vt, const struct vt_cell *cell, char *out)
-{
+size_t vt_cell_utf8(const struct vt *vt, const struct vt_cell *cell, char *out) {
 	uint32_t cps[VT_CLUSTER_CPS];
 	uint32_t count = vt_cell_cps(vt, cell, cps);
 	size_t length = 0;
@@ -119,25 +107,21 @@ size_t vt_cell_utf8(const struct vt *vt, const struct vt_cell *cell, char *out)
 	return length;
 }
 
-static const struct vt_ext *cell_ext(const struct vt *vt, const struct vt_cell *cell)
-{
+static const struct vt_ext *cell_ext(const struct vt *vt, const struct vt_cell *cell) {
 	uint32_t number = cell->at >> VT_AT_EXT_SHIFT;
 	return number < vt->memory.count[VT_EXTS] ? &vt->exts[number] : &vt->exts[0];
 }
 
-uint32_t vt_cell_underline(const struct vt *vt, const struct vt_cell *cell)
-{
+uint32_t vt_cell_underline(const struct vt *vt, const struct vt_cell *cell) {
 	return cell_ext(vt, cell)->underline;
 }
 
-uint32_t vt_cell_link(const struct vt *vt, const struct vt_cell *cell)
-{
+uint32_t vt_cell_link(const struct vt *vt, const struct vt_cell *cell) {
 	uint32_t link = cell_ext(vt, cell)->link;
 	return link < vt->memory.count[VT_LINKS] ? link : 0;
 }
 
-const char *vt_link_uri(const struct vt *vt, uint32_t link, size_t *length)
-{
+const char *vt_link_uri(const struct vt *vt, uint32_t link, size_t *length) {
 	*length = 0;
 	if (link == 0 || link >= vt->memory.count[VT_LINKS]) {
 		return NULL;
@@ -154,8 +138,7 @@ const char *vt_link_uri(const struct vt *vt, uint32_t link, size_t *length)
 
 /* ---- colours ---- */
 
-uint32_t vt_rgb(const struct vt *vt, uint32_t color, enum vt_color role)
-{
+uint32_t vt_rgb(const struct vt *vt, uint32_t color, enum vt_color role) {
 	switch (color & VT_COLOR_TAG) {
 	case VT_COLOR_INDEXED:
 		return vt->state->colors[color & 0xff] & 0xffffff;
@@ -167,8 +150,7 @@ uint32_t vt_rgb(const struct vt *vt, uint32_t color, enum vt_color role)
 	}
 }
 
-void vt_set_colors(struct vt *vt, const uint32_t colors[VT_COLORS])
-{
+void vt_set_colors(struct vt *vt, const uint32_t colors[VT_COLORS]) {
 	struct vt_state *s = vt->state;
 	for (uint32_t i = 0; i < VT_COLORS; i++) {
 		if (s->colors[i] == s->base_colors[i]) {
@@ -179,11 +161,10 @@ void vt_set_colors(struct vt *vt, const uint32_t colors[VT_COLORS])
 	vt_damage_all(vt);
 }
 
-void vt_default_colors(uint32_t colors[VT_COLORS])
-{
-	static const uint32_t ansi[16] = {0x000000, 0xcd0000, 0x00cd00, 0xcdcd00, 0x0000ee, 0xcd00cd,
-		0x00cdcd, 0xe5e5e5, 0x7f7f7f, 0xff0000, 0x00ff00, 0xffff00, 0x5c5cff, 0xff00ff,
-		0x00ffff, 0xffffff};
+void vt_default_colors(uint32_t colors[VT_COLORS]) {
+	static const uint32_t ansi[16] = {0x000000, 0xcd0000, 0x00cd00, 0xcdcd00, 0x0000ee,
+		0xcd00cd, 0x00cdcd, 0xe5e5e5, 0x7f7f7f, 0xff0000, 0x00ff00, 0xffff00, 0x5c5cff,
+		0xff00ff, 0x00ffff, 0xffffff};
 	memcpy(colors, ansi, sizeof(ansi));
 	for (uint32_t i = 0; i < 216; i++) {
 		uint32_t r = i / 36, g = i / 6 % 6, b = i % 6;
@@ -202,21 +183,18 @@ void vt_default_colors(uint32_t colors[VT_COLORS])
 
 /* ---- marks ---- */
 
-void vt_mark_set(struct vt *vt, uint32_t mark, uint64_t line, uint32_t col)
-{
+void vt_mark_set(struct vt *vt, uint32_t mark, uint64_t line, uint32_t col) {
 	struct vt_state *s = vt->state;
 	s->mark_line[mark] = line;
 	s->mark_col[mark] = col;
 	s->mark_screen[mark] = (uint8_t)s->alt;
 }
 
-void vt_mark_clear(struct vt *vt, uint32_t mark)
-{
+void vt_mark_clear(struct vt *vt, uint32_t mark) {
 	vt->state->mark_line[mark] = UINT64_MAX;
 }
 
-bool vt_mark_get(const struct vt *vt, uint32_t mark, uint64_t *line, uint32_t *col)
-{
+bool vt_mark_get(const struct vt *vt, uint32_t mark, uint64_t *line, uint32_t *col) {
 	const struct vt_state *s = vt->state;
 	if (s->mark_screen[mark] != s->alt || s->mark_line[mark] < vt_line_first(vt) ||
 		s->mark_line[mark] >= vt_line_end(vt)) {
@@ -229,8 +207,7 @@ bool vt_mark_get(const struct vt *vt, uint32_t mark, uint64_t *line, uint32_t *c
 
 /* ---- history ---- */
 
-void vt_clear_history(struct vt *vt)
-{
+void vt_clear_history(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	s->zero[0] = vt_slot(s, 0, s->history[0]);
 	s->first[0] += s->history[0];

@@ -4,8 +4,7 @@
 
 #include <utf8proc.h>
 
-int vt_width(uint32_t cp)
-{
+int vt_width(uint32_t cp) {
 	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) {
 		return -1;
 	}
@@ -30,13 +29,12 @@ int vt_width(uint32_t cp)
 
 /* Is there no boundary between a cluster and `cp`? (Prepending characters do not count: they are
  * printed before what they belong to is known.) */
-bool vt_joins(const uint32_t *cps, uint32_t count, uint32_t cp)
-{
+bool vt_joins(const uint32_t *cps, uint32_t count, uint32_t cp) {
 	utf8proc_int32_t state = 0;
 	for (uint32_t i = 1; i < count; i++) {
-		utf8proc_grapheme_break_stateful((utf8proc_int32_t)cps[i - 1],
-			(utf8proc_int32_t)cps[i], &state);
+		utf8proc_grapheme_break_stateful(
+			(utf8proc_int32_t)cps[i - 1], (utf8proc_int32_t)cps[i], &state);
 	}
-	return !utf8proc_grapheme_break_stateful((utf8proc_int32_t)cps[count - 1],
-		(utf8proc_int32_t)cp, &state);
+	return !utf8proc_grapheme_break_stateful(
+		(utf8proc_int32_t)cps[count - 1], (utf8proc_int32_t)cp, &state);
 }
