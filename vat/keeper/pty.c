@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,18 +96,55 @@ static int open_pair(const struct keeper_message *request, int *master, int *sla
 	return 0;
 }
 
-/* The terminal's own terminfo entry lies beside the programs when they are not installed system-wide;
- * the empty element stands for the system's own places. */
-static void set_terminfo_dirs(const struct keeper *keeper) {
+/* ---- terminfo ---- */
+
+#define TERM_FALLBACK "xterm-256color" /* known everywhere */
+
+static bool has_entry(const char *dir, size_t dir_length, const char *term) {
+	char path[4096];
+	/* Folders are named by the first letter, or by its number where file names have no case. */
+	snprintf(path, sizeof(path), "%.*s/%c/%s", (int)dir_length, dir, term[0], term);
+	if (access(path, R_OK) == 0) {
+		return true;
+	}
+	snprintf(path, sizeof(path), "%.*s/%02x/%s", (int)dir_length, dir, term[0], term);
+	return access(path, R_OK) == 0;
+}
+
+/* Whether programs will find the entry, in the places that ncurses looks into. */
+static bool term_is_known(const char *term) {
+	static const char system_dirs[] = "/etc/terminfo:/lib/terminfo:/usr/share/terminfo";
+	char home[4096];
+	snprintf(home, sizeof(home), "%s/.terminfo", user_home());
+	const char *dirs[] = {getenv("TERMINFO"), home, getenv("TERMINFO_DIRS"), system_dirs};
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		const char *dir = dirs[i];
+		while (dir != NULL && *dir != '\0') {
+			size_t length = strcspn(dir, ":");
+			if (length > 0 && has_entry(dir, length, term)) {
+				return true;
+			}
+			dir += length + (dir[length] == ':');
+		}
+	}
+	return false;
+}
+
+/* The terminal's own entry lies beside the programs when they are not installed system-wide; the empty
+ * element stands for the system's own places. */
+static void set_terminfo(const struct keeper *keeper) {
 	char own[4096];
 	snprintf(own, sizeof(own), "%s/../share/terminfo", keeper->program_dir);
-	if (access(own, R_OK | X_OK) < 0) {
-		return;
+	if (access(own, R_OK | X_OK) == 0) {
+		const char *inherited = getenv("TERMINFO_DIRS");
+		char dirs[8192];
+		snprintf(dirs, sizeof(dirs), "%s:%s", own, inherited != NULL ? inherited : "");
+		setenv("TERMINFO_DIRS", dirs, 1);
 	}
-	const char *inherited = getenv("TERMINFO_DIRS");
-	char dirs[8192];
-	snprintf(dirs, sizeof(dirs), "%s:%s", own, inherited != NULL ? inherited : "");
-	setenv("TERMINFO_DIRS", dirs, 1);
+	const char *term = getenv("TERM");
+	if (term != NULL && term[0] != '\0' && !term_is_known(term)) {
+		setenv("TERM", TERM_FALLBACK, 1);
+	}
 }
 
 /* In the child, from fork to exec: never returns; errno goes into `report`. */
@@ -119,10 +157,10 @@ static void set_terminfo_dirs(const struct keeper *keeper) {
 		keeper_child_prepare(keeper, 4);
 		unsetenv("SOURCE_CITY_KEEPER_FD");
 		setenv("WAYLAND_DISPLAY", keeper->socket.name, 1);
-		set_terminfo_dirs(keeper);
 		for (const char *const *entry = command->env; *entry != NULL; entry++) {
 			putenv((char *)*entry);
 		}
+		set_terminfo(keeper);
 		/* A folder that is gone must not keep the user from a shell. */
 		if (chdir(command->cwd) < 0 && chdir(user_home()) < 0 && chdir("/") < 0) {
 			goto failed;
