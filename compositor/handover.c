@@ -216,6 +216,7 @@ bool city_handover_request(
 	handover->listener = swap->listener;
 	handover->data = swap->data;
 	struct city_record *record = &handover->record;
+	snprintf(record->from, sizeof(record->from), "%s", tile->live ? tile->live->hash : "");
 	record->id = city_history_next_id(tile->tiles->history);
 	record->strategy = strategy_name(handover->strategy);
 	record->strategy_asked = strategy_name(swap->strategy);
@@ -320,10 +321,8 @@ static void splice(struct city_handover *handover) {
 	tile->handover = handover;
 	handover->a = tile->live;
 	handover->had_a = handover->a != NULL;
-	if (handover->a) {
-		snprintf(handover->record.from, sizeof(handover->record.from), "%s",
-			handover->a->hash);
-	}
+	snprintf(handover->record.from, sizeof(handover->record.from), "%s",
+		handover->a ? handover->a->hash : "");
 	if (tile->state != CITY_TILE_STARTING) {
 		city_tile_set_state(tile, CITY_TILE_HANDOVER);
 	}

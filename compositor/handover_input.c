@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <wlr/interfaces/wlr_keyboard.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_keyboard.h>
 #include <wlr/types/wlr_seat.h>
+#include <xkbcommon/xkbcommon.h>
 
 #include "compositor/handover_input.h"
 #include "compositor/seat.h"
@@ -23,6 +25,13 @@ size_t city_input_log_count(const struct city_input_log *log) {
 	return log->count;
 }
 
+static void forget(struct city_input_log *log) {
+	for (size_t i = 0; i < log->count; i++) {
+		xkb_keymap_unref(log->events[(log->first + i) % CITY_INPUT_LOG_MAX].keymap);
+	}
+	log->count = 0;
+}
+
 static void handle_input(struct wl_listener *listener, void *data) {
 	struct city_input_log *log = wl_container_of(listener, log, input);
 	const struct city_input_event *event = data;
@@ -30,10 +39,14 @@ static void handle_input(struct wl_listener *listener, void *data) {
 		return;
 	}
 	if (log->count == CITY_INPUT_LOG_MAX) {
+		xkb_keymap_unref(log->events[log->first].keymap);
 		log->first = (log->first + 1) % CITY_INPUT_LOG_MAX;
 		log->count--;
 	}
-	log->events[(log->first + log->count++) % CITY_INPUT_LOG_MAX] = *event;
+	struct city_input_event *kept =
+		&log->events[(log->first + log->count++) % CITY_INPUT_LOG_MAX];
+	*kept = *event;
+	kept->keymap = event->keymap ? xkb_keymap_ref(event->keymap) : NULL;
 }
 
 /* Focus goes along without waiting for the next event. */
@@ -97,6 +110,42 @@ static size_t keys_before(struct city_input_log *log, const struct wlr_keyboard 
 	return count;
 }
 
+/*
+ * A keyboard that is gone by now, such as a virtual one that typed one line, may have had a keymap
+ * of its own: for the replay there is one again that has it.
+ */
+struct stand_in {
+	struct wlr_seat *seat;
+	struct wlr_keyboard *real; /* may be NULL */
+	struct xkb_keymap *keymap; /* that the client knows now */
+	struct wlr_keyboard keyboard;
+	bool used;
+};
+
+static void stand_in_use(struct stand_in *stand_in, struct xkb_keymap *keymap) {
+	static const struct wlr_keyboard_impl impl = {.name = "replay"};
+	if (!keymap || keymap == stand_in->keymap) {
+		return;
+	}
+	if (!stand_in->used) {
+		wlr_keyboard_init(&stand_in->keyboard, &impl, "replay");
+		stand_in->used = true;
+	}
+	stand_in->keymap = keymap;
+	if (stand_in->real && keymap == stand_in->real->keymap) {
+		wlr_seat_set_keyboard(stand_in->seat, stand_in->real);
+	} else if (wlr_keyboard_set_keymap(&stand_in->keyboard, keymap)) {
+		wlr_seat_set_keyboard(stand_in->seat, &stand_in->keyboard);
+	}
+}
+
+static void stand_in_finish(struct stand_in *stand_in) {
+	if (stand_in->used) {
+		wlr_seat_set_keyboard(stand_in->seat, stand_in->real);
+		wlr_keyboard_finish(&stand_in->keyboard);
+	}
+}
+
 static void send_event(struct wlr_seat *seat, const struct city_input_event *event, bool keys,
 	bool pointer) {
 	switch (event->kind) {
@@ -141,20 +190,31 @@ void city_input_replay(struct city_input_log *log, struct wlr_surface *to) {
 	city_pointer_refocus(seat);
 	bool has_keys = wlr->keyboard_state.focused_surface == to;
 	bool has_pointer = wlr->pointer_state.focused_surface == to;
+	struct stand_in stand_in = {
+		.seat = wlr,
+		.real = keyboard,
+		.keymap = keyboard ? keyboard->keymap : NULL,
+	};
 	for (size_t i = 0; i < log->count; i++) {
-		send_event(wlr, &log->events[(log->first + i) % CITY_INPUT_LOG_MAX], has_keys,
-			has_pointer);
+		const struct city_input_event *event =
+			&log->events[(log->first + i) % CITY_INPUT_LOG_MAX];
+		if (has_keys) {
+			stand_in_use(&stand_in, event->keymap);
+		}
+		send_event(wlr, event, has_keys, has_pointer);
 	}
+	stand_in_finish(&stand_in);
 	if (has_keys && keyboard && log->count > 0) {
 		wlr_seat_keyboard_send_modifiers(wlr, &keyboard->modifiers);
 	}
-	log->count = 0;
+	forget(log);
 }
 
 void city_input_log_destroy(struct city_input_log *log) {
 	if (!log) {
 		return;
 	}
+	forget(log);
 	city_view_set_input_surface(&log->tile->view, NULL);
 	if (log->to) {
 		wl_list_remove(&log->to_destroy.link);

@@ -152,6 +152,7 @@ static void handle_key(struct wl_listener *listener, void *data) {
 		.time_msec = event->time_msec,
 		.code = event->keycode,
 		.state = event->state,
+		.keymap = keyboard->keyboard->keymap,
 	};
 	wlr_seat_keyboard_notify_key(
 		seat->seat, event->time_msec, event->keycode, event->state);
@@ -172,6 +173,7 @@ static void handle_modifiers(struct wl_listener *listener, void *data) {
 		.kind = CITY_INPUT_MODIFIERS,
 		.surface = seat->seat->keyboard_state.focused_surface,
 		.modifiers = keyboard->keyboard->modifiers,
+		.keymap = keyboard->keyboard->keymap,
 	};
 	wlr_seat_keyboard_notify_modifiers(seat->seat, &keyboard->keyboard->modifiers);
 	wl_signal_emit_mutable(&seat->server->events.input, &sent);

@@ -93,6 +93,7 @@ struct city_input_event {
 	uint32_t code;	/* evdev */
 	uint32_t state; /* 1: pressed */
 	struct wlr_keyboard_modifiers modifiers;
+	struct xkb_keymap *keymap; /* for keys: what the code means; borrowed */
 };
 
 struct city_output {

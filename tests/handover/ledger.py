@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""A city with one ledger tile, and what the tests ask of it."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from city import City, CityError, Lines  # noqa: E402,F401
+
+TILES = os.environ.get("SOURCE_CITY_TEST_TILES") or os.path.join(
+    os.environ["SOURCE_CITY_BUILD"], "tests", "handover")
+LIMITS = ("warm=1500,attach=700,frame=700,check=700,retire=500,late=500,melt=100,"
+          "probation=300,frames=5")
+
+
+def tile_path(name):
+    return os.path.join(TILES, name + ".so")
+
+
+def ledger_city(limits=LIMITS, artifact="ledger-1", more=""):
+    config = (f"tile ledger {{\n\tartifact {tile_path(artifact)}\n\tkind ledger\n\tat 100 100\n"
+              f"\tsize 300 200\n}}\n{more}")
+    env = {"SOURCE_CITY_LIMITS": limits} if limits else {}
+    return City(config=config, env=env)
+
+
+def settled(city, name="ledger"):
+    """Live, and no handover is under way."""
+    return city.until(lambda: _settled(city, name), what=f"{name} did not settle")
+
+
+def _settled(city, name):
+    state = city.ctl("state")[-1]
+    for tile in state["tiles"]:
+        if tile["name"] == name and tile["state"] == "live" and tile["step"] == "":
+            return tile
+    return None
+
+
+def swap(city, name, *options, tile="ledger"):
+    """(exit status, record or None, error line) of one handover, waited for to its end."""
+    path = name if "/" in name else tile_path(name)
+    done = city.run("cityctl", "swap", tile, "--artifact", path, "--settled", "--json", *options,
+                    check=False, limit=60)
+    record = None
+    for line in done.stdout.decode().splitlines():
+        value = json.loads(line)
+        if "result" in value and "steps" in value:
+            record = value
+    return done.returncode, record, done.stdout.decode() + done.stderr.decode()
+
+
+def books(city, tile="ledger"):
+    """The fields of the ledger cell, from the region alone."""
+    text = city.run("cityctl", "vat", tile, "--json").stdout.decode()
+    region = json.loads(text.splitlines()[-1])
+    fields = next(c for c in region["cells"] if c["name"] == "ledger")["values"][0]
+    return fields

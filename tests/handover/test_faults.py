@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A version that crashes, hangs, exits or refuses in each of its operations: the city goes on, and the
+state is that of before or of after, never between."""
+
+import json
+import subprocess
+
+from ledger import books, ledger_city, settled, swap, tile_path
+from tap import check, check_equal, run
+
+# As the new version: operation, kind -> result and step. The old one goes on in all of these.
+AS_NEW = [
+    ("warm", "crash", "failed", ["warm"]),
+    ("warm", "hang", "failed", ["warm"]),
+    ("warm", "exit", "failed", ["warm"]),
+    ("warm", "false", "failed", ["warm"]),
+    ("attach", "crash", "failed", ["attach"]),
+    ("attach", "hang", "failed", ["attach"]),
+    ("attach", "exit", "failed", ["attach"]),
+    ("attach", "false", "failed", ["attach"]),
+    ("draw", "crash", "failed", ["frame"]),
+    ("draw", "hang", "failed", ["frame"]),
+    ("draw", "exit", "failed", ["frame"]),
+    ("check", "crash", "rolled-back", ["melt", "probation"]),
+    ("check", "hang", "rolled-back", ["melt", "probation"]),
+    ("check", "exit", "rolled-back", ["melt", "probation"]),
+    ("check", "false", "rolled-back", ["melt", "probation"]),
+    ("draw", "wrong", "rolled-back", ["melt", "probation"]),
+    ("update", "crash", "rolled-back", ["melt", "probation"]),
+    ("update", "hang", "rolled-back", ["melt", "probation"]),
+    ("update", "exit", "rolled-back", ["melt", "probation"]),
+    ("update", "wrong", "rolled-back", ["melt", "probation"]),
+]
+
+
+def new_version(city, op, kind, result, steps):
+    before = settled(city)
+    was = books(city)
+    status, record, said = swap(city, f"{op}-{kind}")
+    check_equal(status, 1, f"exit status: {said}")
+    check(record is not None, f"there is a record: {said}")
+    check_equal(record["result"], result, f"result: {record}")
+    check(record["step"] in steps, f"step: {record}")
+    check(record["reason"] != "", "a reason is given")
+    check("\n" not in record["reason"], "in one line")
+    after = settled(city)
+    now = books(city)
+    check_equal(after["artifact"], before["artifact"], "the old version")
+    check_equal(after["pid"], before["pid"], "in its own process")
+    check(after["notice"] != "", "the tile says what failed")
+    check_equal(now["ruined"], 0, "nothing of what the new version wrote is left")
+    check_equal(sum(now["entries"]), now["sum"], "the books add up")
+    check(now["updates"] >= was["updates"], "no update is lost")
+    # The old version really goes on.
+    city.until(lambda: books(city)["updates"] > now["updates"], 10, "the old version stands still")
+
+
+def make_new(op, kind, result, steps):
+    def test():
+        with ledger_city() as city:
+            new_version(city, op, kind, result, steps)
+    test.__name__ = f"test_new_{op}_{kind}"
+    return test
+
+
+def make_old(kind, status_wanted):
+    """quiesce of the old version: it cannot be handed over, but its state survives."""
+    def test():
+        with ledger_city(artifact=f"quiesce-{kind}") as city:
+            settled(city)
+            was = books(city)
+            status, record, said = swap(city, "ledger-2", "--strategy", "instant")
+            check_equal(status, status_wanted, said)
+            if status != 0:
+                check_equal(record["step"], "migrate", f"step: {record}")
+            city.until(lambda: _running(city), 15, "no version runs")
+            now = books(city)
+            check_equal(now["ruined"], 0, "books")
+            check_equal(sum(now["entries"]), now["sum"], "the books add up")
+            check(now["updates"] >= was["updates"], "no update is lost")
+            city.until(lambda: books(city)["updates"] > now["updates"], 10, "it stands still")
+    test.__name__ = f"test_old_quiesce_{kind}"
+    return test
+
+
+def make_detach(kind):
+    """detach of the old version comes after everything: the handover is good."""
+    def test():
+        with ledger_city(artifact=f"detach-{kind}") as city:
+            settled(city)
+            status, record, said = swap(city, "ledger-2", "--strategy", "instant")
+            check_equal(status, 0, said)
+            settled(city)
+            check_equal(books(city)["ruined"], 0, "books")
+    test.__name__ = f"test_old_detach_{kind}"
+    return test
+
+
+def _running(city):
+    tile = city.ctl("state")[-1]["tiles"][0]
+    return tile if tile["pid"] and tile["step"] == "" else None
+
+
+def test_input_crash_in_probation():
+    with ledger_city(limits="probation=20000,melt=50") as city:
+        before = settled(city)
+        city.ctl("run", "focus", "ledger")
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("input-crash"),
+                            "--settled", "--json", stdout=subprocess.PIPE)
+        for line in helper.stdout:
+            if json.loads(line).get("step") == "probation":
+                break
+        city.type("x")
+        check_equal(helper.wait(20), 1, "it is rolled back")
+        after = settled(city)
+        check_equal(after["pid"], before["pid"], "the old version")
+        check_equal(books(city)["ruined"], 0, "books")
+        city.type("y")
+        city.until(lambda: books(city)["typed"].endswith("y"), 10, "it gets keys again")
+
+
+def test_killed_while_frozen():
+    """A dies in probation: B stays. Then B dies, too: A's artifact is started on A's state."""
+    with ledger_city(limits="probation=20000,melt=50") as city:
+        before = settled(city)
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("ledger-2"),
+                            "--settled", "--json", stdout=subprocess.PIPE)
+        for line in helper.stdout:
+            if json.loads(line).get("step") == "probation":
+                break
+        city.kill(before["pid"])
+        now = city.tile("ledger")
+        check(now["pid"] not in (0, before["pid"]), "B runs")
+        was = books(city)
+        city.kill(now["pid"])
+        check_equal(helper.wait(20), 1, "it is rolled back")
+        after = city.until(lambda: _settled(city), 20, "it did not come back")
+        check_equal(after["artifact"], before["artifact"], "the old artifact")
+        state = books(city)
+        check_equal(state["ruined"], 0, "books")
+        check_equal(sum(state["entries"]), state["sum"], "the books add up")
+        check(state["updates"] > 0 and was["updates"] > 0, "with its state")
+
+
+def _settled(city):
+    tile = city.ctl("state")[-1]["tiles"][0]
+    return tile if tile["state"] == "live" and tile["step"] == "" else None
+
+
+def test_several_faults_in_one_city():
+    with ledger_city() as city:
+        for op, kind, result, steps in AS_NEW[4:6] + AS_NEW[8:9] + AS_NEW[11:12] + AS_NEW[4:5]:
+            new_version(city, op, kind, result, steps)
+        status, record, said = swap(city, "ledger-2")
+        check_equal(status, 0, said)
+        check_equal(settled(city)["notice"], "", "the notice goes with the next good version")
+
+
+if __name__ == "__main__":
+    tests = [make_new(*row) for row in AS_NEW]
+    tests += [make_old("crash", 1), make_old("hang", 1), make_old("exit", 1), make_old("false", 1)]
+    tests += [make_detach(kind) for kind in ("crash", "hang", "exit")]
+    tests += [value for name, value in list(globals().items()) if name.startswith("test_")]
+    run(tests)

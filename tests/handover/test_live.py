@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Handovers as they should be: state, input, records, the newest request, rollback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from ledger import City, books, ledger_city, settled, swap, tile_path
+import json
+
+from tap import check, check_equal, run
+
+STEPS = ["spawn", "warm", "splice", "migrate", "attach", "frame", "commit", "probation", "retire"]
+
+
+def test_state_goes_along():
+    with ledger_city() as city:
+        before = settled(city)
+        was = books(city)
+        status, record, said = swap(city, "ledger-2", "--strategy", "instant")
+        check_equal(status, 0, said)
+        check_equal(record["result"], "live", "result")
+        check_equal([s["step"] for s in record["steps"]], STEPS, "steps")
+        check_equal(record["from"], before["artifact"], "from")
+        check(record["pause_us"] is not None and record["pause_us"] > 0, "a pause is measured")
+        check(record["state_bytes"] >= 4000, "state bytes")
+        check_equal(record["migrated_bytes"], 0, "an unchanged schema moves nothing")
+        after = settled(city)
+        now = books(city)
+        check(after["pid"] != before["pid"], "another process")
+        check_equal(after["artifact"], record["to"], "artifact")
+        check_equal(after["good"], record["to"], "last known good")
+        check_equal(after["uuid"], before["uuid"], "identity")
+        check(now["updates"] > was["updates"], "it goes on")
+        check_equal(now["attaches"], was["attaches"] + 1, "attached once")
+        check_equal(now["ruined"], 0, "books")
+        history = city.ctl("history")
+        check_equal(history[-1]["id"], record["id"], "history")
+
+
+def test_melts():
+    with ledger_city() as city:
+        settled(city)
+        for name in ("ledger-2", "ledger-1"):
+            status, record, said = swap(city, name)
+            check_equal(status, 0, said)
+            check_equal(record["strategy"], "melt", "strategy")
+            check("melt" in [s["step"] for s in record["steps"]], "there is a melt")
+        pixels = city.pixels((150, 150, 4, 4))
+        check_equal(pixels[0][0], (0x20, 0x40, 0x60), "what is seen at the end")
+
+
+def test_back_to_back():
+    with ledger_city(limits="probation=30,frames=1,melt=50") as city:
+        settled(city)
+        updates = 0
+        for i in range(20):
+            strategy = ("instant", "melt", "crossfade")[i % 3]
+            status, record, said = swap(city, f"ledger-{2 - i % 2}", "--strategy", strategy)
+            check_equal(status, 0, said)
+            now = books(city)
+            check(now["updates"] >= updates, "no update is lost")
+            check_equal(now["attaches"], i + 2, "attaches")
+            updates = now["updates"]
+        check_equal(len(city.ctl("history")), 20, "records")
+        log = city.said()
+    check("error" not in log.replace("melt.frag", ""), f"nothing went wrong:\n{log}")
+
+
+def test_input_waits_for_the_new_version():
+    with ledger_city(limits="attach=5000,probation=100,frames=1") as city:
+        settled(city)
+        city.ctl("run", "focus", "ledger")
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("attach-slow"),
+                            "--settled", "--json", "--strategy", "instant",
+                            stdout=subprocess.PIPE)
+        for line in helper.stdout:
+            value = json.loads(line)
+            if value.get("step") == "attach":
+                break
+        city.type("between")
+        check_equal(helper.wait(30), 0, "the handover")
+        city.until(lambda: books(city)["typed"] == "between", 10, "the keys came")
+
+
+def test_input_returns_to_the_old_version():
+    with ledger_city(limits="attach=700,probation=100,frames=1") as city:
+        settled(city)
+        city.ctl("run", "focus", "ledger")
+        city.type("before ")
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("attach-hang"),
+                            "--settled", "--json", "--strategy", "instant",
+                            stdout=subprocess.PIPE)
+        for line in helper.stdout:
+            if json.loads(line).get("step") == "attach":
+                break
+        city.type("between")
+        check_equal(helper.wait(30), 1, "the handover fails")
+        city.type(" after")
+        city.until(lambda: books(city)["typed"] == "before between after", 10,
+                   f"all keys are there: {books(city)['typed']!r}")
+
+
+def test_newest_wins():
+    with ledger_city(limits="probation=30,frames=1,melt=50") as city:
+        settled(city)
+        helpers = []
+        for i in range(30):
+            helpers.append(city.popen(
+                "cityctl", "swap", "ledger", "--artifact", tile_path(f"ledger-{2 + i % 2}"),
+                "--settled", "--json", "--strategy", "instant",
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        for helper in helpers:
+            helper.wait(60)
+        status, record, said = swap(city, "ledger-1", "--strategy", "instant")
+        check_equal(status, 0, said)
+        check_equal(settled(city)["artifact"], record["to"], "the newest")
+        history = city.ctl("history")
+        check_equal(len(history), 31, "each has a record")
+        check({r["result"] for r in history} <= {"live", "superseded"}, "none failed")
+        check_equal(books(city)["ruined"], 0, "books")
+
+
+def test_rollback_in_probation():
+    with ledger_city(limits="probation=20000,melt=50") as city:
+        before = settled(city)
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("ledger-2"),
+                            "--settled", "--json", stdout=subprocess.PIPE)
+        for line in helper.stdout:
+            if json.loads(line).get("step") == "probation":
+                break
+        was = books(city)
+        city.run("cityctl", "rollback", "ledger")
+        helper.wait(10)
+        after = settled(city)
+        now = books(city)
+        check_equal(after["artifact"], before["artifact"], "artifact")
+        check_equal(after["pid"], before["pid"], "the old process, which never ended")
+        check_equal(now["attaches"], was["attaches"], "the new version's attach is undone")
+        check_equal(now["rollbacks"], 1, "attached for a rollback")
+        check_equal(city.ctl("history")[-1]["result"], "rolled-back", "record")
+
+
+def test_rollback_later():
+    with ledger_city() as city:
+        before = settled(city)
+        check_equal(swap(city, "ledger-2")[0], 0, "swap")
+        done = city.run("cityctl", "rollback", "ledger", check=False)
+        check_equal(done.returncode, 0, done.stderr)
+        check_equal(settled(city)["artifact"], before["artifact"], "artifact")
+        check_equal(books(city)["ruined"], 0, "books")
+
+
+def test_no_earlier_version():
+    with ledger_city() as city:
+        settled(city)
+        done = city.run("cityctl", "rollback", "ledger", check=False)
+        check_equal(done.returncode, 1, "exit status")
+        check(b"no earlier version" in done.stderr, done.stderr)
+
+
+def test_killed_tile_comes_back():
+    with ledger_city() as city:
+        before = settled(city)
+        was = books(city)
+        city.kill(before["pid"])
+        city.until(lambda: _settled_other(city, before["pid"]), what="it did not come back")
+        now = books(city)
+        check_equal(now["restarts"], was["restarts"] + 1, "attached as a restart")
+        check(now["updates"] >= was["updates"], "with its state")
+        check_equal(now["ruined"], 0, "books")
+
+
+def _settled_other(city, pid):
+    for tile in city.ctl("state")[-1]["tiles"]:
+        if tile["name"] == "ledger" and tile["pid"] not in (0, pid) and tile["step"] == "":
+            return tile
+    return None
+
+
+def test_tile_that_dies_again_and_again():
+    with ledger_city() as city:
+        settled(city)
+        while True:
+            tile = city.tile("ledger")
+            if tile["state"] == "dead":
+                break
+            if tile["pid"]:
+                try:
+                    city.kill(tile["pid"])
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.02)
+        check("cityctl" in tile["notice"], f"it says how to go on: {tile['notice']!r}")
+        check_equal(books(city)["ruined"], 0, "its state is kept")
+        status, record, said = swap(city, "ledger-2")
+        check_equal(status, 0, said)
+        tile = settled(city)
+        check_equal(tile["notice"], "", "the notice is gone")
+
+
+def test_places_are_kept():
+    with ledger_city() as city:
+        settled(city)
+        check_equal(swap(city, "ledger-2", "--strategy", "instant")[0], 0, "swap")
+        city.ctl("run", "focus", "ledger")
+        city.ctl("run", "move", "200", "150")
+        first = settled(city)
+        city.own_folder = False
+        city.stop()
+        again = City(config=city.config, folder=city.folder, env=city.extra_env)
+        again.own_folder = True
+        with again:
+            second = settled(again)
+            view = again.ctl("state")[-1]["views"][0]
+            check_equal(second["uuid"], first["uuid"], "identity")
+            check_equal(second["artifact"], first["artifact"], "last known good version")
+            check_equal((view["cx"], view["cy"]), (200.0, 150.0), "place")
+            check_equal(len(again.ctl("history")), 1, "history")
+
+
+def test_open_and_close():
+    with ledger_city() as city:
+        settled(city)
+        city.run("cityctl", "open", "clock")
+        clock = settled(city, "clock")
+        city.run("cityctl", "open", "clock")
+        settled(city, "clock-2")
+        city.run("cityctl", "close", "clock")
+        city.until(lambda: all(t["name"] != "clock" for t in city.ctl("tiles")))
+        city.until(lambda: not os.path.exists(f"/proc/{clock['pid']}"), what="it still runs")
+        done = city.run("cityctl", "open", "nonsense", check=False)
+        check_equal(done.returncode, 1, "unknown tile")
+
+
+def test_nothing_is_left():
+    with ledger_city() as city:
+        pids = [settled(city)["pid"], city.keeper.pid]
+        swap(city, "ledger-2")
+        pids.append(settled(city)["pid"])
+        folder = city.environment()["XDG_RUNTIME_DIR"]
+        city.own_folder = False
+        check_equal(city.stop(), 0, "exit status")
+        check_equal(os.listdir(folder), [], "runtime folder")
+        for pid in pids:
+            check(not os.path.exists(f"/proc/{pid}"), f"{pid} is gone")
+
+
+if __name__ == "__main__":
+    run([value for name, value in list(globals().items()) if name.startswith("test_")])

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of handovers that need no running city: places, records, the store. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "compositor/handover.h"
+#include "compositor/places.h"
+#include "compositor/record.h"
+#include "compositor/store.h"
+#include "compositor/tile.h"
+
+static char folder[] = "/tmp/city-parts-XXXXXX";
+
+static void write_file(const char *path, const char *text) {
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* ---- places ------------------------------------------------------------------------------------ */
+
+static void test_places_round_trip(void **state) {
+	struct city_places *places = city_places_load();
+	assert_non_null(places);
+	assert_false(places->existed);
+	struct city_place *place = city_places_add(places, "terminal");
+	place->kind = strdup("terminal");
+	place->source = strdup("/home/me/a \"quoted\" \\ place");
+	place->artifact = strdup("abc");
+	place->has_place = true;
+	place->cx = -12.5;
+	place->cy = 1e6;
+	place->width = 800;
+	place->height = 600;
+	assert_int_equal(vat_uuid_generate(&place->uuid), 0);
+	struct vat_uuid uuid = place->uuid;
+	assert_true(city_places_save(places));
+	city_places_destroy(places);
+
+	places = city_places_load();
+	assert_non_null(places);
+	assert_true(places->existed);
+	place = city_places_find(places, "terminal");
+	assert_non_null(place);
+	assert_string_equal(place->source, "/home/me/a \"quoted\" \\ place");
+	assert_string_equal(place->artifact, "abc");
+	assert_true(vat_uuid_equal(&place->uuid, &uuid));
+	assert_true(place->cx == -12.5 && place->cy == 1e6);
+	assert_int_equal(place->width, 800);
+	city_places_destroy(places);
+}
+
+static void test_places_damaged(void **state) {
+	static const char *const bad[] = {
+		"tile {\n}\n",
+		"tile a {\n\tuuid nonsense\n}\n",
+		"tile a {\n}\n",
+		"tile \"A b\" {\n\tuuid 00112233-4455-6677-8899-aabbccddeeff\n}\n",
+		"tile a {\n\tuuid 00112233-4455-6677-8899-aabbccddeeff\n\tat 1 nan\n}\n",
+		"tile a {\n\tuuid 00112233-4455-6677-8899-aabbccddeeff\n",
+	};
+	char path[512], aside[560];
+	snprintf(path, sizeof(path), "%s/state/source-city/places", folder);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_file(path, bad[i]);
+		struct city_places *places = city_places_load();
+		assert_non_null(places);
+		assert_true(wl_list_empty(&places->list));
+		city_places_destroy(places);
+		snprintf(aside, sizeof(aside), "%s.damaged-%zu", path, i + 1);
+		assert_int_equal(access(aside, F_OK), 0);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+}
+
+/* ---- records ----------------------------------------------------------------------------------- */
+
+static struct city_record sample(void) {
+	struct city_record record = {
+		.id = 7,
+		.wall_ns = INT64_C(1700000000123456789),
+		.tile = "terminal",
+		.kind = "terminal",
+		.origin = "swap /tmp/x.so",
+		.strategy = "melt",
+		.strategy_asked = "auto",
+		.splice_met = "frame",
+		.epoch = 3,
+		.pause_ns = 123456,
+		.state_bytes = 4096,
+		.migrated_bytes = 0,
+		.undo_pages = -1,
+		.build_ns = -1,
+		.begin_ns = 1000,
+		.end_ns = 5001000,
+		.result = CITY_RESULT_LIVE,
+		.step = "",
+	};
+	city_record_step(&record, "spawn", 1000);
+	city_record_step(&record, "warm", 2001000);
+	return record;
+}
+
+static void test_record_json(void **state) {
+	struct city_record record = sample();
+	char *json = city_record_json(&record);
+	assert_non_null(json);
+	assert_non_null(strstr(json, "\"time\":\"2023-11-14T22:13:20.123Z\""));
+	assert_non_null(strstr(json, "\"pause_us\":123.4"));
+	assert_non_null(strstr(json, "\"undo_pages\":null"));
+	assert_non_null(strstr(json, "{\"step\":\"warm\",\"at_us\":2000.0}"));
+	assert_non_null(strstr(json, "\"result\":\"live\""));
+	assert_null(strchr(json, '\n'));
+	free(json);
+}
+
+static void test_record_limit(void **state) {
+	struct city_record record = sample();
+	memset(record.reason, 1, sizeof(record.reason) - 1);
+	memset(record.origin, '\n', sizeof(record.origin) - 1);
+	for (int i = 0; i < 2 * CITY_RECORD_STEPS; i++) {
+		city_record_step(&record, "a step with a very long name indeed", INT64_MAX / 2);
+	}
+	char *json = city_record_json(&record);
+	assert_non_null(json);
+	assert_true(strlen(json) < CITY_RECORD_SIZE);
+	free(json);
+}
+
+static void test_history(void **state) {
+	struct city_history *history = city_history_create();
+	assert_non_null(history);
+	for (int i = 0; i < CITY_HISTORY_MAX + 10; i++) {
+		struct city_record record = sample();
+		record.id = city_history_next_id(history);
+		assert_non_null(city_history_add(history, &record));
+	}
+	assert_int_equal(city_history_count(history), CITY_HISTORY_MAX);
+	assert_non_null(strstr(city_history_get(history, 0), "\"id\":11,"));
+	city_history_destroy(history);
+
+	/* A line cut short by a crash costs that line only. */
+	char path[512];
+	snprintf(path, sizeof(path), "%s/state/source-city/history.jsonl", folder);
+	FILE *file = fopen(path, "a");
+	assert_non_null(file);
+	fputs("{\"id\":9999,\"ti\n", file);
+	fclose(file);
+	history = city_history_create();
+	assert_int_equal(city_history_count(history), CITY_HISTORY_MAX);
+	assert_int_equal(city_history_next_id(history), CITY_HISTORY_MAX + 11);
+	city_history_destroy(history);
+}
+
+/* ---- store ------------------------------------------------------------------------------------- */
+
+static void test_store(void **state) {
+	struct city_store *store = city_store_create();
+	assert_non_null(store);
+	char path[512], hash[CITY_HASH_SIZE], again[CITY_HASH_SIZE], error[512] = "";
+	snprintf(path, sizeof(path), "%s/artifact", folder);
+	write_file(path, "some bytes");
+	int source = open(path, O_RDONLY);
+	int fd = city_store_put(store, source, hash, error, sizeof(error));
+	assert_true(fd >= 0);
+	/* BLAKE2b-256 */
+	assert_true(city_hash_valid(hash));
+	char bytes[32] = "";
+	assert_int_equal(read(fd, bytes, sizeof(bytes)), 10);
+	assert_memory_equal(bytes, "some bytes", 10);
+	close(fd);
+	fd = city_store_put(store, source, again, error, sizeof(error));
+	assert_true(fd >= 0);
+	assert_string_equal(hash, again);
+	close(fd);
+	close(source);
+	fd = city_store_open(store, hash, error, sizeof(error));
+	assert_true(fd >= 0);
+	close(fd);
+
+	/* Damage is found, set aside, and mended by the next put. */
+	char stored[700];
+	snprintf(stored, sizeof(stored), "%s/data/source-city/store/%s.so", folder, hash);
+	struct stat info;
+	assert_int_equal(stat(stored, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0444);
+	unlink(stored);
+	write_file(stored, "other bytes");
+	assert_int_equal(city_store_open(store, hash, error, sizeof(error)), -1);
+	assert_non_null(strstr(error, "damaged"));
+	source = open(path, O_RDONLY);
+	fd = city_store_put(store, source, hash, error, sizeof(error));
+	assert_true(fd >= 0);
+	close(fd);
+	close(source);
+
+	assert_int_equal(city_store_open(store, "../../etc/passwd", error, sizeof(error)), -1);
+	int dir = open("/tmp", O_RDONLY);
+	assert_int_equal(city_store_put(store, dir, hash, error, sizeof(error)), -1);
+	close(dir);
+	write_file(path, "");
+	source = open(path, O_RDONLY);
+	assert_int_equal(city_store_put(store, source, hash, error, sizeof(error)), -1);
+	close(source);
+	city_store_destroy(store);
+}
+
+/* ---- the table of steps ------------------------------------------------------------------------ */
+
+static void test_steps(void **state) {
+	bool shown = false, replaceable = true;
+	for (int i = 0; i < CITY_STEP_COUNT; i++) {
+		const struct city_step_info *step = &city_steps[i];
+		assert_non_null(step->name);
+		/* What is on the screen stays there to the end; what can be replaced comes first. */
+		assert_true(step->shown || !shown);
+		assert_true(!step->replaceable || replaceable);
+		shown = step->shown;
+		replaceable = step->replaceable;
+		assert_true(step->limit == SIZE_MAX ||
+			    step->limit <= sizeof(struct city_limits) - sizeof(int));
+		assert_true(step->late == NULL || step->limit != SIZE_MAX);
+	}
+}
+
+static int set_up(void **state) {
+	if (!mkdtemp(folder)) {
+		return -1;
+	}
+	char path[512];
+	snprintf(path, sizeof(path), "%s/state", folder);
+	setenv("XDG_STATE_HOME", path, 1);
+	snprintf(path, sizeof(path), "%s/data", folder);
+	setenv("XDG_DATA_HOME", path, 1);
+	return 0;
+}
+
+static int tear_down(void **state) {
+	char command[600];
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_places_round_trip),
+		cmocka_unit_test(test_places_damaged),
+		cmocka_unit_test(test_record_json),
+		cmocka_unit_test(test_record_limit),
+		cmocka_unit_test(test_history),
+		cmocka_unit_test(test_store),
+		cmocka_unit_test(test_steps),
+	};
+	return cmocka_run_group_tests_name("city-parts", tests, set_up, tear_down);
+}
