@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Box drawing and block elements, drawn from lines and boxes so that they join from cell to cell at
- * every size. Shapes are those of the Unicode charts U+2500 and U+2580.
+ * every size. Shapes are those of the Unicode charts U+2500, U+2580 and U+2800, and
+ * Powerline's separators.
  */
+#include <math.h>
+
 #include "terminal.h"
 
 /* Arms up, right, down, left: 0 none, 1 light, 2 heavy, 3 double. */
@@ -65,18 +68,19 @@ static int line_start(int extent, int thickness)
 
 /*
  * One line of an arm, from the cell's edge to where it meets the lines across. `side` is -1, 0 or 1:
- * which line of a double arm. `reach` says how far beyond the middle it goes, in line widths.
+ * which line of a double arm. It ends at the far side of a line across of weight `meets`, and goes
+ * `reach` line widths further.
  */
 static void arm_line(const struct pen *pen, bool vertical, bool from_start, int weight, int side,
-	int reach)
+	int meets, int reach)
 {
 	int along = vertical ? pen->height : pen->width;
 	int across = vertical ? pen->width : pen->height;
 	int thickness = thickness_of(pen, weight);
 	int at = line_start(across, thickness) + side * pen->light;
-	int middle = line_start(along, pen->light);
+	int middle = line_start(along, thickness_of(pen, meets));
 	int from = from_start ? 0 : middle - reach * pen->light;
-	int to = from_start ? middle + pen->light + reach * pen->light : along;
+	int to = from_start ? middle + thickness_of(pen, meets) + reach * pen->light : along;
 	if (vertical) {
 		fill(pen, at, from, at + thickness, to);
 	} else {
@@ -92,7 +96,7 @@ static void arm_line(const struct pen *pen, bool vertical, bool from_start, int 
 static int reach_of(int side, int near, int far, bool straight)
 {
 	if (near != 3 && far != 3) {
-		return near == 2 || far == 2 ? 1 : 0;
+		return 0;
 	}
 	if (side == 0) {
 		return straight ? 1 : near == 3 && far == 3 ? -1 : 1;
@@ -106,12 +110,15 @@ static void draw_arm(const struct pen *pen, bool vertical, bool from_start, int 
 	if (weight == 0) {
 		return;
 	}
+	int meets = before == 2 || after == 2 ? 2 : 1;
 	if (weight != 3) {
-		arm_line(pen, vertical, from_start, weight, 0, reach_of(0, before, after, straight));
+		arm_line(pen, vertical, from_start, weight, 0, meets,
+			reach_of(0, before, after, straight));
 		return;
 	}
-	arm_line(pen, vertical, from_start, weight, -1, reach_of(-1, before, after, straight));
-	arm_line(pen, vertical, from_start, weight, 1, reach_of(1, after, before, straight));
+	arm_line(pen, vertical, from_start, weight, -1, meets,
+		reach_of(-1, before, after, straight));
+	arm_line(pen, vertical, from_start, weight, 1, meets, reach_of(1, after, before, straight));
 }
 
 static void draw_lines(const struct pen *pen, uint8_t arms)
@@ -137,6 +144,63 @@ static void draw_dashes(const struct pen *pen, bool vertical, int weight, int co
 			fill(pen, at, from, at + thickness, to - gap);
 		} else {
 			fill(pen, from, at, to - gap, at + thickness);
+		}
+	}
+}
+
+/* How much of a pixel, 0 to 1, a line of the pen's thickness covers whose middle is that far off. */
+static double coverage(const struct pen *pen, double distance)
+{
+	return fmin(1, fmax(0, pen->light / 2.0 + 0.5 - fabs(distance)));
+}
+
+static void shade_pixel(const struct pen *pen, int x, int y, double part)
+{
+	if (part <= 0) {
+		return;
+	}
+	const pixman_color_t color = {
+		.red = (uint16_t)(pen->color->red * part),
+		.green = (uint16_t)(pen->color->green * part),
+		.blue = (uint16_t)(pen->color->blue * part),
+		.alpha = (uint16_t)(pen->color->alpha * part),
+	};
+	pixman_box32_t box = {pen->x + x, pen->y + y, pen->x + x + 1, pen->y + y + 1};
+	pixman_image_fill_boxes(PIXMAN_OP_OVER, pen->image, &color, 1, &box);
+}
+
+/* A quarter circle between the middles of two edges, straight on where the cell is not square. */
+static void draw_arc(const struct pen *pen, bool right, bool down)
+{
+	double middle_x = line_start(pen->width, pen->light) + pen->light / 2.0;
+	double middle_y = line_start(pen->height, pen->light) + pen->light / 2.0;
+	double room_x = right ? pen->width - middle_x : middle_x;
+	double room_y = down ? pen->height - middle_y : middle_y;
+	double radius = fmin(room_x, room_y);
+	for (int y = 0; y < pen->height; y++) {
+		for (int x = 0; x < pen->width; x++) {
+			/* From the lines' crossing towards the open quarter. */
+			double u = (x + 0.5 - middle_x) * (right ? 1 : -1);
+			double v = (y + 0.5 - middle_y) * (down ? 1 : -1);
+			double distance = v >= radius   ? u
+					  : u >= radius ? v
+							: hypot(radius - u, radius - v) - radius;
+			shade_pixel(pen, x, y, coverage(pen, distance));
+		}
+	}
+}
+
+static void draw_diagonals(const struct pen *pen, bool rising, bool falling)
+{
+	double length = hypot(pen->width, pen->height);
+	for (int y = 0; y < pen->height; y++) {
+		for (int x = 0; x < pen->width; x++) {
+			double across = (x + 0.5) * pen->height;
+			double fall = (across - (y + 0.5) * pen->width) / length;
+			double rise = (across - (pen->height - y - 0.5) * pen->width) / length;
+			double part = fmax(falling ? coverage(pen, fall) : 0,
+				rising ? coverage(pen, rise) : 0);
+			shade_pixel(pen, x, y, part);
 		}
 	}
 }
@@ -172,6 +236,23 @@ static bool draw_box(const struct pen *pen, uint32_t cp)
 	case 0x254e:
 	case 0x254f:
 		draw_dashes(pen, true, (int)(cp - 0x254e) + 1, 2);
+		return true;
+	case 0x256d: /* the arcs, clockwise from the upper left corner */
+		draw_arc(pen, true, true);
+		return true;
+	case 0x256e:
+		draw_arc(pen, false, true);
+		return true;
+	case 0x256f:
+		draw_arc(pen, false, false);
+		return true;
+	case 0x2570:
+		draw_arc(pen, true, false);
+		return true;
+	case 0x2571:
+	case 0x2572:
+	case 0x2573:
+		draw_diagonals(pen, cp != 0x2572, cp != 0x2571);
 		return true;
 	default:
 		return false;
@@ -232,12 +313,54 @@ static bool draw_block(const struct pen *pen, uint32_t cp)
 	return true;
 }
 
+/* Eight dots, two by four, evenly apart also across cells: graphs are made of them. */
+static void draw_braille(const struct pen *pen, unsigned dots)
+{
+	static const uint8_t order[8] = {0, 2, 4, 1, 3, 5, 6, 7}; /* bit to place, row by row */
+	int wide = pen->width / 4, high = pen->height / 8;
+	int size = wide < high ? wide : high;
+	size = size > 0 ? size : 1;
+	for (int i = 0; i < 8; i++) {
+		if (dots >> i & 1) {
+			int column = order[i] % 2, row = order[i] / 2;
+			int x = (2 * column + 1) * pen->width / 4 - size / 2;
+			int y = (2 * row + 1) * pen->height / 8 - size / 2;
+			fill(pen, x, y, x + size, y + size);
+		}
+	}
+}
+
+/* Powerline's separators U+E0B0 to U+E0B3: a triangle or its outline, pointing right or left. */
+static void draw_separator(const struct pen *pen, bool left, bool outline)
+{
+	double length = hypot(pen->width, pen->height / 2.0);
+	for (int y = 0; y < pen->height; y++) {
+		for (int x = 0; x < pen->width; x++) {
+			double u = left ? pen->width - x - 0.5 : x + 0.5;
+			double v = fabs(y + 0.5 - pen->height / 2.0);
+			/* How far inside of the slanted edge. */
+			double inside = ((pen->width - u) * pen->height / 2.0 - v * pen->width) / length;
+			double part = fmin(1, fmax(0, inside + 0.5));
+			shade_pixel(pen, x, y,
+				outline ? coverage(pen, inside - pen->light / 2.0) : part);
+		}
+	}
+}
+
 bool boxdraw(pixman_image_t *image, const pixman_color_t *color, uint32_t cp, int x, int y,
 	int width, int height, int thickness)
 {
+	const struct pen pen = {image, color, x, y, width, height, thickness};
+	if (cp >= 0x2800 && cp <= 0x28ff) {
+		draw_braille(&pen, cp - 0x2800);
+		return true;
+	}
+	if (cp >= 0xe0b0 && cp <= 0xe0b3) {
+		draw_separator(&pen, cp >= 0xe0b2, cp & 1);
+		return true;
+	}
 	if (cp < 0x2500 || cp > 0x259f) {
 		return false;
 	}
-	const struct pen pen = {image, color, x, y, width, height, thickness};
 	return cp < 0x2580 ? draw_box(&pen, cp) : draw_block(&pen, cp);
 }

@@ -77,6 +77,13 @@ static const struct vat_field view_fields[] = {
 	VAT_FIELD(9, BOOL, struct view, focused),
 	VAT_FIELD(10, U32, struct view, buttons),
 	VAT_FIELD(11, F64, struct view, scroll_rest),
+	VAT_FIELD(12, BOOL, struct view, held),
+	VAT_FIELD(13, U32, struct view, held_cols),
+	VAT_FIELD(14, U32, struct view, held_rows),
+	VAT_FIELD(15, U64, struct view, held_top),
+	VAT_FIELD(16, U64, struct view, held_line),
+	VAT_FIELD(17, U32, struct view, held_col),
+	VAT_FIELD(18, U32, struct view, held_cursor),
 };
 
 /* Sized by the grid, and seldom full. */
@@ -106,6 +113,7 @@ const struct vat_cell_decl terminal_cells[TERMINAL_CELLS] = {
 	[TERMINAL_VIEW] = VAT_CELL("view", struct view, 1, view_fields, .version = 1),
 	[TERMINAL_PASTE] = VAT_CELL("paste", struct byte, 1, byte_fields, .version = 1,
 		.flags = GROWS),
+	[TERMINAL_HELD] = VT_CELL("held", struct vt_cell, cell_fields, GROWS),
 };
 
 bool terminal_memory(
@@ -113,12 +121,20 @@ bool terminal_memory(
 {
 	struct tile *tile = terminal->tile;
 	struct vt_memory wanted = {0};
+	if (cols > VT_MAX_COLS || rows > VT_MAX_ROWS) {
+		tile_log(tile, 0, "a terminal of %u by %u is out of limits", cols, rows);
+		return false;
+	}
 	vt_memory_counts(&wanted, cols, rows, VT_HISTORY_DEFAULT);
 	for (uint32_t i = 0; i < VT_ARRAYS; i++) {
 		if (tile->cell_counts[i] < wanted.count[i] &&
 			!tile->host->cell_resize(tile, i, wanted.count[i])) {
 			return false;
 		}
+	}
+	if (tile->cell_counts[TERMINAL_HELD] < (uint64_t)cols * rows &&
+		!tile->host->cell_resize(tile, TERMINAL_HELD, (uint64_t)cols * rows)) {
+		return false;
 	}
 	for (uint32_t i = 0; i < VT_ARRAYS; i++) {
 		memory->at[i] = tile->cells[i];

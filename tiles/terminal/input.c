@@ -10,6 +10,7 @@
 #include "terminal.h"
 
 #define WHEEL_LINES 3 /* of one detent */
+#define DRAG_NS 50000000ull /* between lines that a selection dragged outside scrolls by */
 #define FONT_STEP_MIN (-8)
 #define FONT_STEP_MAX 20
 
@@ -145,63 +146,77 @@ static void change_font(struct terminal *terminal, int step)
 	terminal_resize(terminal);
 }
 
+/* The sign on the key; where the layout has no Latin ones, that of a US keyboard. */
+static uint32_t sign_of(const struct tile_input_key *key)
+{
+	return key->base_keysym < 0x80 || key->base_keysym >= 0xfd00 ? key->base_keysym
+								     : key->us_keysym;
+}
+
+/* Larger, smaller and normal text: with Ctrl alone or with Shift where the sign needs it. Ctrl+Shift+minus
+ * is left to programs, for which it is Ctrl+_. */
+static bool font_shortcut(struct terminal *terminal, uint32_t held, uint32_t sign, uint32_t keysym)
+{
+	bool shifted = held == (TILE_MOD_CTRL | TILE_MOD_SHIFT);
+	if (held != TILE_MOD_CTRL && !shifted) {
+		return false;
+	}
+	int step = terminal->view->font_step;
+	if (sign == XKB_KEY_equal || keysym == XKB_KEY_plus || keysym == XKB_KEY_KP_Add) {
+		change_font(terminal, step + 1);
+	} else if (!shifted && (sign == XKB_KEY_minus || keysym == XKB_KEY_KP_Subtract)) {
+		change_font(terminal, step - 1);
+	} else if (!shifted && (sign == XKB_KEY_0 || keysym == XKB_KEY_KP_0)) {
+		change_font(terminal, 0);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* The terminal's own keys. True when the key was one. */
 static bool shortcut(struct terminal *terminal, const struct tile_input_key *key)
 {
 	uint32_t held = key->modifiers & ~(uint32_t)(TILE_MOD_CAPS | TILE_MOD_NUM);
 	struct tile *tile = terminal->tile;
-	int64_t page = terminal->vt.state->rows > 1 ? terminal->vt.state->rows - 1 : 1;
-	if (held == TILE_MOD_SHIFT) {
-		switch (key->base_keysym) {
-		case XKB_KEY_Page_Up:
-			terminal_scroll(terminal, page);
-			return true;
-		case XKB_KEY_Page_Down:
-			terminal_scroll(terminal, -page);
-			return true;
-		case XKB_KEY_Insert:
-			tile->host->clipboard_request(tile, true);
-			return true;
-		default:
-			return false;
-		}
+	const struct vt_state *state = terminal->vt.state;
+	int64_t page = state->rows > 1 ? state->rows - 1 : 1;
+	uint32_t sign = sign_of(key);
+	if (held == TILE_MOD_SHIFT && sign == XKB_KEY_Insert) {
+		tile->host->clipboard_request(tile, true);
+	} else if (held == TILE_MOD_SHIFT && !state->alt && sign == XKB_KEY_Page_Up) {
+		terminal_scroll(terminal, page);
+	} else if (held == TILE_MOD_SHIFT && !state->alt && sign == XKB_KEY_Page_Down) {
+		terminal_scroll(terminal, -page);
+	} else if (font_shortcut(terminal, held, sign, key->keysym)) {
+		return true;
+	} else if (held != (TILE_MOD_CTRL | TILE_MOD_SHIFT)) {
+		return false;
+	} else if (sign == XKB_KEY_c) {
+		copy_selection(terminal, false);
+	} else if (sign == XKB_KEY_v) {
+		tile->host->clipboard_request(tile, false);
+	} else if (sign == XKB_KEY_Home && !state->alt) {
+		terminal_scroll(terminal, INT64_MAX / 2);
+	} else if (sign == XKB_KEY_End && !state->alt) {
+		terminal_scroll_end(terminal);
+	} else {
+		return false;
 	}
-	if (held == (TILE_MOD_CTRL | TILE_MOD_SHIFT)) {
-		switch (key->base_keysym) {
-		case XKB_KEY_c:
-			copy_selection(terminal, false);
-			return true;
-		case XKB_KEY_v:
-			tile->host->clipboard_request(tile, false);
-			return true;
-		case XKB_KEY_plus:
-		case XKB_KEY_equal:
-			change_font(terminal, terminal->view->font_step + 1);
-			return true;
-		case XKB_KEY_minus:
-			change_font(terminal, terminal->view->font_step - 1);
-			return true;
-		case XKB_KEY_0:
-			change_font(terminal, 0);
-			return true;
-		case XKB_KEY_Home:
-			terminal_scroll(terminal, INT64_MAX / 2);
-			return true;
-		case XKB_KEY_End:
-			terminal_scroll_end(terminal);
-			return true;
-		default:
-			return false;
-		}
-	}
-	return false;
+	return true;
 }
 
 static void handle_key(struct terminal *terminal, const struct tile_input_key *key)
 {
-	terminal->modifiers = key->modifiers;
 	if (key->state != TILE_KEY_RELEASED && shortcut(terminal, key)) {
+		terminal->own_key = key->keycode;
 		return;
+	}
+	if (key->keycode == terminal->own_key) {
+		terminal->own_key = 0;
+		if (key->state == TILE_KEY_RELEASED) {
+			return;
+		}
 	}
 	if (terminal->view->ended) {
 		if (key->state == TILE_KEY_PRESSED && (key->keysym == XKB_KEY_Return ||
@@ -343,7 +358,7 @@ static void press_left(
 	if ((pointer->modifiers & TILE_MOD_SHIFT) && terminal->view->selection != SELECTION_NONE &&
 		pointer->clicks == 1) {
 		terminal->view->selecting = true;
-		selection_extend(terminal, spot->line, spot->edge);
+		selection_extend(terminal, spot->line, spot->edge, spot->col);
 		return;
 	}
 	selection_clear(terminal);
@@ -367,7 +382,6 @@ static void handle_button(struct terminal *terminal, const struct tile_input_poi
 	struct view *view = terminal->view;
 	uint32_t button = core_button(pointer->button);
 	uint32_t bit = 1u << button;
-	terminal->modifiers = pointer->modifiers;
 	if (pointer->pressed) {
 		if (program_has_pointer(terminal, pointer->modifiers) && button != 0) {
 			view->buttons |= bit;
@@ -384,28 +398,44 @@ static void handle_button(struct terminal *terminal, const struct tile_input_poi
 		tell_mouse(terminal, VT_MOUSE_RELEASE, button, pointer->modifiers, &spot);
 	} else if (pointer->button == BTN_LEFT && view->selecting) {
 		view->selecting = false;
+		terminal->drag_ns = 0;
 		copy_selection(terminal, true);
 	}
+}
+
+void terminal_drag(struct terminal *terminal)
+{
+	double beyond = terminal->drag_y < 0
+				? -terminal->drag_y
+				: terminal->drag_y - terminal->tile->height;
+	int64_t lines = 1 + (int64_t)(beyond * terminal->scale / terminal->cell_height);
+	terminal->drag_ns = 0;
+	if (!terminal->view->selecting) {
+		return;
+	}
+	terminal_scroll(terminal, terminal->drag_y < 0 ? lines : -lines);
+	struct spot spot = find_spot(terminal, terminal->drag_x, terminal->drag_y);
+	selection_extend(terminal, spot.line, spot.edge, spot.col);
+	terminal->drag_ns = terminal->tile->time->now_ns + DRAG_NS;
 }
 
 static void handle_motion(struct terminal *terminal, const struct tile_input_pointer *pointer)
 {
 	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
 	struct tile *tile = terminal->tile;
-	terminal->modifiers = pointer->modifiers;
 	uint32_t link = link_at(terminal, &spot);
 	if (link != terminal->hover_link) {
 		terminal->hover_link = link;
 		vt_damage_all(&terminal->vt);
 	}
 	if (terminal->view->selecting) {
-		if (pointer->ty < 0) {
-			terminal_scroll(terminal, 1);
-		} else if (pointer->ty >= tile->height) {
-			terminal_scroll(terminal, -1);
-		}
-		spot = find_spot(terminal, pointer->tx, pointer->ty);
-		selection_extend(terminal, spot.line, spot.edge);
+		terminal->drag_x = pointer->tx;
+		terminal->drag_y = pointer->ty;
+		bool outside = pointer->ty < 0 || pointer->ty >= tile->height;
+		terminal->drag_ns = !outside                 ? 0
+				    : terminal->drag_ns != 0 ? terminal->drag_ns
+							     : tile->time->now_ns;
+		selection_extend(terminal, spot.line, spot.edge, spot.col);
 		return;
 	}
 	bool program = program_has_pointer(terminal, pointer->modifiers);
@@ -418,6 +448,14 @@ static void handle_motion(struct terminal *terminal, const struct tile_input_poi
 					       : program ? TILE_CURSOR_DEFAULT : TILE_CURSOR_TEXT);
 }
 
+static void tell_steps(struct terminal *terminal, int64_t steps, uint32_t back, uint32_t on,
+	const struct tile_input_scroll *scroll, const struct spot *spot)
+{
+	for (int64_t i = 0; i < llabs(steps) && i < 64; i++) {
+		tell_mouse(terminal, VT_MOUSE_PRESS, steps < 0 ? back : on, scroll->modifiers, spot);
+	}
+}
+
 static void handle_scroll(struct terminal *terminal, const struct tile_input_scroll *scroll)
 {
 	struct view *view = terminal->view;
@@ -425,24 +463,38 @@ static void handle_scroll(struct terminal *terminal, const struct tile_input_scr
 	double lines = scroll->step_y120 != 0
 			       ? scroll->step_y120 / 120.0 * WHEEL_LINES
 			       : scroll->dy * terminal->scale / terminal->cell_height;
-	view->scroll_rest += lines;
-	double whole = trunc(view->scroll_rest);
-	view->scroll_rest -= whole;
-	int64_t count = (int64_t)whole;
-	bool alternate = terminal->vt.state->alt != 0;
-	if (!program_has_pointer(terminal, scroll->modifiers) && !alternate) {
-		terminal_scroll(terminal, -count);
-		return;
+	bool program = program_has_pointer(terminal, scroll->modifiers);
+	if (program) {
+		tell_steps(terminal, scroll->step_x120 / 120, 6, 7, scroll, &spot);
 	}
-	/* The program gets detents: a wheel's own, or one for as many lines as a wheel would make. */
-	int64_t steps = scroll->step_y120 != 0 && vt_mouse_wanted(&terminal->vt)
-				? count / WHEEL_LINES : count;
-	for (int64_t i = 0; i < llabs(steps) && i < 64; i++) {
-		tell_mouse(terminal, VT_MOUSE_PRESS, steps < 0 ? 4 : 5, scroll->modifiers, &spot);
+	if (view->scroll_rest * lines < 0) {
+		view->scroll_rest = 0; /* the other way now */
+	}
+	view->scroll_rest += lines;
+	/* A program gets detents, one for as many lines as a wheel's would make. */
+	bool detents = program || terminal->vt.state->alt != 0;
+	int64_t whole = (int64_t)(view->scroll_rest / (detents ? WHEEL_LINES : 1));
+	view->scroll_rest -= (double)whole * (detents ? WHEEL_LINES : 1);
+	if (detents) {
+		tell_steps(terminal, whole, 4, 5, scroll, &spot);
+	} else if (whole != 0) {
+		terminal_scroll(terminal, -whole);
 	}
 }
 
 /* --- paste --- */
+
+/* CR LF is one line end; the core, which sees a paste in pieces, is given LF. */
+static size_t copy_lines(char *to, const char *from, size_t size)
+{
+	size_t length = 0;
+	for (size_t i = 0; i < size; i++) {
+		if (from[i] != '\r' || i + 1 == size || from[i + 1] != '\n') {
+			to[length++] = from[i];
+		}
+	}
+	return length;
+}
 
 static void handle_paste(struct terminal *terminal, const char *text, size_t size)
 {
@@ -464,9 +516,8 @@ static void handle_paste(struct terminal *terminal, const char *text, size_t siz
 		tile_log(tile, 1, "the program does not read its input: the paste is dropped");
 		return;
 	}
-	memcpy(tile->cells[TERMINAL_PASTE], text, size);
 	view->paste_at = 0;
-	view->paste_size = size;
+	view->paste_size = copy_lines(tile->cells[TERMINAL_PASTE], text, size);
 	terminal_scroll_end(terminal);
 }
 

@@ -14,9 +14,16 @@ struct frame {
 	struct terminal *terminal;
 	pixman_image_t *image;
 	int width, height; /* buffer pixels */
+	const struct vt_cell *held; /* drawn instead of the core's lines, NULL: those */
+	uint32_t cols, rows;
+	uint64_t top;
 	uint64_t cursor_line;
 	uint32_t cursor_col;
-	bool cursor_shown;
+	uint32_t cursor; /* 1 + enum vt_cursor_style; 0: hidden */
+	int row_y;       /* corner of the row being drawn: nothing of it may lie above or below */
+	/* The colour that text was last drawn in. */
+	pixman_image_t *ink;
+	uint32_t ink_rgb;
 };
 
 static pixman_color_t to_pixman(uint32_t rgb)
@@ -82,24 +89,70 @@ static struct colors cell_colors(const struct frame *frame, const struct vt_cell
 	return colors;
 }
 
-static void draw_glyph(const struct frame *frame, const struct fcft_glyph *glyph,
-	pixman_image_t *source, int x, int baseline)
+/* A source of that colour; NULL when there is no memory. */
+static pixman_image_t *ink(struct frame *frame, uint32_t rgb)
 {
-	if (glyph == NULL || glyph->pix == NULL) {
+	if (frame->ink == NULL || frame->ink_rgb != rgb) {
+		if (frame->ink != NULL) {
+			pixman_image_unref(frame->ink);
+		}
+		pixman_color_t color = to_pixman(rgb);
+		frame->ink = pixman_image_create_solid_fill(&color);
+		frame->ink_rgb = rgb;
+	}
+	return frame->ink;
+}
+
+/* An emoji in a single cell would cover its neighbour: make it smaller. True when that was done. */
+static bool draw_shrunk(
+	struct frame *frame, const struct fcft_glyph *glyph, int x, int baseline, int room)
+{
+	if (!glyph->is_color_glyph || glyph->width <= room) {
+		return false;
+	}
+	double factor = (double)glyph->width / room;
+	int height = (int)(glyph->height / factor);
+	int y = baseline - (glyph->y + height) / 2;
+	y = y < frame->row_y ? frame->row_y : y;
+	pixman_transform_t transform;
+	pixman_transform_init_scale(
+		&transform, pixman_double_to_fixed(factor), pixman_double_to_fixed(factor));
+	pixman_image_set_transform(glyph->pix, &transform);
+	pixman_image_set_filter(glyph->pix, PIXMAN_FILTER_BILINEAR, NULL, 0);
+	pixman_image_composite32(
+		PIXMAN_OP_OVER, glyph->pix, NULL, frame->image, 0, 0, 0, 0, x, y, room, height);
+	pixman_image_set_transform(glyph->pix, NULL);
+	return true;
+}
+
+/* Cut off at the row's edges: a row is drawn whenever it changed, its neighbours may not be. `room`:
+ * pixels up to the next cell. */
+static void draw_glyph(struct frame *frame, const struct fcft_glyph *glyph, uint32_t rgb, int x,
+	int baseline, int room)
+{
+	pixman_image_t *source = ink(frame, rgb);
+	if (glyph == NULL || glyph->pix == NULL || source == NULL ||
+		draw_shrunk(frame, glyph, x, baseline, room)) {
 		return;
 	}
 	int gx = x + glyph->x, gy = baseline - glyph->y;
+	int cut = gy < frame->row_y ? frame->row_y - gy : 0;
+	int bottom = frame->row_y + frame->terminal->cell_height;
+	int height = (gy + glyph->height > bottom ? bottom - gy : glyph->height) - cut;
+	if (height <= 0) {
+		return;
+	}
 	if (glyph->is_color_glyph) {
-		pixman_image_composite32(PIXMAN_OP_OVER, glyph->pix, NULL, frame->image, 0, 0, 0, 0, gx,
-			gy, glyph->width, glyph->height);
+		pixman_image_composite32(PIXMAN_OP_OVER, glyph->pix, NULL, frame->image, 0, cut, 0, 0,
+			gx, gy + cut, glyph->width, height);
 	} else {
-		pixman_image_composite32(PIXMAN_OP_OVER, source, glyph->pix, frame->image, 0, 0, 0, 0,
-			gx, gy, glyph->width, glyph->height);
+		pixman_image_composite32(PIXMAN_OP_OVER, source, glyph->pix, frame->image, 0, 0, 0,
+			cut, gx, gy + cut, glyph->width, height);
 	}
 }
 
-static void draw_text(const struct frame *frame, const struct vt_cell *cell,
-	pixman_image_t *source, const pixman_color_t *color, int x, int y)
+static void draw_text(
+	struct frame *frame, const struct vt_cell *cell, uint32_t rgb, int x, int y)
 {
 	struct terminal *terminal = frame->terminal;
 	uint32_t cps[VT_CLUSTER_CPS];
@@ -107,10 +160,10 @@ static void draw_text(const struct frame *frame, const struct vt_cell *cell,
 	if (count == 0 || (count == 1 && cps[0] == ' ')) {
 		return;
 	}
-	int columns = cell->ch & VT_CH_WIDE ? 2 : 1;
-	if (count == 1 && boxdraw(frame->image, color, cps[0], x, y,
-				 columns * terminal->cell_width, terminal->cell_height,
-				 terminal->thickness)) {
+	int width = (cell->ch & VT_CH_WIDE ? 2 : 1) * terminal->cell_width;
+	pixman_color_t color = to_pixman(rgb);
+	if (count == 1 && boxdraw(frame->image, &color, cps[0], x, y, width,
+				 terminal->cell_height, terminal->thickness)) {
 		return;
 	}
 	enum font_style style = FONT_REGULAR;
@@ -128,15 +181,18 @@ static void draw_text(const struct frame *frame, const struct vt_cell *cell,
 		if (grapheme != NULL) {
 			int pen = x;
 			for (size_t i = 0; i < grapheme->count; i++) {
-				draw_glyph(frame, grapheme->glyphs[i], source, pen, baseline);
-				pen += grapheme->glyphs[i]->advance.x;
+				const struct fcft_glyph *glyph = grapheme->glyphs[i];
+				/* A mark is placed from where its base begins, or from where it ends. */
+				bool mark = i > 0 && glyph->advance.x == 0 && glyph->x >= 0;
+				draw_glyph(frame, glyph, rgb, mark ? x : pen, baseline, width);
+				pen += glyph->advance.x;
 			}
 			return;
 		}
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		draw_glyph(frame, fcft_rasterize_char_utf32(font, cps[i], FCFT_SUBPIXEL_NONE), source,
-			x, baseline);
+		draw_glyph(frame, fcft_rasterize_char_utf32(font, cps[i], FCFT_SUBPIXEL_NONE), rgb, x,
+			baseline, width);
 	}
 }
 
@@ -156,10 +212,7 @@ static void draw_underline(const struct frame *frame, const struct vt_cell *cell
 {
 	struct terminal *terminal = frame->terminal;
 	int t = terminal->thickness;
-	int at = y + terminal->ascent + t + (terminal->cell_height - terminal->ascent) / 4;
-	if (at + 2 * t > y + terminal->cell_height) {
-		at = y + terminal->cell_height - 2 * t;
-	}
+	int at = y + terminal->underline_at;
 	uint32_t own = vt_cell_underline(&terminal->vt, cell);
 	if (own != VT_COLOR_DEFAULT) {
 		rgb = vt_rgb(&terminal->vt, own, VT_COLOR_FG);
@@ -183,8 +236,9 @@ static void draw_underline(const struct frame *frame, const struct vt_cell *cell
 		draw_curl(frame, rgb, x, at, width);
 		break;
 	case VT_UNDERLINE_DOTTED:
-		for (int i = 0; i < width; i += 2 * t) {
-			fill_rect(frame, rgb, x + i, at, t, t);
+		/* Phase by the place, so that they go on evenly from cell to cell. */
+		for (int i = (2 * t - x % (2 * t)) % (2 * t); i < width; i += 2 * t) {
+			fill_rect(frame, rgb, x + i, at, i + t > width ? width - i : t, t);
 		}
 		break;
 	case VT_UNDERLINE_DASHED:
@@ -199,7 +253,7 @@ static void draw_decorations(const struct frame *frame, const struct vt_cell *ce
 	const struct terminal *terminal = frame->terminal;
 	draw_underline(frame, cell, rgb, x, y, width);
 	if (cell->at & VT_AT_STRIKE) {
-		fill_rect(frame, rgb, x, y + terminal->ascent * 2 / 3, width, terminal->thickness);
+		fill_rect(frame, rgb, x, y + terminal->strike_at, width, terminal->thickness);
 	}
 	if (cell->at & VT_AT_OVERLINE) {
 		fill_rect(frame, rgb, x, y, width, terminal->thickness);
@@ -208,19 +262,13 @@ static void draw_decorations(const struct frame *frame, const struct vt_cell *ce
 
 /* Everything but the background. */
 static void draw_cell(
-	const struct frame *frame, const struct vt_cell *cell, struct colors colors, int x, int y)
+	struct frame *frame, const struct vt_cell *cell, struct colors colors, int x, int y)
 {
 	if (cell->ch & (VT_CH_TAIL | VT_CH_PAD)) {
 		return;
 	}
-	pixman_color_t color = to_pixman(colors.fg);
 	if (cell->ch != 0) {
-		pixman_image_t *source = pixman_image_create_solid_fill(&color);
-		if (source == NULL) {
-			return;
-		}
-		draw_text(frame, cell, source, &color, x, y);
-		pixman_image_unref(source);
+		draw_text(frame, cell, colors.fg, x, y);
 	}
 	if (cell->at & (VT_AT_UNDERLINE | VT_AT_STRIKE | VT_AT_OVERLINE | ~VT_AT_MASK)) {
 		int columns = cell->ch & VT_CH_WIDE ? 2 : 1;
@@ -228,7 +276,7 @@ static void draw_cell(
 	}
 }
 
-static void draw_cursor(const struct frame *frame, const struct vt_cell *cell, struct colors colors,
+static void draw_cursor(struct frame *frame, const struct vt_cell *cell, struct colors colors,
 	int x, int y)
 {
 	const struct terminal *terminal = frame->terminal;
@@ -247,7 +295,7 @@ static void draw_cursor(const struct frame *frame, const struct vt_cell *cell, s
 		fill_rect(frame, rgb, x + width - t, y, t, height);
 		return;
 	}
-	switch ((enum vt_cursor_style)state->cursor_style) {
+	switch ((enum vt_cursor_style)(frame->cursor - 1)) {
 	case VT_CURSOR_UNDERLINE:
 		fill_rect(frame, rgb, x, y + height - 2 * t, width, 2 * t);
 		return;
@@ -261,70 +309,65 @@ static void draw_cursor(const struct frame *frame, const struct vt_cell *cell, s
 	}
 }
 
-static void draw_row(const struct frame *frame, uint64_t line, int y)
+/* Backgrounds in runs of one colour, before any text: glyphs may reach into the next cell. */
+static void draw_backgrounds(
+	const struct frame *frame, const struct colors colors[VT_MAX_COLS], int y)
+{
+	const struct terminal *terminal = frame->terminal;
+	uint32_t start = 0;
+	for (uint32_t col = 1; col <= frame->cols; col++) {
+		if (col == frame->cols || colors[col].bg != colors[start].bg) {
+			fill_rect(frame, colors[start].bg,
+				terminal->pad + (int)start * terminal->cell_width, y,
+				(int)(col - start) * terminal->cell_width, terminal->cell_height);
+			start = col;
+		}
+	}
+}
+
+static void draw_row(struct frame *frame, uint32_t row, int y)
 {
 	struct terminal *terminal = frame->terminal;
-	const struct vt *vt = &terminal->vt;
-	const struct vt_cell *cells = vt_line_cells(vt, line);
+	uint64_t line = frame->top + row;
+	const struct vt_cell *cells = frame->held != NULL
+					      ? frame->held + (size_t)row * frame->cols
+					      : vt_line_cells(&terminal->vt, line);
 	if (cells == NULL) {
 		return;
 	}
-	uint32_t cols = vt->state->cols;
+	frame->row_y = y;
 	uint32_t from = 0, to = 0;
 	selection_columns(terminal, line, &from, &to);
-	int cell_width = terminal->cell_width;
-	/* Backgrounds first, in runs of one colour: glyphs may reach into the next cell. */
-	uint32_t run_start = 0, run_bg = 0;
-	for (uint32_t col = 0; col <= cols; col++) {
-		uint32_t bg = 0;
-		if (col < cols) {
-			bg = cell_colors(frame, &cells[col], col >= from && col < to).bg;
-		}
-		if (col == 0) {
-			run_bg = bg;
-		} else if (col == cols || bg != run_bg) {
-			fill_rect(frame, run_bg, terminal->pad + (int)run_start * cell_width, y,
-				(int)(col - run_start) * cell_width, terminal->cell_height);
-			run_start = col;
-			run_bg = bg;
+	struct colors colors[VT_MAX_COLS];
+	for (uint32_t col = 0; col < frame->cols; col++) {
+		colors[col] = cell_colors(frame, &cells[col], col >= from && col < to);
+	}
+	draw_backgrounds(frame, colors, y);
+	for (uint32_t col = 0; col < frame->cols; col++) {
+		if (cells[col].ch != 0 || cells[col].at != 0) {
+			draw_cell(frame, &cells[col], colors[col],
+				terminal->pad + (int)col * terminal->cell_width, y);
 		}
 	}
-	for (uint32_t col = 0; col < cols; col++) {
-		const struct vt_cell *cell = &cells[col];
-		if (cell->ch == 0 && cell->at == 0) {
-			continue;
-		}
-		draw_cell(frame, cell, cell_colors(frame, cell, col >= from && col < to),
-			terminal->pad + (int)col * cell_width, y);
-	}
-	if (frame->cursor_shown && line == frame->cursor_line) {
+	if (frame->cursor != 0 && line == frame->cursor_line && frame->cursor_col < frame->cols) {
 		uint32_t col = frame->cursor_col;
 		if (col > 0 && (cells[col].ch & VT_CH_TAIL)) {
 			col--;
 		}
 		draw_cursor(frame, &cells[col], cell_colors(frame, &cells[col], false),
-			terminal->pad + (int)col * cell_width, y);
+			terminal->pad + (int)col * terminal->cell_width, y);
 	}
 }
 
 /* A thin bar at the right edge that says how far back the view is. */
-static void draw_scrollbar(const struct frame *frame, uint64_t top)
+static void draw_bar(const struct frame *frame)
 {
 	const struct terminal *terminal = frame->terminal;
 	const struct vt *vt = &terminal->vt;
-	uint64_t first = vt_line_first(vt);
-	uint64_t total = vt_line_end(vt) - first;
-	if (!terminal->view->scrolled || total <= vt->state->rows) {
-		return;
-	}
 	int width = terminal->pad / 2 > 2 ? terminal->pad / 2 : 2;
-	int height = (int)((double)vt->state->rows / (double)total * frame->height);
-	height = height < 4 * width ? 4 * width : height;
-	double share = (double)(top - first) / (double)(total - vt->state->rows);
-	int y = (int)(share * (frame->height - height));
 	uint32_t rgb = mix(vt_rgb(vt, VT_COLOR_DEFAULT, VT_COLOR_BG),
 		vt_rgb(vt, VT_COLOR_DEFAULT, VT_COLOR_FG), 3);
-	fill_rect(frame, rgb, frame->width - width, y, width, height);
+	fill_rect(frame, rgb, frame->width - width, terminal->bar.y, width, terminal->bar.height);
 }
 
 static bool set_clip(pixman_image_t *image, const struct tile_canvas *canvas)
@@ -354,10 +397,48 @@ static bool row_is_damaged(const struct tile_canvas *canvas, int y, int height)
 	return false;
 }
 
+/* What is shown: the core's screen, or the picture held while the program makes its next one. */
+static void choose_picture(struct frame *frame)
+{
+	const struct terminal *terminal = frame->terminal;
+	const struct vt *vt = &terminal->vt;
+	const struct view *view = terminal->view;
+	frame->cols = vt->state->cols;
+	frame->rows = vt->state->rows;
+	if (view->held && view->held_cols == frame->cols && view->held_rows == frame->rows) {
+		frame->held = terminal->tile->cells[TERMINAL_HELD];
+		frame->top = view->held_top;
+		frame->cursor_line = view->held_line;
+		frame->cursor_col = view->held_col;
+		frame->cursor = view->held_cursor;
+	} else {
+		frame->top = terminal_top(terminal);
+		frame->cursor_line = vt_line_screen(vt) + vt->state->row;
+		frame->cursor_col = vt->state->col;
+		frame->cursor = vt_mode(vt, VT_MODE_CURSOR) ? 1u + vt->state->cursor_style : 0;
+	}
+	if (terminal->blink_off) {
+		frame->cursor = 0;
+	}
+}
+
+static void draw_border(const struct frame *frame)
+{
+	const struct terminal *terminal = frame->terminal;
+	const struct vt *vt = &terminal->vt;
+	uint32_t bg = vt_rgb(vt, VT_COLOR_DEFAULT,
+		vt_mode(vt, VT_MODE_REVERSE) ? VT_COLOR_FG : VT_COLOR_BG);
+	int right = terminal->pad + (int)frame->cols * terminal->cell_width;
+	int bottom = terminal->pad + (int)frame->rows * terminal->cell_height;
+	fill_rect(frame, bg, 0, 0, frame->width, terminal->pad);
+	fill_rect(frame, bg, 0, bottom, frame->width, frame->height - bottom);
+	fill_rect(frame, bg, 0, 0, terminal->pad, frame->height);
+	fill_rect(frame, bg, right, 0, frame->width - right, frame->height);
+}
+
 void terminal_draw(struct tile *tile, const struct tile_canvas *canvas)
 {
 	struct terminal *terminal = tile->scratch;
-	const struct vt *vt = &terminal->vt;
 	struct frame frame = {
 		.terminal = terminal,
 		.image = pixman_image_create_bits_no_clear(PIXMAN_a8r8g8b8, canvas->width,
@@ -371,28 +452,19 @@ void terminal_draw(struct tile *tile, const struct tile_canvas *canvas)
 	if (!set_clip(frame.image, canvas)) {
 		goto end;
 	}
-	uint64_t screen = vt_line_screen(vt);
-	frame.cursor_line = screen + vt->state->row;
-	frame.cursor_col = vt->state->col;
-	frame.cursor_shown = vt_mode(vt, VT_MODE_CURSOR) && !terminal->blink_off;
-
-	uint32_t bg = vt_rgb(vt, VT_COLOR_DEFAULT,
-		vt_mode(vt, VT_MODE_REVERSE) ? VT_COLOR_FG : VT_COLOR_BG);
-	int grid_right = terminal->pad + (int)vt->state->cols * terminal->cell_width;
-	int grid_bottom = terminal->pad + (int)vt->state->rows * terminal->cell_height;
-	fill_rect(&frame, bg, 0, 0, canvas->width, terminal->pad);
-	fill_rect(&frame, bg, 0, grid_bottom, canvas->width, canvas->height - grid_bottom);
-	fill_rect(&frame, bg, 0, 0, terminal->pad, canvas->height);
-	fill_rect(&frame, bg, grid_right, 0, canvas->width - grid_right, canvas->height);
-
-	uint64_t top = terminal_top(terminal);
-	for (uint32_t row = 0; row < vt->state->rows; row++) {
+	choose_picture(&frame);
+	draw_border(&frame);
+	for (uint32_t row = 0; row < frame.rows; row++) {
 		int y = terminal->pad + (int)row * terminal->cell_height;
 		if (row_is_damaged(canvas, y, terminal->cell_height)) {
-			draw_row(&frame, top + row, y);
+			draw_row(&frame, row, y);
 		}
 	}
-	draw_scrollbar(&frame, top);
+	draw_bar(&frame);
+	terminal->held_waits = false;
 end:
+	if (frame.ink != NULL) {
+		pixman_image_unref(frame.ink);
+	}
 	pixman_image_unref(frame.image);
 }

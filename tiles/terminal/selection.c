@@ -25,38 +25,92 @@ static bool is_word(const struct vt *vt, const struct vt_cell *cell)
 	return cp >= 0xa1;
 }
 
-static void widen_to_word(const struct vt *vt, uint64_t line, uint32_t *from, uint32_t *to)
+/* A place in the text; columns are from 0 to the number of columns. */
+struct place {
+	uint64_t line;
+	uint32_t col;
+};
+
+static bool wraps(const struct vt *vt, uint64_t line)
 {
-	const struct vt_cell *cells = vt_line_cells(vt, line);
-	uint32_t cols = vt->state->cols;
-	if (cells == NULL || *from >= cols || !is_word(vt, &cells[*from])) {
-		return;
-	}
-	while (*from > 0 && is_word(vt, &cells[*from - 1])) {
-		(*from)--;
-	}
-	while (*to < cols && is_word(vt, &cells[*to])) {
-		(*to)++;
-	}
+	const struct vt_row *row = vt_line_row(vt, line);
+	return row != NULL && (row->flags & VT_ROW_WRAPPED);
 }
 
-/* Both ends in order, the end exclusive. False when nothing is selected. */
-static bool selection_ends(const struct terminal *terminal, uint64_t *first, uint32_t *first_col,
-	uint64_t *last, uint32_t *last_col)
+static bool word_at(const struct vt *vt, struct place at)
+{
+	const struct vt_cell *cells = vt_line_cells(vt, at.line);
+	if (cells == NULL || at.col >= vt->state->cols) {
+		return false;
+	}
+	/* What a wide character left empty at a line's end parts nothing. */
+	return (cells[at.col].ch & VT_CH_PAD) || is_word(vt, &cells[at.col]);
+}
+
+/* The first cell of the word at a cell, also on an earlier line if that runs on into this one. */
+static struct place word_start(const struct vt *vt, struct place at)
+{
+	for (struct place before = at; word_at(vt, before);) {
+		at = before;
+		if (before.col > 0) {
+			before.col--;
+		} else if (before.line > vt_line_first(vt) && wraps(vt, before.line - 1)) {
+			before = (struct place){before.line - 1, vt->state->cols - 1};
+		} else {
+			break;
+		}
+	}
+	return at;
+}
+
+/* The place behind its last cell; behind the cell itself when it is in no word. */
+static struct place word_end(const struct vt *vt, struct place at)
+{
+	for (struct place after = at; word_at(vt, after);) {
+		at = after;
+		if (after.col + 1 < vt->state->cols) {
+			after.col++;
+		} else if (wraps(vt, after.line)) {
+			after = (struct place){after.line + 1, 0};
+		} else {
+			break;
+		}
+	}
+	at.col = at.col < vt->state->cols ? at.col + 1 : at.col;
+	return at;
+}
+
+static bool is_before(struct place a, struct place b)
+{
+	return a.line < b.line || (a.line == b.line && a.col < b.col);
+}
+
+/* Both ends in order, whole words or lines, the end exclusive. False when nothing is selected. */
+static bool selection_ends(const struct terminal *terminal, struct place *first, struct place *last)
 {
 	const struct vt *vt = &terminal->vt;
 	if (terminal->view->selection == SELECTION_NONE ||
-		!vt_mark_get(vt, MARK_ANCHOR, first, first_col) ||
-		!vt_mark_get(vt, MARK_HEAD, last, last_col)) {
+		!vt_mark_get(vt, MARK_ANCHOR, &first->line, &first->col) ||
+		!vt_mark_get(vt, MARK_HEAD, &last->line, &last->col)) {
 		return false;
 	}
-	if (*first > *last || (*first == *last && *first_col > *last_col)) {
-		uint64_t line = *first;
+	if (is_before(*last, *first)) {
+		struct place place = *first;
 		*first = *last;
-		*last = line;
-		uint32_t col = *first_col;
-		*first_col = *last_col;
-		*last_col = col;
+		*last = place;
+	}
+	if (terminal->view->selection == SELECTION_WORDS) {
+		*first = word_start(vt, *first);
+		*last = word_end(vt, *last);
+	} else if (terminal->view->selection == SELECTION_LINES) {
+		while (first->line > vt_line_first(vt) && wraps(vt, first->line - 1)) {
+			first->line--;
+		}
+		while (wraps(vt, last->line)) {
+			last->line++;
+		}
+		first->col = 0;
+		last->col = vt->state->cols;
 	}
 	return true;
 }
@@ -71,9 +125,16 @@ void selection_start(
 	vt_damage_all(&terminal->vt);
 }
 
-void selection_extend(struct terminal *terminal, uint64_t line, uint32_t col)
+void selection_extend(struct terminal *terminal, uint64_t line, uint32_t edge, uint32_t col)
 {
-	vt_mark_set(&terminal->vt, MARK_HEAD, line, col);
+	uint32_t head = terminal->view->selection == SELECTION_WORDS ? col : edge;
+	uint64_t line_before;
+	uint32_t head_before;
+	if (vt_mark_get(&terminal->vt, MARK_HEAD, &line_before, &head_before) &&
+		line_before == line && head_before == head) {
+		return;
+	}
+	vt_mark_set(&terminal->vt, MARK_HEAD, line, head);
 	vt_damage_all(&terminal->vt);
 }
 
@@ -92,37 +153,27 @@ void selection_clear(struct terminal *terminal)
 bool selection_columns(
 	const struct terminal *terminal, uint64_t line, uint32_t *from, uint32_t *to)
 {
-	uint64_t first, last;
-	uint32_t first_col, last_col;
-	if (!selection_ends(terminal, &first, &first_col, &last, &last_col) || line < first ||
-		line > last) {
+	const struct vt *vt = &terminal->vt;
+	struct place first, last;
+	if (!selection_ends(terminal, &first, &last) || line < first.line || line > last.line) {
 		return false;
 	}
-	uint32_t cols = terminal->vt.state->cols;
-	switch ((enum selection_kind)terminal->view->selection) {
-	case SELECTION_LINES:
-		*from = 0;
-		*to = cols;
-		return true;
-	case SELECTION_BLOCK:
-		*from = first_col < last_col ? first_col : last_col;
-		*to = first_col < last_col ? last_col : first_col;
-		return *from < *to;
-	default:
-		*from = line == first ? first_col : 0;
-		*to = line == last ? last_col : cols;
-		break;
+	uint32_t cols = vt->state->cols;
+	if (terminal->view->selection == SELECTION_BLOCK) {
+		*from = first.col < last.col ? first.col : last.col;
+		*to = first.col < last.col ? last.col : first.col;
+	} else {
+		*from = line == first.line ? first.col : 0;
+		*to = line == last.line ? last.col : cols;
 	}
-	if (terminal->view->selection == SELECTION_WORDS) {
-		uint32_t edge = *from;
-		if (line == first) {
-			widen_to_word(&terminal->vt, line, from, &edge);
+	/* A wide character is selected whole. */
+	const struct vt_cell *cells = vt_line_cells(vt, line);
+	if (cells != NULL && *from < *to) {
+		if (*from > 0 && *from < cols && (cells[*from].ch & VT_CH_TAIL)) {
+			(*from)--;
 		}
-		if (line == last) {
-			uint32_t start = *to > 0 && *to > *from ? *to - 1 : *to;
-			uint32_t end = start;
-			widen_to_word(&terminal->vt, line, &start, &end);
-			*to = end > *to ? end : *to;
+		if (*to < cols && (cells[*to].ch & VT_CH_TAIL)) {
+			(*to)++;
 		}
 	}
 	return *from < *to;
@@ -176,13 +227,12 @@ static bool text_add_line(
 char *selection_text(const struct terminal *terminal, size_t *size)
 {
 	const struct vt *vt = &terminal->vt;
-	uint64_t first, last;
-	uint32_t first_col, last_col;
-	if (!selection_ends(terminal, &first, &first_col, &last, &last_col)) {
+	struct place first, last;
+	if (!selection_ends(terminal, &first, &last)) {
 		return NULL;
 	}
 	struct text text = {0};
-	for (uint64_t line = first; line <= last; line++) {
+	for (uint64_t line = first.line; line <= last.line; line++) {
 		uint32_t from, to;
 		const struct vt_row *row = vt_line_row(vt, line);
 		if (row == NULL) {
@@ -194,7 +244,7 @@ char *selection_text(const struct terminal *terminal, size_t *size)
 		}
 		bool joined = (row->flags & VT_ROW_WRAPPED) != 0 &&
 			      terminal->view->selection != SELECTION_BLOCK;
-		if (line < last && !joined && !text_add(&text, "\n", 1)) {
+		if (line < last.line && !joined && !text_add(&text, "\n", 1)) {
 			goto error;
 		}
 	}

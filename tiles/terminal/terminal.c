@@ -26,6 +26,10 @@ uint64_t terminal_top(const struct terminal *terminal)
 		uint64_t screen = vt_line_screen(&terminal->vt);
 		return line < first ? first : line > screen ? screen : line;
 	}
+	/* The oldest lines go while one reads them: stay with the oldest that there is. */
+	if (terminal->view->scrolled && !terminal->vt.state->alt) {
+		return vt_line_first(&terminal->vt);
+	}
 	return vt_line_screen(&terminal->vt);
 }
 
@@ -98,12 +102,33 @@ static void damage_cursor(struct terminal *terminal)
 	}
 }
 
-void terminal_damage(struct terminal *terminal)
+/* The bar at the right edge moves although no line does, when lines are added below. */
+static void damage_bar(struct terminal *terminal)
+{
+	const struct vt *vt = &terminal->vt;
+	struct tile *tile = terminal->tile;
+	uint64_t first = vt_line_first(vt);
+	uint64_t total = vt_line_end(vt) - first;
+	struct bar bar = {0};
+	if (terminal->view->scrolled && total > vt->state->rows) {
+		int height = (int)lround(tile->height * terminal->scale);
+		int least = height < 2 * terminal->pad ? height : 2 * terminal->pad;
+		bar.height = (int)((double)vt->state->rows / (double)total * height);
+		bar.height = bar.height < least ? least : bar.height;
+		double share = (double)(terminal_top(terminal) - first) /
+			       (double)(total - vt->state->rows);
+		bar.y = (int)(share * (height - bar.height));
+	}
+	if (bar.y != terminal->bar.y || bar.height != terminal->bar.height) {
+		terminal->bar = bar;
+		double width = terminal->pad / terminal->scale;
+		tile->host->damage(tile, tile->width - width, 0, width, tile->height);
+	}
+}
+
+static void damage_now(struct terminal *terminal)
 {
 	struct vt *vt = &terminal->vt;
-	if (terminal->sync_ns != 0) {
-		return; /* all of it is told when the update is complete */
-	}
 	struct tile *tile = terminal->tile;
 	uint64_t top = terminal_top(terminal);
 	if (vt->dirty_all || top != terminal->top_drawn) {
@@ -125,6 +150,66 @@ void terminal_damage(struct terminal *terminal)
 	}
 	vt_damage_clear(vt);
 	damage_cursor(terminal);
+	damage_bar(terminal);
+	terminal->held_waits = false;
+}
+
+void terminal_damage(struct terminal *terminal)
+{
+	if (terminal->sync_ns == 0) { /* else all of it is told when the update is complete */
+		damage_now(terminal);
+	}
+}
+
+/* --- synchronised updates --- */
+
+/*
+ * Keep the picture as it is now: it may be drawn at any time while the program makes the next one.
+ * One that still waits to be drawn is kept instead: a program that never pauses between its updates
+ * is then shown as often as the screen wants, and whole.
+ */
+static void hold_picture(struct terminal *terminal)
+{
+	struct vt *vt = &terminal->vt;
+	struct view *view = terminal->view;
+	uint32_t cols = vt->state->cols, rows = vt->state->rows;
+	struct vt_cell *held = terminal->tile->cells[TERMINAL_HELD];
+	if (terminal->held_waits ||
+		terminal->tile->cell_counts[TERMINAL_HELD] < (uint64_t)cols * rows) {
+		return;
+	}
+	damage_now(terminal);
+	uint64_t top = terminal_top(terminal);
+	for (uint32_t row = 0; row < rows; row++) {
+		const struct vt_cell *cells = vt_line_cells(vt, top + row);
+		if (cells != NULL) {
+			memcpy(held + (size_t)row * cols, cells, cols * sizeof(*cells));
+		}
+	}
+	view->held_cols = cols;
+	view->held_rows = rows;
+	view->held_top = top;
+	view->held_line = vt_line_screen(vt) + vt->state->row;
+	view->held_col = vt->state->col;
+	view->held_cursor = vt_mode(vt, VT_MODE_CURSOR) ? 1u + vt->state->cursor_style : 0;
+	terminal->held_waits = true;
+}
+
+static void begin_sync(struct terminal *terminal)
+{
+	if (terminal->sync_ns != 0) {
+		return;
+	}
+	hold_picture(terminal);
+	terminal->view->held = terminal->view->held_rows == terminal->vt.state->rows &&
+			       terminal->view->held_cols == terminal->vt.state->cols;
+	terminal->sync_ns = terminal->tile->time->now_ns + SYNC_LIMIT_NS;
+}
+
+static void end_sync(struct terminal *terminal)
+{
+	terminal->sync_ns = 0;
+	terminal->view->held = false;
 }
 
 /* --- time --- */
@@ -137,6 +222,9 @@ static void arm_timer(struct terminal *terminal)
 	}
 	if (terminal->blink_ns != 0 && terminal->blink_ns < when) {
 		when = terminal->blink_ns;
+	}
+	if (terminal->drag_ns != 0 && terminal->drag_ns < when) {
+		when = terminal->drag_ns;
 	}
 	terminal->tile->host->wake_at(terminal->tile, UINT64_MAX);
 	terminal->tile->host->wake_at(terminal->tile, when);
@@ -157,12 +245,15 @@ static void terminal_update(struct tile *tile)
 	struct terminal *terminal = tile->scratch;
 	uint64_t now = tile->time->now_ns;
 	if (terminal->sync_ns != 0 && now >= terminal->sync_ns) {
-		terminal->sync_ns = 0;
 		vt_sync_end(&terminal->vt);
+		end_sync(terminal);
 	}
 	if (terminal->blink_ns != 0 && now >= terminal->blink_ns) {
 		terminal->blink_off = !terminal->blink_off;
 		terminal->blink_ns = now + BLINK_NS;
+	}
+	if (terminal->drag_ns != 0 && now >= terminal->drag_ns) {
+		terminal_drag(terminal);
 	}
 	terminal_damage(terminal);
 	arm_timer(terminal);
@@ -202,7 +293,7 @@ static void handle_vt_event(void *user, const struct vt_event *event)
 		break;
 	case VT_EVENT_MODE:
 		if (event->a == VT_MODE_SYNC) {
-			terminal->sync_ns = event->b ? tile->time->now_ns + SYNC_LIMIT_NS : 0;
+			(event->b ? begin_sync : end_sync)(terminal);
 		}
 		break;
 	case VT_EVENT_COLORS:
@@ -274,6 +365,30 @@ static void feed_message(struct terminal *terminal, const char *text)
 {
 	vt_feed(&terminal->vt, text, strlen(text));
 	terminal_damage(terminal);
+}
+
+/*
+ * A program that is gone leaves no modes behind: not in the middle of a sequence, main screen, no
+ * mouse, no kitty keyboard, no colours of its own. What it had not read goes to no other.
+ */
+static void forget_program(struct terminal *terminal)
+{
+	static const char reset[] =
+		"\030\033[?2026l\033[!p\033[?5;9;1000;1002;1003;1004;1005;1006;1015;1016l"
+		"\033[?2004;2031;2048l\033[=0u\033[<16u\033[>4m\033[0 q\033]104\033\\"
+		"\033]110\033\\\033]111\033\\\033]112\033\\\033]117\033\\\033]119\033\\";
+	struct vt *vt = &terminal->vt;
+	struct view *view = terminal->view;
+	view->paste_at = view->paste_size = 0;
+	view->buttons = 0;
+	vt_feed(vt, reset, strlen(reset));
+	if (vt->state->alt) {
+		vt_feed(vt, "\033[?1049l", 8);
+	}
+	vt_out_drop(vt, vt->state->out_len);
+	if (vt->state->col > 0) {
+		vt_feed(vt, "\r\n", 2);
+	}
 }
 
 void terminal_start_shell(struct terminal *terminal)
@@ -349,7 +464,8 @@ static void shell_ended(struct terminal *terminal, int status)
 	}
 	char message[256];
 	snprintf(message, sizeof(message),
-		"\033[!p\033[?1049l\r\n\033[2m[The shell %s. Enter starts another.]\033[m\r\n", text);
+		"\033[2m[The shell %s. Enter starts another.]\033[m\r\n", text);
+	forget_program(terminal);
 	feed_message(terminal, message);
 }
 
@@ -390,6 +506,10 @@ void terminal_resize(struct terminal *terminal)
 	}
 	struct vt *vt = &terminal->vt;
 	void *scratch = aligned_alloc(16, (vt_resize_scratch(vt, cols, rows) + 15) / 16 * 16 + 16);
+	if (cols != vt->state->cols || rows != vt->state->rows) {
+		vt_sync_end(vt);
+		end_sync(terminal);
+	}
 	if (scratch == NULL || !vt_resize(vt, cols, rows, (uint32_t)terminal->cell_width,
 				       (uint32_t)terminal->cell_height, scratch)) {
 		tile_log(tile, 0, "no memory to resize to %u by %u", cols, rows);
@@ -458,10 +578,8 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why)
 	struct terminal *terminal = tile->scratch;
 	bool fresh = tile->cell_fresh[VT_STATE];
 	terminal->view = tile->cells[TERMINAL_VIEW];
-	if (terminal->view->font_step != 0 || terminal->scale != tile->scale) {
-		if (!font_load(terminal, terminal->view->font_step)) {
-			return false;
-		}
+	if (!font_load(terminal, terminal->view->font_step)) {
+		return false;
 	}
 	if (!(fresh ? attach_fresh(terminal) : attach_kept(terminal))) {
 		return false;
@@ -470,7 +588,10 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why)
 	uint32_t colors[VT_COLORS];
 	theme_colors(colors);
 	vt_set_colors(&terminal->vt, colors);
+	vt_set_scheme(&terminal->vt, true);
 	terminal->cursor = (struct cursor_drawn){0};
+	terminal->held_waits = false;
+	terminal->drag_ns = 0;
 	terminal->sync_ns =
 		vt_mode(&terminal->vt, VT_MODE_SYNC) ? tile->time->now_ns + SYNC_LIMIT_NS : 0;
 	if (why != TILE_ATTACH_REPLAY) {
@@ -478,6 +599,9 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why)
 		if (terminal->pty >= 0) {
 			tile->host->stream_watch(tile, terminal->pty, true, false);
 		} else if (!terminal->view->ended || why == TILE_ATTACH_RESTART) {
+			if (!fresh) {
+				forget_program(terminal);
+			}
 			terminal_start_shell(terminal);
 		}
 	}
@@ -488,6 +612,7 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why)
 	restart_blink(terminal);
 	vt_damage_all(&terminal->vt);
 	terminal_damage(terminal);
+	damage_bar(terminal);
 	arm_timer(terminal);
 	return true;
 }
@@ -504,6 +629,11 @@ static bool terminal_check(const struct tile *tile, char *why, size_t why_size)
 	if (view->paste_at > view->paste_size ||
 		view->paste_size > tile->cell_counts[TERMINAL_PASTE]) {
 		snprintf(why, why_size, "the paste under way lies outside its cell");
+		return false;
+	}
+	if (view->held_cols > VT_MAX_COLS || view->held_rows > VT_MAX_ROWS ||
+		(uint64_t)view->held_cols * view->held_rows > tile->cell_counts[TERMINAL_HELD]) {
+		snprintf(why, why_size, "the held picture lies outside its cell");
 		return false;
 	}
 	return true;

@@ -19,6 +19,7 @@
 enum terminal_cell {
 	TERMINAL_VIEW = VT_ARRAYS,
 	TERMINAL_PASTE,
+	TERMINAL_HELD, /* struct vt_cell: the picture that stays during a synchronised update */
 	TERMINAL_CELLS,
 };
 
@@ -50,6 +51,13 @@ struct view {
 	bool focused;
 	uint32_t buttons;    /* held and told to the program, as a mask by core number */
 	double scroll_rest;  /* lines of scrolling that did not make a whole one yet */
+	/* While a program makes its next picture (mode 2026), TERMINAL_HELD is what is shown. */
+	bool held;
+	uint32_t held_cols, held_rows;
+	uint64_t held_top;    /* its first line */
+	uint64_t held_line;   /* its cursor */
+	uint32_t held_col;
+	uint32_t held_cursor; /* 1 + enum vt_cursor_style; 0: hidden */
 };
 
 enum font_style {
@@ -66,28 +74,38 @@ struct cursor_drawn {
 	uint32_t look; /* shape and focus, folded; 0: none */
 };
 
+/* The bar that says how far back the view is; height 0: none. Buffer pixels. */
+struct bar {
+	int y, height;
+};
+
 struct terminal {
 	struct tile *tile;
 	struct vt vt;
 	struct view *view;
 	int pty; /* stream, -1: none */
 
-	/* Metrics in buffer pixels; made by metrics_update. */
+	/* Made by font_load; buffer pixels. */
 	struct fcft_font *fonts[FONT_STYLES]; /* regular is always there, the others when used */
 	double scale;
-	int font_px;
+	int font_step, font_px;
 	int cell_width, cell_height, ascent;
 	int pad;
-	int thickness; /* of lines in box drawing and underlines */
+	int thickness;    /* of lines in box drawing, cursors and underlines */
+	int underline_at; /* from a cell's top to its underline */
+	int strike_at;
 
 	uint64_t top_drawn; /* first line shown at the last damage */
 	struct cursor_drawn cursor;
+	struct bar bar;
 	bool blink_off;      /* the cursor is in the dark half of its blink */
 	uint64_t blink_ns;   /* when it turns; 0: not blinking */
 	uint64_t sync_ns;    /* when a synchronised update counts as forgotten; 0: none */
+	bool held_waits;     /* the held picture has not been drawn yet */
 	uint32_t hover_link; /* hyperlink under the pointer */
-	uint32_t modifiers;
-	double pointer_x, pointer_y; /* tile pixels */
+	uint32_t own_key;    /* evdev code of a key pressed for the terminal: its release is not told */
+	uint64_t drag_ns;    /* when a selection that left the tile scrolls next; 0: it did not */
+	double drag_x, drag_y; /* where the pointer is then */
 };
 
 /* --- cells.c --- */
@@ -104,7 +122,7 @@ bool terminal_memory(struct terminal *terminal, uint32_t cols, uint32_t rows,
 void terminal_damage(struct terminal *terminal);
 /* Give the PTY what waits for it, and the rest of a paste. */
 void terminal_flush(struct terminal *terminal);
-/* Start the shell, or what the option "command" says. */
+/* Start the shell, or what the option "command" says, on a screen with all modes as at first. */
 void terminal_start_shell(struct terminal *terminal);
 /* Fit grid and PTY to the tile's size, scale and font. */
 void terminal_resize(struct terminal *terminal);
@@ -116,7 +134,7 @@ void terminal_scroll_end(struct terminal *terminal);
 
 /* --- font.c --- */
 
-/* Load fonts for tile->scale and view->font_step (may be NULL: 0); false when there is none. */
+/* Load fonts for tile->scale and that step; false, and what was loaded stays, when there is none. */
 bool font_load(struct terminal *terminal, int font_step);
 void font_unload(struct terminal *terminal);
 struct fcft_font *font_get(struct terminal *terminal, enum font_style style);
@@ -136,7 +154,8 @@ bool boxdraw(pixman_image_t *image, const pixman_color_t *color, uint32_t cp, in
 
 void selection_start(
 	struct terminal *terminal, uint64_t line, uint32_t col, enum selection_kind kind);
-void selection_extend(struct terminal *terminal, uint64_t line, uint32_t col);
+/* `edge`: column boundary nearest to the pointer, `col`: column that it is in. */
+void selection_extend(struct terminal *terminal, uint64_t line, uint32_t edge, uint32_t col);
 void selection_clear(struct terminal *terminal);
 /* Columns of a line that are selected: [from, to). False when none. */
 bool selection_columns(
@@ -147,6 +166,8 @@ char *selection_text(const struct terminal *terminal, size_t *size);
 /* --- input.c --- */
 
 void terminal_input(struct tile *tile, const struct tile_input *event);
+/* A selection is being dragged outside the tile: scroll there. At drag_ns. */
+void terminal_drag(struct terminal *terminal);
 
 /* --- theme.c --- */
 
