@@ -19,6 +19,7 @@ from city import City, CityError, Lines, installed  # noqa: E402
 
 VNC_PORT = 5900
 MELT_PICTURES = 30  # at most
+MELT_MS = 1500
 BUILD_LIMIT = 180.0  # seconds for the compiler, however busy the machine is
 
 # A program that prints without pause, tells who it is, and would tell if it were hung up.
@@ -86,9 +87,12 @@ class Tour:
             path = self.picture(f"melt-{i}.png")
             ppm = self.city.run("pngtopnm", path).stdout
             old, new = ppm.count(bytes(OLD_COLOR)), ppm.count(bytes(NEW_COLOR))
-            if old + new > box[2] * box[3] / 100 and abs(new / (old + new) - 0.5) < best_rest:
-                best, best_rest = path, abs(new / (old + new) - 0.5)
-            if old < new / 1000:
+            if old + new < box[2] * box[3] / 100:
+                continue
+            share = new / (old + new)
+            if 0.05 < share < 0.95 and abs(share - 0.5) < best_rest:
+                best, best_rest = path, abs(share - 0.5)
+            if share > 0.999:
                 break
         if best:
             os.replace(best, os.path.join(self.out, "melt.png"))
@@ -166,7 +170,8 @@ def main():
     out = os.path.join(os.environ["SOURCE_CITY_BUILD"], "tour")
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
-    city = City()
+    # A melt that lasts long enough to be photographed.
+    city = City(env={"SOURCE_CITY_LIMITS": f"melt={MELT_MS}"})
     try:
         with city:
             pid, record = tour(city, out)
