@@ -79,7 +79,8 @@ static void go_on_probation(struct city_handover *handover) {
 
 static void begin_probation(struct city_handover *handover) {
 	city_handover_stop_busy(handover);
-	city_tile_set_state(handover->tile, CITY_TILE_PROBATION);
+	city_tile_set_state(
+		handover->tile, handover->start ? CITY_TILE_LIVE : CITY_TILE_PROBATION);
 	city_handover_set_step(handover, CITY_STEP_PROBATION);
 	go_on_probation(handover);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,10 +48,6 @@ static void handle_client_destroy(struct wl_listener *listener, void *data) {
 	if (version->ended) {
 		return;
 	}
-	if (!version->failure && version->state != CITY_VERSION_RETIRING &&
-		version->state != CITY_VERSION_DYING) {
-		version->failure = strdup("it closed its connection");
-	}
 	/* Without a connection it is of no use. A process that has ended by itself keeps the status
 	 * that it ended with. */
 	city_version_kill(version);
@@ -88,8 +85,12 @@ void city_version_describe_end(
 	}
 	if (version->failure) {
 		snprintf(text, size, "%s (%s)", version->failure, status);
+	} else if (version->instance != 0 && WIFSIGNALED(version->exit_status)) {
+		snprintf(text, size, "%s (%s)",
+			WTERMSIG(version->exit_status) == SIGKILL ? "it was killed" : "it crashed",
+			status);
 	} else {
-		snprintf(text, size, "its process ended: %s", status);
+		snprintf(text, size, "it ended (%s)", status);
 	}
 }
 

@@ -52,8 +52,23 @@ def swap(city, name, *options, tile="ledger"):
     return done.returncode, record, done.stdout.decode() + done.stderr.decode()
 
 
+def adds_up(fields):
+    """Whether the sum is what that many updates add up to; see ledger.c."""
+    wanted = sum(i * 2654435761 % 1000 for i in range(fields["updates"]))
+    return fields["sum"] == wanted and fields["ruined"] == 0
+
+
 def books(city, tile="ledger"):
-    """The fields of the ledger cell, from the region alone."""
+    """The fields of the ledger cell. It may be read in the middle of an update: then again."""
+    for _ in range(20):
+        fields = read_books(city, tile)
+        if adds_up(fields):
+            break
+    return fields
+
+
+def read_books(city, tile):
+    """From the region alone."""
     text = city.run("cityctl", "vat", tile, "--json").stdout.decode()
     region = json.loads(text.splitlines()[-1])
     fields = next(c for c in region["cells"] if c["name"] == "ledger")["values"][0]

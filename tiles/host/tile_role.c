@@ -72,6 +72,8 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 	host_update_if_due(host);
 	source_city_tile_v1_attached(tile, serial, high(first), low(first), high(host->state_bytes),
 		low(host->state_bytes), high(host->migrated_bytes), low(host->migrated_bytes));
+	/* At once: should drawing crash or hang, it is known that attaching did not. */
+	wl_display_flush(host->display);
 	first_frame(host);
 }
 
