@@ -15,7 +15,7 @@
 #define MAX_LINES 512	/* of the grid, each way */
 #define MIN_STEP 48.0	/* pixels between two lines of the finest grid that is drawn */
 #define BLOCK_MARGIN 40 /* city units from tile to edge of its block */
-#define BLOCK_HEAD 56	/* above the tiles, for the name */
+#define BLOCK_HEAD 38   /* above the tiles, for the name */
 #define BLOCK_EDGE 1
 
 struct line_pool {

@@ -14,6 +14,8 @@
 #define SPRING 22.0
 /* What a doubling of the zoom counts as in output pixels, for carrying speed over. */
 #define ZOOM_LENGTH 400.0
+/* Ground round everything when all of it is shown: blocks with their names fit in. */
+#define ALL_MARGIN 48
 
 void city_map_init(struct city_camera *camera) {
 	*camera = (struct city_camera){.zoom = 1, .target_zoom = 1, .start_zoom = 1};
@@ -260,8 +262,8 @@ void city_map_show_all(struct city_server *server) {
 		return;
 	}
 	struct wlr_box screen = city_map_screen(server);
-	struct city_box all = {left - CITY_GAP, top - CITY_GAP, right - left + 2 * CITY_GAP,
-		bottom - top + 2 * CITY_GAP};
+	struct city_box all = {left - ALL_MARGIN, top - ALL_MARGIN, right - left + 2 * ALL_MARGIN,
+		bottom - top + 2 * ALL_MARGIN};
 	/* Never larger than life. */
 	double zoom = fmin(1, fmin(screen.width / all.width, screen.height / all.height));
 	zoom = clamp_zoom(zoom);
