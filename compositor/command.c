@@ -98,8 +98,9 @@ static bool run_focus(struct call *call) {
 	} else {
 		struct city_view *other;
 		wl_list_for_each(other, &server->views, link) {
-			if (other->shown && (strcmp(city_view_title(other), call->rest) == 0 ||
-						    strcmp(city_view_app_id(other), call->rest) == 0)) {
+			if (other->shown &&
+				(strcmp(city_view_title(other), call->rest) == 0 ||
+					strcmp(city_view_app_id(other), call->rest) == 0)) {
 				view = other;
 				break;
 			}
@@ -179,7 +180,8 @@ static bool run_zoom(struct call *call) {
 				screen.y + screen.height / 2.0);
 		}
 	} else {
-		return fail(call, "zoom takes in, out, room, all or a number from %g to %g, not \"%s\"",
+		return fail(call,
+			"zoom takes in, out, room, all or a number from %g to %g, not \"%s\"",
 			CITY_ZOOM_MIN, CITY_ZOOM_MAX, word);
 	}
 	return true;
@@ -207,8 +209,8 @@ static bool run_pan(struct call *call) {
 		} else if (strcmp(word, "down") == 0) {
 			by[1] = screen.height / PAN_SHARE;
 		} else {
-			return fail(call, "pan takes left, right, up, down or two numbers, not \"%s\"",
-				word);
+			return fail(call,
+				"pan takes left, right, up, down or two numbers, not \"%s\"", word);
 		}
 	}
 	if (server != NULL) {
@@ -314,8 +316,7 @@ static bool unknown(struct call *call, const char *name, size_t length) {
 	return fail(call, "unknown command \"%.*s\"; allowed: %s", (int)length, name, known);
 }
 
-static bool dispatch(
-	struct city_server *server, const char *line, char *error, size_t error_size) {
+static bool dispatch(struct city_server *server, const char *line, char *error, size_t error_size) {
 	struct call call = {.server = server, .error = error, .error_size = error_size};
 	while (isspace((unsigned char)*line)) {
 		line++;

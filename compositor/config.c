@@ -57,8 +57,8 @@ static void run_block(struct parser *parser, const struct scfg_block *block,
 			char allowed[400] = "";
 			size_t used = 0;
 			for (size_t j = 0; j < rule_count && used < sizeof(allowed); j++) {
-				used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s",
-					j == 0 ? "" : ", ", rules[j].name);
+				used += (size_t)snprintf(allowed + used, sizeof(allowed) - used,
+					"%s%s", j == 0 ? "" : ", ", rules[j].name);
 			}
 			complain(parser, directive, "unknown directive \"%s\"; allowed: %s",
 				directive->name, allowed);
@@ -74,7 +74,7 @@ static void run_block(struct parser *parser, const struct scfg_block *block,
 		rule->run(parser, directive, target);
 	}
 }
-#define RUN_BLOCK(parser, block, rules, target) \
+#define RUN_BLOCK(parser, block, rules, target)                                                    \
 	run_block(parser, block, rules, sizeof(rules) / sizeof(rules[0]), target)
 
 static void set_string(char **string, const char *value) {
@@ -99,14 +99,15 @@ static void *append(void *array_pointer, size_t *count, size_t size) {
 	return element;
 }
 
-static bool get_int(struct parser *parser, const struct scfg_directive *directive,
-	const char *word, int min, int max, int *value) {
+static bool get_int(struct parser *parser, const struct scfg_directive *directive, const char *word,
+	int min, int max, int *value) {
 	char *end;
 	errno = 0;
 	long number = strtol(word, &end, 10);
 	if (errno != 0 || end == word || *end != '\0' || number < min || number > max) {
-		complain(parser, directive, "\"%s\" must be a whole number from %d to %d, not \"%s\"",
-			directive->name, min, max, word);
+		complain(parser, directive,
+			"\"%s\" must be a whole number from %d to %d, not \"%s\"", directive->name,
+			min, max, word);
 		return false;
 	}
 	*value = (int)number;
@@ -126,8 +127,7 @@ static bool get_double(struct parser *parser, const struct scfg_directive *direc
 	return true;
 }
 
-static void get_switch(
-	struct parser *parser, const struct scfg_directive *directive, bool *value) {
+static void get_switch(struct parser *parser, const struct scfg_directive *directive, bool *value) {
 	const char *word = directive->params[0];
 	if (strcmp(word, "on") == 0) {
 		*value = true;
@@ -252,17 +252,18 @@ static void output_mode(struct parser *p, const struct scfg_directive *d, void *
 	double hz = 0;
 	const char *word = d->params[0];
 	bool ok = sscanf(word, "%dx%d%n", &w, &h, &end) == 2 && w > 0 && h > 0 && w <= 16384 &&
-		  h <= 16384;
+		h <= 16384;
 	if (ok && word[end] == '@') {
 		char *rest;
 		hz = strtod(word + end + 1, &rest);
 		ok = rest != word + end + 1 && (*rest == '\0' || strcmp(rest, "Hz") == 0) &&
-		     hz >= 1 && hz <= 1000;
+			hz >= 1 && hz <= 1000;
 	} else if (ok) {
 		ok = word[end] == '\0';
 	}
 	if (!ok) {
-		complain(p, d, "\"mode\" must be WIDTHxHEIGHT or WIDTHxHEIGHT@HZ, not \"%s\"", word);
+		complain(
+			p, d, "\"mode\" must be WIDTHxHEIGHT or WIDTHxHEIGHT@HZ, not \"%s\"", word);
 		return;
 	}
 	output->width = w;
@@ -278,7 +279,7 @@ static void output_scale(struct parser *p, const struct scfg_directive *d, void 
 static void output_position(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_output_config *output = target;
 	output->has_position = get_int(p, d, d->params[0], -100000, 100000, &output->ox) &&
-			       get_int(p, d, d->params[1], -100000, 100000, &output->oy);
+		get_int(p, d, d->params[1], -100000, 100000, &output->oy);
 }
 
 static void output_off(struct parser *p, const struct scfg_directive *d, void *target) {
@@ -355,7 +356,8 @@ static bool parse_keys(struct parser *p, const struct scfg_directive *d, const c
 		}
 		if (modifier == 0) {
 			complain(p, d,
-				"unknown modifier \"%.*s\" in \"%s\"; allowed: Super, Alt, Ctrl, Shift",
+				"unknown modifier \"%.*s\" in \"%s\"; allowed: Super, Alt, Ctrl, "
+				"Shift",
 				(int)length, at, keys);
 			return false;
 		}
@@ -368,8 +370,9 @@ static bool parse_keys(struct parser *p, const struct scfg_directive *d, const c
 		sym = xkb_keysym_from_name(at, XKB_KEYSYM_CASE_INSENSITIVE);
 	}
 	if (sym == XKB_KEY_NoSymbol) {
-		complain(p, d, "unknown key \"%s\" in \"%s\"; allowed: xkb names such as Return, F1, "
-			       "Left, a, plus",
+		complain(p, d,
+			"unknown key \"%s\" in \"%s\"; allowed: xkb names such as Return, F1, "
+			"Left, a, plus",
 			at, keys);
 		return false;
 	}
@@ -431,8 +434,7 @@ static void run_autostart(struct parser *p, const struct scfg_directive *d, void
 		complain(p, d, "the command is longer than %zu bytes", sizeof(line) - 1);
 		return;
 	}
-	char **command =
-		append(&p->config->autostart, &p->config->autostart_count, sizeof(char *));
+	char **command = append(&p->config->autostart, &p->config->autostart_count, sizeof(char *));
 	if (command != NULL) {
 		*command = strdup(line);
 	}
@@ -452,13 +454,13 @@ static void tile_source(struct parser *p, const struct scfg_directive *d, void *
 static void tile_at(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_tile_config *tile = target;
 	tile->has_place = get_double(p, d, d->params[0], -1e6, 1e6, &tile->cx) &&
-			  get_double(p, d, d->params[1], -1e6, 1e6, &tile->cy);
+		get_double(p, d, d->params[1], -1e6, 1e6, &tile->cy);
 }
 
 static void tile_size(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_tile_config *tile = target;
 	tile->has_size = get_int(p, d, d->params[0], 1, 8192, &tile->width) &&
-			 get_int(p, d, d->params[1], 1, 8192, &tile->height);
+		get_int(p, d, d->params[1], 1, 8192, &tile->height);
 }
 
 static void tile_kind(struct parser *p, const struct scfg_directive *d, void *target) {
@@ -501,7 +503,8 @@ static const struct rule tile_rules[] = {
 static void run_tile(struct parser *p, const struct scfg_directive *d, void *target) {
 	for (size_t i = 0; i < p->config->tile_count; i++) {
 		if (strcmp(p->config->tiles[i].name, d->params[0]) == 0) {
-			complain(p, d, "tile \"%s\" is there twice; names must differ", d->params[0]);
+			complain(p, d, "tile \"%s\" is there twice; names must differ",
+				d->params[0]);
 			return;
 		}
 	}

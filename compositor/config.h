@@ -19,7 +19,7 @@ struct city_bind {
 };
 
 struct city_output_config {
-	char *name;	   /* "HDMI-A-1", or "*" for all others */
+	char *name; /* "HDMI-A-1", or "*" for all others */
 	bool off;
 	int width, height; /* 0: preferred */
 	int refresh_mhz;   /* 0: any */
@@ -31,8 +31,8 @@ struct city_output_config {
 /* `tile NAME { kind KIND; source PATH; artifact FILE; at X Y; size W H; option KEY VALUE }`. */
 struct city_tile_config {
 	char *name;
-	char *kind;   /* of an installed tile; NULL: `name` */
-	char *source; /* absolute, ~ expanded; NULL: the installed source of that kind */
+	char *kind;	/* of an installed tile; NULL: `name` */
+	char *source;	/* absolute, ~ expanded; NULL: the installed source of that kind */
 	char *artifact; /* file that the first version is loaded from; NULL: the installed one */
 	char **options; /* "key=value", for the tile itself */
 	size_t option_count;
@@ -42,7 +42,7 @@ struct city_tile_config {
 };
 
 struct city_config {
-	char *path; /* NULL: built-in defaults */
+	char *path;	 /* NULL: built-in defaults */
 	bool path_given; /* by the user: read again from there */
 
 	/* xkb names, NULL for the system's default. */

@@ -34,8 +34,8 @@ struct kde_decoration {
 
 static void apply(struct decoration *decoration) {
 	struct wlr_xdg_toplevel *toplevel = decoration->xdg->toplevel;
-	bool ours = decoration->xdg->requested_mode !=
-		    WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
+	bool ours =
+		decoration->xdg->requested_mode != WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
 	if (toplevel->base->initialized) {
 		wlr_xdg_toplevel_decoration_v1_set_mode(decoration->xdg,
 			ours ? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE
@@ -99,8 +99,8 @@ static void apply_kde(struct kde_decoration *decoration) {
 	struct city_view *view =
 		xdg == NULL || xdg->role != WLR_XDG_SURFACE_ROLE_TOPLEVEL ? NULL : xdg->data;
 	if (view != NULL) {
-		city_view_set_framed(view,
-			decoration->kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
+		city_view_set_framed(
+			view, decoration->kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
 	}
 }
 
@@ -161,8 +161,7 @@ struct city_decorations *city_decorations_create(struct city_server *server) {
 	wlr_server_decoration_manager_set_default_mode(
 		decorations->kde, WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
 	decorations->new_xdg.notify = handle_new_xdg;
-	wl_signal_add(
-		&decorations->xdg->events.new_toplevel_decoration, &decorations->new_xdg);
+	wl_signal_add(&decorations->xdg->events.new_toplevel_decoration, &decorations->new_xdg);
 	decorations->new_kde.notify = handle_new_kde;
 	wl_signal_add(&decorations->kde->events.new_decoration, &decorations->new_kde);
 	return decorations;

@@ -27,8 +27,8 @@ static char *existing(const char *format, ...) {
 }
 
 /* By the variable, else beside the executable, else where the build said. */
-static char *installed(const char *variable, const char *beside, const char *built,
-	const char *name) {
+static char *installed(
+	const char *variable, const char *beside, const char *built, const char *name) {
 	const char *given = getenv(variable);
 	if (given != NULL && given[0] != '\0') {
 		return existing("%s/%s", given, name);

@@ -202,8 +202,7 @@ static bool prepare_capture(struct entry *entry) {
 		}
 		entry->scene_surface = surface;
 		entry->scene_tree_destroy.notify = handle_scene_tree_destroy;
-		wl_signal_add(
-			&entry->scene_tree->node.events.destroy, &entry->scene_tree_destroy);
+		wl_signal_add(&entry->scene_tree->node.events.destroy, &entry->scene_tree_destroy);
 	}
 	if (entry->source == NULL) {
 		entry->source = wlr_ext_image_capture_source_v1_create_with_scene_node(
@@ -236,8 +235,8 @@ bool city_foreign_create(struct city_server *server) {
 	wl_list_init(&foreign->entries);
 	foreign->manager = wlr_foreign_toplevel_manager_v1_create(server->display);
 	foreign->list = wlr_ext_foreign_toplevel_list_v1_create(server->display, 1);
-	foreign->capture = wlr_ext_foreign_toplevel_image_capture_source_manager_v1_create(
-		server->display, 1);
+	foreign->capture =
+		wlr_ext_foreign_toplevel_image_capture_source_manager_v1_create(server->display, 1);
 	if (foreign->manager == NULL || foreign->list == NULL || foreign->capture == NULL) {
 		free(foreign);
 		return false;

@@ -67,11 +67,11 @@ static bool filter(const struct wl_client *client, const struct wl_global *globa
 		}
 		if (entry->tiles_only) {
 			return server->is_tile_client != NULL &&
-			       server->is_tile_client(server, client);
+				server->is_tile_client(server, client);
 		}
 		return server->protocols != NULL &&
-		       wlr_security_context_manager_v1_lookup_client(
-			       server->protocols->security, client) == NULL;
+			wlr_security_context_manager_v1_lookup_client(
+				server->protocols->security, client) == NULL;
 	}
 	return true;
 }
@@ -109,13 +109,13 @@ static bool create_surfaces(struct city_server *server) {
 	struct wl_display *display = server->display;
 	server->compositor = wlr_compositor_create(display, 6, server->renderer);
 	bool ok = server->compositor != NULL && wlr_subcompositor_create(display) != NULL &&
-		  wlr_viewporter_create(display) != NULL &&
-		  wlr_fractional_scale_manager_v1_create(display, 1) != NULL &&
-		  wlr_presentation_create(display, server->backend, 2) != NULL &&
-		  wlr_alpha_modifier_v1_create(display) != NULL &&
-		  wlr_content_type_manager_v1_create(display, 1) != NULL &&
-		  wlr_xdg_output_manager_v1_create(display, server->output_layout) != NULL &&
-		  wlr_fixes_create(display, 1) != NULL;
+		wlr_viewporter_create(display) != NULL &&
+		wlr_fractional_scale_manager_v1_create(display, 1) != NULL &&
+		wlr_presentation_create(display, server->backend, 2) != NULL &&
+		wlr_alpha_modifier_v1_create(display) != NULL &&
+		wlr_content_type_manager_v1_create(display, 1) != NULL &&
+		wlr_xdg_output_manager_v1_create(display, server->output_layout) != NULL &&
+		wlr_fixes_create(display, 1) != NULL;
 	struct wlr_xdg_foreign_registry *registry = wlr_xdg_foreign_registry_create(display);
 	return ok && registry != NULL && wlr_xdg_foreign_v2_create(display, registry) != NULL;
 }

@@ -9,8 +9,8 @@
 #include "compositor/server.h"
 #include "compositor/view.h"
 
-static void begin(struct city_seat *seat, enum city_grab_kind kind, struct city_view *view,
-	uint32_t button) {
+static void begin(
+	struct city_seat *seat, enum city_grab_kind kind, struct city_view *view, uint32_t button) {
 	city_grab_end(seat);
 	seat->grab = (struct city_grab){
 		.kind = kind,
@@ -73,8 +73,9 @@ static bool may_grab(struct city_seat *seat, struct city_view *view, uint32_t se
 	struct wlr_surface *surface = city_view_surface(view);
 	struct wlr_surface *over = seat->seat->pointer_state.focused_surface;
 	return surface != NULL && over != NULL &&
-	       wl_resource_get_client(over->resource) == wl_resource_get_client(surface->resource) &&
-	       wlr_seat_validate_pointer_grab_serial(seat->seat, NULL, serial);
+		wl_resource_get_client(over->resource) ==
+		wl_resource_get_client(surface->resource) &&
+		wlr_seat_validate_pointer_grab_serial(seat->seat, NULL, serial);
 }
 
 void city_grab_move_requested(struct city_seat *seat, struct city_view *view, uint32_t serial) {

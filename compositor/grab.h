@@ -23,7 +23,7 @@ struct city_grab {
 	enum city_grab_kind kind;
 	struct city_view *view; /* for MOVE and RESIZE */
 	uint32_t edges;
-	uint32_t button; /* whose release ends it */
+	uint32_t button;	   /* whose release ends it */
 	double start_ox, start_oy; /* pointer when it began */
 	double last_ox, last_oy;
 	double start_cx, start_cy; /* the view's place and size then */

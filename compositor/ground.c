@@ -15,7 +15,7 @@
 #define MAX_LINES 512	/* of the grid, each way */
 #define MIN_STEP 48.0	/* pixels between two lines of the finest grid that is drawn */
 #define BLOCK_MARGIN 40 /* city units from tile to edge of its block */
-#define BLOCK_HEAD 38   /* above the tiles, for the name */
+#define BLOCK_HEAD 38	/* above the tiles, for the name */
 #define BLOCK_EDGE 1
 
 struct line_pool {
@@ -46,8 +46,8 @@ static void mix(const float a[4], const float b[4], double share, float out[4]) 
 }
 
 struct grid {
-	double step;	  /* pixels */
-	double finest;	  /* how strong the lines that the next coarser grid lacks are, 0 to 1 */
+	double step;	    /* pixels */
+	double finest;	    /* how strong the lines that the next coarser grid lacks are, 0 to 1 */
 	float colors[3][4]; /* odd lines, every second, every fourth */
 };
 
@@ -95,8 +95,7 @@ static void draw_lines(struct city_server *server, struct line_pool *pool, const
 			wlr_scene_rect_set_color(*rect, grid->colors[rank]);
 		}
 		int pixel = (int)floor(at + 0.5);
-		wlr_scene_rect_set_size(
-			*rect, column ? 1 : area.width, column ? area.height : 1);
+		wlr_scene_rect_set_size(*rect, column ? 1 : area.width, column ? area.height : 1);
 		wlr_scene_node_set_position(
 			&(*rect)->node, column ? pixel : area.x, column ? area.y : pixel);
 		wlr_scene_node_set_enabled(&(*rect)->node, rank > 0 || grid->finest > 0.02);
@@ -132,8 +131,7 @@ static void place_district(struct city_server *server, struct district *district
 		};
 		city_label_set(district->label, district->name, &style, server->label_scale);
 		int inset = (int)fmin(10, 16 * zoom);
-		city_label_set_position(
-			district->label, box.x + 4 + inset, box.y + 2 + inset / 2);
+		city_label_set_position(district->label, box.x + 4 + inset, box.y + 2 + inset / 2);
 	}
 }
 

@@ -76,7 +76,8 @@ static struct city_view *near_frame(struct city_server *server, double ox, doubl
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy) {
 	struct city_hit hit = {.kind = CITY_HIT_NONE, .zoom = 1};
 	double nx, ny;
-	struct wlr_scene_node *node = wlr_scene_node_at(&server->scene->tree.node, ox, oy, &nx, &ny);
+	struct wlr_scene_node *node =
+		wlr_scene_node_at(&server->scene->tree.node, ox, oy, &nx, &ny);
 	struct city_view *view = node == NULL ? NULL : owner(node);
 
 	if (node != NULL && node->type == WLR_SCENE_NODE_BUFFER) {

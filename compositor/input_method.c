@@ -20,10 +20,10 @@ struct city_input_method {
 	struct city_server *server;
 	struct wlr_text_input_manager_v3 *texts;
 	struct wlr_input_method_manager_v2 *methods;
-	struct wl_list text_inputs; /* text_input.link */
-	struct text_input *active;  /* is enabled and has the keyboard, may be NULL */
+	struct wl_list text_inputs;	    /* text_input.link */
+	struct text_input *active;	    /* is enabled and has the keyboard, may be NULL */
 	struct wlr_input_method_v2 *method; /* may be NULL */
-	struct wl_list popups; /* popup.link */
+	struct wl_list popups;		    /* popup.link */
 
 	struct wl_listener new_text_input;
 	struct wl_listener new_method;
@@ -128,8 +128,7 @@ static void send_state(struct city_input_method *relay) {
 		wlr_input_method_v2_send_surrounding_text(relay->method, text == NULL ? "" : text,
 			input->current.surrounding.cursor, input->current.surrounding.anchor);
 	}
-	wlr_input_method_v2_send_text_change_cause(
-		relay->method, input->current.text_change_cause);
+	wlr_input_method_v2_send_text_change_cause(relay->method, input->current.text_change_cause);
 	if ((input->active_features & WLR_TEXT_INPUT_V3_FEATURE_CONTENT_TYPE) != 0) {
 		wlr_input_method_v2_send_content_type(relay->method,
 			input->current.content_type.hint, input->current.content_type.purpose);
@@ -203,10 +202,9 @@ static void follow_focus(struct city_input_method *relay, struct wlr_surface *su
 	wl_list_for_each(input, &relay->text_inputs, link) {
 		struct wlr_surface *old = input->input->focused_surface;
 		bool same_client = surface != NULL &&
-				   wl_resource_get_client(surface->resource) ==
-					   wl_resource_get_client(input->input->resource);
-		struct wlr_surface *wanted =
-			same_client && relay->method != NULL ? surface : NULL;
+			wl_resource_get_client(surface->resource) ==
+				wl_resource_get_client(input->input->resource);
+		struct wlr_surface *wanted = same_client && relay->method != NULL ? surface : NULL;
 		if (old == wanted) {
 			continue;
 		}
@@ -286,10 +284,11 @@ static struct wlr_input_method_keyboard_grab_v2 *grab_for(
 		return NULL;
 	}
 	/* What the input method types itself goes to the program. */
-	struct wlr_virtual_keyboard_v1 *virtual =
-		wlr_input_device_get_virtual_keyboard(&keyboard->base);
-	if (virtual != NULL && wl_resource_get_client(virtual->resource) ==
-				       wl_resource_get_client(relay->method->resource)) {
+	struct wlr_virtual_keyboard_v1 *virtual = wlr_input_device_get_virtual_keyboard(
+		&keyboard->base);
+	if (virtual != NULL &&
+		wl_resource_get_client(virtual->resource) ==
+			wl_resource_get_client(relay->method->resource)) {
 		return NULL;
 	}
 	return relay->method->keyboard_grab;
@@ -358,8 +357,8 @@ static void handle_method_popup(struct wl_listener *listener, void *data) {
 	popup->relay = relay;
 	popup->popup = data;
 	struct wlr_surface *surface = popup->popup->surface;
-	popup->surfaces = city_surface_tree_create(
-		relay->server->layers.input_method, surface, NULL, NULL);
+	popup->surfaces =
+		city_surface_tree_create(relay->server->layers.input_method, surface, NULL, NULL);
 	if (popup->surfaces == NULL) {
 		free(popup);
 		return;

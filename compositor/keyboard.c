@@ -17,7 +17,7 @@
 #include "compositor/view.h"
 #include "vat/log.h"
 
-#define BIND_MODIFIERS \
+#define BIND_MODIFIERS                                                                             \
 	(WLR_MODIFIER_SHIFT | WLR_MODIFIER_CTRL | WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO)
 #define CYCLE_MODIFIERS (WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO | WLR_MODIFIER_CTRL)
 
@@ -56,14 +56,15 @@ static const struct city_bind *find_bind(struct city_keyboard *keyboard, xkb_key
 		}
 	}
 	int count = xkb_state_key_get_syms(kb->xkb_state, code, &syms);
-	xkb_mod_mask_t consumed = xkb_state_key_get_consumed_mods2(
-		kb->xkb_state, code, XKB_CONSUMED_MODE_XKB);
+	xkb_mod_mask_t consumed =
+		xkb_state_key_get_consumed_mods2(kb->xkb_state, code, XKB_CONSUMED_MODE_XKB);
 	xkb_mod_index_t shift = xkb_keymap_mod_get_index(kb->keymap, XKB_MOD_NAME_SHIFT);
 	if (shift != XKB_MOD_INVALID && (consumed & 1u << shift) != 0) {
 		modifiers &= ~(uint32_t)WLR_MODIFIER_SHIFT;
 	}
 	for (int j = 0; j < count; j++) {
-		const struct city_bind *bind = find(config, modifiers, xkb_keysym_to_lower(syms[j]));
+		const struct city_bind *bind =
+			find(config, modifiers, xkb_keysym_to_lower(syms[j]));
 		if (bind != NULL) {
 			return bind;
 		}
@@ -133,8 +134,8 @@ static void handle_key(struct wl_listener *listener, void *data) {
 	if (event->state == WL_KEYBOARD_KEY_STATE_PRESSED) {
 		/* evdev codes are 8 below those of xkb */
 		if (run_bind(keyboard, event->keycode + 8)) {
-			if (keyboard->swallowed_count < sizeof(keyboard->swallowed) /
-								sizeof(keyboard->swallowed[0])) {
+			if (keyboard->swallowed_count <
+				sizeof(keyboard->swallowed) / sizeof(keyboard->swallowed[0])) {
 				keyboard->swallowed[keyboard->swallowed_count++] = event->keycode;
 			}
 			return;
@@ -154,8 +155,7 @@ static void handle_key(struct wl_listener *listener, void *data) {
 		.state = event->state,
 		.keymap = keyboard->keyboard->keymap,
 	};
-	wlr_seat_keyboard_notify_key(
-		seat->seat, event->time_msec, event->keycode, event->state);
+	wlr_seat_keyboard_notify_key(seat->seat, event->time_msec, event->keycode, event->state);
 	wl_signal_emit_mutable(&seat->server->events.input, &sent);
 }
 
@@ -308,8 +308,8 @@ void city_keyboard_add(struct city_seat *seat, struct wlr_input_device *device, 
 	if (keyboard == NULL) {
 		return;
 	}
-	wlr_keyboard_set_repeat_info(wlr, seat->server->config->repeat_rate,
-		seat->server->config->repeat_delay);
+	wlr_keyboard_set_repeat_info(
+		wlr, seat->server->config->repeat_rate, seat->server->config->repeat_delay);
 	keyboard->destroy.notify = handle_keyboard_destroy;
 	wl_signal_add(&device->events.destroy, &keyboard->destroy);
 }
@@ -327,7 +327,8 @@ bool city_keyboards_init(struct city_seat *seat) {
 	seat->group->group = group;
 	wl_list_init(&seat->group->destroy.link);
 	if (!set_keymap(seat, &group->keyboard)) {
-		city_log(CITY_LOG_ERROR, "keyboard", "no keymap at all: is xkeyboard-config installed?");
+		city_log(CITY_LOG_ERROR, "keyboard",
+			"no keymap at all: is xkeyboard-config installed?");
 		keyboard_destroy(seat->group);
 		seat->group = NULL;
 		return false;

@@ -89,7 +89,8 @@ static struct fcft_font *get_font(const char *name, int pixels) {
 	if (font == NULL || copy == NULL) {
 		static bool said;
 		if (!said) {
-			city_log(CITY_LOG_WARN, "label", "no font for \"%s\": labels stay empty", full);
+			city_log(CITY_LOG_WARN, "label", "no font for \"%s\": labels stay empty",
+				full);
 			said = true;
 		}
 		if (font != NULL) {
@@ -173,8 +174,7 @@ static size_t decode(const char *text, uint32_t *out, size_t size) {
 }
 
 static int advance(struct fcft_font *font, uint32_t code) {
-	const struct fcft_glyph *glyph =
-		fcft_rasterize_char_utf32(font, code, FCFT_SUBPIXEL_NONE);
+	const struct fcft_glyph *glyph = fcft_rasterize_char_utf32(font, code, FCFT_SUBPIXEL_NONE);
 	return glyph == NULL ? 0 : glyph->advance.x;
 }
 
@@ -256,8 +256,7 @@ static pixman_color_t pixman_color(uint32_t rgba) {
 
 static int draw_glyph(pixman_image_t *image, pixman_image_t *ink, struct fcft_font *font,
 	uint32_t code, int x, int baseline) {
-	const struct fcft_glyph *glyph =
-		fcft_rasterize_char_utf32(font, code, FCFT_SUBPIXEL_NONE);
+	const struct fcft_glyph *glyph = fcft_rasterize_char_utf32(font, code, FCFT_SUBPIXEL_NONE);
 	if (glyph == NULL) {
 		return 0;
 	}
@@ -397,9 +396,9 @@ static bool same(const char *a, const char *b) {
 
 static bool style_same(const struct city_label_style *a, const struct city_label_style *b) {
 	return same(a->font, b->font) && a->size == b->size && a->color == b->color &&
-	       a->background == b->background && a->pad_x == b->pad_x && a->pad_y == b->pad_y &&
-	       a->max_width == b->max_width && a->max_lines == b->max_lines &&
-	       a->fill_width == b->fill_width;
+		a->background == b->background && a->pad_x == b->pad_x && a->pad_y == b->pad_y &&
+		a->max_width == b->max_width && a->max_lines == b->max_lines &&
+		a->fill_width == b->fill_width;
 }
 
 void city_label_set(struct city_label *label, const char *text,

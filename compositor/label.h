@@ -37,7 +37,7 @@ void city_label_destroy(struct city_label *label); /* NULL-safe */
 void city_label_set(struct city_label *label, const char *text,
 	const struct city_label_style *style, double scale);
 struct wlr_scene_buffer *city_label_node(struct city_label *label);
-int city_label_width(const struct city_label *label);  /* logical; 0 without text */
+int city_label_width(const struct city_label *label); /* logical; 0 without text */
 int city_label_height(const struct city_label *label);
 void city_label_set_position(struct city_label *label, int x, int y);
 void city_label_set_enabled(struct city_label *label, bool enabled);

@@ -54,7 +54,8 @@ void city_layers_arrange(struct city_output *output) {
 	if (wlr_box_empty(&full)) {
 		return; /* off: everything waits as it is */
 	}
-	/* Those that claim an edge first, from the top layer down; then those that fill the rest. */
+	/* Those that claim an edge first, from the top layer down; then those that fill the rest.
+	 */
 	for (int exclusive = 1; exclusive >= 0; exclusive--) {
 		for (int level = ZWLR_LAYER_SHELL_V1_LAYER_OVERLAY;
 			level >= (int)ZWLR_LAYER_SHELL_V1_LAYER_BACKGROUND; level--) {
@@ -231,8 +232,8 @@ bool city_layers_takes_focus(struct wlr_surface *surface) {
 	struct wlr_layer_surface_v1 *layer =
 		wlr_layer_surface_v1_try_from_wlr_surface(wlr_surface_get_root_surface(surface));
 	return layer != NULL && layer->surface->mapped &&
-	       layer->current.keyboard_interactive !=
-		       ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE;
+		layer->current.keyboard_interactive !=
+		ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE;
 }
 
 bool city_layers_create(struct city_server *server) {

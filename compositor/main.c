@@ -39,13 +39,15 @@ static bool check_runtime_dir(void) {
 	struct stat info;
 	if (dir == NULL || dir[0] != '/') {
 		city_log(CITY_LOG_ERROR, NULL,
-			"XDG_RUNTIME_DIR is not set: a login session sets it; otherwise make a folder "
+			"XDG_RUNTIME_DIR is not set: a login session sets it; otherwise make a "
+			"folder "
 			"of mode 0700 and name it there");
 		return false;
 	}
 	if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode) || access(dir, W_OK | X_OK) != 0) {
-		city_log(CITY_LOG_ERROR, NULL, "XDG_RUNTIME_DIR names %s, which is no folder that can "
-					       "be written to",
+		city_log(CITY_LOG_ERROR, NULL,
+			"XDG_RUNTIME_DIR names %s, which is no folder that can "
+			"be written to",
 			dir);
 		return false;
 	}

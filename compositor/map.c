@@ -43,7 +43,8 @@ struct wlr_box city_map_box(const struct city_camera *camera, struct city_box bo
 	city_map_to_output(camera, box.cx, box.cy, &ox, &oy);
 	city_map_to_output(camera, box.cx + box.width, box.cy + box.height, &right, &bottom);
 	int x = to_int(ox), y = to_int(oy);
-	return (struct wlr_box){.x = x, .y = y, .width = to_int(right) - x, .height = to_int(bottom) - y};
+	return (struct wlr_box){
+		.x = x, .y = y, .width = to_int(right) - x, .height = to_int(bottom) - y};
 }
 
 struct city_box city_map_visible(const struct city_camera *camera, struct wlr_box layout_box) {
@@ -116,11 +117,11 @@ void city_map_go(struct city_server *server, double cx, double cy, double zoom) 
 	/* Carry the speed over where it goes the same way, so that a held key moves evenly. */
 	double way_x = cx - camera->cx, way_y = cy - camera->cy;
 	double way_zoom = log2(zoom / camera->zoom);
-	double length = fmax(
-		hypot(way_x, way_y) * sqrt(zoom * camera->zoom), fabs(way_zoom) * ZOOM_LENGTH);
+	double length =
+		fmax(hypot(way_x, way_y) * sqrt(zoom * camera->zoom), fabs(way_zoom) * ZOOM_LENGTH);
 	double old_zoom = log2(camera->target_zoom / camera->start_zoom);
 	double along = (camera->target_cx - camera->start_cx) * way_x +
-		       (camera->target_cy - camera->start_cy) * way_y;
+		(camera->target_cy - camera->start_cy) * way_y;
 	double speed = 0;
 	if (camera->moving && length > 0 && old_zoom * way_zoom >= 0 &&
 		(along > 0 || old_zoom * way_zoom > 0)) {
@@ -208,7 +209,8 @@ void city_map_zoom_about(struct city_server *server, double zoom, double ox, dou
 	double from_zoom = camera->moving ? camera->target_zoom : camera->zoom;
 	double from_cx = camera->moving ? camera->target_cx : camera->cx;
 	double from_cy = camera->moving ? camera->target_cy : camera->cy;
-	city_map_go(server, from_cx + ox / from_zoom - ox / zoom, from_cy + oy / from_zoom - oy / zoom, zoom);
+	city_map_go(server, from_cx + ox / from_zoom - ox / zoom,
+		from_cy + oy / from_zoom - oy / zoom, zoom);
 }
 
 double city_map_ladder(double zoom, int steps) {
@@ -226,7 +228,8 @@ void city_map_zoom_step(struct city_server *server, int steps) {
 }
 
 /* Where the camera must be for the middle of `box` to be in the middle of `screen`. */
-static void centre(struct wlr_box screen, struct city_box box, double zoom, double *cx, double *cy) {
+static void centre(
+	struct wlr_box screen, struct city_box box, double zoom, double *cx, double *cy) {
 	*cx = box.cx + box.width / 2 - (screen.x + screen.width / 2.0) / zoom;
 	*cy = box.cy + box.height / 2 - (screen.y + screen.height / 2.0) / zoom;
 }
@@ -295,8 +298,8 @@ void city_map_reveal(struct city_server *server, struct city_box box) {
 	double room_x = fmin(fmax((seen.width - box.width) / 2, 0), CITY_GAP);
 	double room_y = fmin(fmax((seen.height - box.height) / 2, 0), CITY_GAP);
 	bool inside = box.cx >= seen.cx && box.cy >= seen.cy &&
-		      box.cx + box.width <= seen.cx + seen.width &&
-		      box.cy + box.height <= seen.cy + seen.height;
+		box.cx + box.width <= seen.cx + seen.width &&
+		box.cy + box.height <= seen.cy + seen.height;
 	if (inside) {
 		return;
 	}

@@ -72,7 +72,7 @@ static bool commit_frame(struct city_output *output) {
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	bool ok = wlr_scene_output_build_state(output->scene_output, &state, NULL) &&
-		  wlr_output_commit_state(output->wlr_output, &state);
+		wlr_output_commit_state(output->wlr_output, &state);
 	wlr_output_state_finish(&state);
 	return ok;
 }
@@ -115,10 +115,10 @@ static void handle_present(struct wl_listener *listener, void *data) {
 	if (present->presented) {
 		int64_t refresh = refresh_ns(output->wlr_output);
 		bool paced = server->busy > 0 && output->last_busy &&
-			     output->last_busy_serial == server->busy_serial;
+			output->last_busy_serial == server->busy_serial;
 		if (paced && refresh > 0) {
-			double cycles =
-				(double)(event.when_ns - output->last_presented_ns) / (double)refresh;
+			double cycles = (double)(event.when_ns - output->last_presented_ns) /
+				(double)refresh;
 			event.missed = cycles >= 1.5 ? (uint32_t)lround(cycles) - 1 : 0;
 		}
 		output->frames++;

@@ -8,7 +8,6 @@
 
 #include "compositor/server.h"
 
-
 /* Listens for outputs and offers them to clients (output management, power). */
 bool city_outputs_init(struct city_server *server);
 void city_outputs_finish(struct city_server *server);

@@ -18,7 +18,7 @@ struct city_output_manager {
 	struct wlr_output_manager_v1 *manager;
 	struct wlr_output_power_manager_v1 *power;
 	struct wl_event_source *idle; /* an update is due */
-	bool applying;		      /* layout changes come from ourselves, one update at the end */
+	bool applying; /* layout changes come from ourselves, one update at the end */
 	struct wl_listener apply;
 	struct wl_listener test;
 	struct wl_listener set_power;
@@ -61,8 +61,7 @@ void city_output_manager_update(struct city_server *server) {
 	manager->idle = wl_event_loop_add_idle(server->loop, update, manager);
 }
 
-static void apply_layout(
-	struct city_server *server, struct wlr_output_configuration_v1 *config) {
+static void apply_layout(struct city_server *server, struct wlr_output_configuration_v1 *config) {
 	struct wlr_output_configuration_head_v1 *head;
 	wl_list_for_each(head, &config->heads, link) {
 		struct city_output *output = city_output_from_wlr(head->state.output);
@@ -78,8 +77,8 @@ static void apply_layout(
 		if (old != NULL && old->x == head->state.x && old->y == head->state.y) {
 			continue;
 		}
-		struct wlr_output_layout_output *place = wlr_output_layout_add(server->output_layout,
-			output->wlr_output, head->state.x, head->state.y);
+		struct wlr_output_layout_output *place = wlr_output_layout_add(
+			server->output_layout, output->wlr_output, head->state.x, head->state.y);
 		if (place != NULL && place != old) {
 			wlr_scene_output_layout_add_output(
 				server->scene_layout, place, output->scene_output);

@@ -19,7 +19,7 @@ struct spot_search {
 
 static bool overlap(struct city_box a, struct city_box b) {
 	return a.cx < b.cx + b.width && b.cx < a.cx + a.width && a.cy < b.cy + b.height &&
-	       b.cy < a.cy + a.height;
+		b.cy < a.cy + a.height;
 }
 
 struct city_box city_view_find_place(struct city_server *server, int width, int height) {
@@ -33,8 +33,8 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 	}
 	struct city_box seen = city_map_visible(&camera, screen);
 	/* The new view with its frame. */
-	struct city_box box = {.width = width + 2 * CITY_BORDER,
-		.height = height + CITY_TITLEBAR + CITY_BORDER};
+	struct city_box box = {
+		.width = width + 2 * CITY_BORDER, .height = height + CITY_TITLEBAR + CITY_BORDER};
 	double middle_x = seen.cx + seen.width / 2 - box.width / 2;
 	double middle_y = seen.cy + seen.height / 2 - box.height / 2;
 	/* What does not fit shows its beginning. */
@@ -68,8 +68,7 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 			box.cx = search.xs[i];
 			box.cy = search.ys[j];
 			/* Sideways is nearer than up and down, as screens are wide. */
-			double distance =
-				hypot(box.cx - middle_x, (box.cy - middle_y) * 1.5);
+			double distance = hypot(box.cx - middle_x, (box.cy - middle_y) * 1.5);
 			if (distance >= best) {
 				continue;
 			}
@@ -83,6 +82,6 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 			}
 		}
 	}
-	return (struct city_box){round(found.cx) + CITY_BORDER, round(found.cy) + CITY_TITLEBAR,
-		width, height};
+	return (struct city_box){
+		round(found.cx) + CITY_BORDER, round(found.cy) + CITY_TITLEBAR, width, height};
 }

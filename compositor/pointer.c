@@ -23,10 +23,10 @@
 #include "compositor/view.h"
 
 #define DOUBLE_CLICK_MSEC 400
-#define CLICK_SLACK 4.0	     /* pixels that a hand may shake */
-#define WHEEL_PAN 4.0	     /* pixels per unit of a wheel: 60 a notch */
-#define WHEEL_ZOOM 0.25	     /* doublings of the zoom a notch */
-#define FINGER_ZOOM 0.01     /* doublings per unit of a finger's motion */
+#define CLICK_SLACK 4.0	 /* pixels that a hand may shake */
+#define WHEEL_PAN 4.0	 /* pixels per unit of a wheel: 60 a notch */
+#define WHEEL_ZOOM 0.25	 /* doublings of the zoom a notch */
+#define FINGER_ZOOM 0.01 /* doublings per unit of a finger's motion */
 
 /* Focus. */
 
@@ -127,8 +127,7 @@ void city_pointer_drop_constraint(struct city_seat *seat) {
 	/* Where the client drew its own pointer is where ours goes on. */
 	if (constraint->type == WLR_POINTER_CONSTRAINT_V1_LOCKED &&
 		constraint->current.cursor_hint.enabled) {
-		struct city_hit hit =
-			city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
+		struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
 		if (hit.surface == constraint->surface) {
 			double x = constraint->current.cursor_hint.x - hit.sx;
 			double y = constraint->current.cursor_hint.y - hit.sy;
@@ -190,8 +189,8 @@ static bool allowed(struct city_seat *seat, double ox, double oy) {
 	}
 	struct city_hit hit = city_hit_test(seat->server, ox, oy);
 	return hit.surface == constraint->surface &&
-	       pixman_region32_contains_point(&constraint->region, (int)floor(hit.sx),
-		       (int)floor(hit.sy), NULL);
+		pixman_region32_contains_point(
+			&constraint->region, (int)floor(hit.sx), (int)floor(hit.sy), NULL);
 }
 
 /* Motion. */
@@ -214,8 +213,8 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	const struct wlr_pointer_motion_event *event = data;
 	city_seat_activity(seat);
 	wlr_relative_pointer_manager_v1_send_relative_motion(seat->relative, seat->seat,
-		(uint64_t)event->time_msec * 1000, event->delta_x, event->delta_y, event->unaccel_dx,
-		event->unaccel_dy);
+		(uint64_t)event->time_msec * 1000, event->delta_x, event->delta_y,
+		event->unaccel_dx, event->unaccel_dy);
 	if (!allowed(seat, seat->cursor->x + event->delta_x, seat->cursor->y + event->delta_y)) {
 		return;
 	}
@@ -341,7 +340,7 @@ static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
 	if (!city_lock_active(seat->server->lock)) {
 		if (seat->seat->pointer_state.button_count == 0) {
 			bool panel = hit.kind == CITY_HIT_SURFACE &&
-				     city_layers_takes_focus(hit.surface);
+				city_layers_takes_focus(hit.surface);
 			city_seat_set_layer_focus(
 				seat, panel ? wlr_surface_get_root_surface(hit.surface) : NULL);
 		}
@@ -442,7 +441,7 @@ static bool gesture_on_map(struct city_seat *seat, uint32_t fingers) {
 		return false;
 	}
 	return fingers >= 3 || seat->seat->pointer_state.focused_surface == NULL ||
-	       (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
+		(city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
 }
 
 static void handle_swipe_begin(struct wl_listener *listener, void *data) {
@@ -599,10 +598,10 @@ void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *dev
 	}
 }
 
-#define LISTEN(seat, signal, member, handler)                       \
-	do {                                                        \
-		(seat)->member.notify = handler;                    \
-		wl_signal_add(&(signal), &(seat)->member);          \
+#define LISTEN(seat, signal, member, handler)                                                      \
+	do {                                                                                       \
+		(seat)->member.notify = handler;                                                   \
+		wl_signal_add(&(signal), &(seat)->member);                                         \
 	} while (0)
 
 bool city_pointer_init(struct city_seat *seat) {

@@ -244,8 +244,8 @@ static void handle_new_virtual_pointer(struct wl_listener *listener, void *data)
 	struct wlr_virtual_pointer_v1_new_pointer_event *event = data;
 	add_device(seat, &event->new_pointer->pointer.base, true);
 	if (event->suggested_output != NULL) {
-		wlr_cursor_map_input_to_output(seat->cursor, &event->new_pointer->pointer.base,
-			event->suggested_output);
+		wlr_cursor_map_input_to_output(
+			seat->cursor, &event->new_pointer->pointer.base, event->suggested_output);
 	}
 }
 
@@ -317,8 +317,8 @@ static void handle_start_drag(struct wl_listener *listener, void *data) {
 	if (drag->icon != NULL) {
 		seat->drag_icon = wlr_scene_drag_icon_create(seat->server->layers.drag, drag->icon);
 		if (seat->drag_icon != NULL) {
-			wlr_scene_node_set_position(&seat->drag_icon->node, (int)seat->cursor->x,
-				(int)seat->cursor->y);
+			wlr_scene_node_set_position(
+				&seat->drag_icon->node, (int)seat->cursor->x, (int)seat->cursor->y);
 		}
 	}
 	wl_list_remove(&seat->drag_destroy.link);
@@ -395,8 +395,8 @@ struct city_seat *city_seat_create(struct city_server *server) {
 	seat->new_input.notify = handle_new_input;
 	wl_signal_add(&server->backend->events.new_input, &seat->new_input);
 	seat->new_virtual_keyboard.notify = handle_new_virtual_keyboard;
-	wl_signal_add(&seat->virtual_keyboards->events.new_virtual_keyboard,
-		&seat->new_virtual_keyboard);
+	wl_signal_add(
+		&seat->virtual_keyboards->events.new_virtual_keyboard, &seat->new_virtual_keyboard);
 	seat->new_virtual_pointer.notify = handle_new_virtual_pointer;
 	wl_signal_add(
 		&seat->virtual_pointers->events.new_virtual_pointer, &seat->new_virtual_pointer);

@@ -78,14 +78,14 @@ struct city_seat {
 	} press;
 	uint32_t click_msec; /* of the last click on a view far away, for double clicks */
 	struct city_view *click_view;
-	const char *shape;	/* named cursor shown now, NULL when a client's */
-	bool client_cursor;	/* the client that has the pointer may set the cursor */
+	const char *shape;		 /* named cursor shown now, NULL when a client's */
+	bool client_cursor;		 /* the client that has the pointer may set the cursor */
 	struct wlr_surface *layer_focus; /* layer surface that a click gave the keyboard */
 	struct wl_event_source *scene_idle;
 	struct wlr_scene_tree *drag_icon; /* NULL without a drag */
-	uint32_t time_msec;	/* of the last pointer event */
-	bool swiping;		/* a swipe pans the map */
-	double pinch_zoom;	/* zoom at the start of a pinch of the map, 0: none */
+	uint32_t time_msec;		  /* of the last pointer event */
+	bool swiping;			  /* a swipe pans the map */
+	double pinch_zoom;		  /* zoom at the start of a pinch of the map, 0: none */
 
 	/* Fingers on the screen. */
 	struct city_touch {

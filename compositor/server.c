@@ -78,7 +78,8 @@ static void recover_renderer(void *data) {
 	wl_signal_emit_mutable(&server->events.renderer_lost, server);
 	wlr_allocator_destroy(old_allocator);
 	wlr_renderer_destroy(old_renderer);
-	city_log(CITY_LOG_WARN, "renderer", "the GPU was lost; drawing goes on with a new renderer");
+	city_log(
+		CITY_LOG_WARN, "renderer", "the GPU was lost; drawing goes on with a new renderer");
 }
 
 static void handle_renderer_lost(struct wl_listener *listener, void *data) {
@@ -123,7 +124,7 @@ static bool create_socket(struct city_server *server) {
 		server->socket_name = strdup(name);
 	}
 	return server->socket_name != NULL &&
-	       setenv("WAYLAND_DISPLAY", server->socket_name, 1) == 0;
+		setenv("WAYLAND_DISPLAY", server->socket_name, 1) == 0;
 }
 
 static bool create_backend(struct city_server *server) {
@@ -133,7 +134,8 @@ static bool create_backend(struct city_server *server) {
 	server->backend = wlr_backend_autocreate(server->loop, &server->session);
 	if (server->backend == NULL) {
 		city_log(CITY_LOG_ERROR, "backend",
-			"nothing to show the city on: start it on a console (with seatd or logind), "
+			"nothing to show the city on: start it on a console (with seatd or "
+			"logind), "
 			"inside a Wayland or X11 session, or with WLR_BACKENDS=headless");
 		return false;
 	}
@@ -236,7 +238,8 @@ quiet_error:
 
 bool city_server_start(struct city_server *server) {
 	if (!wlr_backend_start(server->backend)) {
-		city_log(CITY_LOG_ERROR, "backend", "the screens and input devices cannot be opened");
+		city_log(CITY_LOG_ERROR, "backend",
+			"the screens and input devices cannot be opened");
 		return false;
 	}
 	server->running = true;
@@ -313,8 +316,8 @@ bool city_server_reload(struct city_server *server) {
 	struct city_config *config =
 		city_config_load(old->path_given ? old->path : NULL, true, &errors);
 	if (config == NULL) {
-		city_log(CITY_LOG_ERROR, "config", "not loaded, %d error%s; the old one stays", errors,
-			errors == 1 ? "" : "s");
+		city_log(CITY_LOG_ERROR, "config", "not loaded, %d error%s; the old one stays",
+			errors, errors == 1 ? "" : "s");
 		return false;
 	}
 	server->config = config;

@@ -48,33 +48,33 @@ struct wlr_surface;
 
 /* The layers of the scene, from below. Each is a child of scene->tree. Nothing else is. */
 struct city_layers {
-	struct wlr_scene_tree *ground;		  /* colour and grid, ground.c */
-	struct wlr_scene_tree *shell_background;  /* layer-shell, output space */
+	struct wlr_scene_tree *ground;		 /* colour and grid, ground.c */
+	struct wlr_scene_tree *shell_background; /* layer-shell, output space */
 	struct wlr_scene_tree *shell_bottom;
-	struct wlr_scene_tree *districts;	  /* blocks behind the tiles */
-	struct wlr_scene_tree *views;		  /* city_view.tree of each view */
+	struct wlr_scene_tree *districts; /* blocks behind the tiles */
+	struct wlr_scene_tree *views;	  /* city_view.tree of each view */
 	struct wlr_scene_tree *shell_top;
-	struct wlr_scene_tree *fullscreen;	  /* a fullscreen view while it has the focus */
-	struct wlr_scene_tree *popups;		  /* of views, above panels */
+	struct wlr_scene_tree *fullscreen; /* a fullscreen view while it has the focus */
+	struct wlr_scene_tree *popups;	   /* of views, above panels */
 	struct wlr_scene_tree *shell_overlay;
-	struct wlr_scene_tree *drag;		  /* drag icons */
-	struct wlr_scene_tree *input_method;	  /* popups of input methods */
-	struct wlr_scene_tree *lock;		  /* session lock, above everything */
+	struct wlr_scene_tree *drag;	     /* drag icons */
+	struct wlr_scene_tree *input_method; /* popups of input methods */
+	struct wlr_scene_tree *lock;	     /* session lock, above everything */
 };
 
 /* server.events.frame_commit: an output is about to build and commit a frame. Whatever a listener
  * does to the scene is part of exactly this frame and of no earlier one. */
 struct city_frame_event {
 	struct city_output *output;
-	int64_t when_ns;	/* predicted presentation, CLOCK_MONOTONIC */
-	uint32_t commit_seq;	/* wlr_output.commit_seq that this frame will have */
+	int64_t when_ns;     /* predicted presentation, CLOCK_MONOTONIC */
+	uint32_t commit_seq; /* wlr_output.commit_seq that this frame will have */
 };
 
 /* server.events.frame_presented: a frame reached the screen (or failed to). */
 struct city_presented_event {
 	struct city_output *output;
 	const struct wlr_output_event_present *present; /* presented, when, seq, refresh, flags */
-	uint32_t commit_seq; /* matches city_frame_event.commit_seq */
+	uint32_t commit_seq;				/* matches city_frame_event.commit_seq */
 	int64_t when_ns;
 	/* Refresh cycles between the previous presentation and this one in which nothing new was
 	 * shown although city_server_busy_begin was in force the whole time. */
@@ -101,12 +101,12 @@ struct city_output {
 	struct city_server *server;
 	struct wlr_output *wlr_output;
 	struct wlr_scene_output *scene_output;
-	struct wlr_box usable; /* layout coordinates, less exclusive zones */
-	struct wl_list layer_surfaces;	       /* city_layer.link */
+	struct wlr_box usable;	       /* layout coordinates, less exclusive zones */
+	struct wl_list layer_surfaces; /* city_layer.link */
 
 	/* The pace, for counting missed frames. */
 	int64_t last_presented_ns;
-	bool last_busy;		  /* the city was busy then */
+	bool last_busy;		   /* the city was busy then */
 	uint64_t last_busy_serial; /* city_server.busy_serial then */
 	uint64_t frames, missed;   /* totals since the output appeared */
 	bool shows_lock;	   /* a frame with nothing but the lock was presented */
@@ -189,7 +189,7 @@ struct city_server {
 		struct wl_signal renderer_lost;	  /* renderer was replaced: drop textures */
 	} events;
 
-	unsigned int busy; /* city_server_busy_begin minus _end */
+	unsigned int busy;    /* city_server_busy_begin minus _end */
 	uint64_t busy_serial; /* counts the times busy fell to 0 */
 
 	bool running;

@@ -59,8 +59,8 @@ static void scale_opaque(struct surface_node *node, double scale_x, double scale
 		int x2 = (int)floor(boxes[i].x2 * scale_x + 1e-9);
 		int y2 = (int)floor(boxes[i].y2 * scale_y + 1e-9);
 		if (x2 > x1 && y2 > y1) {
-			pixman_region32_union_rect(&scaled, &scaled, x1, y1, (unsigned int)(x2 - x1),
-				(unsigned int)(y2 - y1));
+			pixman_region32_union_rect(&scaled, &scaled, x1, y1,
+				(unsigned int)(x2 - x1), (unsigned int)(y2 - y1));
 		}
 	}
 	wlr_scene_buffer_set_opaque_region(node->scene->buffer, &scaled);
@@ -158,8 +158,8 @@ static void handle_surface_destroy(struct wl_listener *listener, void *data) {
 	}
 }
 
-static struct surface_node *node_create(struct city_surface_tree *tree,
-	struct wlr_surface *surface, struct wlr_subsurface *subsurface) {
+static struct surface_node *node_create(struct city_surface_tree *tree, struct wlr_surface *surface,
+	struct wlr_subsurface *subsurface) {
 	struct surface_node *node = calloc(1, sizeof(*node));
 	if (node == NULL) {
 		return NULL;
@@ -199,8 +199,8 @@ struct walk {
 	struct surface_node *below; /* the one that was visited last */
 };
 
-static void walk(struct walk *state, struct wlr_surface *surface,
-	struct wlr_subsurface *subsurface, int sx, int sy) {
+static void walk(struct walk *state, struct wlr_surface *surface, struct wlr_subsurface *subsurface,
+	int sx, int sy) {
 	struct wlr_subsurface *child;
 	wl_list_for_each(child, &surface->current.subsurfaces_below, current.link) {
 		walk(state, child->surface, child, sx + child->current.x, sy + child->current.y);
@@ -254,7 +254,8 @@ static void tree_update(struct city_surface_tree *tree) {
 }
 
 struct city_surface_tree *city_surface_tree_create(struct wlr_scene_tree *parent,
-	struct wlr_surface *surface, const struct city_surface_tree_listener *listener, void *data) {
+	struct wlr_surface *surface, const struct city_surface_tree_listener *listener,
+	void *data) {
 	struct city_surface_tree *tree = calloc(1, sizeof(*tree));
 	if (tree == NULL) {
 		return NULL;

@@ -33,8 +33,8 @@ static struct city_touch *begin(struct city_seat *seat, int32_t id, double ox, d
 }
 
 /* Into the view's tile coordinates, or of the layout for what is no view's. */
-static void base_point(
-	struct city_seat *seat, struct city_view *view, double ox, double oy, double *x, double *y) {
+static void base_point(struct city_seat *seat, struct city_view *view, double ox, double oy,
+	double *x, double *y) {
 	*x = ox;
 	*y = oy;
 	if (view != NULL) {

@@ -548,13 +548,12 @@ struct wlr_surface *city_view_surface_at(
 	if (surface == NULL) {
 		return NULL;
 	}
-	struct wlr_surface *found = wlr_surface_surface_at(
-		surface, tx + view->offset_sx, ty + view->offset_sy, sx, sy);
+	struct wlr_surface *found =
+		wlr_surface_surface_at(surface, tx + view->offset_sx, ty + view->offset_sy, sx, sy);
 	return found == surface ? city_view_input_surface(view) : found;
 }
 
-struct city_view *city_view_from_surface(
-	struct city_server *server, struct wlr_surface *surface) {
+struct city_view *city_view_from_surface(struct city_server *server, struct wlr_surface *surface) {
 	surface = wlr_surface_get_root_surface(surface);
 	for (struct wlr_xdg_popup *popup = wlr_xdg_popup_try_from_wlr_surface(surface);
 		popup != NULL && popup->parent != NULL;

@@ -92,7 +92,7 @@ struct city_view {
 	uint32_t anchor_edges; /* enum wlr_edges that move */
 	bool resizing;
 	int requested_width, requested_height; /* 0: none yet */
-	struct city_box restore; /* place before fullscreen or maximised */
+	struct city_box restore;	       /* place before fullscreen or maximised */
 
 	struct wlr_scene_tree *tree;
 	struct wlr_scene_tree *frame;
@@ -100,9 +100,10 @@ struct city_view {
 	struct city_label *title_label;
 	struct wlr_scene_tree *content;
 	struct city_surface_tree *surfaces; /* NULL without a surface */
-	struct wlr_surface *input_surface;  /* gets what is meant for the content; NULL: the content */
-	int offset_sx, offset_sy;	    /* surface coordinates of the content's top left */
-	struct wlr_scene_buffer *buffer;    /* shown instead of the surfaces; NULL normally */
+	struct wlr_surface
+		*input_surface;		 /* gets what is meant for the content; NULL: the content */
+	int offset_sx, offset_sy;	 /* surface coordinates of the content's top left */
+	struct wlr_scene_buffer *buffer; /* shown instead of the surfaces; NULL normally */
 	struct wl_listener buffer_frame_done;
 	struct wl_listener buffer_sampled;
 	struct city_label *badge;
@@ -218,8 +219,7 @@ struct wlr_surface *city_view_surface_at(
 	struct city_view *view, double tx, double ty, double *sx, double *sy);
 
 /* The view that owns this surface (its root, a subsurface or a popup); NULL if none. */
-struct city_view *city_view_from_surface(
-	struct city_server *server, struct wlr_surface *surface);
+struct city_view *city_view_from_surface(struct city_server *server, struct wlr_surface *surface);
 
 /* Places and scales everything below view->tree again. Called by view.c after commits and by the
  * map after every move of the camera. */
@@ -238,8 +238,8 @@ struct city_hit {
 	struct city_view *view;	     /* for VIEW and FRAME */
 	struct wlr_surface *surface; /* for VIEW and SURFACE; may be NULL for VIEW */
 	double sx, sy;		     /* surface coordinates, unscaled, in surface */
-	uint32_t edges;		     /* for FRAME: enum wlr_edges under the point, 0 for the title */
-	double zoom;		     /* output pixels per surface pixel of the surface hit */
+	uint32_t edges; /* for FRAME: enum wlr_edges under the point, 0 for the title */
+	double zoom;	/* output pixels per surface pixel of the surface hit */
 };
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy);
 

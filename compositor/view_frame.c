@@ -71,7 +71,7 @@ static void update_title(struct city_view *view, int width, int bar) {
 
 static void update_badge(struct city_view *view, struct wlr_box content) {
 	bool shown = view->badge_kind != CITY_BADGE_NONE && content.width >= BADGE_MIN_WIDTH &&
-		     content.height >= 2 * NAME_SIZE;
+		content.height >= 2 * NAME_SIZE;
 	if (!shown) {
 		city_label_destroy(view->badge);
 		view->badge = NULL;
@@ -102,8 +102,7 @@ static void update_badge(struct city_view *view, struct wlr_box content) {
 		.fill_width = true,
 	};
 	city_label_set(view->badge, view->badge_text, &style, view->server->label_scale);
-	city_label_set_position(
-		view->badge, 0, content.height - city_label_height(view->badge));
+	city_label_set_position(view->badge, 0, content.height - city_label_height(view->badge));
 	struct wlr_scene_buffer *node = city_label_node(view->badge);
 	if (node != NULL) {
 		wlr_scene_node_raise_to_top(&node->node);

@@ -106,8 +106,8 @@ static void impl_set_resizing(struct city_view *view, bool resizing) {
 	}
 }
 
-static void impl_limits(struct city_view *view, int *min_width, int *min_height, int *max_width,
-	int *max_height) {
+static void impl_limits(
+	struct city_view *view, int *min_width, int *min_height, int *max_width, int *max_height) {
 	const struct wlr_xdg_toplevel_state *state = &guest_from_view(view)->toplevel->current;
 	*min_width = state->min_width;
 	*min_height = state->min_height;
@@ -164,8 +164,7 @@ static struct wlr_box popup_bounds(struct city_popup_root *root) {
 	if (output == NULL) {
 		output = city_server_focused_output(guest->view.server);
 	}
-	return output == NULL ? (struct wlr_box){.width = 1, .height = 1}
-			      : city_output_box(output);
+	return output == NULL ? (struct wlr_box){.width = 1, .height = 1} : city_output_box(output);
 }
 
 static void handle_new_popup(struct wl_listener *listener, void *data) {

@@ -11,9 +11,9 @@
 
 struct test_city {
 	pid_t pid;
-	char dir[64];	  /* runtime folder, also HOME */
-	char socket[32];  /* name of the socket */
-	char *log;	  /* what it wrote on stderr so far */
+	char dir[64];	 /* runtime folder, also HOME */
+	char socket[32]; /* name of the socket */
+	char *log;	 /* what it wrote on stderr so far */
 	int log_fd;
 };
 

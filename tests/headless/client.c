@@ -55,8 +55,8 @@ static void pointer_enter(void *data, struct wl_pointer *pointer, uint32_t seria
 	client->enters++;
 }
 
-static void pointer_leave(void *data, struct wl_pointer *pointer, uint32_t serial,
-	struct wl_surface *surface) {
+static void pointer_leave(
+	void *data, struct wl_pointer *pointer, uint32_t serial, struct wl_surface *surface) {
 	struct client *client = data;
 	client->pointer_focus = NULL;
 }
@@ -80,8 +80,8 @@ static void pointer_button(void *data, struct wl_pointer *pointer, uint32_t seri
 	}
 }
 
-static void pointer_axis(void *data, struct wl_pointer *pointer, uint32_t time, uint32_t axis,
-	wl_fixed_t value) {
+static void pointer_axis(
+	void *data, struct wl_pointer *pointer, uint32_t time, uint32_t axis, wl_fixed_t value) {
 	struct client *client = data;
 	client->scroll += wl_fixed_to_double(value);
 }
@@ -123,8 +123,8 @@ static void keyboard_enter(void *data, struct wl_keyboard *keyboard, uint32_t se
 	client->keyboard_focus = surface;
 }
 
-static void keyboard_leave(void *data, struct wl_keyboard *keyboard, uint32_t serial,
-	struct wl_surface *surface) {
+static void keyboard_leave(
+	void *data, struct wl_keyboard *keyboard, uint32_t serial, struct wl_surface *surface) {
 	struct client *client = data;
 	client->keyboard_focus = NULL;
 }
@@ -208,7 +208,8 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		{&ext_session_lock_manager_v1_interface, 1, &client->locks},
 	};
 	if (strcmp(interface, "wl_output") == 0 && client->output_count < 4) {
-		struct wl_output *output = wl_registry_bind(registry, name, &wl_output_interface, 4);
+		struct wl_output *output =
+			wl_registry_bind(registry, name, &wl_output_interface, 4);
 		client->outputs[client->output_count].output = output;
 		wl_output_add_listener(
 			output, &output_listener, client->outputs[client->output_count].name);
@@ -248,8 +249,8 @@ static void make_virtual_keyboard(struct client *client) {
 	assert_int_equal(write(fd, text, size), (ssize_t)size);
 	client->virtual_keyboard = zwp_virtual_keyboard_manager_v1_create_virtual_keyboard(
 		client->virtual_keyboards, client->seat);
-	zwp_virtual_keyboard_v1_keymap(client->virtual_keyboard, WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1,
-		fd, (uint32_t)size);
+	zwp_virtual_keyboard_v1_keymap(
+		client->virtual_keyboard, WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1, fd, (uint32_t)size);
 	close(fd);
 	free(text);
 	xkb_keymap_unref(keymap);
@@ -292,10 +293,10 @@ void client_destroy(struct client *client) {
 	/* Proxies go with the connection as far as the server is concerned; here each is freed. */
 	void *proxies[] = {client->virtual_pointer, client->virtual_keyboard, client->pointer,
 		client->keyboard, client->compositor, client->subcompositor, client->shm,
-		client->seat, client->wm_base, client->viewporter,
-		client->decorations, client->layer_shell, client->virtual_pointers,
-		client->virtual_keyboards, client->capture_sources, client->capture,
-		client->security, client->locks, client->registry};
+		client->seat, client->wm_base, client->viewporter, client->decorations,
+		client->layer_shell, client->virtual_pointers, client->virtual_keyboards,
+		client->capture_sources, client->capture, client->security, client->locks,
+		client->registry};
 	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
 		if (proxies[i] != NULL) {
 			wl_proxy_destroy(proxies[i]);
@@ -531,13 +532,12 @@ struct window *window_create(struct client *client, int width, int height, uint3
 	return toplevel_create(client, width, height, color, false);
 }
 
-struct window *window_create_framed(
-	struct client *client, int width, int height, uint32_t color) {
+struct window *window_create_framed(struct client *client, int width, int height, uint32_t color) {
 	return toplevel_create(client, width, height, color, true);
 }
 
-static void popup_configure(void *data, struct xdg_popup *popup, int32_t x, int32_t y,
-	int32_t width, int32_t height) {
+static void popup_configure(
+	void *data, struct xdg_popup *popup, int32_t x, int32_t y, int32_t width, int32_t height) {
 	struct window *window = data;
 	window->popup_x = x;
 	window->popup_y = y;
@@ -559,8 +559,8 @@ static const struct xdg_popup_listener popup_listener = {
 	.repositioned = popup_repositioned,
 };
 
-struct window *window_create_popup(struct window *parent, int anchor_x, int anchor_y, int width,
-	int height, uint32_t color) {
+struct window *window_create_popup(
+	struct window *parent, int anchor_x, int anchor_y, int width, int height, uint32_t color) {
 	struct client *client = parent->client;
 	struct window *window = surface_create(client, color);
 	struct xdg_positioner *positioner = xdg_wm_base_create_positioner(client->wm_base);
@@ -573,8 +573,7 @@ struct window *window_create_popup(struct window *parent, int anchor_x, int anch
 			XDG_POSITIONER_CONSTRAINT_ADJUSTMENT_SLIDE_Y);
 	window->xdg_surface = xdg_wm_base_get_xdg_surface(client->wm_base, window->surface);
 	xdg_surface_add_listener(window->xdg_surface, &xdg_listener, window);
-	window->popup =
-		xdg_surface_get_popup(window->xdg_surface, parent->xdg_surface, positioner);
+	window->popup = xdg_surface_get_popup(window->xdg_surface, parent->xdg_surface, positioner);
 	xdg_popup_add_listener(window->popup, &popup_listener, window);
 	xdg_positioner_destroy(positioner);
 	finish_create(window, width, height);
@@ -693,9 +692,8 @@ static void settle(struct client *client) {
 
 void client_pointer_move(struct client *client, double ox, double oy) {
 	struct zwlr_virtual_pointer_v1 *pointer = virtual_pointer(client);
-	zwlr_virtual_pointer_v1_motion_absolute(pointer, client->time,
-		(uint32_t)(ox * SUBPIXELS), (uint32_t)(oy * SUBPIXELS), LAYOUT_WIDTH * SUBPIXELS,
-		LAYOUT_HEIGHT * SUBPIXELS);
+	zwlr_virtual_pointer_v1_motion_absolute(pointer, client->time, (uint32_t)(ox * SUBPIXELS),
+		(uint32_t)(oy * SUBPIXELS), LAYOUT_WIDTH * SUBPIXELS, LAYOUT_HEIGHT * SUBPIXELS);
 	zwlr_virtual_pointer_v1_frame(pointer);
 	settle(client);
 }

@@ -77,7 +77,7 @@ struct window {
 	struct wl_subsurface *subsurface;
 	struct ext_session_lock_surface_v1 *lock;
 	uint32_t color;
-	int width, height;	     /* drawn */
+	int width, height;		 /* drawn */
 	int wanted_width, wanted_height; /* by the last configure */
 	int popup_x, popup_y;
 	bool configured, activated, maximized, fullscreen, resizing, closed, framed;
@@ -87,10 +87,9 @@ struct window {
 /* A toplevel, mapped when it returns. Colours are 0xRRGGBB. */
 struct window *window_create(struct client *client, int width, int height, uint32_t color);
 /* The same with a frame drawn by the city. */
-struct window *window_create_framed(
-	struct client *client, int width, int height, uint32_t color);
-struct window *window_create_popup(struct window *parent, int anchor_x, int anchor_y, int width,
-	int height, uint32_t color);
+struct window *window_create_framed(struct client *client, int width, int height, uint32_t color);
+struct window *window_create_popup(
+	struct window *parent, int anchor_x, int anchor_y, int width, int height, uint32_t color);
 struct window *window_create_sub(
 	struct window *parent, int x, int y, int width, int height, uint32_t color);
 /* layer, anchor: enums of wlr-layer-shell. */
@@ -127,7 +126,6 @@ struct rect {
 struct rect picture_find(const struct picture *picture, uint32_t color);
 void picture_free(struct picture *picture);
 /* Captures until the colour has this place, for what follows asynchronously. */
-void client_expect_rect(
-	struct client *client, uint32_t color, int x, int y, int width, int height);
+void client_expect_rect(struct client *client, uint32_t color, int x, int y, int width, int height);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every test of the desktop begins with: includes in the order cmocka wants, a city, a client. */
+/* What every test of the desktop begins with: includes in the order cmocka wants, a city, a client.
+ */
 #ifndef TEST_FIXTURE_H
 #define TEST_FIXTURE_H
 
@@ -26,17 +27,17 @@
 #define YELLOW 0xffff00
 
 /* Cameras on the keys 1 to 6; nothing moves by itself. */
-#define CONFIG_TEXT                          \
-	"animations off\n"                   \
-	"headless {\n size 1280x720\n}\n"    \
-	"bind Super+1 camera 0 0 1\n"        \
-	"bind Super+2 camera 0 0 0.5\n"      \
-	"bind Super+3 camera 400 200 2\n"    \
-	"bind Super+4 camera 100.5 50.25 0.75\n" \
-	"bind Super+5 camera 0 0 0.25\n"     \
-	"bind Super+6 camera -10000 0 1\n"   \
-	"bind Super+7 zoom room\n"           \
-	"bind Super+8 move 100 80\n"         \
+#define CONFIG_TEXT                                                                                \
+	"animations off\n"                                                                         \
+	"headless {\n size 1280x720\n}\n"                                                          \
+	"bind Super+1 camera 0 0 1\n"                                                              \
+	"bind Super+2 camera 0 0 0.5\n"                                                            \
+	"bind Super+3 camera 400 200 2\n"                                                          \
+	"bind Super+4 camera 100.5 50.25 0.75\n"                                                   \
+	"bind Super+5 camera 0 0 0.25\n"                                                           \
+	"bind Super+6 camera -10000 0 1\n"                                                         \
+	"bind Super+7 zoom room\n"                                                                 \
+	"bind Super+8 move 100 80\n"                                                               \
 	"bind Super+9 resize 333 222\n"
 
 struct fixture {

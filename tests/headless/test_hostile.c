@@ -128,8 +128,7 @@ static void absurd_sizes(void **state) {
 	client_key(f->client, KEY_F, SUPER);
 	client_key(f->client, KEY_F, SUPER);
 	client_roundtrip(c);
-	struct wp_viewport *viewport =
-		wp_viewporter_get_viewport(c->viewporter, window->surface);
+	struct wp_viewport *viewport = wp_viewporter_get_viewport(c->viewporter, window->surface);
 	wp_viewport_set_destination(viewport, 2000000000, 2000000000);
 	wl_surface_commit(window->surface);
 	client_roundtrip(c);
@@ -212,8 +211,8 @@ static void a_buffer_that_shrinks(void **state) {
 	int fd = memfd_create("shrinking", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(fd, 400 * 400 * 4), 0);
 	struct wl_shm_pool *pool = wl_shm_create_pool(c->shm, fd, 400 * 400 * 4);
-	struct wl_buffer *buffer = wl_shm_pool_create_buffer(
-		pool, 0, 400, 400, 400 * 4, WL_SHM_FORMAT_XRGB8888);
+	struct wl_buffer *buffer =
+		wl_shm_pool_create_buffer(pool, 0, 400, 400, 400 * 4, WL_SHM_FORMAT_XRGB8888);
 	client_roundtrip(c);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	wl_surface_attach(window->surface, buffer, 0, 0);

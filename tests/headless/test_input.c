@@ -210,8 +210,8 @@ static void clients_may_ask_for_moves(void **state) {
 	client_expect_rect(c, RED, FIRST_X + 30, FIRST_Y - 20, 200, 100);
 	client_pointer_move(c, FIRST_X + 40, FIRST_Y);
 	client_pointer_button(c, BTN_LEFT, true);
-	xdg_toplevel_resize(window->toplevel, c->seat, c->button_serial,
-		XDG_TOPLEVEL_RESIZE_EDGE_BOTTOM_RIGHT);
+	xdg_toplevel_resize(
+		window->toplevel, c->seat, c->button_serial, XDG_TOPLEVEL_RESIZE_EDGE_BOTTOM_RIGHT);
 	client_roundtrip(c);
 	client_pointer_move(c, FIRST_X + 60, FIRST_Y + 30);
 	client_pointer_button(c, BTN_LEFT, false);

@@ -12,8 +12,8 @@
 #include "xdg-shell-client-protocol.h"
 
 #define TOP ZWLR_LAYER_SHELL_V1_LAYER_TOP
-#define EDGE_TOP \
-	(ZWLR_LAYER_SURFACE_V1_ANCHOR_TOP | ZWLR_LAYER_SURFACE_V1_ANCHOR_LEFT | \
+#define EDGE_TOP                                                                                   \
+	(ZWLR_LAYER_SURFACE_V1_ANCHOR_TOP | ZWLR_LAYER_SURFACE_V1_ANCHOR_LEFT |                    \
 		ZWLR_LAYER_SURFACE_V1_ANCHOR_RIGHT)
 
 static void panels_take_their_edge(void **state) {
@@ -226,7 +226,8 @@ static struct window *show_lock(struct client *c, struct lock_state *state, uint
 	window->client = c;
 	window->color = color;
 	window->surface = wl_compositor_create_surface(c->compositor);
-	window->lock = ext_session_lock_v1_get_lock_surface(state->lock, window->surface, c->output);
+	window->lock =
+		ext_session_lock_v1_get_lock_surface(state->lock, window->surface, c->output);
 	ext_session_lock_surface_v1_add_listener(window->lock, &lock_surface_listener, window);
 	client_wait(c, is_wanted, window, "the size of the lock surface");
 	window_obey(window);
@@ -317,8 +318,8 @@ static void sandboxed_clients_see_less(void **state) {
 	assert_int_equal(listen(listen_fd, 4), 0);
 	int close_fds[2];
 	assert_int_equal(pipe(close_fds), 0);
-	struct wp_security_context_v1 *context =
-		wp_security_context_manager_v1_create_listener(c->security, listen_fd, close_fds[0]);
+	struct wp_security_context_v1 *context = wp_security_context_manager_v1_create_listener(
+		c->security, listen_fd, close_fds[0]);
 	wp_security_context_v1_set_app_id(context, "test");
 	wp_security_context_v1_commit(context);
 	wp_security_context_v1_destroy(context);

@@ -77,7 +77,8 @@ static void expect_complaint(const char *text, const char *where, const char *wh
 }
 
 static void config_errors_are_located(void **state) {
-	expect_complaint("keybord {\n}\n", ":1: ", "unknown directive \"keybord\"; allowed: keyboard");
+	expect_complaint(
+		"keybord {\n}\n", ":1: ", "unknown directive \"keybord\"; allowed: keyboard");
 	expect_complaint("\n\nanimations maybe\n", ":3: ", "on or off");
 	expect_complaint("keyboard {\n layuot de\n}\n", ":2: ", "allowed: layout");
 	expect_complaint("keyboard {\n repeat 30\n}\n", ":2: ", "repeat PER_SECOND DELAY_MS");
@@ -152,10 +153,11 @@ static void reload_takes_the_new_file(void **state) {
 
 static void several_outputs(void **state) {
 	struct test_city city;
-	test_city_start(&city, "animations off\nheadless {\n size 800x600\n count 2\n}\n"
-			       "output HEADLESS-1 {\n position 0 0\n}\n"
-			       "output HEADLESS-2 {\n scale 2\n position 800 0\n}\n"
-			       "bind Super+1 camera 0 0 1\nbind Super+8 move 700 100\n");
+	test_city_start(&city,
+		"animations off\nheadless {\n size 800x600\n count 2\n}\n"
+		"output HEADLESS-1 {\n position 0 0\n}\n"
+		"output HEADLESS-2 {\n scale 2\n position 800 0\n}\n"
+		"bind Super+1 camera 0 0 1\nbind Super+8 move 700 100\n");
 	struct client *client = client_create(&city);
 	struct window *window = window_create(client, 200, 100, RED);
 	client_key(client, KEY_1, SUPER);
