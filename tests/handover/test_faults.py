@@ -19,9 +19,10 @@ AS_NEW = [
     ("attach", "hang", "failed", ["attach"]),
     ("attach", "exit", "failed", ["attach"]),
     ("attach", "false", "failed", ["attach"]),
-    ("draw", "crash", "failed", ["frame"]),
+    # Its last words may be lost with its connection.
+    ("draw", "crash", "failed", ["attach", "frame"]),
     ("draw", "hang", "failed", ["frame"]),
-    ("draw", "exit", "failed", ["frame"]),
+    ("draw", "exit", "failed", ["attach", "frame"]),
     ("check", "crash", "rolled-back", ["melt", "probation"]),
     ("check", "hang", "rolled-back", ["melt", "probation"]),
     ("check", "exit", "rolled-back", ["melt", "probation"]),
