@@ -161,6 +161,29 @@ static inline uint32_t vt_right_margin(const struct vt_state *s) {
 	return s->modes & VT_BIT(VT_MODE_MARGINS) ? s->right : s->cols - 1;
 }
 
+typedef uint32_t vt_lanes __attribute__((vector_size(16)));
+
+static inline uint32_t vt_right_limit(const struct vt_state *s) {
+	uint32_t right = vt_right_margin(s);
+	return s->col <= right ? right : s->cols - 1;
+}
+
+/*
+ * Moves the cursor behind what was printed at `row`, `col`, and keeps what REP and joining need.
+ * The values come as arguments: reading them back as a pair right after they were stored one by one
+ * stalls the processor, for every character.
+ */
+static inline void vt_advance(struct vt_state *s, uint32_t cp, uint32_t row, uint32_t col,
+	uint32_t width, uint32_t limit) {
+	bool at_limit = col + width > limit;
+	col = at_limit ? limit : col + width;
+	s->col = col;
+	s->pending_wrap = at_limit;
+	s->last_cp = cp;
+	s->last_row = row;
+	s->last_col = col;
+}
+
 static inline void vt_tell(struct vt *vt, enum vt_event_kind kind, uint32_t a, uint32_t b) {
 	if (vt->event) {
 		vt->event(vt->user, &(struct vt_event){.kind = kind, .a = a, .b = b});
@@ -204,7 +227,7 @@ void vt_reset_pen(struct vt_state *s);
 
 /* vt_print.c: characters */
 void vt_print(struct vt *vt, uint32_t cp);
-const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *end);
+void vt_wrap(struct vt *vt);
 const uint8_t *vt_print_mixed(struct vt *vt, const uint8_t *at, const uint8_t *end);
 void vt_repeat(struct vt *vt, uint32_t count);
 uint32_t vt_charset_map(enum vt_charset charset, uint32_t cp);
@@ -222,6 +245,10 @@ void vt_save_modes(struct vt *vt, const struct vt_sequence *q, bool restore);
 void vt_request_mode(struct vt *vt, const struct vt_sequence *q);
 void vt_mode_put(struct vt *vt, enum vt_mode mode, bool set);
 bool vt_rectangles(struct vt *vt, const struct vt_sequence *q);
+
+/* vt_parse.c: one byte, any state */
+void vt_byte(struct vt *vt, uint8_t c);
+void vt_string_add(struct vt *vt, const uint8_t *bytes, size_t length);
 
 /* vt_osc.c, vt_dcs.c: strings */
 void vt_osc(struct vt *vt, bool bell);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From bytes to characters and control functions, after the VT500's state machine with UTF-8 in
- * front of it. There are two ways through: byte by byte with everything kept in the state, and
- * short cuts for what lies whole in the input. Both must leave the same state behind; so whatever a
- * sequence collected is cleared when it ends, and a short cut either takes a sequence whole or
- * leaves it untouched.
+ * From bytes to characters and control functions, one by one and with everything kept in the state,
+ * after the VT500's state machine with UTF-8 in front of it. Whatever a sequence collected is
+ * cleared when it ends, so that the short cuts of vt_feed.c can leave the same state behind.
  */
 #include "vt_int.h"
 
@@ -102,7 +100,7 @@ static void end_string(struct vt *vt, bool bell) {
 	to_ground(s);
 }
 
-static void add_to_string(struct vt *vt, const uint8_t *bytes, size_t length) {
+void vt_string_add(struct vt *vt, const uint8_t *bytes, size_t length) {
 	struct vt_state *s = vt->state;
 	s->string_prev = bytes[length - 1];
 	if (s->string_kind == VT_STRING_SKIP) {
@@ -115,14 +113,6 @@ static void add_to_string(struct vt *vt, const uint8_t *bytes, size_t length) {
 	if (kept < length) {
 		s->string_lost = 1;
 	}
-}
-
-/* Bytes that are sure to belong to the string. */
-static const uint8_t *string_body_end(const uint8_t *at, const uint8_t *end) {
-	while (at < end && *at >= 0x20 && *at != 0x9c) {
-		at++;
-	}
-	return at;
 }
 
 static void string_byte(struct vt *vt, uint8_t c) {
@@ -152,7 +142,7 @@ static void string_byte(struct vt *vt, uint8_t c) {
 		break;
 	}
 	if (c >= 0x20 || s->string_kind == VT_STRING_DCS) {
-		add_to_string(vt, &c, 1);
+		vt_string_add(vt, &c, 1);
 	}
 }
 
@@ -357,7 +347,7 @@ static bool utf8_continue(struct vt *vt, uint8_t c) {
 	return true;
 }
 
-static void byte(struct vt *vt, uint8_t c) {
+void vt_byte(struct vt *vt, uint8_t c) {
 	struct vt_state *s = vt->state;
 	if (s->parser == VT_IN_STRING) {
 		string_byte(vt, c);
@@ -377,134 +367,5 @@ static void byte(struct vt *vt, uint8_t c) {
 		utf8_begin(vt, c);
 	} else {
 		character(vt, c);
-	}
-}
-
-/* ---- short cuts ---- */
-
-/* A CSI that lies whole in the input; `at` is after its [. NULL when it is not that simple. */
-static const uint8_t *quick_csi(struct vt *vt, const uint8_t *at, const uint8_t *end) {
-	struct vt_sequence q;
-	uint32_t count = 0, separators = 0;
-	q.private = 0;
-	q.inter_count = 0;
-	q.inters[0] = 0;
-	q.inters[1] = 0;
-	if (*at >= '<' && *at <= '?') {
-		q.private = *at++;
-	}
-	for (;;) {
-		/* One check for up to four digits, a separator, and the byte behind it. */
-		if (end - at < 6 || count == VT_PARAMS) {
-			return NULL;
-		}
-		uint32_t value = at[0] - (uint32_t)'0', c = at[1] - (uint32_t)'0';
-		if (value > 9) {
-			c = value;
-			value = 0;
-			if (c > 11) {
-				break; /* no parameter at all, or none behind the last separator */
-			}
-		} else if (c > 9) {
-			at += 1;
-		} else {
-			uint32_t d = at[2] - (uint32_t)'0', e = at[3] - (uint32_t)'0';
-			value = value * 10 + c;
-			c = d;
-			at += 2;
-			if (d <= 9) {
-				value = value * 10 + d;
-				c = e;
-				at += 1;
-				if (e <= 9) {
-					value = value * 10 + e;
-					c = *++at - (uint32_t)'0';
-					if (c <= 9) {
-						return NULL;
-					}
-				}
-			}
-		}
-		q.params[count++] = (uint16_t)value;
-		if (c - 10 > 1) {
-			break;
-		}
-		if (c == 10) {
-			separators |= count < VT_PARAMS ? 1u << count : 0;
-		}
-		at++;
-		if (*at - (uint32_t)'0' > 11) { /* a separator at the end: one more, empty */
-			if (count == VT_PARAMS) {
-				return NULL;
-			}
-			q.params[count++] = 0;
-			break;
-		}
-	}
-	while (*at >= 0x20 && *at < 0x30) {
-		if (q.inter_count == 2) {
-			return NULL;
-		}
-		q.inters[q.inter_count++] = *at++;
-		if (at == end) {
-			return NULL;
-		}
-	}
-	if (*at < 0x40 || *at > 0x7e) {
-		return NULL;
-	}
-	q.final = *at++;
-	q.count = (uint8_t)count;
-	q.separators = separators;
-	if (q.final == 'm' && q.private == 0 && q.inter_count == 0) {
-		vt_sgr(vt, &q);
-	} else {
-		vt_csi(vt, &q);
-	}
-	return at;
-}
-
-void vt_feed(struct vt *vt, const void *bytes, size_t length) {
-	struct vt_state *s = vt->state;
-	const uint8_t *at = bytes;
-	const uint8_t *end = at + length;
-	s->fed += length;
-	while (at < end) {
-		const uint8_t *next = NULL;
-		if (s->parser == VT_GROUND && s->utf8_need == 0) {
-			uint8_t c = *at;
-			if (c >= 0x20 && c < 0x7f) {
-				at = vt_print_ascii(vt, at, end);
-				continue;
-			}
-			if (c == '\r') {
-				vt_carriage_return(vt);
-				at++;
-				continue;
-			}
-			if (c == '\n' && !(s->modes & VT_BIT(VT_MODE_LNM))) {
-				vt_line_feed(vt);
-				at++;
-				continue;
-			}
-			if (c >= 0x80) {
-				next = vt_print_mixed(vt, at, end);
-				next = next > at ? next : NULL;
-			} else if (c == 0x1b && end - at > 2 && at[1] == '[') {
-				next = quick_csi(vt, at + 2, end);
-			}
-		} else if (s->parser == VT_IN_STRING) {
-			next = string_body_end(at, end);
-			if (next > at) {
-				add_to_string(vt, at, (size_t)(next - at));
-			} else {
-				next = NULL;
-			}
-		}
-		if (next) {
-			at = next;
-		} else {
-			byte(vt, *at++);
-		}
 	}
 }

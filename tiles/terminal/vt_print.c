@@ -2,10 +2,8 @@
 /* Characters onto the grid. */
 #include "vt_int.h"
 
-typedef uint32_t lanes __attribute__((vector_size(16)));
-
 /* The row that the cursor came from goes on in the row that it is in now. */
-static void wrap(struct vt *vt) {
+void vt_wrap(struct vt *vt) {
 	struct vt_state *s = vt->state;
 	uint32_t from = s->row;
 	vt_line_feed(vt);
@@ -17,27 +15,6 @@ static void wrap(struct vt *vt) {
 	if (whole && (moved || scrolled) && line > 0) {
 		vt->rows[s->alt][vt_slot(s, s->alt, line - 1)].flags |= VT_ROW_WRAPPED;
 	}
-}
-
-static uint32_t right_limit(const struct vt_state *s) {
-	uint32_t right = vt_right_margin(s);
-	return s->col <= right ? right : s->cols - 1;
-}
-
-/*
- * Moves the cursor behind what was printed at `row`, `col`, and keeps what REP and joining need.
- * The values come as arguments: reading them back as a pair right after they were stored one by one
- * stalls the processor, for every character.
- */
-static inline void advance(struct vt_state *s, uint32_t cp, uint32_t row, uint32_t col,
-	uint32_t width, uint32_t limit) {
-	bool at_limit = col + width > limit;
-	col = at_limit ? limit : col + width;
-	s->col = col;
-	s->pending_wrap = at_limit;
-	s->last_cp = cp;
-	s->last_row = row;
-	s->last_col = col;
 }
 
 static inline void put(struct vt *vt, uint32_t cp, uint32_t width, uint32_t limit) {
@@ -63,7 +40,7 @@ static inline void put(struct vt *vt, uint32_t cp, uint32_t width, uint32_t limi
 		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
 	}
 	vt_dirty(vt, r);
-	advance(s, cp, r, col, width, limit);
+	vt_advance(s, cp, r, col, width, limit);
 }
 
 /* The column of the character left of the cursor; false if there can be none. */
@@ -106,7 +83,7 @@ static void add_to_cell(struct vt *vt, uint32_t col, uint32_t cp) {
 /* The cluster left of the cursor turned out to be two cells wide. At the margin it cannot. */
 static void widen(struct vt *vt, uint32_t col) {
 	struct vt_state *s = vt->state;
-	uint32_t limit = right_limit(s);
+	uint32_t limit = vt_right_limit(s);
 	if (s->pending_wrap || s->col != col + 1) {
 		return;
 	}
@@ -123,7 +100,7 @@ static void widen(struct vt *vt, uint32_t col) {
 	if (col + 2 == s->cols) {
 		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
 	}
-	advance(s, s->last_cp, s->row, s->col, 1, limit);
+	vt_advance(s, s->last_cp, s->row, s->col, 1, limit);
 }
 
 /* Mode 2027: does `cp` belong to the character before it? Then it is put there. */
@@ -162,9 +139,9 @@ static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width) {
 	struct vt_state *s = vt->state;
 	bool wraps = s->modes & VT_BIT(VT_MODE_WRAP);
 	if (s->pending_wrap && wraps) {
-		wrap(vt);
+		vt_wrap(vt);
 	}
-	uint32_t limit = right_limit(s);
+	uint32_t limit = vt_right_limit(s);
 	if (s->col + width - 1 > limit) {
 		uint32_t left = vt_left_margin(s);
 		if (!wraps || limit < left + width - 1) {
@@ -175,8 +152,8 @@ static void print_wide_or_narrow(struct vt *vt, uint32_t cp, uint32_t width) {
 		struct vt_cell pad = vt_pen(s);
 		pad.ch = VT_CH_PAD;
 		vt_fill(vt, s->row, s->col, s->col + 1, pad);
-		wrap(vt);
-		limit = right_limit(s);
+		vt_wrap(vt);
+		limit = vt_right_limit(s);
 	}
 	put(vt, cp, width, limit);
 }
@@ -230,79 +207,6 @@ void vt_repeat(struct vt *vt, uint32_t count) {
 	}
 }
 
-/* The end of the printable ASCII that begins at `at`. */
-static const uint8_t *printable_end(const uint8_t *at, const uint8_t *end) {
-	while (end - at >= 8) {
-		uint64_t w;
-		memcpy(&w, at, 8);
-		const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
-		uint64_t low = (w - ones * 0x20) & ~w; /* below 0x20 */
-		uint64_t del = w ^ ones * 0x7f;
-		uint64_t is_del = (del - ones) & ~del; /* equal to 0x7f */
-		uint64_t bad = (low | is_del | w) & highs;
-		if (bad) {
-			/* The lowest bit is exact, whatever borrows did above it. */
-			return at + __builtin_ctzll(bad) / 8;
-		}
-		at += 8;
-	}
-	while (at < end && *at >= 0x20 && *at < 0x7f) {
-		at++;
-	}
-	return at;
-}
-
-static inline void put_ascii(
-	struct vt *vt, const uint8_t *text, uint32_t r, uint32_t col, uint32_t count) {
-	struct vt_state *s = vt->state;
-	struct vt_row *row = vt_screen_row(vt, r);
-	vt_cut_wide(vt, row, col);
-	vt_cut_wide(vt, row, col + count);
-	lanes pen = {0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
-	lanes *to = (lanes *)(vt_row_cells(vt, row) + col);
-	for (uint32_t i = 0; i < count; i++) {
-		lanes cell = pen;
-		cell[0] = text[i];
-		to[i] = cell;
-	}
-	vt_row_uses(row, col + count);
-	if (col + count == s->cols) {
-		row->flags &= (uint16_t)~VT_ROW_WRAPPED;
-	}
-	vt_dirty(vt, r);
-}
-
-/* As many printable ASCII characters as there are; gives where it stopped. */
-const uint8_t *vt_print_ascii(struct vt *vt, const uint8_t *at, const uint8_t *end) {
-	struct vt_state *s = vt->state;
-	if (s->single_shift || s->charsets[s->gl] != VT_CHARSET_ASCII ||
-		s->modes & VT_BIT(VT_MODE_IRM)) {
-		vt_print(vt, *at);
-		return at + 1;
-	}
-	end = at + 1 < end && at[1] < 0x20 ? at + 1 : printable_end(at, end);
-	bool wraps = s->modes & VT_BIT(VT_MODE_WRAP);
-	while (at < end) {
-		if (s->pending_wrap) {
-			if (wraps) {
-				wrap(vt);
-			} else {
-				at = end - 1; /* only the last one stays */
-			}
-		}
-		uint32_t limit = right_limit(s);
-		uint32_t row = s->row, col = s->col;
-		uint32_t count = limit + 1 - col;
-		if ((size_t)(end - at) < count) {
-			count = (uint32_t)(end - at);
-		}
-		put_ascii(vt, at, row, col, count);
-		at += count;
-		advance(s, at[-1], row, col, count, limit);
-	}
-	return at;
-}
-
 /* The length of the well-formed character at `at`, with its value; 0: cut off, wrong or a control.
  */
 static inline uint32_t decode(const uint8_t *at, const uint8_t *end, uint32_t *cp) {
@@ -335,10 +239,10 @@ const uint8_t *vt_print_mixed(struct vt *vt, const uint8_t *at, const uint8_t *e
 		return at;
 	}
 	bool ascii = s->charsets[s->gl] == VT_CHARSET_ASCII;
-	uint32_t limit = right_limit(s), r = s->row, first = s->col, col = first, cp = 0;
+	uint32_t limit = vt_right_limit(s), r = s->row, first = s->col, col = first, cp = 0;
 	struct vt_row *row = vt_screen_row(vt, r);
 	struct vt_cell *cells = vt_row_cells(vt, row);
-	lanes pen = {0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
+	vt_lanes pen = {0, vt_pen_word(s, 1), vt_pen_word(s, 2), vt_pen_word(s, 3)};
 	while (at < end && col <= limit) {
 		uint32_t next = *at, length = 1, width = 1;
 		if (next < 0x80) {
@@ -356,12 +260,12 @@ const uint8_t *vt_print_mixed(struct vt *vt, const uint8_t *at, const uint8_t *e
 		if (col == first) {
 			vt_cut_wide(vt, row, col);
 		}
-		lanes cell = pen;
+		vt_lanes cell = pen;
 		cell[0] = width == 2 ? next | VT_CH_WIDE : next;
-		*(lanes *)(cells + col) = cell;
+		*(vt_lanes *)(cells + col) = cell;
 		if (width == 2) {
 			cell[0] = VT_CH_TAIL;
-			*(lanes *)(cells + col + 1) = cell;
+			*(vt_lanes *)(cells + col + 1) = cell;
 		}
 		cp = next;
 		col += width;
@@ -379,6 +283,6 @@ const uint8_t *vt_print_mixed(struct vt *vt, const uint8_t *at, const uint8_t *e
 	}
 	vt_dirty(vt, r);
 	s->single_shift = 0;
-	advance(s, cp, r, first, col - first, limit);
+	vt_advance(s, cp, r, first, col - first, limit);
 	return at;
 }
