@@ -13,6 +13,7 @@ city_disk() {
 	cp "$here/init" "$here/agent.py" "$work/vm/"
 	chmod 755 "$work/vm/init"
 	[ ! -d "$prefix" ] || cp -a "$prefix/." "$work/prefix/"
+	cp "$prefix/../tests/effects/test-effects-dmabuf" "$work/vm/" 2>/dev/null || true
 	size=$(($(du -sm "$work" | cut -f 1) * 5 / 4 + 16))
 	rm -f "$disk"
 	mke2fs -q -t ext4 -E root_owner=0:0 -O ^has_journal -d "$work" "$disk" "${size}M"
@@ -58,7 +59,7 @@ done
 # The system: the root without the emulator and the drivers of machines that this is not.
 tar -C "$root" --owner=0 --group=0 --numeric-owner -c \
 	--exclude='./usr/bin/qemu-*' --exclude='./usr/share/qemu' --exclude='./usr/share/seabios' \
-	--exclude='./usr/lib/*/qemu' --exclude='./usr/lib/ipxe' --exclude='./var/cache/*' \
+	--exclude='./usr/lib/*/qemu' --exclude='./usr/lib/ipxe' --exclude='./var/cache/*' --exclude='./etc/*shadow*' \
 	--exclude='./usr/lib/gcc/*/*/lto1' --exclude='./usr/lib/modules/*/kernel/sound' \
 	--exclude='./usr/lib/modules/*/kernel/net' --exclude='./usr/lib/modules/*/kernel/drivers/net' \
 	--exclude='./usr/lib/modules/*/kernel/drivers/media' \

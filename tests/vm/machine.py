@@ -174,8 +174,8 @@ class Machine:
             if "error" in answer:
                 raise MachineError(f"{command}: {answer['error']['desc']}")
 
-    def screendump(self, path):
-        self.qmp("screendump", filename=path, format="png")
+    def screendump(self, path, form="png"):
+        self.qmp("screendump", filename=path, format=form)
 
     def keys(self, *names):
         """One chord: keys("meta_l", "ret")."""
