@@ -12,7 +12,7 @@
 #include "compositor/view.h"
 
 #define MAX_WORDS 4
-#define PAN_SHARE 4 /* a step of the keyboard pans a quarter of the screen */
+#define PAN_SHARE 0.25 /* of the screen, that a step of the keyboard pans */
 
 struct call {
 	struct city_server *server; /* NULL: only check */
@@ -189,7 +189,7 @@ static bool run_zoom(struct call *call) {
 
 static bool run_pan(struct call *call) {
 	struct city_server *server = call->server;
-	double by[2] = {0, 0};
+	double by[MAX_WORDS] = {0};
 	if (call->count == 2) {
 		if (!numbers(call, by)) {
 			return false;
@@ -201,13 +201,13 @@ static bool run_pan(struct call *call) {
 		}
 		const char *word = call->words[0];
 		if (strcmp(word, "left") == 0) {
-			by[0] = -screen.width / PAN_SHARE;
+			by[0] = -screen.width * PAN_SHARE;
 		} else if (strcmp(word, "right") == 0) {
-			by[0] = screen.width / PAN_SHARE;
+			by[0] = screen.width * PAN_SHARE;
 		} else if (strcmp(word, "up") == 0) {
-			by[1] = -screen.height / PAN_SHARE;
+			by[1] = -screen.height * PAN_SHARE;
 		} else if (strcmp(word, "down") == 0) {
-			by[1] = screen.height / PAN_SHARE;
+			by[1] = screen.height * PAN_SHARE;
 		} else {
 			return fail(call,
 				"pan takes left, right, up, down or two numbers, not \"%s\"", word);
@@ -220,7 +220,7 @@ static bool run_pan(struct call *call) {
 }
 
 static bool run_camera(struct call *call) {
-	double at[3] = {0, 0, 1};
+	double at[MAX_WORDS] = {0, 0, 1};
 	if (!numbers(call, at)) {
 		return false;
 	}
@@ -234,7 +234,7 @@ static bool run_camera(struct call *call) {
 }
 
 static bool run_move(struct call *call) {
-	double to[2];
+	double to[MAX_WORDS] = {0};
 	if (!numbers(call, to)) {
 		return false;
 	}
@@ -250,7 +250,7 @@ static bool run_move(struct call *call) {
 }
 
 static bool run_resize(struct call *call) {
-	double to[2];
+	double to[MAX_WORDS] = {0};
 	if (!numbers(call, to)) {
 		return false;
 	}

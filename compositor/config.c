@@ -75,7 +75,7 @@ static void run_block(struct parser *parser, const struct scfg_block *block,
 	}
 }
 #define RUN_BLOCK(parser, block, rules, target)                                                    \
-	run_block(parser, block, rules, sizeof(rules) / sizeof(rules[0]), target)
+	run_block((parser), (block), (rules), sizeof(rules) / sizeof((rules)[0]), (target))
 
 static void set_string(char **string, const char *value) {
 	char *copy = strdup(value);
@@ -139,11 +139,27 @@ static void get_switch(struct parser *parser, const struct scfg_directive *direc
 	}
 }
 
+/* WIDTHxHEIGHT at the beginning of a word; NULL, or what follows it. */
+static const char *parse_size(const char *word, int *width, int *height) {
+	long values[2];
+	for (int i = 0; i < 2; i++) {
+		char *end;
+		values[i] = strtol(word, &end, 10);
+		if (end == word || values[i] < 1 || values[i] > 16384 || (i == 0 && *end != 'x')) {
+			return NULL;
+		}
+		word = i == 0 ? end + 1 : end;
+	}
+	*width = (int)values[0];
+	*height = (int)values[1];
+	return word;
+}
+
 static void get_size(struct parser *parser, const struct scfg_directive *directive,
 	const char *word, int *width, int *height) {
-	int w, h, end = 0;
-	if (sscanf(word, "%dx%d%n", &w, &h, &end) != 2 || word[end] != '\0' || w < 1 || h < 1 ||
-		w > 16384 || h > 16384) {
+	int w, h;
+	const char *rest = parse_size(word, &w, &h);
+	if (rest == NULL || *rest != '\0') {
 		complain(parser, directive, "\"%s\" must be WIDTHxHEIGHT, not \"%s\"",
 			directive->name, word);
 		return;
@@ -248,18 +264,18 @@ static void run_pointer(struct parser *p, const struct scfg_directive *d, void *
 
 static void output_mode(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_output_config *output = target;
-	int w, h, end = 0;
+	int w, h;
 	double hz = 0;
 	const char *word = d->params[0];
-	bool ok = sscanf(word, "%dx%d%n", &w, &h, &end) == 2 && w > 0 && h > 0 && w <= 16384 &&
-		h <= 16384;
-	if (ok && word[end] == '@') {
-		char *rest;
-		hz = strtod(word + end + 1, &rest);
-		ok = rest != word + end + 1 && (*rest == '\0' || strcmp(rest, "Hz") == 0) &&
-			hz >= 1 && hz <= 1000;
+	const char *rest = parse_size(word, &w, &h);
+	bool ok = rest != NULL;
+	if (ok && *rest == '@') {
+		char *end;
+		hz = strtod(rest + 1, &end);
+		ok = end != rest + 1 && (*end == '\0' || strcmp(end, "Hz") == 0) && hz >= 1 &&
+			hz <= 1000;
 	} else if (ok) {
-		ok = word[end] == '\0';
+		ok = *rest == '\0';
 	}
 	if (!ok) {
 		complain(

@@ -43,8 +43,7 @@ struct entry {
 	struct wl_listener request_minimize;
 };
 
-static void handle_title(struct wl_listener *listener, void *data) {
-	struct entry *entry = wl_container_of(listener, entry, title);
+static void tell_title(struct entry *entry) {
 	struct city_view *view = entry->view;
 	wlr_foreign_toplevel_handle_v1_set_title(entry->handle, city_view_title(view));
 	wlr_foreign_toplevel_handle_v1_set_app_id(entry->handle, city_view_app_id(view));
@@ -55,13 +54,22 @@ static void handle_title(struct wl_listener *listener, void *data) {
 	wlr_ext_foreign_toplevel_handle_v1_update_state(entry->ext, &state);
 }
 
-static void handle_states(struct wl_listener *listener, void *data) {
-	struct entry *entry = wl_container_of(listener, entry, states);
+static void handle_title(struct wl_listener *listener, void *data) {
+	struct entry *entry = wl_container_of(listener, entry, title);
+	tell_title(entry);
+}
+
+static void tell_states(struct entry *entry) {
 	const struct city_view *view = entry->view;
 	wlr_foreign_toplevel_handle_v1_set_activated(entry->handle, view->active);
 	wlr_foreign_toplevel_handle_v1_set_fullscreen(entry->handle, view->fullscreen);
 	wlr_foreign_toplevel_handle_v1_set_maximized(entry->handle, view->maximized);
 	wlr_foreign_toplevel_handle_v1_set_minimized(entry->handle, view->minimized);
+}
+
+static void handle_states(struct wl_listener *listener, void *data) {
+	struct entry *entry = wl_container_of(listener, entry, states);
+	tell_states(entry);
 }
 
 static void handle_request_activate(struct wl_listener *listener, void *data) {
@@ -151,8 +159,8 @@ static void handle_view_mapped(struct wl_listener *listener, void *data) {
 	wl_signal_add(&entry->handle->events.request_maximize, &entry->request_maximize);
 	entry->request_minimize.notify = handle_request_minimize;
 	wl_signal_add(&entry->handle->events.request_minimize, &entry->request_minimize);
-	handle_title(&entry->title, NULL);
-	handle_states(&entry->states, NULL);
+	tell_title(entry);
+	tell_states(entry);
 }
 
 static void handle_view_unmapped(struct wl_listener *listener, void *data) {

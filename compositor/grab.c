@@ -65,7 +65,7 @@ void city_grab_resize(
 	begin(seat, CITY_GRAB_RESIZE, view, button);
 	seat->grab.edges = edges;
 	city_view_begin_resize(view, edges);
-	city_seat_set_shape(seat, wlr_xcursor_get_resize_name(edges));
+	city_seat_set_shape(seat, wlr_xcursor_get_resize_name((enum wlr_edges)edges));
 }
 
 static bool may_grab(struct city_seat *seat, struct city_view *view, uint32_t serial) {

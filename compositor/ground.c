@@ -91,7 +91,7 @@ static void draw_lines(struct city_server *server, struct line_pool *pool, const
 			pool->made++;
 		}
 		used++;
-		if (memcmp((*rect)->color, grid->colors[rank], sizeof(grid->colors[rank])) != 0) {
+		if (!city_color_same((*rect)->color, grid->colors[rank])) {
 			wlr_scene_rect_set_color(*rect, grid->colors[rank]);
 		}
 		int pixel = (int)floor(at + 0.5);
@@ -231,7 +231,7 @@ void city_ground_update(struct city_server *server) {
 	wlr_output_layout_get_box(server->output_layout, NULL, &area);
 	float color[4];
 	city_color_float(server->config->color_ground, color);
-	if (memcmp(ground->floor->color, color, sizeof(color)) != 0) {
+	if (!city_color_same(ground->floor->color, color)) {
 		wlr_scene_rect_set_color(ground->floor, color);
 	}
 	set_rect(ground->floor, area.x, area.y, area.width, area.height);

@@ -330,18 +330,15 @@ static void load_cursors(struct city_seat *seat) {
 	if (seat->xcursors != NULL) {
 		wlr_xcursor_manager_destroy(seat->xcursors);
 	}
-	const char *theme = config->cursor_theme;
-	if (theme == NULL) {
-		theme = getenv("XCURSOR_THEME");
-	}
-	seat->xcursors = wlr_xcursor_manager_create(theme, (uint32_t)config->cursor_size);
 	/* Programs that draw their own cursors take these. */
 	char size[16];
 	snprintf(size, sizeof(size), "%d", config->cursor_size);
 	setenv("XCURSOR_SIZE", size, 1);
-	if (theme != NULL) {
-		setenv("XCURSOR_THEME", theme, 1);
+	if (config->cursor_theme != NULL) {
+		setenv("XCURSOR_THEME", config->cursor_theme, 1);
 	}
+	seat->xcursors =
+		wlr_xcursor_manager_create(getenv("XCURSOR_THEME"), (uint32_t)config->cursor_size);
 }
 
 void city_seat_config_changed(struct city_seat *seat) {

@@ -7,6 +7,7 @@
 #ifndef CITY_THEME_H
 #define CITY_THEME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The ground and what is drawn on it. */
@@ -48,6 +49,10 @@ static inline void city_color_float(uint32_t rgba, float out[static 4]) {
 	out[1] = (float)(rgba >> 16 & 0xff) / 255.0f * alpha;
 	out[2] = (float)(rgba >> 8 & 0xff) / 255.0f * alpha;
 	out[3] = alpha;
+}
+
+static inline bool city_color_same(const float a[static 4], const float b[static 4]) {
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
 }
 
 #endif

@@ -2,7 +2,6 @@
 /* What the city draws round and over a view: frame, title and badge. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/config.h"
@@ -31,7 +30,7 @@ static void set_bar(struct city_view *view, int which, struct wlr_box box, uint3
 			return;
 		}
 	}
-	if (memcmp((*bar)->color, color, sizeof(color)) != 0) {
+	if (!city_color_same((*bar)->color, color)) {
 		wlr_scene_rect_set_color(*bar, color);
 	}
 	wlr_scene_rect_set_size(*bar, box.width, box.height);
