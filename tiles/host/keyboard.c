@@ -40,9 +40,15 @@ static void find_masks(struct host_keyboard *keyboard) {
 	static const char *const names[] = {XKB_MOD_NAME_SHIFT, XKB_VMOD_NAME_ALT,
 		XKB_MOD_NAME_CTRL, XKB_VMOD_NAME_SUPER, XKB_VMOD_NAME_HYPER, XKB_VMOD_NAME_META,
 		XKB_MOD_NAME_CAPS, XKB_VMOD_NAME_NUM};
+	/* Keymaps made by programs often leave the virtual modifiers out. */
+	static const char *const customary[8] = {[1] = "Mod1", [3] = "Mod4", [7] = "Mod2"};
 	xkb_mod_mask_t seen = 0;
 	for (size_t i = 0; i < 8; i++) {
-		xkb_mod_mask_t mask = mask_of(keyboard->keymap, names[i]) & ~seen;
+		xkb_mod_mask_t mask = mask_of(keyboard->keymap, names[i]);
+		if (mask == 0 && customary[i]) {
+			mask = mask_of(keyboard->keymap, customary[i]);
+		}
+		mask &= ~seen;
 		keyboard->masks[i] = mask;
 		seen |= mask;
 	}
