@@ -10,8 +10,9 @@
 struct old_line {
 	uint32_t cells; /* index of the first in the copy */
 	uint16_t used;
-	uint16_t flags;
+	uint16_t flags; /* VT_ROW_*, and: */
 };
+#define HAS_WIDE 0x8000u /* not all of its cells are one character each */
 
 /* A place in the text that is to be found again. */
 struct tracker {
@@ -68,9 +69,14 @@ static void copy_aside(
 	uint32_t used = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct vt_row *row = &vt->rows[screen][vt_slot(s, screen, i)];
-		lines[i] = (struct old_line){used, row->used, row->flags};
 		memcpy(cells + used, vt->cells[screen] + (size_t)row->store * s->cols,
 			row->used * sizeof(*cells));
+		uint32_t any = 0;
+		for (uint32_t col = used; col < used + row->used; col++) {
+			any |= cells[col].ch;
+		}
+		uint16_t wide = any & (VT_CH_WIDE | VT_CH_TAIL | VT_CH_PAD) ? HAS_WIDE : 0;
+		lines[i] = (struct old_line){used, row->used, row->flags | wide};
 		used += row->used;
 	}
 	flow->lines = lines;
@@ -112,7 +118,6 @@ static struct vt_cell *new_cells(const struct flow *flow) {
 static void begin_row(struct flow *flow) {
 	if (written(flow)) {
 		*new_row(flow) = (struct vt_row){.store = flow->line - flow->start};
-		memset(new_cells(flow), 0, flow->cols * sizeof(struct vt_cell));
 	}
 }
 
@@ -127,8 +132,10 @@ static void put_cell(struct flow *flow, struct vt_cell cell) {
 }
 
 static void next_row(struct flow *flow, bool wrapped) {
-	if (wrapped && written(flow)) {
-		new_row(flow)->flags |= VT_ROW_WRAPPED;
+	if (written(flow)) {
+		new_row(flow)->flags |= wrapped ? VT_ROW_WRAPPED : 0;
+		memset(new_cells(flow) + flow->col, 0,
+			(flow->cols - flow->col) * sizeof(struct vt_cell));
 	}
 	flow->line++;
 	flow->col = 0;
@@ -173,6 +180,23 @@ static bool tracked(const struct flow *flow, uint32_t line) {
 	return false;
 }
 
+/* Cells that are one character each, and nobody looks for any of them. */
+static void flow_narrow(struct flow *flow, const struct vt_cell *cells, uint32_t length) {
+	while (length > 0) {
+		if (flow->col == flow->cols) {
+			next_row(flow, true);
+		}
+		uint32_t part = vt_min(length, flow->cols - flow->col);
+		if (written(flow)) {
+			memcpy(new_cells(flow) + flow->col, cells, part * sizeof(*cells));
+			new_row(flow)->used = (uint16_t)(flow->col + part);
+		}
+		flow->col += part;
+		cells += part;
+		length -= part;
+	}
+}
+
 /* Old row `i`, of which `length` cells belong to the text. */
 static void flow_row(struct flow *flow, uint32_t i, uint32_t length) {
 	const struct old_line *old = &flow->lines[i];
@@ -182,7 +206,11 @@ static void flow_row(struct flow *flow, uint32_t i, uint32_t length) {
 		next_row(flow, true);
 	}
 	if (written(flow)) {
-		new_row(flow)->flags |= old->flags & (uint16_t)~VT_ROW_WRAPPED;
+		new_row(flow)->flags |= old->flags & (uint16_t)~(VT_ROW_WRAPPED | HAS_WIDE);
+	}
+	if (!look && !(old->flags & HAS_WIDE) && length <= old->used) {
+		flow_narrow(flow, cells, length);
+		return;
 	}
 	for (uint32_t col = 0; col < length; col++) {
 		struct vt_cell cell = col < old->used ? cells[col] : (struct vt_cell){0};
@@ -402,7 +430,7 @@ static void resize_alt(struct vt *vt, uint32_t cols, uint32_t rows, uint32_t rin
 			continue;
 		}
 		const struct old_line *old = &flow.lines[r + shift];
-		row->flags = old->flags & (uint16_t)~VT_ROW_WRAPPED;
+		row->flags = old->flags & (uint16_t)~(VT_ROW_WRAPPED | HAS_WIDE);
 		row->used = (uint16_t)vt_min(old->used, cols);
 		memcpy(to, flow.cells + old->cells, row->used * sizeof(*to));
 		if (row->used == cols && to[cols - 1].ch & VT_CH_WIDE) {
