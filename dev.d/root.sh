@@ -28,7 +28,7 @@ root_mirror() {
 root_needs() {
 	local missing=() mirror
 	command -v apt-get >/dev/null ||
-		fail "there is no apt here to fetch Debian $suite with; see README.md, \"Requirements\""
+		fail "there is no apt here to fetch Debian $suite with, and this system has no wlroots 0.20"
 	command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
 	if [ "$(id -u)" -ne 0 ]; then
 		command -v newuidmap >/dev/null || missing+=(uidmap)
