@@ -33,8 +33,7 @@ void city_map_to_city(
 	*cy = camera->cy + oy / camera->zoom;
 }
 
-/* Keeps what is absurdly far away within what the scene's integers can add up. */
-static int to_int(double value) {
+int city_map_round(double value) {
 	return (int)floor(fmin(fmax(value, -1e8), 1e8) + 0.5);
 }
 
@@ -42,9 +41,11 @@ struct wlr_box city_map_box(const struct city_camera *camera, struct city_box bo
 	double ox, oy, right, bottom;
 	city_map_to_output(camera, box.cx, box.cy, &ox, &oy);
 	city_map_to_output(camera, box.cx + box.width, box.cy + box.height, &right, &bottom);
-	int x = to_int(ox), y = to_int(oy);
-	return (struct wlr_box){
-		.x = x, .y = y, .width = to_int(right) - x, .height = to_int(bottom) - y};
+	int x = city_map_round(ox), y = city_map_round(oy);
+	return (struct wlr_box){.x = x,
+		.y = y,
+		.width = city_map_round(right) - x,
+		.height = city_map_round(bottom) - y};
 }
 
 struct city_box city_map_visible(const struct city_camera *camera, struct wlr_box layout_box) {

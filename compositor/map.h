@@ -57,6 +57,8 @@ void city_map_to_output(
 	const struct city_camera *camera, double cx, double cy, double *ox, double *oy);
 void city_map_to_city(
 	const struct city_camera *camera, double ox, double oy, double *cx, double *cy);
+/* To the nearest pixel, within what the scene's integers can add up. */
+int city_map_round(double value);
 /* Edges are rounded, not sizes: boxes that touch on the map touch on the screen. */
 struct wlr_box city_map_box(const struct city_camera *camera, struct city_box box);
 /* The part of the city that a box of the output layout shows. */

@@ -56,10 +56,10 @@ static void unconstrain(struct city_popup *popup) {
 	popup->root->origin(popup->root, &ox, &oy, &zoom);
 	struct wlr_box bounds = popup->root->bounds(popup->root);
 	struct wlr_box box = {
-		.x = (int)ceil((bounds.x - ox) / zoom),
-		.y = (int)ceil((bounds.y - oy) / zoom),
-		.width = (int)floor(bounds.width / zoom),
-		.height = (int)floor(bounds.height / zoom),
+		.x = city_map_round(ceil((bounds.x - ox) / zoom)),
+		.y = city_map_round(ceil((bounds.y - oy) / zoom)),
+		.width = city_map_round(floor(bounds.width / zoom)),
+		.height = city_map_round(floor(bounds.height / zoom)),
 	};
 	wlr_xdg_popup_unconstrain_from_box(popup->popup, &box);
 }

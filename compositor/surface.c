@@ -5,6 +5,7 @@
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_subcompositor.h>
 
+#include "compositor/map.h"
 #include "compositor/surface.h"
 
 /* One wl_surface of the tree and its scene node. */
@@ -67,10 +68,6 @@ static void scale_opaque(struct surface_node *node, double scale_x, double scale
 	pixman_region32_fini(&scaled);
 }
 
-static int edge(double value) {
-	return (int)floor(value + 0.5);
-}
-
 static void place_node(struct surface_node *node) {
 	struct city_surface_tree *tree = node->tree;
 	int width = node->surface->current.width, height = node->surface->current.height;
@@ -81,10 +78,10 @@ static void place_node(struct surface_node *node) {
 		return;
 	}
 
-	int x1 = edge(tree->ox + node->sx * tree->zoom);
-	int y1 = edge(tree->oy + node->sy * tree->zoom);
-	int x2 = edge(tree->ox + (node->sx + width) * tree->zoom);
-	int y2 = edge(tree->oy + (node->sy + height) * tree->zoom);
+	int x1 = city_map_round(tree->ox + node->sx * tree->zoom);
+	int y1 = city_map_round(tree->oy + node->sy * tree->zoom);
+	int x2 = city_map_round(tree->ox + (node->sx + width) * tree->zoom);
+	int y2 = city_map_round(tree->oy + (node->sy + height) * tree->zoom);
 	int dest_width = x2 > x1 ? x2 - x1 : 1, dest_height = y2 > y1 ? y2 - y1 : 1;
 	wlr_scene_node_set_position(&buffer->node, x1 - tree->base_ox, y1 - tree->base_oy);
 	wlr_scene_buffer_set_dest_size(buffer, dest_width, dest_height);

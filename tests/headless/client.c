@@ -15,6 +15,7 @@
 
 #include "city.h"
 #include "client.h"
+#include "ext-foreign-toplevel-list-v1-client-protocol.h"
 #include "ext-image-capture-source-v1-client-protocol.h"
 #include "ext-image-copy-capture-v1-client-protocol.h"
 #include "ext-session-lock-v1-client-protocol.h"
@@ -203,7 +204,10 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		{&zwp_virtual_keyboard_manager_v1_interface, 1, &client->virtual_keyboards},
 		{&ext_output_image_capture_source_manager_v1_interface, 1,
 			&client->capture_sources},
+		{&ext_foreign_toplevel_image_capture_source_manager_v1_interface, 1,
+			&client->window_sources},
 		{&ext_image_copy_capture_manager_v1_interface, 1, &client->capture},
+		{&ext_foreign_toplevel_list_v1_interface, 1, &client->window_list},
 		{&wp_security_context_manager_v1_interface, 1, &client->security},
 		{&ext_session_lock_manager_v1_interface, 1, &client->locks},
 	};
@@ -295,8 +299,8 @@ void client_destroy(struct client *client) {
 		client->keyboard, client->compositor, client->subcompositor, client->shm,
 		client->seat, client->wm_base, client->viewporter, client->decorations,
 		client->layer_shell, client->virtual_pointers, client->virtual_keyboards,
-		client->capture_sources, client->capture, client->security, client->locks,
-		client->registry};
+		client->capture_sources, client->capture, client->window_sources,
+		client->window_list, client->security, client->locks, client->registry};
 	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
 		if (proxies[i] != NULL) {
 			wl_proxy_destroy(proxies[i]);
@@ -820,10 +824,17 @@ static bool is_captured(void *data) {
 }
 
 struct picture client_capture(struct client *client) {
-	struct capture capture = {0};
 	struct ext_image_capture_source_v1 *source =
 		ext_output_image_capture_source_manager_v1_create_source(
 			client->capture_sources, client->output);
+	struct picture picture = client_capture_source(client, source);
+	ext_image_capture_source_v1_destroy(source);
+	return picture;
+}
+
+struct picture client_capture_source(
+	struct client *client, struct ext_image_capture_source_v1 *source) {
+	struct capture capture = {0};
 	struct ext_image_copy_capture_session_v1 *session =
 		ext_image_copy_capture_manager_v1_create_session(client->capture, source, 0);
 	ext_image_copy_capture_session_v1_add_listener(session, &session_listener, &capture);
@@ -855,7 +866,6 @@ struct picture client_capture(struct client *client) {
 	wl_shm_pool_destroy(pool);
 	ext_image_copy_capture_frame_v1_destroy(frame);
 	ext_image_copy_capture_session_v1_destroy(session);
-	ext_image_capture_source_v1_destroy(source);
 	return picture;
 }
 

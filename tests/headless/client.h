@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <wayland-client.h>
 
+struct ext_image_capture_source_v1;
 struct test_city;
 
 struct client {
@@ -36,7 +37,9 @@ struct client {
 	struct zwlr_virtual_pointer_manager_v1 *virtual_pointers;
 	struct zwp_virtual_keyboard_manager_v1 *virtual_keyboards;
 	struct ext_output_image_capture_source_manager_v1 *capture_sources;
+	struct ext_foreign_toplevel_image_capture_source_manager_v1 *window_sources;
 	struct ext_image_copy_capture_manager_v1 *capture;
+	struct ext_foreign_toplevel_list_v1 *window_list;
 	struct wp_security_context_manager_v1 *security;
 	struct ext_session_lock_manager_v1 *locks;
 	struct zwlr_virtual_pointer_v1 *virtual_pointer;
@@ -118,6 +121,9 @@ struct picture {
 	uint32_t *pixels; /* XRGB */
 };
 struct picture client_capture(struct client *client);
+/* The same of whatever the source stands for; the source stays the caller's. */
+struct picture client_capture_source(
+	struct client *client, struct ext_image_capture_source_v1 *source);
 uint32_t picture_at(const struct picture *picture, int x, int y); /* 0xRRGGBB */
 struct rect {
 	int x, y, width, height;

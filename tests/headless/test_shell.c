@@ -6,6 +6,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ext-foreign-toplevel-list-v1-client-protocol.h"
+#include "ext-image-capture-source-v1-client-protocol.h"
 #include "ext-session-lock-v1-client-protocol.h"
 #include "security-context-v1-client-protocol.h"
 #include "wlr-layer-shell-unstable-v1-client-protocol.h"
@@ -346,6 +348,89 @@ static void sandboxed_clients_see_less(void **state) {
 	close(listen_fd);
 }
 
+struct listed {
+	struct ext_foreign_toplevel_handle_v1 *handle;
+	char title[64];
+	bool done, closed;
+};
+
+static void listed_closed(void *data, struct ext_foreign_toplevel_handle_v1 *handle) {
+	struct listed *listed = data;
+	listed->closed = true;
+}
+
+static void listed_done(void *data, struct ext_foreign_toplevel_handle_v1 *handle) {
+	struct listed *listed = data;
+	listed->done = true;
+}
+
+static void listed_title(
+	void *data, struct ext_foreign_toplevel_handle_v1 *handle, const char *title) {
+	struct listed *listed = data;
+	snprintf(listed->title, sizeof(listed->title), "%s", title);
+}
+
+static void listed_text(
+	void *data, struct ext_foreign_toplevel_handle_v1 *handle, const char *text) {
+}
+
+static const struct ext_foreign_toplevel_handle_v1_listener listed_listener = {
+	.closed = listed_closed,
+	.done = listed_done,
+	.title = listed_title,
+	.app_id = listed_text,
+	.identifier = listed_text,
+};
+
+static void list_toplevel(void *data, struct ext_foreign_toplevel_list_v1 *list,
+	struct ext_foreign_toplevel_handle_v1 *handle) {
+	struct listed *listed = data;
+	listed->handle = handle;
+	ext_foreign_toplevel_handle_v1_add_listener(handle, &listed_listener, listed);
+}
+
+static void list_finished(void *data, struct ext_foreign_toplevel_list_v1 *list) {
+}
+
+static const struct ext_foreign_toplevel_list_v1_listener list_listener = {
+	.toplevel = list_toplevel,
+	.finished = list_finished,
+};
+
+static void windows_are_listed_and_captured(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct listed listed = {0};
+	struct client *viewer = client_create(&f->city);
+	ext_foreign_toplevel_list_v1_add_listener(viewer->window_list, &list_listener, &listed);
+	struct window *window = window_create(c, 200, 100, RED);
+	client_roundtrip(viewer);
+	assert_true(listed.done);
+	assert_string_equal(listed.title, "window ff0000");
+	struct ext_image_capture_source_v1 *source =
+		ext_foreign_toplevel_image_capture_source_manager_v1_create_source(
+			viewer->window_sources, listed.handle);
+	/* The window alone, wherever and however small it is on the map. */
+	client_key(c, KEY_6, SUPER);
+	struct picture picture = client_capture_source(viewer, source);
+	assert_int_equal(picture.width, 200);
+	assert_int_equal(picture.height, 100);
+	assert_int_equal(picture_find(&picture, RED).width, 200);
+	picture_free(&picture);
+	xdg_toplevel_set_title(window->toplevel, "other");
+	client_roundtrip(c);
+	client_roundtrip(viewer);
+	assert_string_equal(listed.title, "other");
+	/* It goes while somebody holds its source. */
+	window_destroy(window);
+	client_roundtrip(c);
+	client_roundtrip(viewer);
+	assert_true(listed.closed);
+	ext_image_capture_source_v1_destroy(source);
+	ext_foreign_toplevel_handle_v1_destroy(listed.handle);
+	client_destroy(viewer);
+}
+
 static void idle_means_asleep(void **state) {
 	struct fixture *f = *state;
 	struct client *c = f->client;
@@ -373,6 +458,7 @@ int main(void) {
 		DESK_TEST(outputs_change_at_run_time),
 		DESK_TEST(a_lock_hides_the_city),
 		DESK_TEST(sandboxed_clients_see_less),
+		DESK_TEST(windows_are_listed_and_captured),
 		DESK_TEST(idle_means_asleep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
