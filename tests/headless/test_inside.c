@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* The compositor in the test's own process, for what no client can bring about. */
+#include "fixture.h"
+
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <wlr/interfaces/wlr_buffer.h>
+#include <wlr/render/wlr_renderer.h>
+#include <wlr/types/wlr_output.h>
+#include <wlr/types/wlr_scene.h>
+
+#include "compositor/config.h"
+#include "compositor/label.h"
+#include "compositor/server.h"
+#include "compositor/view.h"
+
+struct inside {
+	struct city_server *server;
+	char dir[64];
+	unsigned int commits, presents;
+	uint32_t last_commit, missed;
+	struct wl_listener commit, presented;
+};
+
+static void handle_commit(struct wl_listener *listener, void *data) {
+	struct inside *inside = wl_container_of(listener, inside, commit);
+	const struct city_frame_event *event = data;
+	inside->commits++;
+	inside->last_commit = event->commit_seq;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	assert_true(event->when_ns > ns - 1000000);
+	assert_true(event->when_ns < ns + 40000000);
+}
+
+static void handle_presented(struct wl_listener *listener, void *data) {
+	struct inside *inside = wl_container_of(listener, inside, presented);
+	const struct city_presented_event *event = data;
+	if (event->present->presented) {
+		inside->presents++;
+		inside->missed += event->missed;
+	}
+}
+
+static int inside_start(void **state) {
+	struct inside *inside = calloc(1, sizeof(*inside));
+	strcpy(inside->dir, "/tmp/city-test-XXXXXX");
+	assert_non_null(mkdtemp(inside->dir));
+	setenv("XDG_RUNTIME_DIR", inside->dir, 1);
+	setenv("WLR_BACKENDS", "headless", 1);
+	setenv("WLR_RENDERER", "pixman", 1);
+	unsetenv("SOURCE_CITY_KEEPER_FD");
+	struct city_config *config = city_config_default();
+	config->animations = false;
+	inside->server = city_server_create(config);
+	assert_non_null(inside->server);
+	assert_true(city_server_start(inside->server));
+	inside->commit.notify = handle_commit;
+	wl_signal_add(&inside->server->events.frame_commit, &inside->commit);
+	inside->presented.notify = handle_presented;
+	wl_signal_add(&inside->server->events.frame_presented, &inside->presented);
+	*state = inside;
+	return 0;
+}
+
+static int inside_stop(void **state) {
+	struct inside *inside = *state;
+	wl_list_remove(&inside->commit.link);
+	wl_list_remove(&inside->presented.link);
+	city_server_destroy(inside->server);
+	assert_int_equal(rmdir(inside->dir), 0);
+	free(inside);
+	return 0;
+}
+
+static void run_until(struct inside *inside, unsigned int presents) {
+	for (int i = 0; i < 2000 && inside->presents < presents; i++) {
+		wl_event_loop_dispatch(inside->server->loop, 10);
+	}
+	assert_true(inside->presents >= presents);
+}
+
+static void a_lost_renderer_is_replaced(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	city_server_schedule_frame(server);
+	run_until(inside, 1);
+	for (int i = 0; i < 3; i++) {
+		struct wlr_renderer *old = server->renderer;
+		wl_signal_emit_mutable(&old->events.lost, NULL);
+		assert_ptr_equal(server->renderer, old); /* not within its own signal */
+		unsigned int presents = inside->presents;
+		wl_event_loop_dispatch(server->loop, 0);
+		city_server_schedule_frame(server);
+		run_until(inside, presents + 1);
+	}
+}
+
+static void being_busy_counts_every_frame(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	city_server_busy_begin(server);
+	run_until(inside, 20);
+	city_server_busy_end(server);
+	/* Nothing held it up but this machine. */
+	assert_true(inside->missed < 10);
+	/* A tenth of a second away is six cycles or so. */
+	unsigned int missed = inside->missed;
+	city_server_busy_begin(server);
+	run_until(inside, inside->presents + 2);
+	usleep(100000);
+	run_until(inside, inside->presents + 2);
+	assert_true(inside->missed - missed >= 4);
+	city_server_busy_end(server);
+	/* Rest: no frames. */
+	for (int i = 0; i < 10; i++) {
+		wl_event_loop_dispatch(server->loop, 20);
+	}
+	unsigned int commits = inside->commits;
+	for (int i = 0; i < 10; i++) {
+		wl_event_loop_dispatch(server->loop, 20);
+	}
+	assert_int_equal(inside->commits, commits);
+}
+
+static const struct city_view_impl no_impl = {0};
+
+static void a_picture_stands_for_the_surfaces(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	struct city_view view;
+	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &no_impl));
+	city_view_set_size(&view, 300, 200);
+	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
+	city_server_focus(server, &view, false);
+	struct city_label_style style = {.size = 20, .color = 0xffffffff, .background = 0x112233ff};
+	int width, height;
+	struct wlr_buffer *picture = city_label_render("picture", &style, 1, &width, &height);
+	if (picture == NULL) {
+		print_message("no fonts here\n");
+		city_view_finish(&view);
+		skip();
+	}
+	assert_true(city_view_show_buffer(&view, picture, NULL));
+	wlr_buffer_drop(picture);
+	assert_int_equal(view.buffer->dst_width, 300);
+	city_map_set(server, 0, 0, 2);
+	assert_int_equal(view.buffer->dst_width, 600);
+	struct city_hit hit = city_hit_test(server, 300, 300);
+	assert_int_equal(hit.kind, CITY_HIT_VIEW);
+	assert_ptr_equal(hit.view, &view);
+	city_view_set_badge(&view, CITY_BADGE_ERROR, "one\ntwo words\n\nfour");
+	city_server_schedule_frame(server);
+	run_until(inside, inside->presents + 1);
+	city_view_set_badge(&view, CITY_BADGE_NONE, NULL);
+	city_view_show_surface(&view);
+	assert_null(view.buffer);
+	city_view_finish(&view);
+	assert_null(server->focused);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_lost_renderer_is_replaced, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(
+			being_busy_counts_every_frame, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(
+			a_picture_stands_for_the_surfaces, inside_start, inside_stop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
