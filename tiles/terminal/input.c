@@ -153,8 +153,8 @@ static uint32_t sign_of(const struct tile_input_key *key)
 								     : key->us_keysym;
 }
 
-/* Larger, smaller and normal text: with Ctrl alone or with Shift where the sign needs it. Ctrl+Shift+minus
- * is left to programs, for which it is Ctrl+_. */
+/* Larger, smaller and normal text: with Ctrl alone or with Shift where the sign needs it.
+ * Ctrl+Shift+minus is left to programs, for which it is Ctrl+_. */
 static bool font_shortcut(struct terminal *terminal, uint32_t held, uint32_t sign, uint32_t keysym)
 {
 	bool shifted = held == (TILE_MOD_CTRL | TILE_MOD_SHIFT);

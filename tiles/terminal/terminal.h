@@ -116,21 +116,32 @@ extern const struct vat_cell_decl terminal_cells[TERMINAL_CELLS];
 bool terminal_memory(struct terminal *terminal, uint32_t cols, uint32_t rows,
 	struct vt_memory *memory);
 
-/* --- terminal.c --- */
+/* --- view.c --- */
+
+/* A synchronised update that takes longer was forgotten by its program. */
+#define SYNC_LIMIT_NS 200000000ull
 
 /* Tell the host what has to be drawn again. Call after anything that may have changed the screen. */
 void terminal_damage(struct terminal *terminal);
+/* The same for the bar alone, also during a synchronised update. */
+void terminal_damage_bar(struct terminal *terminal);
+/* The program begins or has ended its next picture. */
+void terminal_sync_begin(struct terminal *terminal);
+void terminal_sync_end(struct terminal *terminal);
+/* First line shown. */
+uint64_t terminal_top(const struct terminal *terminal);
+/* Scroll the view; positive is back into the history. */
+void terminal_scroll(struct terminal *terminal, int64_t lines);
+void terminal_scroll_end(struct terminal *terminal);
+
+/* --- terminal.c --- */
+
 /* Give the PTY what waits for it, and the rest of a paste. */
 void terminal_flush(struct terminal *terminal);
 /* Start the shell, or what the option "command" says, on a screen with all modes as at first. */
 void terminal_start_shell(struct terminal *terminal);
 /* Fit grid and PTY to the tile's size, scale and font. */
 void terminal_resize(struct terminal *terminal);
-/* First line shown. */
-uint64_t terminal_top(const struct terminal *terminal);
-/* Scroll the view; positive is back into the history. */
-void terminal_scroll(struct terminal *terminal, int64_t lines);
-void terminal_scroll_end(struct terminal *terminal);
 
 /* --- font.c --- */
 
