@@ -19,11 +19,23 @@ def tile_path(name):
     return os.path.join(TILES, name + ".so")
 
 
+class LedgerCity(City):
+    """Whatever a test looks at: no program of the city may have been caught by a sanitizer."""
+
+    def __exit__(self, *exc):
+        self.stop()
+        said = self.said() if os.path.exists(self.log_path) else ""
+        for word in ("Sanitizer", "runtime error:", "Assertion"):
+            if word in said:
+                raise CityError(f"{word} in the log:\n{said[-6000:]}")
+        super().__exit__(*exc)
+
+
 def ledger_city(limits=LIMITS, artifact="ledger-1", more=""):
     config = (f"tile ledger {{\n\tartifact {tile_path(artifact)}\n\tkind ledger\n\tat 100 100\n"
               f"\tsize 300 200\n}}\n{more}")
     env = {"SOURCE_CITY_LIMITS": limits} if limits else {}
-    return City(config=config, env=env)
+    return LedgerCity(config=config, env=env)
 
 
 def settled(city, name="ledger"):
