@@ -6,7 +6,8 @@ state is that of before or of after, never between."""
 import json
 import subprocess
 
-from ledger import adds_up, books, ledger_city, settled, swap, tile_path
+from ledger import (adds_up, books, ledger_city, limits_for, limits_of, settled, swap,
+                    tile_path)
 from tap import check, check_equal, run
 
 # As the new version: operation, kind -> result and step. The old one goes on in all of these.
@@ -59,7 +60,7 @@ def new_version(city, op, kind, result, steps):
 
 def make_new(op, kind, result, steps):
     def test():
-        with ledger_city() as city:
+        with ledger_city(limits=limits_of(op, kind)) as city:
             new_version(city, op, kind, result, steps)
     test.__name__ = f"test_new_{op}_{kind}"
     return test
@@ -68,7 +69,7 @@ def make_new(op, kind, result, steps):
 def make_old(kind, status_wanted):
     """quiesce of the old version: it cannot be handed over, but its state survives."""
     def test():
-        with ledger_city(artifact=f"quiesce-{kind}") as city:
+        with ledger_city(limits=limits_of("quiesce", kind), artifact=f"quiesce-{kind}") as city:
             settled(city)
             was = books(city)
             status, record, said = swap(city, "ledger-2", "--strategy", "instant")
@@ -104,7 +105,7 @@ def _running(city):
 
 
 def test_input_crash_in_probation():
-    with ledger_city(limits="probation=20000,melt=50") as city:
+    with ledger_city(limits=limits_for(probation=20000, melt=50)) as city:
         before = settled(city)
         city.ctl("run", "focus", "ledger")
         helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("input-crash"),
@@ -123,7 +124,7 @@ def test_input_crash_in_probation():
 
 def test_killed_while_frozen():
     """A dies in probation: B stays. Then B dies, too: A's artifact is started on A's state."""
-    with ledger_city(limits="probation=20000,melt=50") as city:
+    with ledger_city(limits=limits_for(probation=20000, melt=50)) as city:
         before = settled(city)
         helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("ledger-2"),
                             "--settled", "--json", stdout=subprocess.PIPE)
