@@ -149,7 +149,7 @@ class Tests:
 
     def asan(self):
         build = self.build + "-asan"
-        if self.make(build, "-Db_sanitize=address,undefined", "-Db_lundef=false",
+        if self.make(build, "-Db_sanitize=address,undefined", "-Dwerror=false", "-Db_lundef=false",
                      "-Doptimization=1", "-Ddebug=true", "-Dman-pages=disabled"):
             self.meson(build, "asan", in_suites("unit", "sanitize"), multiplier=4)
 
@@ -159,7 +159,7 @@ class Tests:
         if os.path.exists(self.build + "/build.ninja") and not any(
                 wanted(t) for t in introspect(self.build)):
             return
-        if self.make(build, "-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1",
+        if self.make(build, "-Db_sanitize=thread", "-Dwerror=false", "-Db_lundef=false", "-Doptimization=1",
                      "-Ddebug=true", "-Dman-pages=disabled"):
             self.meson(build, "tsan", wanted, multiplier=4)
 
