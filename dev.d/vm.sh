@@ -23,6 +23,15 @@ vm_inside() {
 		--setenv PATH /usr/sbin:/usr/bin -- "$@"
 }
 
+# vm_inside_machine CMD...: the same with files at the machine's own places
+vm_inside_machine() {
+	bwrap --ro-bind "$vm_root" / --tmpfs /tmp --tmpfs /run --tmpfs /mnt --tmpfs /home \
+		--bind "$images/home" /home/city --ro-bind "$build/prefix" /mnt/prefix \
+		--ro-bind "$here/tests/vm" /mnt/vm \
+		--dev /dev --proc /proc --die-with-parent \
+		--setenv PATH /usr/sbin:/usr/bin:/sbin:/bin --chdir / -- "$@"
+}
+
 # vm_images: the kernel and system disk, made once for each root
 vm_images() {
 	images=$cache/vm-${vm_root##*-}-$(cat "$here"/tests/vm/image.sh "$here"/tests/vm/initramfs-init | sha256sum | cut -c 1-8)
@@ -45,7 +54,11 @@ vm_drive() {
 	vm_images
 	local scratch status
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/city-vm.XXXXXX")
-	vm_inside "$here/tests/vm/image.sh" --city "$scratch/city.ext4" "$build/prefix" ||
+	# Compiling is what an emulated machine does worst: it gets the objects of the unchanged tiles.
+	mkdir -p "$images/home"
+	vm_inside_machine /mnt/vm/warm.sh /home/city ||
+		say "the machine's forge starts cold: see $images/home/warm.log"
+	vm_inside "$here/tests/vm/image.sh" --city "$scratch/city.ext4" "$build/prefix" "$images/home/.cache" ||
 		fail "could not make the disk of what was built"
 	vm_inside python3 -B "$here/tests/vm/drive.py" "$images" "$scratch" "$@"
 	status=$?

@@ -105,7 +105,7 @@ class City(Session):
                                                  "build_us", "frames_shown", "frames_dropped")}))
         tap.ok("the new version is live", record["result"] == "live", output)
         tap.ok("it melts", record.get("strategy") == "melt" and melting, output)
-        machine.wait_for(f"test $(cat /tmp/count) -gt {int(machine.read('/tmp/count')) + 200}", 120)
+        machine.wait_for(f"test $(cat /tmp/count) -gt {int(machine.read('/tmp/count')) + 5}", 120)
         tap.ok("the program in it ran on",
                machine.read("/tmp/pid").decode().strip() == pid and
                machine.run(f"kill -0 {pid} && ! test -e /tmp/hangup")[0] == 0)
@@ -146,7 +146,8 @@ n=0
 while :; do
 	n=$((n + 1))
 	echo "$n this program runs on"
-	[ $((n % 20)) -eq 0 ] && echo $n >/tmp/count.new && mv /tmp/count.new /tmp/count
+	echo $n >/tmp/count.new && mv /tmp/count.new /tmp/count
+	sleep 0.2
 done
 """
 

@@ -1,18 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # image.sh ROOT IMAGES: kernel, initramfs and system disk of the machine, from a root.
-# image.sh --city DISK PREFIX: the small disk with what was just built, and what runs the machine.
+# image.sh --city DISK PREFIX CACHE: the small disk with what was just built, what runs the machine, and
+# the user's cache folder.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 
 city_disk() {
-	disk=$1 prefix=$2
+	disk=$1 prefix=$2 cache=$3
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	mkdir "$work/vm" "$work/prefix"
 	cp "$here/init" "$here/agent.py" "$work/vm/"
 	chmod 755 "$work/vm/init"
 	[ ! -d "$prefix" ] || cp -a "$prefix/." "$work/prefix/"
+	[ ! -d "$cache" ] || cp -a "$cache" "$work/cache"
 	cp "$prefix/../tests/effects/test-effects-dmabuf" "$work/vm/" 2>/dev/null || true
 	size=$(($(du -sm "$work" | cut -f 1) * 5 / 4 + 16))
 	rm -f "$disk"
@@ -20,7 +22,7 @@ city_disk() {
 }
 
 if [ "$1" = --city ]; then
-	city_disk "$2" "$3"
+	city_disk "$2" "$3" "$4"
 	exit
 fi
 
