@@ -206,6 +206,10 @@ void city_handover_conclude_failure(struct city_handover *handover) {
 	bool active = tile->handover == handover;
 	bool runs = active ? undone && resume(handover) : tile->live != NULL;
 	bool start = handover->start, shown = handover->shown;
+	if (start && !shown) {
+		/* Another one is tried next time, if there is another. */
+		snprintf(tile->bad, sizeof(tile->bad), "%s", handover->hash);
+	}
 	char reason[sizeof(handover->record.reason)];
 	snprintf(reason, sizeof(reason), "%s", handover->record.reason);
 	char text[sizeof(reason) + 128];

@@ -48,6 +48,8 @@ struct city_handover {
 	struct city_input_log *input;  /* what B has got instead of A; NULL: nothing to log */
 
 	struct city_transition *transition; /* NULL: none */
+	double progress;		    /* of the transition's last frame; below 0: none yet */
+	int64_t melt_ns;		    /* when its time began; 0: not yet */
 	int64_t shown_ns;		    /* predicted presentation of the commit */
 	uint64_t frames_shown;		    /* presented with B */
 	int64_t last_frame_ns;

@@ -13,6 +13,7 @@
 
 /* A transition that does not end by itself this long after its time is ended. */
 #define MELT_GRACE_MS 2000
+#define MELT_STEP_MAX (2.0 / CITY_TRANSITION_FRAMES)
 /* An output that has shown nothing for this long has nothing to show. */
 #define IDLE_OUTPUT_NS INT64_C(100000000)
 #define PROBATION_PAUSE_MS 50
@@ -149,6 +150,7 @@ static void end_melt(struct city_handover *handover) {
 static void handle_transition_frame(struct city_transition *transition, struct wlr_buffer *buffer,
 	const pixman_region32_t *damage, double progress, void *data) {
 	struct city_handover *handover = data;
+	handover->progress = progress;
 	/* The last frame is B's picture, bit for bit: B itself takes its place. */
 	if (progress >= 1.0 ||
 		!city_view_show_buffer(&handover->tile->view, buffer, damage)) {
@@ -197,12 +199,27 @@ static void begin_transition(struct city_handover *handover, struct wlr_buffer *
 		return;
 	}
 	handover->transition = transition;
+	handover->progress = -1;
 	city_transition_request(transition, 0);
 }
 
+/* Its time begins with its first frame, and where frames are slow it takes longer: no step between
+ * two frames is larger than MELT_STEP_MAX, as the picture must not jump. */
 static void request_transition_frame(struct city_handover *handover, int64_t when_ns) {
 	int64_t duration = handover->tile->tiles->limits.melt_ms * INT64_C(1000000);
-	double progress = duration > 0 ? (double)(when_ns - handover->shown_ns) / (double)duration : 1;
+	if (handover->progress < 0) {
+		return;
+	}
+	if (handover->melt_ns == 0) {
+		handover->melt_ns = when_ns;
+	}
+	double progress = duration > 0 ? (double)(when_ns - handover->melt_ns) / (double)duration : 1;
+	double most = handover->progress + MELT_STEP_MAX;
+	if (duration > 0 && progress > most) {
+		progress = most;
+		/* What comes next goes on from here. */
+		handover->melt_ns = when_ns - (int64_t)(progress * (double)duration);
+	}
 	city_transition_request(handover->transition, progress);
 }
 

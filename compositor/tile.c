@@ -76,6 +76,7 @@ void city_tile_set_good(struct city_tile *tile, const char *hash) {
 		tile->earlier_count = keep + 1;
 	}
 	snprintf(tile->good, sizeof(tile->good), "%s", hash);
+	tile->bad[0] = '\0';
 	city_tiles_save(tile->tiles);
 }
 
@@ -221,7 +222,9 @@ static void dead(struct city_tile *tile, const char *why) {
  * superseded; else the one of the config or the installed one. */
 static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 	char error[512] = "";
-	if (*tile->good && strcmp(tile->good, tile->bad) != 0) {
+	bool both_bad = strcmp(tile->good, tile->bad) == 0 &&
+			(!*tile->installed || strcmp(tile->installed, tile->bad) == 0);
+	if (*tile->good && (both_bad || strcmp(tile->good, tile->bad) != 0)) {
 		int fd = city_store_open(tile->tiles->store, tile->good, error, sizeof(error));
 		if (fd >= 0) {
 			close(fd);
@@ -230,7 +233,7 @@ static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 		}
 		city_log(CITY_LOG_WARN, tile->name, "the last known good version is gone: %s", error);
 	}
-	if (*tile->installed && strcmp(tile->installed, tile->bad) != 0) {
+	if (*tile->installed) {
 		memcpy(hash, tile->installed, CITY_HASH_SIZE);
 		return true;
 	}
@@ -253,7 +256,7 @@ static void start_now(struct city_tile *tile) {
 		city_tile_set_notice(tile, CITY_BADGE_INFO, "waits for its first build", true);
 		wl_signal_emit_mutable(&tile->tiles->events.needs_build, tile);
 	} else {
-		dead(tile, "no version of it comes up");
+		dead(tile, "nothing to run: no artifact of it is there, and no source folder");
 	}
 }
 

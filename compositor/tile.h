@@ -177,6 +177,7 @@ struct city_tiles {
 	struct wl_listener frame_commit;
 	struct wl_listener frame_presented;
 	struct wl_listener input;
+	struct wl_listener config;
 	struct {
 		struct wl_signal tile; /* struct city_tile: a new one */
 		/* struct city_tile: it has no artifact and none is installed: build its source */

@@ -33,7 +33,7 @@ static void read_limits(struct city_limits *limits) {
 	*limits = (struct city_limits){
 		.spawn_ms = 5000,
 		.warm_ms = 10000,
-		.migrate_ms = 100,
+		.migrate_ms = 250,
 		.attach_ms = 1000,
 		.frame_ms = 1000,
 		.check_ms = 1000,
@@ -304,7 +304,7 @@ static bool choose_name(
 	}
 	snprintf(name, VAT_NAME_SIZE, "%s", kind);
 	for (int n = 2; city_tiles_find(tiles, name) && n < 10000; n++) {
-		snprintf(name, VAT_NAME_SIZE, "%.56s-%d", kind, n);
+		snprintf(name, VAT_NAME_SIZE, "%.52s-%u", kind, (uint16_t)n);
 	}
 	return !city_tiles_find(tiles, name);
 }
@@ -399,6 +399,24 @@ static void handle_input(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* Tiles that the config has named since; what it no longer names stays until it is closed. */
+static void handle_config(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, config);
+	const struct city_config *config = data;
+	for (size_t i = 0; i < config->tile_count; i++) {
+		const char *name = config->tiles[i].name;
+		if (city_places_find(tiles->places, name) || !vat_name_valid(name)) {
+			continue;
+		}
+		struct city_place *place = city_places_add(tiles->places, name);
+		struct city_tile *tile = place ? make(tiles, place) : NULL;
+		if (tile) {
+			city_tile_begin(tile);
+			city_tiles_save(tiles);
+		}
+	}
+}
+
 static bool is_tile_client(struct city_server *server, const struct wl_client *client) {
 	return city_version_from_client(client) != NULL;
 }
@@ -454,6 +472,8 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	wl_signal_add(&server->events.frame_commit, &tiles->frame_commit);
 	tiles->frame_presented.notify = handle_frame_presented;
 	wl_signal_add(&server->events.frame_presented, &tiles->frame_presented);
+	tiles->config.notify = handle_config;
+	wl_signal_add(&server->events.config, &tiles->config);
 	tiles->input.notify = handle_input;
 	wl_signal_add(&server->events.input, &tiles->input);
 	return tiles;
@@ -481,6 +501,7 @@ void city_tiles_destroy(struct city_tiles *tiles) {
 	wl_list_remove(&tiles->frame_commit.link);
 	wl_list_remove(&tiles->frame_presented.link);
 	wl_list_remove(&tiles->input.link);
+	wl_list_remove(&tiles->config.link);
 	struct city_tile *tile, *next;
 	wl_list_for_each_safe(tile, next, &tiles->list, link) {
 		city_tile_leave(tile);

@@ -43,7 +43,8 @@ class LedgerCity(City):
         said = self.said() if os.path.exists(self.log_path) else ""
         for word in ("Sanitizer", "runtime error:", "Assertion"):
             if word in said:
-                raise CityError(f"{word} in the log:\n{said[-6000:]}")
+                at = said.index(word)
+                raise CityError(f"{word} in the log:\n{said[max(at - 2000, 0):at + 6000]}")
         super().__exit__(*exc)
 
 

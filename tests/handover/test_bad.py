@@ -120,6 +120,23 @@ def test_still_good():
     check_equal(status, 0, said)
 
 
+def test_bad_from_the_start():
+    """A tile whose first artifact is none is dead; the city is there, and a swap brings it up."""
+    with ledger_city(artifact="no-descriptor") as other:
+        tile = other.wait_tile("ledger", "dead")
+        check("cityctl" in tile["notice"], tile["notice"])
+        check_equal(swap(other, "ledger-2")[0], 0, "swap")
+        settled(other)
+
+
+def test_missing_from_the_start():
+    with ledger_city(artifact="no-such-file") as other:
+        tile = other.wait_tile("ledger", "dead")
+        check("nothing to run" in tile["notice"], tile["notice"])
+        check_equal(swap(other, "ledger-2")[0], 0, "swap")
+        settled(other)
+
+
 if __name__ == "__main__":
     with ledger_city() as city:
         run([value for name, value in list(globals().items()) if name.startswith("test_")])
