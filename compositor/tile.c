@@ -378,6 +378,9 @@ static void tile_destroy(struct city_tile *tile) {
 	if (tile->restart_timer) {
 		wl_event_source_remove(tile->restart_timer);
 	}
+	if (tile->reap_idle) {
+		wl_event_source_remove(tile->reap_idle);
+	}
 	drop_picture(tile);
 	wl_list_remove(&tile->view_moved.link);
 	city_view_finish(&tile->view);
@@ -398,13 +401,20 @@ static void tile_destroy(struct city_tile *tile) {
 	free(tile);
 }
 
-void city_tile_reap(struct city_tile *tile) {
-	if (!tile->closing || !wl_list_empty(&tile->versions)) {
-		return;
-	}
+static void handle_reap(void *data) {
+	struct city_tile *tile = data;
+	tile->reap_idle = NULL;
 	/* Nothing writes it any more. */
 	city_keeper_drop_region(tile->tiles->keeper, &tile->uuid);
 	tile_destroy(tile);
+}
+
+void city_tile_reap(struct city_tile *tile) {
+	/* Whoever closed it may still look at its view. */
+	if (tile->closing && wl_list_empty(&tile->versions) && !tile->reap_idle) {
+		tile->reap_idle =
+			wl_event_loop_add_idle(tile->tiles->server->loop, handle_reap, tile);
+	}
 }
 
 void city_tile_close(struct city_tile *tile) {

@@ -146,6 +146,7 @@ struct city_tile {
 	struct wl_event_source *restart_timer;
 	int64_t last_input_ns; /* of the last key or button that reached it */
 	bool closing;
+	struct wl_event_source *reap_idle; /* nothing of it runs any more: it is about to be freed */
 
 	struct wl_listener view_moved;
 	struct {

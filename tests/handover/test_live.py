@@ -70,6 +70,37 @@ def test_back_to_back():
     check("error" not in log.replace("melt.frag", ""), f"nothing went wrong:\n{log}")
 
 
+def held(city):
+    """Open descriptors and mappings of keeper and compositor."""
+    count = {}
+    pids = [city.keeper.pid]
+    with open(f"/proc/{city.keeper.pid}/task/{city.keeper.pid}/children") as file:
+        pids += [int(p) for p in file.read().split()]
+    for pid in pids:
+        with open(f"/proc/{pid}/comm") as file:
+            name = file.read().strip()
+        if name in ("source-city", "source-city-com"):
+            count[name] = len(os.listdir(f"/proc/{pid}/fd"))
+    return count
+
+
+def test_nothing_grows():
+    with ledger_city(limits="probation=20,frames=1,melt=30") as city:
+        settled(city)
+
+        def some(number):
+            for i in range(number):
+                name = ("ledger-2", "attach-crash", "ledger-1", "check-false")[i % 4]
+                swap(city, name, "--strategy", "melt" if i % 8 < 4 else "instant")
+            settled(city)
+
+        some(8)
+        before = held(city)
+        some(32)
+        # The last processes and requests go by themselves.
+        city.until(lambda: held(city) == before, 10, f"descriptors: {before}, {held(city)}")
+
+
 def test_input_waits_for_the_new_version():
     with ledger_city(limits="attach=5000,probation=100,frames=1") as city:
         settled(city)
