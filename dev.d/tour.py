@@ -18,8 +18,8 @@ sys.path.insert(0, os.path.join(here, "..", "tests", "lib"))
 from city import City, CityError, Lines, installed  # noqa: E402
 
 VNC_PORT = 5900
-MELT_PICTURES = 30  # at most
-MELT_MS = 1500
+MELT_PICTURES = 60  # at most
+MELT_MS = 2500
 BUILD_LIMIT = 180.0  # seconds for the compiler, however busy the machine is
 
 # A program that prints without pause, tells who it is, and would tell if it were hung up.
@@ -80,25 +80,21 @@ class Tour:
         return self.city.picture(os.path.join(self.out, name))
 
     def melt_pictures(self):
-        """One after the other until nothing of the old colour is left; the best half-way one stays."""
-        box = self.city.box("terminal")
-        best, best_rest = None, 1.0
-        for i in range(MELT_PICTURES):
-            path = self.picture(f"melt-{i}.png")
-            ppm = self.city.run("pngtopnm", path).stdout
+        """One after the other until nothing of the old version is left; the one nearest to half-way
+        is kept."""
+        best, best_rest, whole = None, 1.0, None
+        for _ in range(MELT_PICTURES):
+            ppm = self.city.run("grim", "-t", "ppm", "-").stdout
             old, new = ppm.count(bytes(OLD_COLOR)), ppm.count(bytes(NEW_COLOR))
-            if old + new < box[2] * box[3] / 100:
-                continue
-            share = new / (old + new)
+            whole = whole or max(old, 1)
+            share = (whole - old + new) / (2 * whole)
             if 0.05 < share < 0.95 and abs(share - 0.5) < best_rest:
-                best, best_rest = path, abs(share - 0.5)
-            if share > 0.999:
+                best, best_rest = ppm, abs(share - 0.5)
+            if old < whole / 1000 and new > whole / 2:
                 break
         if best:
-            os.replace(best, os.path.join(self.out, "melt.png"))
-        for i in range(MELT_PICTURES):
-            if os.path.exists(os.path.join(self.out, f"melt-{i}.png")):
-                os.unlink(os.path.join(self.out, f"melt-{i}.png"))
+            with open(os.path.join(self.out, "melt.png"), "wb") as file:
+                self.city.run("pnmtopng", input=best, stdout=file)
 
     def swap(self, source):
         """Hand over; pictures while it melts; the record."""
