@@ -15,7 +15,7 @@
 /* A thousand records to a client that does not read yet. */
 #define CLIENT_BUFFER (8u << 20)
 
-/* ---- requests that get an answer --------------------------------------------------------------- */
+/* ---- requests that get an answer */
 
 static void request_drop_rollback(struct city_request *request) {
 	if (request->rolling_back) {
@@ -160,7 +160,7 @@ struct city_request *city_request_create(
 	return request;
 }
 
-/* ---- the entry point --------------------------------------------------------------------------- */
+/* ---- the entry point */
 
 static struct city_request *begin(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
@@ -176,7 +176,8 @@ static void handle_open_tile(struct wl_client *client, struct wl_resource *resou
 		return;
 	}
 	if (!request->control->tiles) {
-		city_request_fail(request, "open", "this city runs without a keeper and has no tiles");
+		city_request_fail(
+			request, "open", "this city runs without a keeper and has no tiles");
 		return;
 	}
 	char error[512];
@@ -317,7 +318,8 @@ struct city_control *city_control_create(struct city_server *server) {
 	control->global = wl_global_create(
 		server->display, &source_city_control_v1_interface, 1, control, handle_bind);
 	if (!control->global) {
-		city_log(CITY_LOG_ERROR, "control", "there is no control of this city: out of memory");
+		city_log(CITY_LOG_ERROR, "control",
+			"there is no control of this city: out of memory");
 		free(control);
 		return NULL;
 	}

@@ -25,8 +25,8 @@ struct city_job {
 	struct city_control *control;
 	uint32_t id;
 	bool watch;
-	bool first; /* of a tile that has no artifact yet */
-	bool standing; /* a watch of the city itself, on the tile's own source */
+	bool first;		      /* of a tile that has no artifact yet */
+	bool standing;		      /* a watch of the city itself, on the tile's own source */
 	struct city_request *request; /* NULL: nobody waits for it */
 	struct city_tile *tile;
 	struct wl_listener tile_destroy;
@@ -35,7 +35,7 @@ struct city_job {
 	char splice[64];
 };
 
-/* ---- jobs -------------------------------------------------------------------------------------- */
+/* ---- jobs */
 
 static void job_destroy(struct city_job *job) {
 	if (job->request) {
@@ -214,7 +214,7 @@ static void handle_needs_build(struct wl_listener *listener, void *data) {
 	}
 }
 
-/* ---- what the builder says --------------------------------------------------------------------- */
+/* ---- what the builder says */
 
 static struct city_job *job_of(struct wl_resource *resource, uint32_t id) {
 	struct city_control *control = wl_resource_get_user_data(resource);
@@ -313,8 +313,7 @@ static void handle_build_failed(
 	char text[1200];
 	snprintf(text, sizeof(text), "not built: %.1000s", reason);
 	city_tile_set_notice(job->tile, CITY_BADGE_ERROR, text, true);
-	city_control_message(
-		job->control->server, CITY_LOG_WARN, job->tile->name, "%s", text);
+	city_control_message(job->control->server, CITY_LOG_WARN, job->tile->name, "%s", text);
 	if (job->watch) {
 		return;
 	}
@@ -378,7 +377,7 @@ void city_builder_register(struct city_control *control, struct wl_client *clien
 	}
 }
 
-/* ---- the forge --------------------------------------------------------------------------------- */
+/* ---- the forge */
 
 static void start_forge(struct city_control *control);
 
@@ -405,8 +404,8 @@ static void forge_failed(struct city_control *control, const char *how) {
 		}
 		return;
 	}
-	city_control_message(control->server, CITY_LOG_WARN, "forge", "ended (%s): started again",
-		how);
+	city_control_message(
+		control->server, CITY_LOG_WARN, "forge", "ended (%s): started again", how);
 	if (control->forge_timer) {
 		wl_event_source_timer_update(
 			control->forge_timer, FORGE_BACKOFF_MS * control->forge_failures);
@@ -455,7 +454,8 @@ void city_control_start_forge(struct city_control *control) {
 	}
 	control->forge_wanted = true;
 	control->keeper_exited.notify = handle_keeper_exited;
-	wl_signal_add(&city_keeper_events(control->server->keeper)->exited, &control->keeper_exited);
+	wl_signal_add(
+		&city_keeper_events(control->server->keeper)->exited, &control->keeper_exited);
 	control->forge_timer =
 		wl_event_loop_add_timer(control->server->loop, handle_forge_timer, control);
 	struct city_tile *tile;

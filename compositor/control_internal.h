@@ -46,7 +46,7 @@ struct city_handle {
 	struct wl_list link; /* city_control.handles */
 	struct city_control *control;
 	struct wl_resource *resource;
-	struct city_tile *tile; /* NULL once closed */
+	struct city_tile *tile;	      /* NULL once closed */
 	struct wl_event_source *idle; /* properties are about to be sent */
 	struct wl_listener changed, destroy;
 };
@@ -57,7 +57,7 @@ struct city_request {
 	struct city_control *control;
 	struct wl_resource *resource;
 	bool open;
-	struct city_job *job; /* the build or watch that it waits for; NULL: none */
+	struct city_job *job;		/* the build or watch that it waits for; NULL: none */
 	struct city_tile *rolling_back; /* waits for the end of its handover; NULL: none */
 	struct wl_listener tile_changed, tile_destroy; /* of rolling_back */
 };
@@ -80,9 +80,8 @@ void city_handle_announce(struct wl_resource *control_resource, struct city_tile
 /* control_builder.c */
 void city_builder_create(struct city_control *control);
 void city_builder_finish(struct city_control *control);
-void city_builder_register(
-	struct city_control *control, struct wl_client *client, struct wl_resource *resource,
-	uint32_t id);
+void city_builder_register(struct city_control *control, struct wl_client *client,
+	struct wl_resource *resource, uint32_t id);
 /* Builds the folder and hands over; answers through the request. */
 void city_builder_build(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder, enum city_strategy strategy,

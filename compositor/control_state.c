@@ -4,14 +4,14 @@
  *
  *	version		of the programs
  *	socket		name of the Wayland socket
- *	camera		{cx, cy, zoom, room}: the city point at the layout's (0, 0); room: exactly 1:1
- *	outputs		[{name, ox, oy, width, height, scale, refresh_mhz, enabled, frames, missed}]
- *	views		[{id, kind, title, app_id, tile, cx, cy, width, height, shown, visible, minimized,
- *			  fullscreen, maximized, focused}], topmost first; kind: tile or guest; tile: its name
- *	tiles		[{name, uuid, kind, role, state, notice, epoch, pid, artifact, good, source, earlier,
- *			  region_bytes, step}]; good: last known good artifact; step: of its handover
- *	effects		cold, starting, ready, crossfade, failed or none
- *	builder		whether sources can be built
+ *	camera		{cx, cy, zoom, room}: the city point at the layout's (0, 0); room: exactly
+ * 1:1 outputs		[{name, ox, oy, width, height, scale, refresh_mhz, enabled, frames, missed}]
+ *	views		[{id, kind, title, app_id, tile, cx, cy, width, height, shown, visible,
+ * minimized, fullscreen, maximized, focused}], topmost first; kind: tile or guest; tile: its name
+ *	tiles		[{name, uuid, kind, role, state, notice, epoch, pid, artifact, good, source,
+ * earlier, region_bytes, step}]; good: last known good artifact; step: of its handover effects
+ *	cold, starting, ready, crossfade, failed or none builder		whether sources can
+ * be built
  */
 #include <stdlib.h>
 #include <wlr/types/wlr_output.h>
@@ -95,11 +95,11 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	for (size_t i = 0; i < tile->earlier_count; i++) {
 		yyjson_mut_arr_add_strcpy(doc, earlier, tile->earlier[i]);
 	}
-	yyjson_mut_obj_add_uint(doc, object, "region_bytes",
-		tile->region ? vat_region_size(tile->region) : 0);
+	yyjson_mut_obj_add_uint(
+		doc, object, "region_bytes", tile->region ? vat_region_size(tile->region) : 0);
 	const struct city_handover *handover = tile->handover ? tile->handover : tile->next;
-	yyjson_mut_obj_add_str(doc, object, "step",
-		handover ? city_steps[city_handover_step(handover)].name : "");
+	yyjson_mut_obj_add_str(
+		doc, object, "step", handover ? city_steps[city_handover_step(handover)].name : "");
 }
 
 static const char *effects_state(const struct city_tiles *tiles) {

@@ -11,7 +11,7 @@
 #include "compositor/tile.h"
 #include "source-city-control-v1-server-protocol.h"
 
-/* ---- properties -------------------------------------------------------------------------------- */
+/* ---- properties */
 
 static void send_properties(struct city_handle *handle) {
 	struct wl_resource *resource = handle->resource;
@@ -50,8 +50,8 @@ static void handle_changed(struct wl_listener *listener, void *data) {
 	struct city_handle *handle = wl_container_of(listener, handle, changed);
 	/* Many changes come at once. */
 	if (!handle->idle) {
-		handle->idle = wl_event_loop_add_idle(
-			handle->control->server->loop, handle_idle, handle);
+		handle->idle =
+			wl_event_loop_add_idle(handle->control->server->loop, handle_idle, handle);
 	}
 }
 
@@ -69,14 +69,14 @@ static void handle_tile_destroy(struct wl_listener *listener, void *data) {
 	source_city_tile_handle_v1_send_closed(handle->resource);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests */
 
 /* NULL when nothing more can be done; the request then has its answer. */
 static struct city_request *begin(struct wl_client *client, struct wl_resource *resource,
 	uint32_t id, struct city_handle **handle) {
 	*handle = wl_resource_get_user_data(resource);
-	struct city_request *request = city_request_create((*handle)->control, client,
-		(uint32_t)wl_resource_get_version(resource), id);
+	struct city_request *request = city_request_create(
+		(*handle)->control, client, (uint32_t)wl_resource_get_version(resource), id);
 	if (request && !(*handle)->tile) {
 		city_request_fail(request, "closed", "the tile was closed");
 		return NULL;
@@ -111,8 +111,8 @@ static void handle_swap_artifact(struct wl_client *client, struct wl_resource *r
 	}
 }
 
-static const char *folder_of(const struct city_handle *handle, const char *folder,
-	struct city_request *request) {
+static const char *folder_of(
+	const struct city_handle *handle, const char *folder, struct city_request *request) {
 	if (*folder == '/') {
 		return folder;
 	}
@@ -187,8 +187,8 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 	/* The version before what runs; where nothing runs, the last good one. */
 	const char *running = tile->live ? tile->live->hash : tile->last;
 	const char *hash = *tile->good && strcmp(tile->good, running) != 0 ? tile->good
-			   : tile->earlier_count > 0			    ? tile->earlier[0]
-									    : NULL;
+		: tile->earlier_count > 0				   ? tile->earlier[0]
+									   : NULL;
 	if (!hash && !tile->live && *tile->good) {
 		hash = tile->good;
 	}
@@ -212,8 +212,7 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 	}
 }
 
-static void handle_get_region(
-	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+static void handle_get_region(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_handle *handle;
 	struct city_request *request = begin(client, resource, id, &handle);
 	if (!request) {
@@ -253,7 +252,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.close = handle_close,
 };
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life */
 
 static void handle_resource_destroy(struct wl_resource *resource) {
 	struct city_handle *handle = wl_resource_get_user_data(resource);

@@ -50,7 +50,7 @@ enum city_step city_handover_step(const struct city_handover *handover) {
 	return handover->step;
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time */
 
 static int handle_timer(void *data) {
 	struct city_handover *handover = data;
@@ -98,7 +98,7 @@ void city_handover_stop_busy(struct city_handover *handover) {
 	}
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests */
 
 static const char *strategy_name(enum city_strategy strategy) {
 	static const char *const names[] = {
@@ -135,7 +135,8 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 	}
 	if (*splice && strcmp(splice, "!") != 0) {
 		snprintf(error, error_size,
-			"splice point \"%.40s\" needs a tile with a transport, and %s has none; leave it out or use \"!\"",
+			"splice point \"%.40s\" needs a tile with a transport, and %s has none; "
+			"leave it out or use \"!\"",
 			splice, tile->name);
 		return false;
 	}
@@ -234,8 +235,7 @@ bool city_handover_request(
 	return true;
 }
 
-bool city_handover_start(
-	struct city_tile *tile, const char *hash, char *error, size_t error_size) {
+bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size) {
 	int fd = city_store_open(tile->tiles->store, hash, error, error_size);
 	struct city_handover *handover = fd >= 0 ? handover_create(tile) : NULL;
 	if (!handover) {
@@ -267,7 +267,7 @@ void city_handover_unlisten(struct city_tiles *tiles, void *data) {
 	}
 }
 
-/* ---- preparation ------------------------------------------------------------------------------ */
+/* ---- preparation */
 
 static void prepare(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -386,7 +386,7 @@ void city_handover_kick(struct city_tile *tile) {
 	city_handover_advance(tile);
 }
 
-/* ---- what versions do ------------------------------------------------------------------------- */
+/* ---- what versions do */
 
 /* The handover in which it is B. */
 static struct city_handover *candidate_of(const struct city_tile_version *version) {
@@ -426,8 +426,7 @@ void city_handover_version_failed(
 	city_version_kill(version);
 }
 
-void city_handover_version_yielded(
-	struct city_tile_version *version, int64_t last_update_ns) {
+void city_handover_version_yielded(struct city_tile_version *version, int64_t last_update_ns) {
 	struct city_tile *tile = version->tile;
 	struct city_handover *handover = tile->handover;
 	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE &&

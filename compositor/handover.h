@@ -3,8 +3,8 @@
  * The handover controller: replaces version A of a tile by version B with its state, or brings a
  * version up where none runs (a start, which is a handover without A).
  *
- * One table, city_steps in handover.c, names the steps in their order with the deadline of each, and
- * says what holds in it. A tile has at most one handover past its splice point (tile->handover)
+ * One table, city_steps in handover.c, names the steps in their order with the deadline of each,
+ * and says what holds in it. A tile has at most one handover past its splice point (tile->handover)
  * and one in preparation (tile->next), so of many requests the newest wins and none queues:
  *  - a request replaces the one in preparation, whose process is killed;
  *  - preparation waits while another handover is between its splice point and its commit, and its
@@ -82,8 +82,8 @@ struct city_swap {
 	const char *origin; /* for the record */
 	enum city_strategy strategy;
 	const char *splice;
-	int64_t begin_ns; /* of the request; 0: now */
-	int64_t build_ns; /* -1: it was not built */
+	int64_t begin_ns;			       /* of the request; 0: now */
+	int64_t build_ns;			       /* -1: it was not built */
 	const struct city_handover_listener *listener; /* may be NULL */
 	void *data;
 };
@@ -92,7 +92,8 @@ struct city_swap {
  * listener. Otherwise the listener hears of the end, perhaps before this returns. */
 bool city_handover_request(
 	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size);
-/* Checks what a later city_handover_request would refuse before anything is known of the artifact. */
+/* Checks what a later city_handover_request would refuse before anything is known of the artifact.
+ */
 bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *splice, char *error,
 	size_t error_size);
 /* Brings up a version on the state as it is; no record. */
@@ -117,8 +118,7 @@ void city_handover_version_refused(struct city_tile_version *version, const char
 void city_handover_version_attached(struct city_tile_version *version, int64_t first_update_ns,
 	int64_t state_bytes, int64_t migrated_bytes);
 void city_handover_version_committed(struct city_tile_version *version);
-void city_handover_version_checked(
-	struct city_tile_version *version, bool ok, const char *reason);
+void city_handover_version_checked(struct city_tile_version *version, bool ok, const char *reason);
 void city_handover_version_ended(struct city_tile_version *version);
 
 /* What the outputs do. */

@@ -73,7 +73,7 @@ static void finish(struct city_handover *handover, enum city_result result) {
 	city_handover_free(handover);
 }
 
-/* ---- replaced --------------------------------------------------------------------------------- */
+/* ---- replaced */
 
 void city_handover_supersede(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -91,7 +91,7 @@ void city_handover_supersede(struct city_handover *handover) {
 	}
 }
 
-/* ---- success ---------------------------------------------------------------------------------- */
+/* ---- success */
 
 static void handle_swept(void *data, struct city_keeper_reply *reply) {
 	if (reply->status != 0) {
@@ -103,7 +103,8 @@ void city_handover_succeed(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
 	struct city_tile_version *b = handover->b;
 	if (b) {
-		city_keeper_sweep(tile->tiles->keeper, &tile->uuid, b->instance, handle_swept, NULL);
+		city_keeper_sweep(
+			tile->tiles->keeper, &tile->uuid, b->instance, handle_swept, NULL);
 		if (handover->source && !handover->start &&
 			(!tile->source || strcmp(tile->source, handover->source) != 0)) {
 			free(tile->source);
@@ -117,10 +118,11 @@ void city_handover_succeed(struct city_handover *handover) {
 	}
 	finish(handover, CITY_RESULT_LIVE);
 	city_tiles_save(tile->tiles);
+	city_tile_changed(tile);
 	city_handover_advance(tile);
 }
 
-/* ---- failure ---------------------------------------------------------------------------------- */
+/* ---- failure */
 
 void city_handover_fail(struct city_handover *handover, const char *format, ...) {
 	if (handover->failing) {
@@ -198,7 +200,8 @@ static bool resume(struct city_handover *handover) {
 void city_handover_conclude_failure(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
 	bool undone = true;
-	if (handover->attach_sent && handover->undo_fd >= 0 && !(handover->start && handover->shown)) {
+	if (handover->attach_sent && handover->undo_fd >= 0 &&
+		!(handover->start && handover->shown)) {
 		undone = undo(handover);
 	}
 	city_handover_end_transition(handover);
@@ -242,6 +245,7 @@ void city_handover_conclude_failure(struct city_handover *handover) {
 	if (tile->damaged) {
 		city_tile_set_state(tile, CITY_TILE_DEAD);
 	}
+	city_tile_changed(tile);
 	city_handover_advance(tile);
 }
 

@@ -101,7 +101,7 @@ static size_t keys_before(struct city_input_log *log, const struct wlr_keyboard 
 			const struct city_input_event *event =
 				&log->events[(log->first + j) % CITY_INPUT_LOG_MAX];
 			replayed = event->kind == CITY_INPUT_KEY && event->state != 0 &&
-				   event->code == keyboard->keycodes[i];
+				event->code == keyboard->keycodes[i];
 		}
 		if (!replayed) {
 			keys[count++] = keyboard->keycodes[i];
@@ -146,12 +146,13 @@ static void stand_in_finish(struct stand_in *stand_in) {
 	}
 }
 
-static void send_event(struct wlr_seat *seat, const struct city_input_event *event, bool keys,
-	bool pointer) {
+static void send_event(
+	struct wlr_seat *seat, const struct city_input_event *event, bool keys, bool pointer) {
 	switch (event->kind) {
 	case CITY_INPUT_KEY:
 		if (keys) {
-			wlr_seat_keyboard_send_key(seat, event->time_msec, event->code, event->state);
+			wlr_seat_keyboard_send_key(
+				seat, event->time_msec, event->code, event->state);
 		}
 		break;
 	case CITY_INPUT_MODIFIERS:

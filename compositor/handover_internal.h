@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the files of the handover controller: handover.c (requests, preparation, up to B's first
- * frame), handover_show.c (commit on a frame, melt, probation), handover_end.c (failure, undo,
- * record). Nobody else includes it.
+ * Shared by the files of the handover controller: handover.c (requests, preparation, up to B's
+ * first frame), handover_show.c (commit on a frame, melt, probation), handover_end.c (failure,
+ * undo, record). Nobody else includes it.
  */
 #ifndef CITY_HANDOVER_INTERNAL_H
 #define CITY_HANDOVER_INTERNAL_H
@@ -25,14 +25,14 @@ struct city_handover {
 	struct city_tile *tile;
 	bool start; /* no request: no record, nothing to go back to */
 	enum city_step step;
-	bool spawned; /* has left the queue: B is asked for */
+	bool spawned;		     /* has left the queue: B is asked for */
 	struct city_tile_version *a; /* NULL: nothing ran, or it has ended since */
 	struct city_tile_version *b; /* NULL: not yet, or it has ended */
 	bool had_a;
 
 	char hash[CITY_HASH_SIZE];
 	char *source;
-	int artifact_fd; /* until B has it; -1 */
+	int artifact_fd;	     /* until B has it; -1 */
 	enum city_strategy strategy; /* as used */
 	struct city_record record;
 	const struct city_handover_listener *listener; /* may be NULL */

@@ -18,7 +18,7 @@
 #define IDLE_OUTPUT_NS INT64_C(100000000)
 #define PROBATION_PAUSE_MS 50
 
-/* ---- probation -------------------------------------------------------------------------------- */
+/* ---- probation */
 
 static int handle_check_timer(void *data) {
 	struct city_handover *handover = data;
@@ -80,8 +80,7 @@ static void go_on_probation(struct city_handover *handover) {
 
 static void begin_probation(struct city_handover *handover) {
 	city_handover_stop_busy(handover);
-	city_tile_set_state(
-		handover->tile, handover->start ? CITY_TILE_LIVE : CITY_TILE_PROBATION);
+	city_tile_set_state(handover->tile, handover->start ? CITY_TILE_LIVE : CITY_TILE_PROBATION);
 	city_handover_set_step(handover, CITY_STEP_PROBATION);
 	go_on_probation(handover);
 }
@@ -107,8 +106,7 @@ static void settle(struct city_handover *handover) {
 	}
 }
 
-void city_handover_version_checked(
-	struct city_tile_version *version, bool ok, const char *reason) {
+void city_handover_version_checked(struct city_tile_version *version, bool ok, const char *reason) {
 	struct city_handover *handover = version->tile->handover;
 	if (!handover || handover->b != version || handover->failing ||
 		handover->check == CITY_CHECK_NONE) {
@@ -116,7 +114,8 @@ void city_handover_version_checked(
 	}
 	set_check_timer(handover, 0);
 	if (!ok) {
-		city_handover_fail(handover, "its check fails: %s", *reason ? reason : "no reason given");
+		city_handover_fail(
+			handover, "its check fails: %s", *reason ? reason : "no reason given");
 		return;
 	}
 	enum city_check which = handover->check;
@@ -129,7 +128,7 @@ void city_handover_version_checked(
 	go_on_probation(handover);
 }
 
-/* ---- melt ------------------------------------------------------------------------------------- */
+/* ---- melt */
 
 void city_handover_end_transition(struct city_handover *handover) {
 	if (handover->transition) {
@@ -152,8 +151,7 @@ static void handle_transition_frame(struct city_transition *transition, struct w
 	struct city_handover *handover = data;
 	handover->progress = progress;
 	/* The last frame is B's picture, bit for bit: B itself takes its place. */
-	if (progress >= 1.0 ||
-		!city_view_show_buffer(&handover->tile->view, buffer, damage)) {
+	if (progress >= 1.0 || !city_view_show_buffer(&handover->tile->view, buffer, damage)) {
 		end_melt(handover);
 	}
 }
@@ -213,7 +211,8 @@ static void request_transition_frame(struct city_handover *handover, int64_t whe
 	if (handover->melt_ns == 0) {
 		handover->melt_ns = when_ns;
 	}
-	double progress = duration > 0 ? (double)(when_ns - handover->melt_ns) / (double)duration : 1;
+	double progress =
+		duration > 0 ? (double)(when_ns - handover->melt_ns) / (double)duration : 1;
 	double most = handover->progress + MELT_STEP_MAX;
 	if (duration > 0 && progress > most) {
 		progress = most;
@@ -223,7 +222,7 @@ static void request_transition_frame(struct city_handover *handover, int64_t whe
 	city_transition_request(handover->transition, progress);
 }
 
-/* ---- commit ----------------------------------------------------------------------------------- */
+/* ---- commit */
 
 static struct wlr_buffer *picture_of(const struct city_handover *handover) {
 	const struct city_tile_version *a = handover->a;
@@ -304,8 +303,8 @@ void city_handover_version_committed(struct city_tile_version *version) {
 			return;
 		}
 		if (handover->transition) {
-			city_transition_set_to(handover->transition, &version->surface->buffer->base,
-				&version->surface->buffer_damage);
+			city_transition_set_to(handover->transition,
+				&version->surface->buffer->base, &version->surface->buffer_damage);
 		}
 	}
 	if (tile->live == version) {

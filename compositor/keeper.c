@@ -73,8 +73,8 @@ static void outgoing_destroy(struct outgoing *item) {
 	free(item);
 }
 
-static void answer(struct city_keeper *keeper, struct request *request,
-	struct city_keeper_reply *reply) {
+static void answer(
+	struct city_keeper *keeper, struct request *request, struct city_keeper_reply *reply) {
 	wl_list_remove(&request->link);
 	if (request->forgotten) {
 		if (request->type == KEEPER_SPAWN && reply->status == 0) {

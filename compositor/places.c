@@ -65,11 +65,11 @@ static bool read_line(struct city_place *place, const struct scfg_directive *lin
 	if (strcmp(line->name, "uuid") == 0) {
 		return count == 1 && vat_uuid_parse(param[0], &place->uuid);
 	}
-	char **string = strcmp(line->name, "kind") == 0	      ? &place->kind
-			: strcmp(line->name, "source") == 0   ? &place->source
-			: strcmp(line->name, "artifact") == 0 ? &place->artifact
-			: strcmp(line->name, "installed") == 0 ? &place->installed
-							       : NULL;
+	char **string = strcmp(line->name, "kind") == 0 ? &place->kind
+		: strcmp(line->name, "source") == 0	? &place->source
+		: strcmp(line->name, "artifact") == 0	? &place->artifact
+		: strcmp(line->name, "installed") == 0	? &place->installed
+							: NULL;
 	if (string) {
 		free(*string);
 		*string = count == 1 ? strdup(param[0]) : NULL;
@@ -145,8 +145,8 @@ static void set_aside(const char *path) {
 		}
 		if (rename(path, aside) == 0) {
 			city_log(CITY_LOG_ERROR, SUBJECT,
-				"%s cannot be used; it is kept as %s and the tiles start anew", path,
-				aside);
+				"%s cannot be used; it is kept as %s and the tiles start anew",
+				path, aside);
 		} else {
 			city_log(CITY_LOG_ERROR, SUBJECT, "%s cannot be used: %s", path,
 				strerror(errno));

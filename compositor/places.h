@@ -27,8 +27,8 @@ struct city_place {
 	struct wl_list link; /* city_places.list */
 	char *name;
 	char *kind;
-	char *source;	/* NULL: the installed one */
-	char *artifact; /* hash, NULL: none known to be good */
+	char *source;	 /* NULL: the installed one */
+	char *artifact;	 /* hash, NULL: none known to be good */
 	char *installed; /* hash of the installed artifact when this was written; may be NULL */
 	struct vat_uuid uuid;
 	bool has_place;

@@ -18,7 +18,7 @@
 #define FILE_MAX (8 << 20)
 
 struct city_history {
-	char *path; /* NULL: nowhere to write */
+	char *path;		       /* NULL: nowhere to write */
 	char *lines[CITY_HISTORY_MAX]; /* a ring */
 	size_t first, count;
 	uint64_t last_id;
@@ -218,8 +218,8 @@ struct city_history *city_history_create(void) {
 	}
 	char *folder = city_path_state(NULL);
 	if (!folder || asprintf(&history->path, "%s/history.jsonl", folder) < 0) {
-		city_log(CITY_LOG_WARN, SUBJECT, "records are not written down: no state folder: %s",
-			strerror(errno));
+		city_log(CITY_LOG_WARN, SUBJECT,
+			"records are not written down: no state folder: %s", strerror(errno));
 		history->path = NULL;
 	} else {
 		load(history);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One record for each handover, and the history of records: the last CITY_HISTORY_MAX in memory, all
- * of them as JSON lines in $XDG_STATE_HOME/source-city/history.jsonl. docs/handover-record.md names
- * the keys. Plain data; main thread only.
+ * One record for each handover, and the history of records: the last CITY_HISTORY_MAX in memory,
+ * all of them as JSON lines in $XDG_STATE_HOME/source-city/history.jsonl. docs/handover-record.md
+ * names the keys. Plain data; main thread only.
  */
 #ifndef CITY_RECORD_H
 #define CITY_RECORD_H
@@ -28,7 +28,7 @@ enum city_result {
 const char *city_result_name(enum city_result result);
 
 struct city_record {
-	uint64_t id; /* counts up over restarts */
+	uint64_t id;	 /* counts up over restarts */
 	int64_t wall_ns; /* when it was asked for, since 1970 */
 	char tile[VAT_NAME_SIZE];
 	char kind[VAT_NAME_SIZE];
@@ -38,11 +38,11 @@ struct city_record {
 	const char *strategy; /* static string, as used */
 	const char *strategy_asked;
 	char splice_asked[64], splice_met[64];
-	uint64_t epoch; /* that the new version got, 0 if it never came to that */
-	int64_t pause_ns;	 /* A's last update to B's first; -1: not known */
-	int64_t state_bytes;	 /* -1: not known */
+	uint64_t epoch;		/* that the new version got, 0 if it never came to that */
+	int64_t pause_ns;	/* A's last update to B's first; -1: not known */
+	int64_t state_bytes;	/* -1: not known */
 	int64_t migrated_bytes; /* -1: not known */
-	int64_t undo_pages;	 /* pages that the new version wrote in probation; -1: not known */
+	int64_t undo_pages;	/* pages that the new version wrote in probation; -1: not known */
 	uint64_t frames_dropped;
 	uint64_t frames_shown; /* output frames presented from the request to the end of the melt */
 	int64_t build_ns; /* from the save or the request to the artifact; -1: it was not built */

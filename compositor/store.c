@@ -21,7 +21,7 @@ struct city_store {
 
 bool city_hash_valid(const char *hash) {
 	return strlen(hash) == CITY_HASH_SIZE - 1 &&
-	       strspn(hash, "0123456789abcdef") == CITY_HASH_SIZE - 1;
+		strspn(hash, "0123456789abcdef") == CITY_HASH_SIZE - 1;
 }
 
 struct city_store *city_store_create(void) {
@@ -119,8 +119,8 @@ static bool write_once(
 		char self[64];
 		snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 		bool ok = write_whole(fd, bytes, size) &&
-			  (linkat(AT_FDCWD, self, store->dir_fd, name, AT_SYMLINK_FOLLOW) == 0 ||
-				  errno == EEXIST);
+			(linkat(AT_FDCWD, self, store->dir_fd, name, AT_SYMLINK_FOLLOW) == 0 ||
+				errno == EEXIST);
 		int saved = errno;
 		close(fd);
 		errno = saved;
@@ -136,7 +136,7 @@ static bool write_once(
 		return false;
 	}
 	bool ok = write_whole(fd, bytes, size) &&
-		  (linkat(store->dir_fd, temp, store->dir_fd, name, 0) == 0 || errno == EEXIST);
+		(linkat(store->dir_fd, temp, store->dir_fd, name, 0) == 0 || errno == EEXIST);
 	int saved = errno;
 	unlinkat(store->dir_fd, temp, 0);
 	close(fd);
@@ -174,8 +174,8 @@ int city_store_open(struct city_store *store, const char *hash, char *error, siz
 	return fd;
 }
 
-int city_store_put(
-	struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error, size_t error_size) {
+int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
+	size_t error_size) {
 	size_t size;
 	unsigned char *bytes = read_whole(fd, &size, error, error_size);
 	if (!bytes) {

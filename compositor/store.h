@@ -24,11 +24,10 @@ void city_store_destroy(struct city_store *store); /* NULL-safe */
  * Puts the bytes of `fd` (a plain file or a memfd, read from its start) into the store. Returns a
  * descriptor of the file in the store, open for reading, and its hash; -1 with one line in `error`.
  */
-int city_store_put(
-	struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error, size_t error_size);
+int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
+	size_t error_size);
 /* The file of this hash, whose bytes are checked against it; -1 with one line in `error`. */
-int city_store_open(
-	struct city_store *store, const char *hash, char *error, size_t error_size);
+int city_store_open(struct city_store *store, const char *hash, char *error, size_t error_size);
 bool city_hash_valid(const char *hash);
 
 #endif

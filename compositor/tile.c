@@ -30,7 +30,7 @@ const char *city_tile_state_name(enum city_tile_state state) {
 	return names[state];
 }
 
-/* ---- properties -------------------------------------------------------------------------------- */
+/* ---- properties */
 
 void city_tile_changed(struct city_tile *tile) {
 	wl_signal_emit_mutable(&tile->events.changed, tile);
@@ -70,7 +70,7 @@ void city_tile_set_good(struct city_tile *tile, const char *hash) {
 	}
 	if (*tile->good) {
 		size_t keep = tile->earlier_count < CITY_TILE_EARLIER - 1 ? tile->earlier_count
-									   : CITY_TILE_EARLIER - 1;
+									  : CITY_TILE_EARLIER - 1;
 		memmove(tile->earlier[1], tile->earlier[0], keep * sizeof(tile->earlier[0]));
 		memcpy(tile->earlier[0], tile->good, sizeof(tile->good));
 		tile->earlier_count = keep + 1;
@@ -89,7 +89,7 @@ struct vat_region *city_tile_region(struct city_tile *tile) {
 	return tile->region;
 }
 
-/* ---- the view ---------------------------------------------------------------------------------- */
+/* ---- the view */
 
 static struct city_tile *tile_of(struct city_view *view) {
 	struct city_tile *tile = wl_container_of(view, tile, view);
@@ -129,8 +129,8 @@ static void view_for_each_surface(
 	}
 }
 
-static void view_limits(struct city_view *view, int *min_width, int *min_height, int *max_width,
-	int *max_height) {
+static void view_limits(
+	struct city_view *view, int *min_width, int *min_height, int *max_width, int *max_height) {
 	*min_width = *min_height = MIN_SIZE;
 	*max_width = *max_height = 0;
 }
@@ -206,7 +206,7 @@ void city_tile_show(struct city_tile *tile, struct city_tile_version *version) {
 	city_tile_changed(tile);
 }
 
-/* ---- start and crash --------------------------------------------------------------------------- */
+/* ---- start and crash */
 
 static void dead(struct city_tile *tile, const char *why) {
 	char text[640];
@@ -223,7 +223,7 @@ static void dead(struct city_tile *tile, const char *why) {
 static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 	char error[512] = "";
 	bool both_bad = strcmp(tile->good, tile->bad) == 0 &&
-			(!*tile->installed || strcmp(tile->installed, tile->bad) == 0);
+		(!*tile->installed || strcmp(tile->installed, tile->bad) == 0);
 	if (*tile->good && (both_bad || strcmp(tile->good, tile->bad) != 0)) {
 		int fd = city_store_open(tile->tiles->store, tile->good, error, sizeof(error));
 		if (fd >= 0) {
@@ -231,7 +231,8 @@ static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 			memcpy(hash, tile->good, CITY_HASH_SIZE);
 			return true;
 		}
-		city_log(CITY_LOG_WARN, tile->name, "the last known good version is gone: %s", error);
+		city_log(CITY_LOG_WARN, tile->name, "the last known good version is gone: %s",
+			error);
 	}
 	if (*tile->installed) {
 		memcpy(hash, tile->installed, CITY_HASH_SIZE);
@@ -305,12 +306,12 @@ void city_tile_crashed(struct city_tile *tile, const char *how) {
 		/* A newer version is on its way and takes over as soon as it is warm. */
 		return;
 	}
-	city_tile_restart(tile, tile->crashes[1] > 0 && now - tile->crashes[1] < CITY_TILE_CRASH_NS
-			? BACKOFF_MS
-			: 0);
+	city_tile_restart(tile,
+		tile->crashes[1] > 0 && now - tile->crashes[1] < CITY_TILE_CRASH_NS ? BACKOFF_MS
+										    : 0);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life */
 
 static void handle_region(void *data, struct city_keeper_reply *reply) {
 	struct city_tile *tile = data;

@@ -7,9 +7,9 @@
  * artifact for it, and its connection. tile.c has tiles, tile_version.c the processes,
  * tile_protocol.c what they say over source-city-tile-v1, handover.h what replaces one by another.
  *
- * Who owns what: city_tiles owns the tiles and everything that they share; a tile owns its versions.
- * A version is freed only when its process has ended (the keeper says so) and its connection is
- * gone; until then nothing is done to the region on the assumption that it ended.
+ * Who owns what: city_tiles owns the tiles and everything that they share; a tile owns its
+ * versions. A version is freed only when its process has ended (the keeper says so) and its
+ * connection is gone; until then nothing is done to the region on the assumption that it ended.
  *
  * Main thread only. Times are nanoseconds of CLOCK_MONOTONIC.
  */
@@ -87,7 +87,7 @@ struct city_tile_version {
 	struct wl_resource *resource; /* source_city_tile_v1, NULL before get_tile */
 	struct wlr_surface *surface;  /* NULL before get_tile and after its end */
 	struct wl_listener surface_destroy;
-	struct wl_array configures; /* struct city_configure, sent and not acknowledged */
+	struct wl_array configures;    /* struct city_configure, sent and not acknowledged */
 	int acked_width, acked_height; /* of the last acknowledged configure, 0: none yet */
 	bool described;
 
@@ -114,7 +114,7 @@ struct city_tile {
 	size_t option_count;
 
 	struct city_view view;
-	bool placed;	   /* cx, cy are wanted; otherwise a place is found */
+	bool placed; /* cx, cy are wanted; otherwise a place is found */
 	double cx, cy;
 	bool focus_once;   /* gets the focus when it appears */
 	int width, height; /* wanted content size; 0 until known */
@@ -124,20 +124,20 @@ struct city_tile {
 	bool notice_build; /* the notice is about a build: the next good build takes it away */
 
 	uint64_t region_request;
-	int region_fd; /* -1 until the keeper gave it */
+	int region_fd;		   /* -1 until the keeper gave it */
 	struct vat_region *region; /* for reading; NULL until then */
-	uint64_t epoch;	   /* the newest that was given to a version */
-	bool damaged;	   /* an undo failed: the region is in no known state */
+	uint64_t epoch;		   /* the newest that was given to a version */
+	bool damaged;		   /* an undo failed: the region is in no known state */
 
-	struct wl_list versions; /* city_tile_version.link */
+	struct wl_list versions;	/* city_tile_version.link */
 	struct city_tile_version *live; /* what is shown and holds the epoch; may be NULL */
 	struct city_handover *handover; /* under way, from its splice point on; may be NULL */
 	struct city_handover *next;	/* being prepared: spawned, warmed; may be NULL */
 
-	char good[CITY_HASH_SIZE]; /* last known good artifact, empty: none */
-	char last[CITY_HASH_SIZE]; /* artifact that was shown last */
+	char good[CITY_HASH_SIZE];	/* last known good artifact, empty: none */
+	char last[CITY_HASH_SIZE];	/* artifact that was shown last */
 	char installed[CITY_HASH_SIZE]; /* that came with the city, as far as known; empty: none */
-	char bad[CITY_HASH_SIZE]; /* did not come up at the last start; empty: none */
+	char bad[CITY_HASH_SIZE];	/* did not come up at the last start; empty: none */
 	char earlier[CITY_TILE_EARLIER][CITY_HASH_SIZE]; /* versions before, newest first */
 	size_t earlier_count;
 	struct wlr_buffer *last_picture; /* shown while nothing runs; locked */
@@ -146,7 +146,8 @@ struct city_tile {
 	struct wl_event_source *restart_timer;
 	int64_t last_input_ns; /* of the last key or button that reached it */
 	bool closing;
-	struct wl_event_source *reap_idle; /* nothing of it runs any more: it is about to be freed */
+	struct wl_event_source
+		*reap_idle; /* nothing of it runs any more: it is about to be freed */
 
 	struct wl_listener view_moved;
 	struct {
@@ -214,7 +215,7 @@ void city_tile_set_state(struct city_tile *tile, enum city_tile_state state);
 void city_tile_set_notice(
 	struct city_tile *tile, enum city_badge_kind kind, const char *text, bool build);
 void city_tile_changed(struct city_tile *tile);
-const char *city_tile_title(const struct city_tile *tile); /* never NULL */
+const char *city_tile_title(const struct city_tile *tile);  /* never NULL */
 const char *city_tile_source(const struct city_tile *tile); /* "" if there is none */
 /* A version of this hash is now the last known good one. */
 void city_tile_set_good(struct city_tile *tile, const char *hash);
@@ -233,7 +234,7 @@ void city_tile_place(struct city_tile *tile, int width, int height);
 /* Region as it is now; NULL if it is not there (yet). */
 struct vat_region *city_tile_region(struct city_tile *tile);
 
-/* ---- versions: tile_version.c ------------------------------------------------------------------- */
+/* ---- versions: tile_version.c */
 
 /* Takes artifact_fd. The version is SPAWNING; what follows comes through handover.h. NULL when out
  * of memory or descriptors; artifact_fd is then closed. */
@@ -251,12 +252,11 @@ struct city_tile_version *city_version_from_client(const struct wl_client *clien
 struct city_tile_version *city_version_from_instance(struct city_tiles *tiles, uint64_t instance);
 const char *city_version_state_name(enum city_version_state state);
 /* How it ended, for people: what it said itself and the status. */
-void city_version_describe_end(
-	const struct city_tile_version *version, char *text, size_t size);
+void city_version_describe_end(const struct city_tile_version *version, char *text, size_t size);
 /* Closes the connection and frees it. The process must have ended. */
 void city_version_destroy(struct city_tile_version *version);
 
-/* ---- the wire: tile_protocol.c ------------------------------------------------------------------ */
+/* ---- the wire: tile_protocol.c */
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles);
 void city_version_send_configure(struct city_tile_version *version, int width, int height);

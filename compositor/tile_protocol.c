@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <fcntl.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_fractional_scale_v1.h>
 #include <wlr/types/wlr_output.h>
@@ -45,13 +45,14 @@ static uint32_t next_serial(struct city_tile_version *version) {
 
 /* Breaks the connection; the process follows. */
 static void protocol_error(struct city_tile_version *version, uint32_t code, const char *what) {
-	if (!version->failure && asprintf(&version->failure, "it broke the protocol: %s", what) < 0) {
+	if (!version->failure &&
+		asprintf(&version->failure, "it broke the protocol: %s", what) < 0) {
 		version->failure = NULL;
 	}
 	wl_resource_post_error(version->resource, code, "%s", what);
 }
 
-/* ---- the surface's role ------------------------------------------------------------------------ */
+/* ---- the surface's role */
 
 static void role_client_commit(struct wlr_surface *surface) {
 	struct wl_resource *resource = surface->role_resource;
@@ -94,7 +95,7 @@ static void handle_surface_destroy(struct wl_listener *listener, void *data) {
 	version->surface = NULL;
 }
 
-/* ---- requests of source_city_tile_v1 ----------------------------------------------------------- */
+/* ---- requests of source_city_tile_v1 */
 
 static void handle_destroy(struct wl_client *client, struct wl_resource *resource) {
 	wl_resource_destroy(resource);
@@ -144,13 +145,14 @@ static void handle_describe(struct wl_client *client, struct wl_resource *resour
 		return;
 	}
 	if (!vat_name_valid(name) || !vat_name_valid(role)) {
-		city_handover_version_failed(
-			version, "load", "the name or the role in its descriptor is not a valid name");
+		city_handover_version_failed(version, "load",
+			"the name or the role in its descriptor is not a valid name");
 		return;
 	}
 	if (*tile->role && strcmp(tile->role, role) != 0) {
 		snprintf(reason, sizeof(reason),
-			"its role is \"%.60s\", the tile's is \"%.60s\": tiles of different roles cannot replace each other",
+			"its role is \"%.60s\", the tile's is \"%.60s\": tiles of different roles "
+			"cannot replace each other",
 			role, tile->role);
 		city_handover_version_failed(version, "load", reason);
 		return;
@@ -165,7 +167,7 @@ static void handle_describe(struct wl_client *client, struct wl_resource *resour
 	}
 	if (tile->width <= 0 || tile->height <= 0) {
 		bool good = default_width > 0 && default_height > 0 &&
-			    default_width <= TILE_SIZE_MAX && default_height <= TILE_SIZE_MAX;
+			default_width <= TILE_SIZE_MAX && default_height <= TILE_SIZE_MAX;
 		city_tile_place(tile, good ? default_width : 640, good ? default_height : 400);
 		city_version_send_configure(version, tile->width, tile->height);
 	}
@@ -197,8 +199,8 @@ static const char *failure_name(uint32_t step) {
 	return step < sizeof(names) / sizeof(names[0]) ? names[step] : "crash";
 }
 
-static void handle_failed(struct wl_client *client, struct wl_resource *resource, uint32_t step,
-	const char *reason) {
+static void handle_failed(
+	struct wl_client *client, struct wl_resource *resource, uint32_t step, const char *reason) {
 	struct city_tile_version *version = version_from_resource(resource);
 	if (!version) {
 		return;
@@ -245,10 +247,9 @@ static void handle_refused(struct wl_client *client, struct wl_resource *resourc
 	city_handover_version_refused(version, *reason ? reason : "the tile would not yield");
 }
 
-static void handle_attached(struct wl_client *client, struct wl_resource *resource,
-	uint32_t serial, uint32_t first_update_hi, uint32_t first_update_lo,
-	uint32_t state_bytes_hi, uint32_t state_bytes_lo, uint32_t migrated_bytes_hi,
-	uint32_t migrated_bytes_lo) {
+static void handle_attached(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
+	uint32_t first_update_hi, uint32_t first_update_lo, uint32_t state_bytes_hi,
+	uint32_t state_bytes_lo, uint32_t migrated_bytes_hi, uint32_t migrated_bytes_lo) {
 	struct city_tile_version *version = version_from_resource(resource);
 	if (!version) {
 		return;
@@ -314,7 +315,8 @@ static void handle_open_uri(
 			"wanted to open a link without having been clicked or typed into: refused");
 		return;
 	}
-	static const char *const schemes[] = {"https://", "http://", "file://", "mailto:", "ftp://"};
+	static const char *const schemes[] = {
+		"https://", "http://", "file://", "mailto:", "ftp://"};
 	bool known = false;
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 		known |= strncasecmp(uri, schemes[i], strlen(schemes[i])) == 0;
@@ -324,7 +326,8 @@ static void handle_open_uri(
 		known = (unsigned char)*c > ' ' && *c != '\'' && *c != 0x7f;
 	}
 	char command[4200];
-	if (!known || snprintf(command, sizeof(command), "xdg-open '%s'", uri) >= (int)sizeof(command)) {
+	if (!known ||
+		snprintf(command, sizeof(command), "xdg-open '%s'", uri) >= (int)sizeof(command)) {
 		city_log(CITY_LOG_WARN, tile->name, "wanted to open what is no link: refused");
 		return;
 	}
@@ -365,7 +368,7 @@ static void handle_tile_resource_destroy(struct wl_resource *resource) {
 	}
 }
 
-/* ---- the manager ------------------------------------------------------------------------------- */
+/* ---- the manager */
 
 static void handle_get_tile(struct wl_client *client, struct wl_resource *manager, uint32_t id,
 	struct wl_resource *surface_resource) {
@@ -390,14 +393,13 @@ static void handle_get_tile(struct wl_client *client, struct wl_resource *manage
 		    surface, &tile_role, manager, SOURCE_CITY_TILE_MANAGER_V1_ERROR_ROLE)) {
 		return;
 	}
-	struct wl_resource *resource = wl_resource_create(client, &source_city_tile_v1_interface,
-		wl_resource_get_version(manager), id);
+	struct wl_resource *resource = wl_resource_create(
+		client, &source_city_tile_v1_interface, wl_resource_get_version(manager), id);
 	if (!resource) {
 		wl_client_post_no_memory(client);
 		return;
 	}
-	wl_resource_set_implementation(
-		resource, &tile_impl, version, handle_tile_resource_destroy);
+	wl_resource_set_implementation(resource, &tile_impl, version, handle_tile_resource_destroy);
 	version->resource = resource;
 	version->surface = surface;
 	wlr_surface_set_role_object(surface, resource);
@@ -441,7 +443,7 @@ struct wl_global *city_tile_protocol_create(struct city_tiles *tiles) {
 	return global;
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events */
 
 void city_version_send_configure(struct city_tile_version *version, int width, int height) {
 	if (!version->resource || version->state == CITY_VERSION_DYING) {

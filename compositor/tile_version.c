@@ -63,8 +63,7 @@ struct city_tile_version *city_version_from_client(const struct wl_client *clien
 	return version;
 }
 
-struct city_tile_version *city_version_from_instance(
-	struct city_tiles *tiles, uint64_t instance) {
+struct city_tile_version *city_version_from_instance(struct city_tiles *tiles, uint64_t instance) {
 	struct city_tile *tile;
 	wl_list_for_each(tile, &tiles->list, link) {
 		struct city_tile_version *version;
@@ -77,8 +76,7 @@ struct city_tile_version *city_version_from_instance(
 	return NULL;
 }
 
-void city_version_describe_end(
-	const struct city_tile_version *version, char *text, size_t size) {
+void city_version_describe_end(const struct city_tile_version *version, char *text, size_t size) {
 	char status[64] = "it never ran";
 	if (version->instance != 0) {
 		city_keeper_describe_status(version->exit_status, status, sizeof(status));
@@ -197,8 +195,8 @@ static int handle_timer(void *data) {
 	struct city_tile *tile = version->tile;
 	timer_stop(version);
 	if (version->state == CITY_VERSION_RETIRING) {
-		city_log(CITY_LOG_WARN, tile->name, "pid %d did not end when it was told to: killed",
-			version->pid);
+		city_log(CITY_LOG_WARN, tile->name,
+			"pid %d did not end when it was told to: killed", version->pid);
 	} else {
 		free(version->failure);
 		version->failure = strdup("it hung in quiesce");

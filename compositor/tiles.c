@@ -27,7 +27,7 @@
 
 #define SAVE_MS 500
 
-/* ---- limits ------------------------------------------------------------------------------------ */
+/* ---- limits */
 
 static void read_limits(struct city_limits *limits) {
 	*limits = (struct city_limits){
@@ -76,14 +76,14 @@ static void read_limits(struct city_limits *limits) {
 			}
 		}
 		if (!ok) {
-			city_log(CITY_LOG_WARN, "limits", "SOURCE_CITY_LIMITS: \"%s\" is not understood",
-				word);
+			city_log(CITY_LOG_WARN, "limits",
+				"SOURCE_CITY_LIMITS: \"%s\" is not understood", word);
 		}
 	}
 	free(copy);
 }
 
-/* ---- places ------------------------------------------------------------------------------------ */
+/* ---- places */
 
 static void set_string(char **string, const char *value) {
 	char *copy = value && *value ? strdup(value) : NULL;
@@ -137,7 +137,7 @@ void city_tiles_save(struct city_tiles *tiles) {
 	}
 }
 
-/* ---- making tiles ------------------------------------------------------------------------------ */
+/* ---- making tiles */
 
 struct city_tile *city_tiles_find(struct city_tiles *tiles, const char *name) {
 	struct city_tile *tile;
@@ -230,9 +230,10 @@ static struct city_tile *make(struct city_tiles *tiles, struct city_place *place
 	if (!tile->source) {
 		tile->source = city_source_own(tile->kind);
 	}
-	/* What ran the installed version goes on with the installed version, also after an update. */
+	/* What ran the installed version goes on with the installed version, also after an update.
+	 */
 	bool follows = place->artifact && place->installed && *tile->installed &&
-		       strcmp(place->artifact, place->installed) == 0;
+		strcmp(place->artifact, place->installed) == 0;
 	if (place->artifact && city_hash_valid(place->artifact) && !follows) {
 		snprintf(tile->good, sizeof(tile->good), "%s", place->artifact);
 	}
@@ -246,8 +247,8 @@ static bool installed(const char *kind) {
 	return there;
 }
 
-static void add_default(struct city_tiles *tiles, const char *name, double cx, double cy, int width,
-	int height) {
+static void add_default(
+	struct city_tiles *tiles, const char *name, double cx, double cy, int width, int height) {
 	struct city_place *place = installed(name) ? city_places_add(tiles->places, name) : NULL;
 	if (place) {
 		place->has_place = true;
@@ -328,14 +329,16 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 		snprintf(base, sizeof(base), "%s", config && config->kind ? config->kind : kind);
 		if (!config && !installed(kind)) {
 			snprintf(error, error_size,
-				"there is no tile \"%.60s\": neither configured nor installed; a source folder needs its absolute path",
+				"there is no tile \"%.60s\": neither configured nor installed; a "
+				"source folder needs its absolute path",
 				kind);
 			return NULL;
 		}
 	}
 	if (!vat_name_valid(base) || (*wanted && !vat_name_valid(wanted))) {
 		snprintf(error, error_size,
-			"\"%.60s\" cannot name a tile: lower case letters, digits, '.', '_' and '-', a letter first",
+			"\"%.60s\" cannot name a tile: lower case letters, digits, '.', '_' and "
+			"'-', a letter first",
 			*wanted && !vat_name_valid(wanted) ? wanted : base);
 		return NULL;
 	}
@@ -367,7 +370,7 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 	return tile;
 }
 
-/* ---- listeners --------------------------------------------------------------------------------- */
+/* ---- listeners */
 
 static void handle_keeper_exited(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, keeper_exited);
@@ -421,7 +424,7 @@ static bool is_tile_client(struct city_server *server, const struct wl_client *c
 	return city_version_from_client(client) != NULL;
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all */
 
 static struct city_effects *create_effects(struct city_server *server) {
 	char path[4096];

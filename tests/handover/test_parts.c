@@ -28,7 +28,7 @@ static void write_file(const char *path, const char *text) {
 	assert_int_equal(fclose(file), 0);
 }
 
-/* ---- places ------------------------------------------------------------------------------------ */
+/* ---- places */
 
 static void test_places_round_trip(void **state) {
 	struct city_places *places = city_places_load();
@@ -84,7 +84,7 @@ static void test_places_damaged(void **state) {
 	}
 }
 
-/* ---- records ----------------------------------------------------------------------------------- */
+/* ---- records */
 
 static struct city_record sample(void) {
 	struct city_record record = {
@@ -163,7 +163,7 @@ static void test_history(void **state) {
 	city_history_destroy(history);
 }
 
-/* ---- store ------------------------------------------------------------------------------------- */
+/* ---- store */
 
 static void test_store(void **state) {
 	struct city_store *store = city_store_create();
@@ -216,20 +216,21 @@ static void test_store(void **state) {
 	city_store_destroy(store);
 }
 
-/* ---- the table of steps ------------------------------------------------------------------------ */
+/* ---- the table of steps */
 
 static void test_steps(void **state) {
 	bool shown = false, replaceable = true;
 	for (int i = 0; i < CITY_STEP_COUNT; i++) {
 		const struct city_step_info *step = &city_steps[i];
 		assert_non_null(step->name);
-		/* What is on the screen stays there to the end; what can be replaced comes first. */
+		/* What is on the screen stays there to the end; what can be replaced comes first.
+		 */
 		assert_true(step->shown || !shown);
 		assert_true(!step->replaceable || replaceable);
 		shown = step->shown;
 		replaceable = step->replaceable;
 		assert_true(step->limit == SIZE_MAX ||
-			    step->limit <= sizeof(struct city_limits) - sizeof(int));
+			step->limit <= sizeof(struct city_limits) - sizeof(int));
 		assert_true(step->late == NULL || step->limit != SIZE_MAX);
 	}
 }

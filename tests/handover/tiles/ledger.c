@@ -4,8 +4,8 @@
  * key is written down. check() adds everything up again, so state that was lost, doubled or torn
  * shows. VARIANT changes the artifact's bytes. FAULT_OP and FAULT_KIND make one operation fail:
  *
- *	FAULT_OP	0 none, 1 warm, 2 attach, 3 update, 4 draw, 5 input, 6 quiesce, 7 check, 8 detach
- *	FAULT_KIND	1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books
+ *	FAULT_OP	0 none, 1 warm, 2 attach, 3 update, 4 draw, 5 input, 6 quiesce, 7 check, 8
+ * detach FAULT_KIND	1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books
  *
  * Before it fails in attach, update, draw or input it ruins the books, which must be undone.
  */
@@ -149,7 +149,8 @@ static void ledger_input(struct tile *tile, const struct tile_input *event) {
 	if (event->type != TILE_INPUT_KEY || event->key.state != TILE_KEY_PRESSED) {
 		return;
 	}
-	for (const char *c = event->key.text; *c && ledger->typed_count < sizeof(ledger->typed) - 1; c++) {
+	for (const char *c = event->key.text; *c && ledger->typed_count < sizeof(ledger->typed) - 1;
+		c++) {
 		ledger->typed[ledger->typed_count++] = *c;
 	}
 	fault(tile, INPUT);
@@ -207,15 +208,8 @@ static const struct tile_ops ops = {
 #define ROLE "ledger"
 #endif
 #ifndef NO_DESCRIPTOR
-TILE_EXPORT(
-	.name = "ledger",
-	.role = ROLE,
-	.summary = "Keeps books that must add up",
-	.cells = cells,
-	.cell_count = 1,
-	.default_width = 200,
-	.default_height = 120,
-	.ops = &ops);
+TILE_EXPORT(.name = "ledger", .role = ROLE, .summary = "Keeps books that must add up",
+	.cells = cells, .cell_count = 1, .default_width = 200, .default_height = 120, .ops = &ops);
 #else
 extern const struct tile_ops *const not_a_tile;
 __attribute__((visibility("default"))) const struct tile_ops *const not_a_tile = &ops;
