@@ -110,8 +110,8 @@ static void lost(struct city_keeper *keeper, const char *why) {
 }
 
 static void flush(struct city_keeper *keeper) {
-	while (!wl_list_empty(&keeper->outgoing)) {
-		struct outgoing *item = wl_container_of(keeper->outgoing.next, item, link);
+	struct outgoing *item, *next;
+	wl_list_for_each_safe(item, next, &keeper->outgoing, link) {
 		if (keeper_wire_send(keeper->fd, &item->message, item->fds, item->fd_count) < 0) {
 			if (errno == EAGAIN) {
 				return;
