@@ -112,7 +112,9 @@ static void lost(struct city_keeper *keeper, const char *why) {
 static void flush(struct city_keeper *keeper) {
 	struct outgoing *item, *next;
 	wl_list_for_each_safe(item, next, &keeper->outgoing, link) {
-		if (keeper_wire_send(keeper->fd, &item->message, item->fds, item->fd_count) < 0) {
+		/* The analyser does not see that a destroyed item is no longer in the list. */
+		if (keeper_wire_send( // NOLINT(clang-analyzer-unix.Malloc)
+			    keeper->fd, &item->message, item->fds, item->fd_count) < 0) {
 			if (errno == EAGAIN) {
 				return;
 			}

@@ -52,7 +52,8 @@ static void put_us(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key,
 		yyjson_mut_obj_add_null(doc, object, key);
 	} else {
 		/* To a tenth: a pause is some tens of microseconds. */
-		yyjson_mut_obj_add_real(doc, object, key, (double)(ns / 100) / 10.0);
+		int64_t tenths = ns / 100;
+		yyjson_mut_obj_add_real(doc, object, key, (double)tenths / 10.0);
 	}
 }
 
@@ -255,16 +256,11 @@ static void append(struct city_history *history, const char *json) {
 	if (!history->path) {
 		return;
 	}
-	size_t length = strlen(json);
-	char *line = malloc(length + 2);
+	char *line = NULL;
+	int length = asprintf(&line, "%s\n", json);
 	int fd = open(history->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	bool ok = line && fd >= 0;
-	if (ok) {
-		/* In one write: a crash cuts at most the last line. */
-		memcpy(line, json, length);
-		line[length] = '\n';
-		ok = write(fd, line, length + 1) == (ssize_t)(length + 1);
-	}
+	/* In one write: a crash cuts at most the last line. */
+	bool ok = length > 0 && fd >= 0 && write(fd, line, (size_t)length) == length;
 	if (!ok && !history->complained) {
 		city_log(CITY_LOG_WARN, SUBJECT, "cannot write %s: %s; records are in memory only",
 			history->path, strerror(errno));
@@ -273,7 +269,9 @@ static void append(struct city_history *history, const char *json) {
 	if (fd >= 0) {
 		close(fd);
 	}
-	free(line);
+	if (length > 0) {
+		free(line);
+	}
 }
 
 const char *city_history_add(struct city_history *history, const struct city_record *record) {

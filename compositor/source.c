@@ -18,7 +18,8 @@
 
 static bool copy_file(int from_dir, int to_dir, const char *name) {
 	int from = openat(from_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int to = from < 0 ? -1 : openat(to_dir, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	int to =
+		from < 0 ? -1 : openat(to_dir, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
 	struct stat info;
 	bool ok = to >= 0 && fstat(from, &info) == 0;
 	off_t left = ok ? info.st_size : 0;
@@ -57,8 +58,8 @@ static bool copy_folder(int from_dir, int to_dir, const char *name, int depth) {
 		return false;
 	}
 	int to = mkdirat(to_dir, name, 0755) == 0
-			 ? openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			 : -1;
+		? openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+		: -1;
 	bool ok = to >= 0 && copy_entries(from, to, depth - 1);
 	int saved = errno;
 	if (to >= 0) {
@@ -114,10 +115,10 @@ static bool copy_whole(const char *from, int district, const char *kind) {
 	remove_folder(district, name);
 	DIR *entries = opendir(from);
 	int to = entries && mkdirat(district, name, 0755) == 0
-			 ? openat(district, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			 : -1;
+		? openat(district, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+		: -1;
 	bool ok = to >= 0 && copy_entries(entries, to, DEPTH_MAX) &&
-		  renameat(district, name, district, kind) == 0;
+		renameat(district, name, district, kind) == 0;
 	int saved = errno;
 	if (entries) {
 		closedir(entries);

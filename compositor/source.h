@@ -10,9 +10,9 @@
 #define CITY_HOME_DISTRICT "home"
 
 /*
- * The user's source folder of a kind of tile, copied from the installed one when it is not there yet;
- * the installed one where it cannot be copied (logged). For the caller to free; NULL when there is
- * neither.
+ * The user's source folder of a kind of tile, copied from the installed one when it is not there
+ * yet; the installed one where it cannot be copied (logged). For the caller to free; NULL when
+ * there is neither.
  */
 char *city_source_own(const char *kind);
 

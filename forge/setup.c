@@ -223,7 +223,8 @@ struct digest setup_compiler_identity(const struct forge_setup *setup) {
 		char *real = program != nullptr ? realpath(program, nullptr) : nullptr;
 		struct stat info;
 		if (real != nullptr && stat(real, &info) == 0) {
-			/* Not the inode: the same compiler in another copy of the system is the same. */
+			/* Not the inode: the same compiler in another copy of the system is the
+			 * same. */
 			buffer_printf(&identity, "%s %jd %jd.%ld", real, (intmax_t)info.st_size,
 				(intmax_t)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
 		}

@@ -41,11 +41,11 @@ struct tile;
 /* ------------------------------------------------------------------ time */
 
 struct tile_time {
-	uint64_t now_ns;  /* monotonic; continuous across handovers, restarts and suspend */
-	int64_t wall_ns;  /* since 1970-01-01T00:00:00Z */
+	uint64_t now_ns;      /* monotonic; continuous across handovers, restarts and suspend */
+	int64_t wall_ns;      /* since 1970-01-01T00:00:00Z */
 	int32_t utc_offset_s; /* local time = wall time + this */
 	uint32_t reserved;
-	uint64_t update;  /* number of updates of this tile since it was created, all versions */
+	uint64_t update; /* number of updates of this tile since it was created, all versions */
 };
 
 /* ------------------------------------------------------------------ drawing */
@@ -56,13 +56,13 @@ struct tile_rect {
 
 /*
  * Where to draw. Pixels are 0xAARRGGBB, premultiplied, native endian, in buffer pixels: the
- * tile's size times `scale`, rounded to the nearest. The buffer holds an older frame; everything inside
- * `damage` (buffer pixels) must be drawn again, nothing outside it may change.
+ * tile's size times `scale`, rounded to the nearest. The buffer holds an older frame; everything
+ * inside `damage` (buffer pixels) must be drawn again, nothing outside it may change.
  */
 struct tile_canvas {
 	uint32_t *pixels;
 	int32_t width, height; /* buffer pixels */
-	int32_t stride;        /* bytes */
+	int32_t stride;	       /* bytes */
 	double scale;
 	const struct tile_rect *damage;
 	size_t damage_count;
@@ -71,16 +71,17 @@ struct tile_canvas {
 /* ------------------------------------------------------------------ input */
 
 enum tile_input_type {
-	TILE_INPUT_FOCUS = 1,      /* keyboard focus came or went: .focus. Comes again after a handover */
-	TILE_INPUT_KEY,            /* .key */
-	TILE_INPUT_POINTER_ENTER,  /* .pointer */
+	TILE_INPUT_FOCUS =
+		1,	/* keyboard focus came or went: .focus. Comes again after a handover */
+	TILE_INPUT_KEY, /* .key */
+	TILE_INPUT_POINTER_ENTER, /* .pointer */
 	TILE_INPUT_POINTER_LEAVE,
 	TILE_INPUT_POINTER_MOTION, /* .pointer */
 	TILE_INPUT_POINTER_BUTTON, /* .pointer */
-	TILE_INPUT_SCROLL,         /* .scroll */
-	TILE_INPUT_PASTE,          /* .paste: the answer to tile_host.clipboard_request */
-	TILE_INPUT_SIZE,           /* .size: the tile has a new size or scale */
-	TILE_INPUT_STREAM_END,     /* .stream: the child behind a PTY ended; its output is drained */
+	TILE_INPUT_SCROLL,	   /* .scroll */
+	TILE_INPUT_PASTE,	   /* .paste: the answer to tile_host.clipboard_request */
+	TILE_INPUT_SIZE,	   /* .size: the tile has a new size or scale */
+	TILE_INPUT_STREAM_END, /* .stream: the child behind a PTY ended; its output is drained */
 };
 
 enum tile_modifier {
@@ -108,8 +109,9 @@ struct tile_input_key {
 	uint32_t us_keysym;   /* xkb, same physical key in the us layout */
 	uint32_t modifiers;   /* enum tile_modifier, effective */
 	uint32_t consumed;    /* of these, those that were used up to make keysym */
-	/* What the key types, composed, NUL-terminated; "" for none. Ctrl and Alt change nothing in it,
-	 * and it never holds control characters: Return, Tab, BackSpace... are told by keysym. */
+	/* What the key types, composed, NUL-terminated; "" for none. Ctrl and Alt change nothing in
+	 * it, and it never holds control characters: Return, Tab, BackSpace... are told by keysym.
+	 */
 	char text[16];
 };
 
@@ -123,7 +125,7 @@ struct tile_input_pointer {
 
 struct tile_input_scroll {
 	double tx, ty;
-	double dx, dy;             /* tile pixels; positive is right and down */
+	double dx, dy;		      /* tile pixels; positive is right and down */
 	int32_t step_x120, step_y120; /* wheel detents in 1/120, 0 for touchpads */
 	uint32_t modifiers;
 };
@@ -137,7 +139,7 @@ struct tile_input {
 		struct tile_input_pointer pointer;
 		struct tile_input_scroll scroll;
 		struct {
-			bool primary;     /* from the primary selection rather than the clipboard */
+			bool primary;	  /* from the primary selection rather than the clipboard */
 			const char *text; /* not NUL-terminated */
 			size_t size;
 		} paste;
@@ -167,7 +169,7 @@ enum tile_cursor {
  * environment, the user's home. */
 struct tile_pty_options {
 	const char *const *argv; /* NULL-terminated */
-	const char *const *env;  /* "NAME=value" added to the environment, NULL-terminated */
+	const char *const *env;	 /* "NAME=value" added to the environment, NULL-terminated */
 	const char *cwd;
 	uint16_t columns, rows, width_px, height_px;
 };
@@ -181,11 +183,11 @@ struct tile_pty_options {
 struct tile_host {
 	uint32_t size; /* bytes of this structure; later versions only append */
 
-	/* Ask for update() at a time (0: as soon as possible; UINT64_MAX: not at all). One shot; the
-	 * earliest of several wins until it has happened, and UINT64_MAX takes all back. Asked for in
-	 * attach and due, it happens before the first frame. While the tile cannot be seen and has damage
-	 * that waits to be drawn, its update is held back until it is seen again, unless it declares
-	 * TILE_CAP_BACKGROUND; streams and input are never held back. */
+	/* Ask for update() at a time (0: as soon as possible; UINT64_MAX: not at all). One shot;
+	 * the earliest of several wins until it has happened, and UINT64_MAX takes all back. Asked
+	 * for in attach and due, it happens before the first frame. While the tile cannot be seen
+	 * and has damage that waits to be drawn, its update is held back until it is seen again,
+	 * unless it declares TILE_CAP_BACKGROUND; streams and input are never held back. */
 	void (*wake_at)(struct tile *tile, uint64_t now_ns);
 	/* Ask for draw(): mark an area (tile pixels) as needing to be drawn again. */
 	void (*damage)(struct tile *tile, double tx, double ty, double width, double height);
@@ -194,7 +196,8 @@ struct tile_host {
 	int (*stream_claim)(struct tile *tile, const char *name);
 	/* Start a program on a new PTY kept under that name. The program is a child of the keeper:
 	 * it lives on whatever happens to the tile. The stream's id, or -1 (reason in the log). */
-	int (*pty_open)(struct tile *tile, const char *name, const struct tile_pty_options *options);
+	int (*pty_open)(
+		struct tile *tile, const char *name, const struct tile_pty_options *options);
 	/* Never block. Bytes moved; 0: nothing now; -1: the other end is gone. */
 	long (*stream_read)(struct tile *tile, int stream, void *data, size_t size);
 	long (*stream_write)(struct tile *tile, int stream, const void *data, size_t size);
@@ -213,25 +216,26 @@ struct tile_host {
 	/* Open a link the way the desktop does it. */
 	void (*open_uri)(struct tile *tile, const char *uri);
 
-	/* Make cell number `cell` of the descriptor, which has VAT_CELL_GROWS, hold `count` elements:
-	 * contents up to the smaller count are kept, new elements have the initial values of their
-	 * fields. tile->cells[cell] may move, no other cell does. False when refused (no memory:
-	 * reason in the log); the cell is then as before. Only in attach, update, input and
+	/* Make cell number `cell` of the descriptor, which has VAT_CELL_GROWS, hold `count`
+	 * elements: contents up to the smaller count are kept, new elements have the initial values
+	 * of their fields. tile->cells[cell] may move, no other cell does. False when refused (no
+	 * memory: reason in the log); the cell is then as before. Only in attach, update, input and
 	 * stream_ready. */
 	bool (*cell_resize)(struct tile *tile, uint32_t cell, uint64_t count);
 	uint64_t (*random64)(struct tile *tile);
 	/* Value of a key of the tile's block in the config file, NULL when it is not set. */
 	const char *(*option)(struct tile *tile, const char *key);
-	/* One line into the one log, under the tile's name. level as in log.h (0 error .. 3 debug). */
+	/* One line into the one log, under the tile's name. level as in log.h (0 error .. 3 debug).
+	 */
 	void (*log)(struct tile *tile, int level, const char *format, va_list args);
 };
 
 struct tile {
 	const struct tile_host *host;
 	void *scratch; /* the tile's own: set it in warm, free it in detach */
-	/* In the order of the descriptor's cells: the first element of each, its number of elements,
-	 * and whether it was created by this attach (the initial values of its fields, mostly zero). NULL
-	 * before attach. */
+	/* In the order of the descriptor's cells: the first element of each, its number of
+	 * elements, and whether it was created by this attach (the initial values of its fields,
+	 * mostly zero). NULL before attach. */
 	void *const *cells;
 	const uint64_t *cell_counts;
 	const bool *cell_fresh;
@@ -244,11 +248,11 @@ struct tile {
 /* ------------------------------------------------------------------ the tile's side */
 
 enum tile_attach {
-	TILE_ATTACH_COLD = 1,     /* the tile is new: all cells are fresh */
-	TILE_ATTACH_HANDOVER,     /* from an older (or newer) version */
-	TILE_ATTACH_ROLLBACK,     /* this version ran, was replaced, and comes back */
-	TILE_ATTACH_RESTART,      /* same state, new process: a crash, or the desktop restarted */
-	TILE_ATTACH_REPLAY,       /* on a copy of the state, with recorded input and no streams */
+	TILE_ATTACH_COLD = 1, /* the tile is new: all cells are fresh */
+	TILE_ATTACH_HANDOVER, /* from an older (or newer) version */
+	TILE_ATTACH_ROLLBACK, /* this version ran, was replaced, and comes back */
+	TILE_ATTACH_RESTART,  /* same state, new process: a crash, or the desktop restarted */
+	TILE_ATTACH_REPLAY,   /* on a copy of the state, with recorded input and no streams */
 };
 
 /*
@@ -259,31 +263,32 @@ struct tile_ops {
 	/* Before the cells are there, while the old version still runs: load fonts, build tables,
 	 * allocate scratch. Slow things belong here. False refuses the handover. */
 	bool (*warm)(struct tile *tile);
-	/* The cells are there and may be written. Claim streams, ask for the next update, rebuild what
-	 * depends on state: what an older version asked of the host (wake_at, stream_watch, set_title)
-	 * is gone. A whole draw follows. Every microsecond here is a pause that the user may feel. False
-	 * refuses (log says why). Called again, on the same scratch and with the same stream ids, when
-	 * this version gave its cells up with quiesce and gets them back (TILE_ATTACH_ROLLBACK). */
+	/* The cells are there and may be written. Claim streams, ask for the next update, rebuild
+	 * what depends on state: what an older version asked of the host (wake_at, stream_watch,
+	 * set_title) is gone. A whole draw follows. Every microsecond here is a pause that the user
+	 * may feel. False refuses (log says why). Called again, on the same scratch and with the
+	 * same stream ids, when this version gave its cells up with quiesce and gets them back
+	 * (TILE_ATTACH_ROLLBACK). */
 	bool (*attach)(struct tile *tile, enum tile_attach why);
 	/* The time asked for by wake_at has come. */
 	void (*update)(struct tile *tile);
 	void (*draw)(struct tile *tile, const struct tile_canvas *canvas);
 	void (*input)(struct tile *tile, const struct tile_input *event);
 	void (*stream_ready)(struct tile *tile, int stream, bool readable, bool writable);
-	/* Put into cells what is still outside of them; last call in which cells may be written. False:
-	 * not now (the handover fails, the tile goes on). Must return before deadline_ns. */
+	/* Put into cells what is still outside of them; last call in which cells may be written.
+	 * False: not now (the handover fails, the tile goes on). Must return before deadline_ns. */
 	bool (*quiesce)(struct tile *tile, uint64_t deadline_ns);
-	/* The tile's invariants, checked in probation and by tests: true, or false with a reason. Cells
-	 * may not be written. */
+	/* The tile's invariants, checked in probation and by tests: true, or false with a reason.
+	 * Cells may not be written. */
 	bool (*check)(const struct tile *tile, char *why, size_t why_size);
 	/* Free scratch. Cells may not be written. Not called when the process is killed. */
 	void (*detach)(struct tile *tile);
 };
 
 enum tile_capability {
-	TILE_CAP_PTY = 1 << 0,       /* pty_open */
-	TILE_CAP_CLIPBOARD = 1 << 1, /* clipboard_set, clipboard_request */
-	TILE_CAP_OPEN_URI = 1 << 2,  /* open_uri */
+	TILE_CAP_PTY = 1 << 0,	      /* pty_open */
+	TILE_CAP_CLIPBOARD = 1 << 1,  /* clipboard_set, clipboard_request */
+	TILE_CAP_OPEN_URI = 1 << 2,   /* open_uri */
 	TILE_CAP_BACKGROUND = 1 << 3, /* update() on time even while nobody can see the tile */
 };
 
@@ -301,9 +306,9 @@ struct tile_port {
 };
 
 struct tile_descriptor {
-	uint64_t magic;        /* TILE_MAGIC */
+	uint64_t magic;	       /* TILE_MAGIC */
 	uint32_t abi_version;  /* TILE_ABI_VERSION */
-	uint32_t size;         /* sizeof(struct tile_descriptor) */
+	uint32_t size;	       /* sizeof(struct tile_descriptor) */
 	const char *name;      /* vat_name_valid: what kind of tile this is */
 	const char *role;      /* tiles of the same role can replace each other; usually the name */
 	const char *summary;   /* one line for people */
@@ -318,19 +323,18 @@ struct tile_descriptor {
 
 /* Defines the descriptor of this artifact: TILE_EXPORT(.name = "clock", .ops = &ops, ...). */
 #define TILE_EXPORT(...)                                                                           \
-	__attribute__((visibility("default"))) extern const struct tile_descriptor                \
-		source_city_tile;                                                                      \
-	const struct tile_descriptor source_city_tile __attribute__((used)) = {                      \
-		.magic = TILE_MAGIC,                                                                   \
-		.abi_version = TILE_ABI_VERSION,                                                       \
-		.size = sizeof(struct tile_descriptor),                                                \
-		__VA_ARGS__}
+	__attribute__((                                                                            \
+		visibility("default"))) extern const struct tile_descriptor source_city_tile;      \
+	const struct tile_descriptor source_city_tile                                              \
+		__attribute__((used)) = {.magic = TILE_MAGIC,                                      \
+			.abi_version = TILE_ABI_VERSION,                                           \
+			.size = sizeof(struct tile_descriptor),                                    \
+			__VA_ARGS__}
 
 #define TILE_SYMBOL "source_city_tile"
 
 __attribute__((format(printf, 3, 4))) static inline void tile_log(
-	struct tile *tile, int level, const char *format, ...)
-{
+	struct tile *tile, int level, const char *format, ...) {
 	va_list args;
 	va_start(args, format);
 	tile->host->log(tile, level, format, args);

@@ -16,21 +16,18 @@
 
 #define ROUNDS 5000
 
-static int64_t now_ns(void)
-{
+static int64_t now_ns(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000000ll + now.tv_nsec;
 }
 
-static int by_size(const void *a, const void *b)
-{
+static int by_size(const void *a, const void *b) {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 	return (x > y) - (x < y);
 }
 
-static void print_measure(const char *name, int64_t *samples)
-{
+static void print_measure(const char *name, int64_t *samples) {
 	qsort(samples, ROUNDS, sizeof(*samples), by_size);
 	printf("{\"name\":\"%s\",\"unit\":\"µs\",\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f,\"n\":%d,"
 	       "\"beside\":{}}\n",
@@ -38,8 +35,7 @@ static void print_measure(const char *name, int64_t *samples)
 		(double)samples[ROUNDS - 1] / 1e3, ROUNDS);
 }
 
-static void measure_socket(int64_t *samples)
-{
+static void measure_socket(int64_t *samples) {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) {
 		exit(1);
@@ -65,15 +61,13 @@ static void measure_socket(int64_t *samples)
 	print_measure("floor.socket_round_trip", samples);
 }
 
-static void futex(_Atomic uint32_t *word, int operation, uint32_t value)
-{
+static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
 	syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
 }
 
-static void measure_futex(int64_t *samples)
-{
-	_Atomic uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+static void measure_futex(int64_t *samples) {
+	_Atomic uint32_t *word =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (word == MAP_FAILED) {
 		exit(1);
 	}
@@ -101,8 +95,7 @@ static void measure_futex(int64_t *samples)
 	print_measure("floor.futex_round_trip", samples);
 }
 
-int main(void)
-{
+int main(void) {
 	static int64_t samples[ROUNDS];
 	measure_socket(samples);
 	measure_futex(samples);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that fills the screen, the same bytes at each run: COUNT frames on the alternate screen,
- * with colours and cursor movement. Says on its standard error if it ever got SIGHUP.
+ * A program that fills the screen, the same bytes at each run: COUNT frames on the alternate
+ * screen, with colours and cursor movement. Says on its standard error if it ever got SIGHUP.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static void handle_hangup(int number)
-{
+static void handle_hangup(int number) {
 	static const char text[] = "SIGHUP";
 	FILE *file = fopen(getenv("HANGUP_FILE"), "w");
 	if (file != NULL) {
@@ -18,8 +17,7 @@ static void handle_hangup(int number)
 	_Exit(1);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	int frames = argc > 1 ? atoi(argv[1]) : 100;
 	if (getenv("HANGUP_FILE") != NULL) {
 		signal(SIGHUP, handle_hangup);

@@ -26,9 +26,9 @@ struct server {
 	const char *script;
 	int records; /* of handovers; 2 or 3 */
 	bool without_tiles;
-	bool mute;			     /* accepts connections and says nothing */
-	/* Once, when a watch was asked for, or a history with the script "listen", or the tiles with
-	 * "talk". */
+	bool mute; /* accepts connections and says nothing */
+	/* Once, when a watch was asked for, or a history with the script "listen", or the tiles
+	 * with "talk". */
 	void (*idle)(struct server *server);
 	pid_t child;
 };

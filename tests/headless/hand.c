@@ -5,7 +5,8 @@
  *
  *   move X Y | press NAME | release NAME | scroll NOTCHES | modifiers MASK
  *
- * Positions are those of a screen of 1280x720; NAME is left, middle or right; MASK as in client_key.
+ * Positions are those of a screen of 1280x720; NAME is left, middle or right; MASK as in
+ * client_key.
  */
 #include <errno.h>
 #include <linux/input-event-codes.h>
@@ -36,10 +37,10 @@ static int connect_display(void) {
 }
 
 static uint32_t button_named(const char *name) {
-	return strcmp(name, "left") == 0     ? BTN_LEFT
-	       : strcmp(name, "middle") == 0 ? BTN_MIDDLE
-	       : strcmp(name, "right") == 0  ? BTN_RIGHT
-					     : 0;
+	return strcmp(name, "left") == 0      ? BTN_LEFT
+		: strcmp(name, "middle") == 0 ? BTN_MIDDLE
+		: strcmp(name, "right") == 0  ? BTN_RIGHT
+					      : 0;
 }
 
 static bool obey(struct client *client, const char *line) {
@@ -75,7 +76,8 @@ int main(void) {
 			printf("ok\n");
 			fflush(stdout);
 		} else {
-			fprintf(stderr, "hand: what is \"%.*s\"?\n", (int)strcspn(line, "\n"), line);
+			fprintf(stderr, "hand: what is \"%.*s\"?\n", (int)strcspn(line, "\n"),
+				line);
 			status = 1;
 		}
 	}

@@ -236,8 +236,7 @@ static uint64_t spawn_tile(struct city *city, struct peer *tile) {
 	assert_string_equal(keeper_wire_next(&city->message, &offset), "abc");
 	assert_string_equal(keeper_wire_next(&city->message, &offset), "colour=blue");
 	assert_null(keeper_wire_next(&city->message, &offset));
-	struct keeper_message *answer =
-		next_message(city, city->compositor.wire, KEEPER_SPAWNED);
+	struct keeper_message *answer = next_message(city, city->compositor.wire, KEEPER_SPAWNED);
 	assert_int_equal(answer->pid, tile->pid);
 	assert_int_equal(answer->request, 7);
 	return answer->instance;
@@ -331,7 +330,8 @@ static void test_pty_passes_from_version_to_version(void **state) {
 	open_region(city);
 	spawn_tile(city, &a);
 	open_pty(city, &a,
-		"stty size; echo $CITY_TEST $WAYLAND_DISPLAY; while read line; do echo \"[$line]\"; done; "
+		"stty size; echo $CITY_TEST $WAYLAND_DISPLAY; while read line; do echo "
+		"\"[$line]\"; done; "
 		"exit 5");
 	pid_t shell = city->message.pid;
 	int pty = city->fds[0];

@@ -7,10 +7,11 @@
 #define STATE_TYPE_u32 VAT_U32
 #define STATE_TYPE_u64 VAT_U64
 #define STATE_FIELD(id_, type_, name_, count_)                                                     \
-	{                                                                                          \
-		.id = (id_), .type = STATE_TYPE_##type_, .count = (count_),                        \
-		.offset = offsetof(struct vt_state, name_), .name = #name_                         \
-	},
+	{.id = (id_),                                                                              \
+		.type = STATE_TYPE_##type_,                                                        \
+		.count = (count_),                                                                 \
+		.offset = offsetof(struct vt_state, name_),                                        \
+		.name = #name_},
 #define STATE_SINGLE(id, type, name) STATE_FIELD(id, type, name, 1)
 #define STATE_ARRAY(id, type, name, count) STATE_FIELD(id, type, name, count)
 
@@ -92,11 +93,14 @@ static const struct vat_field view_fields[] = {
 /* An array of the core: it wants them aligned to 16 bytes. The count is what the cell has at least;
  * terminal_memory makes it fit. */
 #define VT_CELL(name_, structure, fields_, flags_)                                                 \
-	{                                                                                          \
-		.name = (name_), .fields = (fields_), .count = 1,                                  \
+	{.name = (name_),                                                                          \
+		.fields = (fields_),                                                               \
+		.count = 1,                                                                        \
 		.field_count = sizeof(fields_) / sizeof((fields_)[0]),                             \
-		.stride = sizeof(structure), .align = 16, .version = VT_LAYOUT, .flags = (flags_)  \
-	}
+		.stride = sizeof(structure),                                                       \
+		.align = 16,                                                                       \
+		.version = VT_LAYOUT,                                                              \
+		.flags = (flags_)}
 
 const struct vat_cell_decl terminal_cells[TERMINAL_CELLS] = {
 	[VT_STATE] = VT_CELL("vt.state", struct vt_state, state_fields, 0),
@@ -111,14 +115,13 @@ const struct vat_cell_decl terminal_cells[TERMINAL_CELLS] = {
 	[VT_STRING] = VT_CELL("vt.string", struct byte, byte_fields, GROWS),
 	[VT_OUT] = VT_CELL("vt.out", struct byte, byte_fields, GROWS),
 	[TERMINAL_VIEW] = VAT_CELL("view", struct view, 1, view_fields, .version = 1),
-	[TERMINAL_PASTE] = VAT_CELL("paste", struct byte, 1, byte_fields, .version = 1,
-		.flags = GROWS),
+	[TERMINAL_PASTE] =
+		VAT_CELL("paste", struct byte, 1, byte_fields, .version = 1, .flags = GROWS),
 	[TERMINAL_HELD] = VT_CELL("held", struct vt_cell, cell_fields, GROWS),
 };
 
 bool terminal_memory(
-	struct terminal *terminal, uint32_t cols, uint32_t rows, struct vt_memory *memory)
-{
+	struct terminal *terminal, uint32_t cols, uint32_t rows, struct vt_memory *memory) {
 	struct tile *tile = terminal->tile;
 	struct vt_memory wanted = {0};
 	if (cols > VT_MAX_COLS || rows > VT_MAX_ROWS) {

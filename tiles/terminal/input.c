@@ -9,7 +9,7 @@
 
 #include "terminal.h"
 
-#define WHEEL_LINES 3 /* of one detent */
+#define WHEEL_LINES 3	    /* of one detent */
 #define DRAG_NS 50000000ull /* between lines that a selection dragged outside scrolls by */
 #define FONT_STEP_MIN (-8)
 #define FONT_STEP_MAX 20
@@ -87,8 +87,7 @@ static const struct {
 };
 
 /* What the core calls a keysym: a code point or VT_KEY_*; 0 for what it does not know. */
-static uint32_t key_code(uint32_t keysym)
-{
+static uint32_t key_code(uint32_t keysym) {
 	for (size_t i = 0; i < sizeof(named_keys) / sizeof(named_keys[0]); i++) {
 		if (named_keys[i].keysym == keysym) {
 			return named_keys[i].code;
@@ -103,8 +102,7 @@ static uint32_t key_code(uint32_t keysym)
 	return xkb_keysym_to_utf32(keysym);
 }
 
-static uint32_t core_modifiers(uint32_t modifiers)
-{
+static uint32_t core_modifiers(uint32_t modifiers) {
 	static const struct {
 		uint32_t tile, core;
 	} map[] = {
@@ -126,8 +124,7 @@ static uint32_t core_modifiers(uint32_t modifiers)
 	return core;
 }
 
-static void copy_selection(struct terminal *terminal, bool primary)
-{
+static void copy_selection(struct terminal *terminal, bool primary) {
 	size_t size;
 	char *text = selection_text(terminal, &size);
 	if (text != NULL) {
@@ -136,10 +133,8 @@ static void copy_selection(struct terminal *terminal, bool primary)
 	}
 }
 
-static void change_font(struct terminal *terminal, int step)
-{
-	if (step < FONT_STEP_MIN || step > FONT_STEP_MAX ||
-		!font_load(terminal, step)) {
+static void change_font(struct terminal *terminal, int step) {
+	if (step < FONT_STEP_MIN || step > FONT_STEP_MAX || !font_load(terminal, step)) {
 		return;
 	}
 	terminal->view->font_step = step;
@@ -147,16 +142,15 @@ static void change_font(struct terminal *terminal, int step)
 }
 
 /* The sign on the key; where the layout has no Latin ones, that of a US keyboard. */
-static uint32_t sign_of(const struct tile_input_key *key)
-{
+static uint32_t sign_of(const struct tile_input_key *key) {
 	return key->base_keysym < 0x80 || key->base_keysym >= 0xfd00 ? key->base_keysym
 								     : key->us_keysym;
 }
 
 /* Larger, smaller and normal text: with Ctrl alone or with Shift where the sign needs it.
  * Ctrl+Shift+minus is left to programs, for which it is Ctrl+_. */
-static bool font_shortcut(struct terminal *terminal, uint32_t held, uint32_t sign, uint32_t keysym)
-{
+static bool font_shortcut(
+	struct terminal *terminal, uint32_t held, uint32_t sign, uint32_t keysym) {
 	bool shifted = held == (TILE_MOD_CTRL | TILE_MOD_SHIFT);
 	if (held != TILE_MOD_CTRL && !shifted) {
 		return false;
@@ -175,8 +169,7 @@ static bool font_shortcut(struct terminal *terminal, uint32_t held, uint32_t sig
 }
 
 /* The terminal's own keys. True when the key was one. */
-static bool shortcut(struct terminal *terminal, const struct tile_input_key *key)
-{
+static bool shortcut(struct terminal *terminal, const struct tile_input_key *key) {
 	uint32_t held = key->modifiers & ~(uint32_t)(TILE_MOD_CAPS | TILE_MOD_NUM);
 	struct tile *tile = terminal->tile;
 	const struct vt_state *state = terminal->vt.state;
@@ -206,8 +199,7 @@ static bool shortcut(struct terminal *terminal, const struct tile_input_key *key
 	return true;
 }
 
-static void handle_key(struct terminal *terminal, const struct tile_input_key *key)
-{
+static void handle_key(struct terminal *terminal, const struct tile_input_key *key) {
 	if (key->state != TILE_KEY_RELEASED && shortcut(terminal, key)) {
 		terminal->own_key = key->keycode;
 		return;
@@ -219,8 +211,8 @@ static void handle_key(struct terminal *terminal, const struct tile_input_key *k
 		}
 	}
 	if (terminal->view->ended) {
-		if (key->state == TILE_KEY_PRESSED && (key->keysym == XKB_KEY_Return ||
-							      key->keysym == XKB_KEY_KP_Enter)) {
+		if (key->state == TILE_KEY_PRESSED &&
+			(key->keysym == XKB_KEY_Return || key->keysym == XKB_KEY_KP_Enter)) {
 			terminal_start_shell(terminal);
 		}
 		return;
@@ -230,9 +222,9 @@ static void handle_key(struct terminal *terminal, const struct tile_input_key *k
 		.base = key_code(key->us_keysym),
 		.mods = core_modifiers(key->modifiers),
 		.consumed = core_modifiers(key->consumed),
-		.action = key->state == TILE_KEY_RELEASED   ? VT_KEY_RELEASE
-			  : key->state == TILE_KEY_REPEATED ? VT_KEY_REPEAT
-							    : VT_KEY_PRESS,
+		.action = key->state == TILE_KEY_RELEASED ? VT_KEY_RELEASE
+			: key->state == TILE_KEY_REPEATED ? VT_KEY_REPEAT
+							  : VT_KEY_PRESS,
 		.composed = key->text[0] != '\0' && key->keysym == XKB_KEY_NoSymbol,
 	};
 	/* Keys of the keypad change their meaning with Num Lock: go by what they mean now. */
@@ -240,7 +232,8 @@ static void handle_key(struct terminal *terminal, const struct tile_input_key *k
 	if (effective >= VT_KEY_KP_0 && effective <= VT_KEY_KP_BEGIN) {
 		event.code = effective;
 	}
-	if ((key->modifiers & TILE_MOD_SHIFT) && effective != event.code && effective < VT_KEY_FIRST) {
+	if ((key->modifiers & TILE_MOD_SHIFT) && effective != event.code &&
+		effective < VT_KEY_FIRST) {
 		event.shifted = effective;
 	}
 	size_t length = strlen(key->text);
@@ -261,13 +254,12 @@ static void handle_key(struct terminal *terminal, const struct tile_input_key *k
 
 struct spot {
 	uint32_t col, row; /* on the grid, clamped */
-	uint32_t edge;     /* column boundary nearest to the pointer: where a selection would end */
-	uint32_t x, y;     /* px from the grid's corner */
+	uint32_t edge;	   /* column boundary nearest to the pointer: where a selection would end */
+	uint32_t x, y;	   /* px from the grid's corner */
 	uint64_t line;
 };
 
-static struct spot find_spot(const struct terminal *terminal, double tx, double ty)
-{
+static struct spot find_spot(const struct terminal *terminal, double tx, double ty) {
 	const struct vt_state *state = terminal->vt.state;
 	double x = tx * terminal->scale - terminal->pad;
 	double y = ty * terminal->scale - terminal->pad;
@@ -286,8 +278,7 @@ static struct spot find_spot(const struct terminal *terminal, double tx, double 
 	return spot;
 }
 
-static uint32_t core_button(uint32_t button)
-{
+static uint32_t core_button(uint32_t button) {
 	switch (button) {
 	case BTN_LEFT:
 		return 1;
@@ -307,15 +298,13 @@ static uint32_t core_button(uint32_t button)
 }
 
 /* Shift keeps the pointer for the terminal, as everywhere. */
-static bool program_has_pointer(const struct terminal *terminal, uint32_t modifiers)
-{
+static bool program_has_pointer(const struct terminal *terminal, uint32_t modifiers) {
 	return vt_mouse_wanted(&terminal->vt) && !(modifiers & TILE_MOD_SHIFT) &&
-	       !terminal->view->scrolled;
+		!terminal->view->scrolled;
 }
 
 static void tell_mouse(struct terminal *terminal, enum vt_mouse_action action, uint32_t button,
-	uint32_t modifiers, const struct spot *spot)
-{
+	uint32_t modifiers, const struct spot *spot) {
 	const struct vt_mouse mouse = {
 		.action = action,
 		.button = button,
@@ -330,14 +319,12 @@ static void tell_mouse(struct terminal *terminal, enum vt_mouse_action action, u
 	vt_out_put(&terminal->vt, bytes, size);
 }
 
-static uint32_t link_at(const struct terminal *terminal, const struct spot *spot)
-{
+static uint32_t link_at(const struct terminal *terminal, const struct spot *spot) {
 	const struct vt_cell *cells = vt_line_cells(&terminal->vt, spot->line);
 	return cells != NULL ? vt_cell_link(&terminal->vt, &cells[spot->col]) : 0;
 }
 
-static void open_link(struct terminal *terminal, uint32_t link)
-{
+static void open_link(struct terminal *terminal, uint32_t link) {
 	size_t length;
 	const char *uri = vt_link_uri(&terminal->vt, link, &length);
 	char *copy = uri != NULL ? strndup(uri, length) : NULL;
@@ -347,9 +334,8 @@ static void open_link(struct terminal *terminal, uint32_t link)
 	}
 }
 
-static void press_left(
-	struct terminal *terminal, const struct tile_input_pointer *pointer, const struct spot *spot)
-{
+static void press_left(struct terminal *terminal, const struct tile_input_pointer *pointer,
+	const struct spot *spot) {
 	uint32_t link = link_at(terminal, spot);
 	if ((pointer->modifiers & TILE_MOD_CTRL) && link != 0) {
 		open_link(terminal, link);
@@ -376,8 +362,7 @@ static void press_left(
 	}
 }
 
-static void handle_button(struct terminal *terminal, const struct tile_input_pointer *pointer)
-{
+static void handle_button(struct terminal *terminal, const struct tile_input_pointer *pointer) {
 	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
 	struct view *view = terminal->view;
 	uint32_t button = core_button(pointer->button);
@@ -403,11 +388,9 @@ static void handle_button(struct terminal *terminal, const struct tile_input_poi
 	}
 }
 
-void terminal_drag(struct terminal *terminal)
-{
-	double beyond = terminal->drag_y < 0
-				? -terminal->drag_y
-				: terminal->drag_y - terminal->tile->height;
+void terminal_drag(struct terminal *terminal) {
+	double beyond = terminal->drag_y < 0 ? -terminal->drag_y
+					     : terminal->drag_y - terminal->tile->height;
 	int64_t lines = 1 + (int64_t)(beyond * terminal->scale / terminal->cell_height);
 	terminal->drag_ns = 0;
 	if (!terminal->view->selecting) {
@@ -419,8 +402,7 @@ void terminal_drag(struct terminal *terminal)
 	terminal->drag_ns = terminal->tile->time->now_ns + DRAG_NS;
 }
 
-static void handle_motion(struct terminal *terminal, const struct tile_input_pointer *pointer)
-{
+static void handle_motion(struct terminal *terminal, const struct tile_input_pointer *pointer) {
 	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
 	struct tile *tile = terminal->tile;
 	uint32_t link = link_at(terminal, &spot);
@@ -432,9 +414,9 @@ static void handle_motion(struct terminal *terminal, const struct tile_input_poi
 		terminal->drag_x = pointer->tx;
 		terminal->drag_y = pointer->ty;
 		bool outside = pointer->ty < 0 || pointer->ty >= tile->height;
-		terminal->drag_ns = !outside                 ? 0
-				    : terminal->drag_ns != 0 ? terminal->drag_ns
-							     : tile->time->now_ns;
+		terminal->drag_ns = !outside	 ? 0
+			: terminal->drag_ns != 0 ? terminal->drag_ns
+						 : tile->time->now_ns;
 		selection_extend(terminal, spot.line, spot.edge, spot.col);
 		return;
 	}
@@ -444,25 +426,26 @@ static void handle_motion(struct terminal *terminal, const struct tile_input_poi
 		tell_mouse(terminal, VT_MOUSE_MOTION, held != 0 ? (uint32_t)__builtin_ctz(held) : 0,
 			pointer->modifiers, &spot);
 	}
-	tile->host->set_cursor(tile, link != 0 ? TILE_CURSOR_POINTER
-					       : program ? TILE_CURSOR_DEFAULT : TILE_CURSOR_TEXT);
+	tile->host->set_cursor(tile,
+		link != 0	  ? TILE_CURSOR_POINTER
+			: program ? TILE_CURSOR_DEFAULT
+				  : TILE_CURSOR_TEXT);
 }
 
 static void tell_steps(struct terminal *terminal, int64_t steps, uint32_t back, uint32_t on,
-	const struct tile_input_scroll *scroll, const struct spot *spot)
-{
+	const struct tile_input_scroll *scroll, const struct spot *spot) {
 	for (int64_t i = 0; i < llabs(steps) && i < 64; i++) {
-		tell_mouse(terminal, VT_MOUSE_PRESS, steps < 0 ? back : on, scroll->modifiers, spot);
+		tell_mouse(
+			terminal, VT_MOUSE_PRESS, steps < 0 ? back : on, scroll->modifiers, spot);
 	}
 }
 
-static void handle_scroll(struct terminal *terminal, const struct tile_input_scroll *scroll)
-{
+static void handle_scroll(struct terminal *terminal, const struct tile_input_scroll *scroll) {
 	struct view *view = terminal->view;
 	struct spot spot = find_spot(terminal, scroll->tx, scroll->ty);
 	double lines = scroll->step_y120 != 0
-			       ? scroll->step_y120 / 120.0 * WHEEL_LINES
-			       : scroll->dy * terminal->scale / terminal->cell_height;
+		? scroll->step_y120 / 120.0 * WHEEL_LINES
+		: scroll->dy * terminal->scale / terminal->cell_height;
 	bool program = program_has_pointer(terminal, scroll->modifiers);
 	if (program) {
 		tell_steps(terminal, scroll->step_x120 / 120, 6, 7, scroll, &spot);
@@ -485,8 +468,7 @@ static void handle_scroll(struct terminal *terminal, const struct tile_input_scr
 /* --- paste --- */
 
 /* CR LF is one line end; the core, which sees a paste in pieces, is given LF. */
-static size_t copy_lines(char *to, const char *from, size_t size)
-{
+static size_t copy_lines(char *to, const char *from, size_t size) {
 	size_t length = 0;
 	for (size_t i = 0; i < size; i++) {
 		if (from[i] != '\r' || i + 1 == size || from[i + 1] != '\n') {
@@ -496,8 +478,7 @@ static size_t copy_lines(char *to, const char *from, size_t size)
 	return length;
 }
 
-static void handle_paste(struct terminal *terminal, const char *text, size_t size)
-{
+static void handle_paste(struct terminal *terminal, const char *text, size_t size) {
 	struct tile *tile = terminal->tile;
 	struct view *view = terminal->view;
 	if (size == 0 || terminal->pty < 0) {
@@ -507,7 +488,8 @@ static void handle_paste(struct terminal *terminal, const char *text, size_t siz
 		tile_log(tile, 1, "a paste is still under way: this one is dropped");
 		return;
 	}
-	/* The rest of a long paste waits in a cell, so that a handover in the middle loses nothing. */
+	/* The rest of a long paste waits in a cell, so that a handover in the middle loses nothing.
+	 */
 	if (tile->cell_counts[TERMINAL_PASTE] < size &&
 		!tile->host->cell_resize(tile, TERMINAL_PASTE, size)) {
 		return;
@@ -521,8 +503,7 @@ static void handle_paste(struct terminal *terminal, const char *text, size_t siz
 	terminal_scroll_end(terminal);
 }
 
-void terminal_input(struct tile *tile, const struct tile_input *event)
-{
+void terminal_input(struct tile *tile, const struct tile_input *event) {
 	struct terminal *terminal = tile->scratch;
 	switch (event->type) {
 	case TILE_INPUT_FOCUS:

@@ -13,21 +13,20 @@ struct colors {
 struct frame {
 	struct terminal *terminal;
 	pixman_image_t *image;
-	int width, height; /* buffer pixels */
+	int width, height;	    /* buffer pixels */
 	const struct vt_cell *held; /* drawn instead of the core's lines, NULL: those */
 	uint32_t cols, rows;
 	uint64_t top;
 	uint64_t cursor_line;
 	uint32_t cursor_col;
 	uint32_t cursor; /* 1 + enum vt_cursor_style; 0: hidden */
-	int row_y;       /* corner of the row being drawn: nothing of it may lie above or below */
+	int row_y;	 /* corner of the row being drawn: nothing of it may lie above or below */
 	/* The colour that text was last drawn in. */
 	pixman_image_t *ink;
 	uint32_t ink_rgb;
 };
 
-static pixman_color_t to_pixman(uint32_t rgb)
-{
+static pixman_color_t to_pixman(uint32_t rgb) {
 	return (pixman_color_t){
 		.red = (uint16_t)((rgb >> 16 & 0xff) * 0x101),
 		.green = (uint16_t)((rgb >> 8 & 0xff) * 0x101),
@@ -36,19 +35,19 @@ static pixman_color_t to_pixman(uint32_t rgb)
 	};
 }
 
-static uint32_t mix(uint32_t a, uint32_t b, unsigned b_parts_of_8)
-{
+static uint32_t mix(uint32_t a, uint32_t b, unsigned b_parts_of_8) {
 	uint32_t mixed = 0;
 	for (int shift = 0; shift < 24; shift += 8) {
 		uint32_t channel = ((a >> shift & 0xff) * (8 - b_parts_of_8) +
-					   (b >> shift & 0xff) * b_parts_of_8) / 8;
+					   (b >> shift & 0xff) * b_parts_of_8) /
+			8;
 		mixed |= channel << shift;
 	}
 	return mixed;
 }
 
-static void fill_rect(const struct frame *frame, uint32_t rgb, int x, int y, int width, int height)
-{
+static void fill_rect(
+	const struct frame *frame, uint32_t rgb, int x, int y, int width, int height) {
 	if (width <= 0 || height <= 0) {
 		return;
 	}
@@ -57,11 +56,12 @@ static void fill_rect(const struct frame *frame, uint32_t rgb, int x, int y, int
 	pixman_image_fill_boxes(PIXMAN_OP_SRC, frame->image, &color, 1, &box);
 }
 
-static struct colors cell_colors(const struct frame *frame, const struct vt_cell *cell, bool selected)
-{
+static struct colors cell_colors(
+	const struct frame *frame, const struct vt_cell *cell, bool selected) {
 	const struct vt *vt = &frame->terminal->vt;
 	uint32_t fg = cell->fg;
-	/* Bold in one of the eight dark colours is shown bright, as programs have expected for long. */
+	/* Bold in one of the eight dark colours is shown bright, as programs have expected for
+	 * long. */
 	if ((cell->at & VT_AT_BOLD) && (fg & VT_COLOR_TAG) == VT_COLOR_INDEXED && (fg & 0xff) < 8) {
 		fg += 8;
 	}
@@ -90,8 +90,7 @@ static struct colors cell_colors(const struct frame *frame, const struct vt_cell
 }
 
 /* A source of that colour; NULL when there is no memory. */
-static pixman_image_t *ink(struct frame *frame, uint32_t rgb)
-{
+static pixman_image_t *ink(struct frame *frame, uint32_t rgb) {
 	if (frame->ink == NULL || frame->ink_rgb != rgb) {
 		if (frame->ink != NULL) {
 			pixman_image_unref(frame->ink);
@@ -105,8 +104,7 @@ static pixman_image_t *ink(struct frame *frame, uint32_t rgb)
 
 /* An emoji in a single cell would cover its neighbour: make it smaller. True when that was done. */
 static bool draw_shrunk(
-	struct frame *frame, const struct fcft_glyph *glyph, int x, int baseline, int room)
-{
+	struct frame *frame, const struct fcft_glyph *glyph, int x, int baseline, int room) {
 	if (!glyph->is_color_glyph || glyph->width <= room) {
 		return false;
 	}
@@ -125,11 +123,10 @@ static bool draw_shrunk(
 	return true;
 }
 
-/* Cut off at the row's edges: a row is drawn whenever it changed, its neighbours may not be. `room`:
- * pixels up to the next cell. */
+/* Cut off at the row's edges: a row is drawn whenever it changed, its neighbours may not be.
+ * `room`: pixels up to the next cell. */
 static void draw_glyph(struct frame *frame, const struct fcft_glyph *glyph, uint32_t rgb, int x,
-	int baseline, int room)
-{
+	int baseline, int room) {
 	pixman_image_t *source = ink(frame, rgb);
 	if (glyph == NULL || glyph->pix == NULL || source == NULL ||
 		draw_shrunk(frame, glyph, x, baseline, room)) {
@@ -143,17 +140,15 @@ static void draw_glyph(struct frame *frame, const struct fcft_glyph *glyph, uint
 		return;
 	}
 	if (glyph->is_color_glyph) {
-		pixman_image_composite32(PIXMAN_OP_OVER, glyph->pix, NULL, frame->image, 0, cut, 0, 0,
-			gx, gy + cut, glyph->width, height);
+		pixman_image_composite32(PIXMAN_OP_OVER, glyph->pix, NULL, frame->image, 0, cut, 0,
+			0, gx, gy + cut, glyph->width, height);
 	} else {
 		pixman_image_composite32(PIXMAN_OP_OVER, source, glyph->pix, frame->image, 0, 0, 0,
 			cut, gx, gy + cut, glyph->width, height);
 	}
 }
 
-static void draw_text(
-	struct frame *frame, const struct vt_cell *cell, uint32_t rgb, int x, int y)
-{
+static void draw_text(struct frame *frame, const struct vt_cell *cell, uint32_t rgb, int x, int y) {
 	struct terminal *terminal = frame->terminal;
 	uint32_t cps[VT_CLUSTER_CPS];
 	uint32_t count = vt_cell_cps(&terminal->vt, cell, cps);
@@ -162,8 +157,9 @@ static void draw_text(
 	}
 	int width = (cell->ch & VT_CH_WIDE ? 2 : 1) * terminal->cell_width;
 	pixman_color_t color = to_pixman(rgb);
-	if (count == 1 && boxdraw(frame->image, &color, cps[0], x, y, width,
-				 terminal->cell_height, terminal->thickness)) {
+	if (count == 1 &&
+		boxdraw(frame->image, &color, cps[0], x, y, width, terminal->cell_height,
+			terminal->thickness)) {
 		return;
 	}
 	enum font_style style = FONT_REGULAR;
@@ -182,7 +178,8 @@ static void draw_text(
 			int pen = x;
 			for (size_t i = 0; i < grapheme->count; i++) {
 				const struct fcft_glyph *glyph = grapheme->glyphs[i];
-				/* A mark is placed from where its base begins, or from where it ends. */
+				/* A mark is placed from where its base begins, or from where it
+				 * ends. */
 				bool mark = i > 0 && glyph->advance.x == 0 && glyph->x >= 0;
 				draw_glyph(frame, glyph, rgb, mark ? x : pen, baseline, width);
 				pen += glyph->advance.x;
@@ -191,15 +188,15 @@ static void draw_text(
 		}
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		draw_glyph(frame, fcft_rasterize_char_utf32(font, cps[i], FCFT_SUBPIXEL_NONE), rgb, x,
-			baseline, width);
+		draw_glyph(frame, fcft_rasterize_char_utf32(font, cps[i], FCFT_SUBPIXEL_NONE), rgb,
+			x, baseline, width);
 	}
 }
 
-static void draw_curl(const struct frame *frame, uint32_t rgb, int x, int y, int width)
-{
+static void draw_curl(const struct frame *frame, uint32_t rgb, int x, int y, int width) {
 	int t = frame->terminal->thickness;
-	/* A zigzag of period 4t, rounded by its own thickness; phase by the place, so cells join. */
+	/* A zigzag of period 4t, rounded by its own thickness; phase by the place, so cells join.
+	 */
 	static const int8_t wave[4] = {0, 1, 2, 1};
 	for (int i = 0; i < width; i += t) {
 		int step = t * wave[((x + i) / t) & 3];
@@ -207,9 +204,8 @@ static void draw_curl(const struct frame *frame, uint32_t rgb, int x, int y, int
 	}
 }
 
-static void draw_underline(const struct frame *frame, const struct vt_cell *cell, uint32_t rgb, int x,
-	int y, int width)
-{
+static void draw_underline(const struct frame *frame, const struct vt_cell *cell, uint32_t rgb,
+	int x, int y, int width) {
 	struct terminal *terminal = frame->terminal;
 	int t = terminal->thickness;
 	int at = y + terminal->underline_at;
@@ -220,7 +216,8 @@ static void draw_underline(const struct frame *frame, const struct vt_cell *cell
 	uint32_t link = vt_cell_link(&terminal->vt, cell);
 	enum vt_underline underline = VT_UNDERLINE_OF(cell->at);
 	if (underline == VT_UNDERLINE_NONE && link != 0) {
-		underline = link == terminal->hover_link ? VT_UNDERLINE_SINGLE : VT_UNDERLINE_DOTTED;
+		underline =
+			link == terminal->hover_link ? VT_UNDERLINE_SINGLE : VT_UNDERLINE_DOTTED;
 	}
 	switch (underline) {
 	case VT_UNDERLINE_NONE:
@@ -247,9 +244,8 @@ static void draw_underline(const struct frame *frame, const struct vt_cell *cell
 	}
 }
 
-static void draw_decorations(const struct frame *frame, const struct vt_cell *cell, uint32_t rgb, int x,
-	int y, int width)
-{
+static void draw_decorations(const struct frame *frame, const struct vt_cell *cell, uint32_t rgb,
+	int x, int y, int width) {
 	const struct terminal *terminal = frame->terminal;
 	draw_underline(frame, cell, rgb, x, y, width);
 	if (cell->at & VT_AT_STRIKE) {
@@ -262,8 +258,7 @@ static void draw_decorations(const struct frame *frame, const struct vt_cell *ce
 
 /* Everything but the background. */
 static void draw_cell(
-	struct frame *frame, const struct vt_cell *cell, struct colors colors, int x, int y)
-{
+	struct frame *frame, const struct vt_cell *cell, struct colors colors, int x, int y) {
 	if (cell->ch & (VT_CH_TAIL | VT_CH_PAD)) {
 		return;
 	}
@@ -272,13 +267,13 @@ static void draw_cell(
 	}
 	if (cell->at & (VT_AT_UNDERLINE | VT_AT_STRIKE | VT_AT_OVERLINE | ~VT_AT_MASK)) {
 		int columns = cell->ch & VT_CH_WIDE ? 2 : 1;
-		draw_decorations(frame, cell, colors.fg, x, y, columns * frame->terminal->cell_width);
+		draw_decorations(
+			frame, cell, colors.fg, x, y, columns * frame->terminal->cell_width);
 	}
 }
 
-static void draw_cursor(struct frame *frame, const struct vt_cell *cell, struct colors colors,
-	int x, int y)
-{
+static void draw_cursor(
+	struct frame *frame, const struct vt_cell *cell, struct colors colors, int x, int y) {
 	const struct terminal *terminal = frame->terminal;
 	const struct vt_state *state = terminal->vt.state;
 	int width = terminal->cell_width * (cell->ch & VT_CH_WIDE ? 2 : 1);
@@ -311,8 +306,7 @@ static void draw_cursor(struct frame *frame, const struct vt_cell *cell, struct 
 
 /* Backgrounds in runs of one colour, before any text: glyphs may reach into the next cell. */
 static void draw_backgrounds(
-	const struct frame *frame, const struct colors colors[VT_MAX_COLS], int y)
-{
+	const struct frame *frame, const struct colors colors[VT_MAX_COLS], int y) {
 	const struct terminal *terminal = frame->terminal;
 	uint32_t start = 0;
 	for (uint32_t col = 1; col <= frame->cols; col++) {
@@ -325,13 +319,11 @@ static void draw_backgrounds(
 	}
 }
 
-static void draw_row(struct frame *frame, uint32_t row, int y)
-{
+static void draw_row(struct frame *frame, uint32_t row, int y) {
 	struct terminal *terminal = frame->terminal;
 	uint64_t line = frame->top + row;
-	const struct vt_cell *cells = frame->held != NULL
-					      ? frame->held + (size_t)row * frame->cols
-					      : vt_line_cells(&terminal->vt, line);
+	const struct vt_cell *cells = frame->held != NULL ? frame->held + (size_t)row * frame->cols
+							  : vt_line_cells(&terminal->vt, line);
 	if (cells == NULL) {
 		return;
 	}
@@ -360,8 +352,7 @@ static void draw_row(struct frame *frame, uint32_t row, int y)
 }
 
 /* A thin bar at the right edge that says how far back the view is. */
-static void draw_bar(const struct frame *frame)
-{
+static void draw_bar(const struct frame *frame) {
 	const struct terminal *terminal = frame->terminal;
 	const struct vt *vt = &terminal->vt;
 	int width = terminal->pad / 2 > 2 ? terminal->pad / 2 : 2;
@@ -370,8 +361,7 @@ static void draw_bar(const struct frame *frame)
 	fill_rect(frame, rgb, frame->width - width, terminal->bar.y, width, terminal->bar.height);
 }
 
-static bool set_clip(pixman_image_t *image, const struct tile_canvas *canvas)
-{
+static bool set_clip(pixman_image_t *image, const struct tile_canvas *canvas) {
 	pixman_region32_t clip;
 	pixman_region32_init(&clip);
 	for (size_t i = 0; i < canvas->damage_count; i++) {
@@ -386,8 +376,7 @@ static bool set_clip(pixman_image_t *image, const struct tile_canvas *canvas)
 	return set;
 }
 
-static bool row_is_damaged(const struct tile_canvas *canvas, int y, int height)
-{
+static bool row_is_damaged(const struct tile_canvas *canvas, int y, int height) {
 	for (size_t i = 0; i < canvas->damage_count; i++) {
 		const struct tile_rect *rect = &canvas->damage[i];
 		if (rect->y < y + height && rect->y + rect->height > y) {
@@ -398,8 +387,7 @@ static bool row_is_damaged(const struct tile_canvas *canvas, int y, int height)
 }
 
 /* What is shown: the core's screen, or the picture held while the program makes its next one. */
-static void choose_picture(struct frame *frame)
-{
+static void choose_picture(struct frame *frame) {
 	const struct terminal *terminal = frame->terminal;
 	const struct vt *vt = &terminal->vt;
 	const struct view *view = terminal->view;
@@ -422,12 +410,11 @@ static void choose_picture(struct frame *frame)
 	}
 }
 
-static void draw_border(const struct frame *frame)
-{
+static void draw_border(const struct frame *frame) {
 	const struct terminal *terminal = frame->terminal;
 	const struct vt *vt = &terminal->vt;
-	uint32_t bg = vt_rgb(vt, VT_COLOR_DEFAULT,
-		vt_mode(vt, VT_MODE_REVERSE) ? VT_COLOR_FG : VT_COLOR_BG);
+	uint32_t bg = vt_rgb(
+		vt, VT_COLOR_DEFAULT, vt_mode(vt, VT_MODE_REVERSE) ? VT_COLOR_FG : VT_COLOR_BG);
 	int right = terminal->pad + (int)frame->cols * terminal->cell_width;
 	int bottom = terminal->pad + (int)frame->rows * terminal->cell_height;
 	fill_rect(frame, bg, 0, 0, frame->width, terminal->pad);
@@ -436,8 +423,7 @@ static void draw_border(const struct frame *frame)
 	fill_rect(frame, bg, right, 0, frame->width - right, frame->height);
 }
 
-void terminal_draw(struct tile *tile, const struct tile_canvas *canvas)
-{
+void terminal_draw(struct tile *tile, const struct tile_canvas *canvas) {
 	struct terminal *terminal = tile->scratch;
 	struct frame frame = {
 		.terminal = terminal,

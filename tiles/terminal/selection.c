@@ -8,8 +8,7 @@
 /* Beside letters and digits, what belongs to a word: paths and URLs should come whole. */
 static const char word_extra[] = "-_./~:@%+#?&=,$";
 
-static bool is_word(const struct vt *vt, const struct vt_cell *cell)
-{
+static bool is_word(const struct vt *vt, const struct vt_cell *cell) {
 	if (cell->ch & VT_CH_TAIL) {
 		return true;
 	}
@@ -20,7 +19,7 @@ static bool is_word(const struct vt *vt, const struct vt_cell *cell)
 	uint32_t cp = cps[0];
 	if (cp < 0x80) {
 		return (cp >= '0' && cp <= '9') || (cp >= 'a' && cp <= 'z') ||
-		       (cp >= 'A' && cp <= 'Z') || (cp > 0 && strchr(word_extra, (int)cp) != NULL);
+			(cp >= 'A' && cp <= 'Z') || (cp > 0 && strchr(word_extra, (int)cp) != NULL);
 	}
 	return cp >= 0xa1;
 }
@@ -31,14 +30,12 @@ struct place {
 	uint32_t col;
 };
 
-static bool wraps(const struct vt *vt, uint64_t line)
-{
+static bool wraps(const struct vt *vt, uint64_t line) {
 	const struct vt_row *row = vt_line_row(vt, line);
 	return row != NULL && (row->flags & VT_ROW_WRAPPED);
 }
 
-static bool word_at(const struct vt *vt, struct place at)
-{
+static bool word_at(const struct vt *vt, struct place at) {
 	const struct vt_cell *cells = vt_line_cells(vt, at.line);
 	if (cells == NULL || at.col >= vt->state->cols) {
 		return false;
@@ -48,8 +45,7 @@ static bool word_at(const struct vt *vt, struct place at)
 }
 
 /* The first cell of the word at a cell, also on an earlier line if that runs on into this one. */
-static struct place word_start(const struct vt *vt, struct place at)
-{
+static struct place word_start(const struct vt *vt, struct place at) {
 	for (struct place before = at; word_at(vt, before);) {
 		at = before;
 		if (before.col > 0) {
@@ -64,8 +60,7 @@ static struct place word_start(const struct vt *vt, struct place at)
 }
 
 /* The place behind its last cell; behind the cell itself when it is in no word. */
-static struct place word_end(const struct vt *vt, struct place at)
-{
+static struct place word_end(const struct vt *vt, struct place at) {
 	for (struct place after = at; word_at(vt, after);) {
 		at = after;
 		if (after.col + 1 < vt->state->cols) {
@@ -80,14 +75,13 @@ static struct place word_end(const struct vt *vt, struct place at)
 	return at;
 }
 
-static bool is_before(struct place a, struct place b)
-{
+static bool is_before(struct place a, struct place b) {
 	return a.line < b.line || (a.line == b.line && a.col < b.col);
 }
 
 /* Both ends in order, whole words or lines, the end exclusive. False when nothing is selected. */
-static bool selection_ends(const struct terminal *terminal, struct place *first, struct place *last)
-{
+static bool selection_ends(
+	const struct terminal *terminal, struct place *first, struct place *last) {
 	const struct vt *vt = &terminal->vt;
 	if (terminal->view->selection == SELECTION_NONE ||
 		!vt_mark_get(vt, MARK_ANCHOR, &first->line, &first->col) ||
@@ -116,8 +110,7 @@ static bool selection_ends(const struct terminal *terminal, struct place *first,
 }
 
 void selection_start(
-	struct terminal *terminal, uint64_t line, uint32_t col, enum selection_kind kind)
-{
+	struct terminal *terminal, uint64_t line, uint32_t col, enum selection_kind kind) {
 	terminal->view->selection = kind;
 	terminal->view->selecting = true;
 	vt_mark_set(&terminal->vt, MARK_ANCHOR, line, col);
@@ -125,8 +118,7 @@ void selection_start(
 	vt_damage_all(&terminal->vt);
 }
 
-void selection_extend(struct terminal *terminal, uint64_t line, uint32_t edge, uint32_t col)
-{
+void selection_extend(struct terminal *terminal, uint64_t line, uint32_t edge, uint32_t col) {
 	uint32_t head = terminal->view->selection == SELECTION_WORDS ? col : edge;
 	uint64_t line_before;
 	uint32_t head_before;
@@ -138,8 +130,7 @@ void selection_extend(struct terminal *terminal, uint64_t line, uint32_t edge, u
 	vt_damage_all(&terminal->vt);
 }
 
-void selection_clear(struct terminal *terminal)
-{
+void selection_clear(struct terminal *terminal) {
 	if (terminal->view->selection == SELECTION_NONE) {
 		return;
 	}
@@ -151,8 +142,7 @@ void selection_clear(struct terminal *terminal)
 }
 
 bool selection_columns(
-	const struct terminal *terminal, uint64_t line, uint32_t *from, uint32_t *to)
-{
+	const struct terminal *terminal, uint64_t line, uint32_t *from, uint32_t *to) {
 	const struct vt *vt = &terminal->vt;
 	struct place first, last;
 	if (!selection_ends(terminal, &first, &last) || line < first.line || line > last.line) {
@@ -184,8 +174,7 @@ struct text {
 	size_t size, room;
 };
 
-static bool text_add(struct text *text, const char *bytes, size_t size)
-{
+static bool text_add(struct text *text, const char *bytes, size_t size) {
 	if (text->size + size > text->room) {
 		size_t room = (text->size + size) * 2 + 256;
 		char *grown = realloc(text->bytes, room);
@@ -201,8 +190,7 @@ static bool text_add(struct text *text, const char *bytes, size_t size)
 }
 
 static bool text_add_line(
-	struct text *text, const struct vt *vt, uint64_t line, uint32_t from, uint32_t to)
-{
+	struct text *text, const struct vt *vt, uint64_t line, uint32_t from, uint32_t to) {
 	const struct vt_cell *cells = vt_line_cells(vt, line);
 	size_t blank_from = text->size; /* blanks at the end of a line are not text */
 	for (uint32_t col = from; col < to; col++) {
@@ -224,8 +212,7 @@ static bool text_add_line(
 	return true;
 }
 
-char *selection_text(const struct terminal *terminal, size_t *size)
-{
+char *selection_text(const struct terminal *terminal, size_t *size) {
 	const struct vt *vt = &terminal->vt;
 	struct place first, last;
 	if (!selection_ends(terminal, &first, &last)) {
@@ -243,7 +230,7 @@ char *selection_text(const struct terminal *terminal, size_t *size)
 			goto error;
 		}
 		bool joined = (row->flags & VT_ROW_WRAPPED) != 0 &&
-			      terminal->view->selection != SELECTION_BLOCK;
+			terminal->view->selection != SELECTION_BLOCK;
 		if (line < last.line && !joined && !text_add(&text, "\n", 1)) {
 			goto error;
 		}

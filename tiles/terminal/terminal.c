@@ -15,8 +15,7 @@
 
 /* --- time --- */
 
-static void arm_timer(struct terminal *terminal)
-{
+static void arm_timer(struct terminal *terminal) {
 	uint64_t when = UINT64_MAX;
 	if (terminal->sync_ns != 0) {
 		when = terminal->sync_ns;
@@ -31,18 +30,17 @@ static void arm_timer(struct terminal *terminal)
 	terminal->tile->host->wake_at(terminal->tile, when);
 }
 
-/* The cursor is lit after anything happened; it blinks where it is looked at, if the program asks. */
-static void restart_blink(struct terminal *terminal)
-{
+/* The cursor is lit after anything happened; it blinks where it is looked at, if the program asks.
+ */
+static void restart_blink(struct terminal *terminal) {
 	bool blinks = terminal->tile->focused && !terminal->vt.state->cursor_default &&
-		      vt_mode(&terminal->vt, VT_MODE_CURSOR_BLINK) &&
-		      vt_mode(&terminal->vt, VT_MODE_CURSOR);
+		vt_mode(&terminal->vt, VT_MODE_CURSOR_BLINK) &&
+		vt_mode(&terminal->vt, VT_MODE_CURSOR);
 	terminal->blink_off = false;
 	terminal->blink_ns = blinks ? terminal->tile->time->now_ns + BLINK_NS : 0;
 }
 
-static void terminal_update(struct tile *tile)
-{
+static void terminal_update(struct tile *tile) {
 	struct terminal *terminal = tile->scratch;
 	uint64_t now = tile->time->now_ns;
 	if (terminal->sync_ns != 0 && now >= terminal->sync_ns) {
@@ -62,8 +60,7 @@ static void terminal_update(struct tile *tile)
 
 /* --- what the core tells --- */
 
-static void tell_title(struct terminal *terminal)
-{
+static void tell_title(struct terminal *terminal) {
 	char title[VT_TITLE_MAX + 1];
 	const struct vt_state *state = terminal->vt.state;
 	memcpy(title, state->title, state->title_len);
@@ -71,8 +68,7 @@ static void tell_title(struct terminal *terminal)
 	terminal->tile->host->set_title(terminal->tile, title);
 }
 
-static void handle_vt_event(void *user, const struct vt_event *event)
-{
+static void handle_vt_event(void *user, const struct vt_event *event) {
 	struct terminal *terminal = user;
 	struct tile *tile = terminal->tile;
 	switch (event->kind) {
@@ -107,21 +103,22 @@ static void handle_vt_event(void *user, const struct vt_event *event)
 	case VT_EVENT_TABLE_FULL:
 		if (event->b) {
 			tile_log(tile, 1, "a table is full: %s",
-				event->a == VT_TABLE_LINKS      ? "some hyperlinks are not kept"
-				: event->a == VT_TABLE_CLUSTERS ? "some combined characters are not kept"
-								: "some underline colours are not kept");
+				event->a == VT_TABLE_LINKS ? "some hyperlinks are not kept"
+					: event->a == VT_TABLE_CLUSTERS
+					? "some combined characters are not kept"
+					: "some underline colours are not kept");
 		}
 		break;
 	default:
-		/* A query of the clipboard gets no answer: any program that prints could read it. */
+		/* A query of the clipboard gets no answer: any program that prints could read it.
+		 */
 		break;
 	}
 }
 
 /* --- the PTY --- */
 
-static bool paste_step(struct terminal *terminal)
-{
+static bool paste_step(struct terminal *terminal) {
 	struct view *view = terminal->view;
 	if (view->paste_size == 0) {
 		return false;
@@ -138,8 +135,7 @@ static bool paste_step(struct terminal *terminal)
 	return taken > 0;
 }
 
-void terminal_flush(struct terminal *terminal)
-{
+void terminal_flush(struct terminal *terminal) {
 	const struct tile_host *host = terminal->tile->host;
 	struct vt *vt = &terminal->vt;
 	if (terminal->pty < 0) {
@@ -162,8 +158,7 @@ void terminal_flush(struct terminal *terminal)
 	host->stream_watch(terminal->tile, terminal->pty, true, blocked);
 }
 
-static void feed_message(struct terminal *terminal, const char *text)
-{
+static void feed_message(struct terminal *terminal, const char *text) {
 	vt_feed(&terminal->vt, text, strlen(text));
 	terminal_damage(terminal);
 }
@@ -172,8 +167,7 @@ static void feed_message(struct terminal *terminal, const char *text)
  * A program that is gone leaves no modes behind: not in the middle of a sequence, main screen, no
  * mouse, no kitty keyboard, no colours of its own. What it had not read goes to no other.
  */
-static void forget_program(struct terminal *terminal)
-{
+static void forget_program(struct terminal *terminal) {
 	static const char reset[] =
 		"\030\033[?2026l\033[!p\033[?5;9;1000;1002;1003;1004;1005;1006;1015;1016l"
 		"\033[?2004;2031;2048l\033[=0u\033[<16u\033[>4m\033[0 q\033]104\033\\"
@@ -192,8 +186,7 @@ static void forget_program(struct terminal *terminal)
 	}
 }
 
-void terminal_start_shell(struct terminal *terminal)
-{
+void terminal_start_shell(struct terminal *terminal) {
 	struct tile *tile = terminal->tile;
 	const struct vt_state *state = terminal->vt.state;
 	const char *command = tile->host->option(tile, "command");
@@ -219,8 +212,7 @@ void terminal_start_shell(struct terminal *terminal)
 	tile->host->stream_watch(tile, terminal->pty, true, false);
 }
 
-static void terminal_stream_ready(struct tile *tile, int stream, bool readable, bool writable)
-{
+static void terminal_stream_ready(struct tile *tile, int stream, bool readable, bool writable) {
 	struct terminal *terminal = tile->scratch;
 	if (stream != terminal->pty) {
 		return;
@@ -248,8 +240,7 @@ static void terminal_stream_ready(struct tile *tile, int stream, bool readable, 
 	arm_timer(terminal);
 }
 
-static void shell_ended(struct terminal *terminal, int status)
-{
+static void shell_ended(struct terminal *terminal, int status) {
 	struct tile *tile = terminal->tile;
 	struct view *view = terminal->view;
 	tile->host->stream_close(tile, terminal->pty);
@@ -264,16 +255,15 @@ static void shell_ended(struct terminal *terminal, int status)
 		snprintf(text, sizeof(text), "ended with status %d", status >> 8 & 0xff);
 	}
 	char message[256];
-	snprintf(message, sizeof(message),
-		"\033[2m[The shell %s. Enter starts another.]\033[m\r\n", text);
+	snprintf(message, sizeof(message), "\033[2m[The shell %s. Enter starts another.]\033[m\r\n",
+		text);
 	forget_program(terminal);
 	feed_message(terminal, message);
 }
 
 /* --- size --- */
 
-static void grid_size(const struct terminal *terminal, uint32_t *cols, uint32_t *rows)
-{
+static void grid_size(const struct terminal *terminal, uint32_t *cols, uint32_t *rows) {
 	int width = (int)lround(terminal->tile->width * terminal->scale) - 2 * terminal->pad;
 	int height = (int)lround(terminal->tile->height * terminal->scale) - 2 * terminal->pad;
 	int c = width / terminal->cell_width, r = height / terminal->cell_height;
@@ -282,8 +272,7 @@ static void grid_size(const struct terminal *terminal, uint32_t *cols, uint32_t 
 }
 
 /* A larger grid may need larger arrays, and those may move. */
-static bool bind_for(struct terminal *terminal, uint32_t cols, uint32_t rows)
-{
+static bool bind_for(struct terminal *terminal, uint32_t cols, uint32_t rows) {
 	struct vt_memory memory;
 	if (!terminal_memory(terminal, cols, rows, &memory)) {
 		return false;
@@ -297,8 +286,7 @@ static bool bind_for(struct terminal *terminal, uint32_t cols, uint32_t rows)
 	return true;
 }
 
-void terminal_resize(struct terminal *terminal)
-{
+void terminal_resize(struct terminal *terminal) {
 	struct tile *tile = terminal->tile;
 	uint32_t cols, rows;
 	grid_size(terminal, &cols, &rows);
@@ -311,8 +299,9 @@ void terminal_resize(struct terminal *terminal)
 		vt_sync_end(vt);
 		terminal_sync_end(terminal);
 	}
-	if (scratch == NULL || !vt_resize(vt, cols, rows, (uint32_t)terminal->cell_width,
-				       (uint32_t)terminal->cell_height, scratch)) {
+	if (scratch == NULL ||
+		!vt_resize(vt, cols, rows, (uint32_t)terminal->cell_width,
+			(uint32_t)terminal->cell_height, scratch)) {
 		tile_log(tile, 0, "no memory to resize to %u by %u", cols, rows);
 		free(scratch);
 		return;
@@ -334,8 +323,7 @@ void terminal_resize(struct terminal *terminal)
 
 /* --- life --- */
 
-static bool terminal_warm(struct tile *tile)
-{
+static bool terminal_warm(struct tile *tile) {
 	struct terminal *terminal = calloc(1, sizeof(*terminal));
 	if (terminal == NULL) {
 		return false;
@@ -353,8 +341,7 @@ static bool terminal_warm(struct tile *tile)
 	return true;
 }
 
-static bool attach_fresh(struct terminal *terminal)
-{
+static bool attach_fresh(struct terminal *terminal) {
 	uint32_t cols, rows;
 	grid_size(terminal, &cols, &rows);
 	struct vt_memory memory;
@@ -368,14 +355,12 @@ static bool attach_fresh(struct terminal *terminal)
 	return true;
 }
 
-static bool attach_kept(struct terminal *terminal)
-{
+static bool attach_kept(struct terminal *terminal) {
 	const struct vt_state *state = terminal->tile->cells[VT_STATE];
 	return bind_for(terminal, state->cols, state->rows);
 }
 
-static bool terminal_attach(struct tile *tile, enum tile_attach why)
-{
+static bool terminal_attach(struct tile *tile, enum tile_attach why) {
 	struct terminal *terminal = tile->scratch;
 	bool fresh = tile->cell_fresh[VT_STATE];
 	terminal->view = tile->cells[TERMINAL_VIEW];
@@ -418,8 +403,7 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why)
 	return true;
 }
 
-static bool terminal_check(const struct tile *tile, char *why, size_t why_size)
-{
+static bool terminal_check(const struct tile *tile, char *why, size_t why_size) {
 	const struct terminal *terminal = tile->scratch;
 	const char *reason;
 	if (!vt_check(&terminal->vt, &reason)) {
@@ -440,16 +424,14 @@ static bool terminal_check(const struct tile *tile, char *why, size_t why_size)
 	return true;
 }
 
-static void terminal_detach(struct tile *tile)
-{
+static void terminal_detach(struct tile *tile) {
 	struct terminal *terminal = tile->scratch;
 	font_unload(terminal);
 	free(terminal);
 	tile->scratch = NULL;
 }
 
-static void terminal_handle_input(struct tile *tile, const struct tile_input *event)
-{
+static void terminal_handle_input(struct tile *tile, const struct tile_input *event) {
 	struct terminal *terminal = tile->scratch;
 	if (event->type == TILE_INPUT_STREAM_END) {
 		if (terminal->pty >= 0) {
@@ -479,15 +461,8 @@ static const struct tile_port ports[] = {
 	{.name = "pty", .kind = "pty", .direction = TILE_PORT_IN},
 };
 
-TILE_EXPORT(
-	.name = "terminal",
-	.role = "terminal",
+TILE_EXPORT(.name = "terminal", .role = "terminal",
 	.summary = "A terminal whose shell survives its rewriting",
 	.capabilities = TILE_CAP_PTY | TILE_CAP_CLIPBOARD | TILE_CAP_OPEN_URI,
-	.cells = terminal_cells,
-	.cell_count = TERMINAL_CELLS,
-	.ports = ports,
-	.port_count = 1,
-	.default_width = 800,
-	.default_height = 520,
-	.ops = &terminal_ops);
+	.cells = terminal_cells, .cell_count = TERMINAL_CELLS, .ports = ports, .port_count = 1,
+	.default_width = 800, .default_height = 520, .ops = &terminal_ops);

@@ -45,17 +45,17 @@ struct view {
 	int32_t font_step;   /* steps that the text was made larger */
 	int32_t exit_status; /* of the shell, as waitpid gives it, once ended */
 	uint32_t selection;  /* enum selection_kind */
-	bool selecting;      /* the button is held */
-	bool scrolled;       /* MARK_TOP holds the first line shown; else the screen is shown */
-	bool ended;          /* the shell has ended; Enter starts another */
+	bool selecting;	     /* the button is held */
+	bool scrolled;	     /* MARK_TOP holds the first line shown; else the screen is shown */
+	bool ended;	     /* the shell has ended; Enter starts another */
 	bool focused;
-	uint32_t buttons;    /* held and told to the program, as a mask by core number */
-	double scroll_rest;  /* lines of scrolling that did not make a whole one yet */
+	uint32_t buttons;   /* held and told to the program, as a mask by core number */
+	double scroll_rest; /* lines of scrolling that did not make a whole one yet */
 	/* While a program makes its next picture (mode 2026), TERMINAL_HELD is what is shown. */
 	bool held;
 	uint32_t held_cols, held_rows;
-	uint64_t held_top;    /* its first line */
-	uint64_t held_line;   /* its cursor */
+	uint64_t held_top;  /* its first line */
+	uint64_t held_line; /* its cursor */
 	uint32_t held_col;
 	uint32_t held_cursor; /* 1 + enum vt_cursor_style; 0: hidden */
 };
@@ -91,20 +91,21 @@ struct terminal {
 	int font_step, font_px;
 	int cell_width, cell_height, ascent;
 	int pad;
-	int thickness;    /* of lines in box drawing, cursors and underlines */
+	int thickness;	  /* of lines in box drawing, cursors and underlines */
 	int underline_at; /* from a cell's top to its underline */
 	int strike_at;
 
 	uint64_t top_drawn; /* first line shown at the last damage */
 	struct cursor_drawn cursor;
 	struct bar bar;
-	bool blink_off;      /* the cursor is in the dark half of its blink */
+	bool blink_off;	     /* the cursor is in the dark half of its blink */
 	uint64_t blink_ns;   /* when it turns; 0: not blinking */
 	uint64_t sync_ns;    /* when a synchronised update counts as forgotten; 0: none */
 	bool held_waits;     /* the held picture has not been drawn yet */
 	uint32_t hover_link; /* hyperlink under the pointer */
-	uint32_t own_key;    /* evdev code of a key pressed for the terminal: its release is not told */
-	uint64_t drag_ns;    /* when a selection that left the tile scrolls next; 0: it did not */
+	uint32_t
+		own_key; /* evdev code of a key pressed for the terminal: its release is not told */
+	uint64_t drag_ns;      /* when a selection that left the tile scrolls next; 0: it did not */
 	double drag_x, drag_y; /* where the pointer is then */
 };
 
@@ -113,15 +114,16 @@ struct terminal {
 extern const struct vat_cell_decl terminal_cells[TERMINAL_CELLS];
 /* Make the arrays large enough for that many columns, rows and lines of history and put them into
  * `memory`. False when there is no memory for it (logged). */
-bool terminal_memory(struct terminal *terminal, uint32_t cols, uint32_t rows,
-	struct vt_memory *memory);
+bool terminal_memory(
+	struct terminal *terminal, uint32_t cols, uint32_t rows, struct vt_memory *memory);
 
 /* --- view.c --- */
 
 /* A synchronised update that takes longer was forgotten by its program. */
 #define SYNC_LIMIT_NS 200000000ull
 
-/* Tell the host what has to be drawn again. Call after anything that may have changed the screen. */
+/* Tell the host what has to be drawn again. Call after anything that may have changed the screen.
+ */
 void terminal_damage(struct terminal *terminal);
 /* The same for the bar alone, also during a synchronised update. */
 void terminal_damage_bar(struct terminal *terminal);
@@ -145,7 +147,8 @@ void terminal_resize(struct terminal *terminal);
 
 /* --- font.c --- */
 
-/* Load fonts for tile->scale and that step; false, and what was loaded stays, when there is none. */
+/* Load fonts for tile->scale and that step; false, and what was loaded stays, when there is none.
+ */
 bool font_load(struct terminal *terminal, int font_step);
 void font_unload(struct terminal *terminal);
 struct fcft_font *font_get(struct terminal *terminal, enum font_style style);

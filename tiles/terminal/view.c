@@ -7,8 +7,7 @@
 
 /* --- the view --- */
 
-uint64_t terminal_top(const struct terminal *terminal)
-{
+uint64_t terminal_top(const struct terminal *terminal) {
 	uint64_t line;
 	uint32_t col;
 	if (terminal->view->scrolled && vt_mark_get(&terminal->vt, MARK_TOP, &line, &col)) {
@@ -23,8 +22,7 @@ uint64_t terminal_top(const struct terminal *terminal)
 	return vt_line_screen(&terminal->vt);
 }
 
-void terminal_scroll_end(struct terminal *terminal)
-{
+void terminal_scroll_end(struct terminal *terminal) {
 	if (terminal->view->scrolled) {
 		terminal->view->scrolled = false;
 		vt_mark_clear(&terminal->vt, MARK_TOP);
@@ -32,8 +30,7 @@ void terminal_scroll_end(struct terminal *terminal)
 	}
 }
 
-void terminal_scroll(struct terminal *terminal, int64_t lines)
-{
+void terminal_scroll(struct terminal *terminal, int64_t lines) {
 	struct vt *vt = &terminal->vt;
 	uint64_t first = vt_line_first(vt), screen = vt_line_screen(vt);
 	uint64_t top = terminal_top(terminal);
@@ -53,24 +50,21 @@ void terminal_scroll(struct terminal *terminal, int64_t lines)
 
 /* --- damage --- */
 
-static void damage_rows(struct terminal *terminal, uint32_t from, uint32_t count)
-{
+static void damage_rows(struct terminal *terminal, uint32_t from, uint32_t count) {
 	double scale = terminal->scale;
 	terminal->tile->host->damage(terminal->tile, 0,
 		(terminal->pad + (double)from * terminal->cell_height) / scale,
 		terminal->tile->width, (double)count * terminal->cell_height / scale);
 }
 
-static void damage_line(struct terminal *terminal, uint64_t line)
-{
+static void damage_line(struct terminal *terminal, uint64_t line) {
 	uint64_t top = terminal_top(terminal);
 	if (line >= top && line - top < terminal->vt.state->rows) {
 		damage_rows(terminal, (uint32_t)(line - top), 1);
 	}
 }
 
-static void damage_cursor(struct terminal *terminal)
-{
+static void damage_cursor(struct terminal *terminal) {
 	const struct vt *vt = &terminal->vt;
 	struct cursor_drawn now = {
 		.line = vt_line_screen(vt) + vt->state->row,
@@ -93,8 +87,7 @@ static void damage_cursor(struct terminal *terminal)
 }
 
 /* The bar at the right edge moves although no line does, when lines are added below. */
-void terminal_damage_bar(struct terminal *terminal)
-{
+void terminal_damage_bar(struct terminal *terminal) {
 	const struct vt *vt = &terminal->vt;
 	struct tile *tile = terminal->tile;
 	uint64_t first = vt_line_first(vt);
@@ -106,7 +99,7 @@ void terminal_damage_bar(struct terminal *terminal)
 		bar.height = (int)((double)vt->state->rows / (double)total * height);
 		bar.height = bar.height < least ? least : bar.height;
 		double share = (double)(terminal_top(terminal) - first) /
-			       (double)(total - vt->state->rows);
+			(double)(total - vt->state->rows);
 		bar.y = (int)(share * (height - bar.height));
 	}
 	if (bar.y != terminal->bar.y || bar.height != terminal->bar.height) {
@@ -116,8 +109,7 @@ void terminal_damage_bar(struct terminal *terminal)
 	}
 }
 
-static void damage_now(struct terminal *terminal)
-{
+static void damage_now(struct terminal *terminal) {
 	struct vt *vt = &terminal->vt;
 	struct tile *tile = terminal->tile;
 	uint64_t top = terminal_top(terminal);
@@ -144,8 +136,7 @@ static void damage_now(struct terminal *terminal)
 	terminal->held_waits = false;
 }
 
-void terminal_damage(struct terminal *terminal)
-{
+void terminal_damage(struct terminal *terminal) {
 	if (terminal->sync_ns == 0) { /* else all of it is told when the update is complete */
 		damage_now(terminal);
 	}
@@ -158,8 +149,7 @@ void terminal_damage(struct terminal *terminal)
  * One that still waits to be drawn is kept instead: a program that never pauses between its updates
  * is then shown as often as the screen wants, and whole.
  */
-static void hold_picture(struct terminal *terminal)
-{
+static void hold_picture(struct terminal *terminal) {
 	struct vt *vt = &terminal->vt;
 	struct view *view = terminal->view;
 	uint32_t cols = vt->state->cols, rows = vt->state->rows;
@@ -185,19 +175,17 @@ static void hold_picture(struct terminal *terminal)
 	terminal->held_waits = true;
 }
 
-void terminal_sync_begin(struct terminal *terminal)
-{
+void terminal_sync_begin(struct terminal *terminal) {
 	if (terminal->sync_ns != 0) {
 		return;
 	}
 	hold_picture(terminal);
 	terminal->view->held = terminal->view->held_rows == terminal->vt.state->rows &&
-			       terminal->view->held_cols == terminal->vt.state->cols;
+		terminal->view->held_cols == terminal->vt.state->cols;
 	terminal->sync_ns = terminal->tile->time->now_ns + SYNC_LIMIT_NS;
 }
 
-void terminal_sync_end(struct terminal *terminal)
-{
+void terminal_sync_end(struct terminal *terminal) {
 	terminal->sync_ns = 0;
 	terminal->view->held = false;
 }

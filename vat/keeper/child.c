@@ -138,7 +138,8 @@ static struct keeper_child *start(struct keeper *keeper, enum keeper_child_kind 
 	for (size_t i = 0; i < arg_count; i++) {
 		args[i + 1] = extra_args[i];
 	}
-	/* Only the keeper's end must never block: a child that does not read cannot stop the city. */
+	/* Only the keeper's end must never block: a child that does not read cannot stop the city.
+	 */
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -176,7 +177,8 @@ int keeper_start_compositor(struct keeper *keeper) {
 	}
 	keeper->last_start_ns = keeper_now();
 	if (keeper_greet_compositor(keeper, child->wire) < 0) {
-		city_log(CITY_LOG_ERROR, "compositor", "cannot be told its socket: %s", strerror(errno));
+		city_log(CITY_LOG_ERROR, "compositor", "cannot be told its socket: %s",
+			strerror(errno));
 		kill(child->pid, SIGKILL);
 		return -1;
 	}

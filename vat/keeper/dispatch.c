@@ -15,7 +15,8 @@
 static void send_to(
 	struct keeper_child *child, struct keeper_message *message, const int *fds, size_t count) {
 	if (child->wire >= 0 && keeper_wire_send(child->wire, message, fds, count) < 0) {
-		city_log(CITY_LOG_WARN, child->name, "does not read its messages: %s", strerror(errno));
+		city_log(CITY_LOG_WARN, child->name, "does not read its messages: %s",
+			strerror(errno));
 	}
 }
 
@@ -55,7 +56,8 @@ static void send_stream(struct keeper_child *child, const struct keeper_message 
 	}
 }
 
-static int send_region(int wire, uint64_t request, const struct keeper_region *region, bool created) {
+static int send_region(
+	int wire, uint64_t request, const struct keeper_region *region, bool created) {
 	struct keeper_message answer = {
 		.type = KEEPER_REGION,
 		.request = request,
@@ -71,7 +73,8 @@ int keeper_greet_compositor(struct keeper *keeper, int wire) {
 	if (keeper_wire_send(wire, &hello, &keeper->socket.fd, 1) < 0) {
 		return -1;
 	}
-	for (struct keeper_region *region = keeper->regions; region != NULL; region = region->next) {
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
 		if (send_region(wire, 0, region, false) < 0) {
 			return -1;
 		}
@@ -172,7 +175,8 @@ static void handle_region_open(struct keeper *keeper, struct keeper_child *compo
 		return;
 	}
 	if (send_region(compositor->wire, request->request, region, created) < 0) {
-		city_log(CITY_LOG_WARN, request->name, "its region cannot be sent: %s", strerror(errno));
+		city_log(CITY_LOG_WARN, request->name, "its region cannot be sent: %s",
+			strerror(errno));
 	}
 }
 
@@ -181,7 +185,8 @@ static void handle_spawn(struct keeper *keeper, struct keeper_child *compositor,
 	struct keeper_region *region = keeper_region_find(keeper, &request->uuid);
 	if (region == NULL || fds[0] < 0 || fds[1] < 0 || !vat_name_valid(request->name)) {
 		send_result(compositor, request, EINVAL,
-			"to start a tile takes a region, a connection, an artifact and a valid name");
+			"to start a tile takes a region, a connection, an artifact and a valid "
+			"name");
 		return;
 	}
 	struct keeper_child *tile = keeper->spare;
@@ -261,7 +266,8 @@ static void handle_sweep(struct keeper *keeper, struct keeper_child *compositor,
 		}
 		if (!claimed) {
 			city_log(CITY_LOG_INFO, request->name,
-				"stream \"%s\" is closed: the new version does not claim it", stream->name);
+				"stream \"%s\" is closed: the new version does not claim it",
+				stream->name);
 			keeper_wire_add(&answer, stream->name);
 			keeper_stream_remove(keeper, stream);
 		}

@@ -3,9 +3,9 @@
  * The keeper: the small process that outlives everything else in the city.
  *
  * It owns the regions (memfds), the streams (PTYs and other descriptors), the listening socket and
- * all child processes. It is single-threaded, runs one epoll loop, uses nothing but libc and libvat,
- * and keeps no state that its children could corrupt: what they send is checked in wire.c and
- * dispatch.c. Only main.c ends the process.
+ * all child processes. It is single-threaded, runs one epoll loop, uses nothing but libc and
+ * libvat, and keeps no state that its children could corrupt: what they send is checked in wire.c
+ * and dispatch.c. Only main.c ends the process.
  */
 #ifndef SOURCE_CITY_KEEPER_H
 #define SOURCE_CITY_KEEPER_H
@@ -31,7 +31,7 @@ struct keeper_child {
 	struct keeper_child *next;
 	enum keeper_child_kind kind;
 	pid_t pid;
-	int wire;          /* -1 for KEEPER_CHILD_PTY, and once the peer is gone */
+	int wire;	   /* -1 for KEEPER_CHILD_PTY, and once the peer is gone */
 	uint64_t instance; /* what the compositor calls it; 0 for none */
 	struct vat_uuid uuid;
 	char name[KEEPER_NAME_SIZE];
@@ -66,10 +66,10 @@ struct keeper_socket {
 
 struct keeper {
 	int epoll;
-	int signals;    /* signalfd */
-	int timer;      /* timerfd: when to start the next spare, or the compositor again */
+	int signals; /* signalfd */
+	int timer;   /* timerfd: when to start the next spare, or the compositor again */
 	struct keeper_socket socket;
-	char *program_dir;      /* where the other programs lie, owned */
+	char *program_dir;	/* where the other programs lie, owned */
 	char **compositor_args; /* NULL-terminated, borrowed from main's argv */
 
 	struct keeper_child *children;
@@ -77,14 +77,14 @@ struct keeper {
 	struct keeper_stream *streams;
 
 	struct keeper_child *compositor; /* may be NULL: between two of them */
-	struct keeper_child *spare;      /* may be NULL */
+	struct keeper_child *spare;	 /* may be NULL */
 	uint64_t next_instance;
 	sigset_t original_mask; /* what children get back */
 
-	bool ready;    /* the compositor has said so at least once */
+	bool ready; /* the compositor has said so at least once */
 	bool quitting;
 	int exit_status;
-	unsigned restarts;         /* of the compositor in a row */
+	unsigned restarts; /* of the compositor in a row */
 	uint64_t last_start_ns;
 };
 
@@ -129,7 +129,8 @@ void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid);
 
 struct keeper_stream *keeper_stream_find(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name);
-/* Take over `fd`. NULL with errno (EEXIST when the name is taken); fd is then still the caller's. */
+/* Take over `fd`. NULL with errno (EEXIST when the name is taken); fd is then still the caller's.
+ */
 struct keeper_stream *keeper_stream_add(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd, pid_t pid);
 /* Note that `instance` has it, so that a sweep leaves it. False when too many have. */

@@ -68,7 +68,8 @@ static char *find_program_dir(void) {
 	char self[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (length < 0) {
-		city_log(CITY_LOG_ERROR, "keeper", "cannot tell where its programs are, is /proc mounted? %s",
+		city_log(CITY_LOG_ERROR, "keeper",
+			"cannot tell where its programs are, is /proc mounted? %s",
 			strerror(errno));
 		return NULL;
 	}
@@ -146,8 +147,10 @@ static void compositor_ended(struct keeper *keeper, int status) {
 		keeper->quitting = true;
 		return;
 	}
-	city_log(CITY_LOG_ERROR, "compositor", "%s; starting it again, regions and streams are kept", end);
-	/* Their connections ended with it; the new compositor starts tiles anew on the same state. */
+	city_log(CITY_LOG_ERROR, "compositor",
+		"%s; starting it again, regions and streams are kept", end);
+	/* Their connections ended with it; the new compositor starts tiles anew on the same state.
+	 */
 	kill_kind(keeper, KEEPER_CHILD_TILE, SIGKILL);
 	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
 	if (keeper_start_compositor(keeper) < 0) {
@@ -169,8 +172,8 @@ static void tell_exited(struct keeper *keeper, const struct keeper_child *child,
 	};
 	memcpy(event.name, child->name, sizeof(event.name));
 	if (keeper_wire_send(keeper->compositor->wire, &event, NULL, 0) < 0) {
-		city_log(CITY_LOG_ERROR, "compositor", "cannot be told that %s ended: %s", child->name,
-			strerror(errno));
+		city_log(CITY_LOG_ERROR, "compositor", "cannot be told that %s ended: %s",
+			child->name, strerror(errno));
 	}
 }
 
@@ -348,7 +351,8 @@ int main(int argc, char **argv) {
 	keeper.exit_status = EXIT_SUCCESS;
 	while (!keeper.quitting) {
 		if (wait_for_events(&keeper, -1) < 0 && errno != EINTR) {
-			city_log(CITY_LOG_ERROR, "keeper", "its event loop failed: %s", strerror(errno));
+			city_log(CITY_LOG_ERROR, "keeper", "its event loop failed: %s",
+				strerror(errno));
 			keeper.exit_status = EXIT_FAILURE;
 			break;
 		}

@@ -26,7 +26,7 @@ static const char *user_shell(void) {
 	}
 	const struct passwd *user = getpwuid(getuid());
 	return user != NULL && user->pw_shell != NULL && user->pw_shell[0] == '/' ? user->pw_shell
-										    : "/bin/sh";
+										  : "/bin/sh";
 }
 
 static const char *user_home(void) {
@@ -130,8 +130,8 @@ static bool term_is_known(const char *term) {
 	return false;
 }
 
-/* The terminal's own entry lies beside the programs when they are not installed system-wide; the empty
- * element stands for the system's own places. */
+/* The terminal's own entry lies beside the programs when they are not installed system-wide; the
+ * empty element stands for the system's own places. */
 static void set_terminfo(const struct keeper *keeper) {
 	char own[4096];
 	snprintf(own, sizeof(own), "%s/../share/terminfo", keeper->program_dir);
@@ -181,12 +181,14 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
 		return NULL;
 	}
 	if (keeper_stream_find(keeper, &tile->uuid, request->name) != NULL) {
-		snprintf(why, why_size, "a stream \"%s\" exists already: close it first", request->name);
+		snprintf(why, why_size, "a stream \"%s\" exists already: close it first",
+			request->name);
 		return NULL;
 	}
 	int master, slave, report[2];
 	if (open_pair(request, &master, &slave) < 0) {
-		snprintf(why, why_size, "no PTY can be had (is /dev/pts mounted?): %s", strerror(errno));
+		snprintf(why, why_size, "no PTY can be had (is /dev/pts mounted?): %s",
+			strerror(errno));
 		return NULL;
 	}
 	if (pipe2(report, O_CLOEXEC) < 0) {
@@ -216,7 +218,8 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
 			snprintf(why, why_size, "no memory for a stream");
 		}
 	}
-	if (pid > 0 && keeper_child_add(keeper, KEEPER_CHILD_PTY, pid, -1) == NULL && stream != NULL) {
+	if (pid > 0 && keeper_child_add(keeper, KEEPER_CHILD_PTY, pid, -1) == NULL &&
+		stream != NULL) {
 		snprintf(why, why_size, "no memory for a child");
 		keeper_stream_remove(keeper, stream);
 		return NULL;

@@ -7,7 +7,8 @@
 #include "keeper/keeper.h"
 
 struct keeper_region *keeper_region_find(struct keeper *keeper, const struct vat_uuid *uuid) {
-	for (struct keeper_region *region = keeper->regions; region != NULL; region = region->next) {
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
 		if (vat_uuid_equal(&region->uuid, uuid)) {
 			return region;
 		}

@@ -65,19 +65,24 @@ static int bind_locked(struct keeper_socket *sock) {
 static int check_runtime_dir(const char *dir) {
 	if (dir == NULL || dir[0] == '\0') {
 		city_log(CITY_LOG_ERROR, "socket",
-			"XDG_RUNTIME_DIR is not set: set it to a directory of your own with mode 0700 "
+			"XDG_RUNTIME_DIR is not set: set it to a directory of your own with mode "
+			"0700 "
 			"(a login session has one in /run/user)");
 		return -1;
 	}
 	struct stat st;
 	if (dir[0] != '/' || stat(dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
 		city_log(CITY_LOG_ERROR, "socket",
-			"XDG_RUNTIME_DIR is \"%s\", which is not a directory: make it, with mode 0700", dir);
+			"XDG_RUNTIME_DIR is \"%s\", which is not a directory: make it, with mode "
+			"0700",
+			dir);
 		return -1;
 	}
 	if (access(dir, W_OK | X_OK) < 0) {
 		city_log(CITY_LOG_ERROR, "socket",
-			"XDG_RUNTIME_DIR \"%s\" cannot be written: it must be yours, with mode 0700", dir);
+			"XDG_RUNTIME_DIR \"%s\" cannot be written: it must be yours, with mode "
+			"0700",
+			dir);
 		return -1;
 	}
 	return 0;
@@ -91,7 +96,9 @@ int keeper_socket_open(struct keeper_socket *sock, const char *name) {
 	}
 	if (name != NULL && (name[0] == '\0' || strchr(name, '/') != NULL)) {
 		city_log(CITY_LOG_ERROR, "socket",
-			"\"%s\" is no socket name: give a plain name such as wayland-5, without a slash", name);
+			"\"%s\" is no socket name: give a plain name such as wayland-5, without a "
+			"slash",
+			name);
 		return -1;
 	}
 	for (int i = 1; i <= (name != NULL ? 1 : SOCKET_TRIES); i++) {
@@ -99,7 +106,9 @@ int keeper_socket_open(struct keeper_socket *sock, const char *name) {
 		snprintf(numbered, sizeof(numbered), "wayland-%d", i);
 		if (!paths_for(sock, dir, name != NULL ? name : numbered)) {
 			city_log(CITY_LOG_ERROR, "socket",
-				"the path of the socket in \"%s\" is too long: use a shorter XDG_RUNTIME_DIR", dir);
+				"the path of the socket in \"%s\" is too long: use a shorter "
+				"XDG_RUNTIME_DIR",
+				dir);
 			return -1;
 		}
 		if (take_lock(sock) == 0) {
@@ -119,7 +128,8 @@ int keeper_socket_open(struct keeper_socket *sock, const char *name) {
 	}
 	if (name != NULL) {
 		city_log(CITY_LOG_ERROR, "socket",
-			"%s is in use by another city or compositor: end it, or choose another name with "
+			"%s is in use by another city or compositor: end it, or choose another "
+			"name with "
 			"--socket",
 			sock->path);
 	} else {

@@ -10,7 +10,8 @@
 
 struct keeper_stream *keeper_stream_find(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name) {
-	for (struct keeper_stream *stream = keeper->streams; stream != NULL; stream = stream->next) {
+	for (struct keeper_stream *stream = keeper->streams; stream != NULL;
+		stream = stream->next) {
 		if (vat_uuid_equal(&stream->uuid, uuid) && strcmp(stream->name, name) == 0) {
 			return stream;
 		}
@@ -60,7 +61,8 @@ bool keeper_stream_claim(struct keeper_stream *stream, uint64_t instance) {
 }
 
 void keeper_stream_release_claims(struct keeper *keeper, uint64_t instance) {
-	for (struct keeper_stream *stream = keeper->streams; stream != NULL; stream = stream->next) {
+	for (struct keeper_stream *stream = keeper->streams; stream != NULL;
+		stream = stream->next) {
 		for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
 			if (stream->claims[i] == instance) {
 				stream->claims[i] = 0;
@@ -89,19 +91,22 @@ void keeper_stream_tell_ended(struct keeper_stream *stream, struct keeper_child 
 	};
 	memcpy(event.name, stream->name, sizeof(event.name));
 	if (keeper_wire_send(child->wire, &event, NULL, 0) < 0) {
-		city_log(CITY_LOG_WARN, child->name, "cannot be told that the program on \"%s\" ended: %s",
-			stream->name, strerror(errno));
+		city_log(CITY_LOG_WARN, child->name,
+			"cannot be told that the program on \"%s\" ended: %s", stream->name,
+			strerror(errno));
 	}
 }
 
 void keeper_stream_child_ended(struct keeper *keeper, pid_t pid, int status) {
-	for (struct keeper_stream *stream = keeper->streams; stream != NULL; stream = stream->next) {
+	for (struct keeper_stream *stream = keeper->streams; stream != NULL;
+		stream = stream->next) {
 		if (stream->pid != pid || stream->ended) {
 			continue;
 		}
 		stream->ended = true;
 		stream->status = status;
-		for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
+		for (struct keeper_child *child = keeper->children; child != NULL;
+			child = child->next) {
 			if (child->kind == KEEPER_CHILD_TILE && child->wire >= 0 &&
 				has_claim(stream, child->instance)) {
 				keeper_stream_tell_ended(stream, child);

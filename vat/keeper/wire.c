@@ -62,10 +62,10 @@ static void take_fds(struct msghdr *header, int fds[KEEPER_FDS_MAX]) {
 
 static bool message_is_whole(const struct keeper_message *message, size_t received) {
 	return received >= KEEPER_MESSAGE_HEAD && message->version == KEEPER_WIRE_VERSION &&
-	       message->text_size <= KEEPER_TEXT_SIZE &&
-	       received == KEEPER_MESSAGE_HEAD + message->text_size &&
-	       memchr(message->name, '\0', sizeof(message->name)) != NULL &&
-	       (message->text_size == 0 || message->text[message->text_size - 1] == '\0');
+		message->text_size <= KEEPER_TEXT_SIZE &&
+		received == KEEPER_MESSAGE_HEAD + message->text_size &&
+		memchr(message->name, '\0', sizeof(message->name)) != NULL &&
+		(message->text_size == 0 || message->text[message->text_size - 1] == '\0');
 }
 
 int keeper_wire_receive(int fd, struct keeper_message *message, int fds[KEEPER_FDS_MAX]) {

@@ -35,8 +35,8 @@ enum keeper_message_type {
 	 * Then one KEEPER_REGION per region that exists, then KEEPER_RESULT. */
 	KEEPER_HELLO,
 
-	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with `size`
-	 * bytes when it is not there. Answer: KEEPER_REGION. */
+	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with
+	 * `size` bytes when it is not there. Answer: KEEPER_REGION. */
 	KEEPER_REGION_OPEN,
 	/* keeper -> compositor. fds: the region. uuid. status 1 when it was created just now. */
 	KEEPER_REGION,
@@ -54,11 +54,12 @@ enum keeper_message_type {
 	/* keeper -> compositor, event: process `instance` ended; status as waitpid gives it. */
 	KEEPER_EXITED,
 	/* compositor -> keeper: close the streams of tile `uuid` that process `instance` has not
-	 * claimed. Answer: KEEPER_RESULT, text: names of the closed ones, each ended by a zero byte. */
+	 * claimed. Answer: KEEPER_RESULT, text: names of the closed ones, each ended by a zero
+	 * byte. */
 	KEEPER_STREAM_SWEEP,
 
-	/* keeper -> tile: what to run. fds: Wayland connection, artifact, region. name: the tile's name.
-	 * uuid; instance; text as in KEEPER_SPAWN. */
+	/* keeper -> tile: what to run. fds: Wayland connection, artifact, region. name: the tile's
+	 * name. uuid; instance; text as in KEEPER_SPAWN. */
 	KEEPER_ASSUME,
 
 	/* tile -> keeper: keep fds[0] as stream `name`. */
@@ -70,16 +71,18 @@ enum keeper_message_type {
 	/* tile -> keeper: close stream `name`; a PTY's child gets SIGHUP from the kernel. */
 	KEEPER_STREAM_CLOSE,
 	/* tile -> keeper: start a program on a new PTY kept as stream `name`, window size in `pty`.
-	 * text: `argc` arguments, `envc` environment entries, then the working directory, each ended by
-	 * a zero byte. argc 0: the user's shell; empty directory: the home. Answer: KEEPER_STREAM. */
+	 * text: `argc` arguments, `envc` environment entries, then the working directory, each
+	 * ended by a zero byte. argc 0: the user's shell; empty directory: the home. Answer:
+	 * KEEPER_STREAM. */
 	KEEPER_PTY_OPEN,
-	/* keeper -> tile, event: the child behind stream `name` ended; status as waitpid gives it. Sent
-	 * to every version that claimed the stream, and on a later claim. */
+	/* keeper -> tile, event: the child behind stream `name` ended; status as waitpid gives it.
+	 * Sent to every version that claimed the stream, and on a later claim. */
 	KEEPER_STREAM_ENDED,
 
 	/* compositor -> keeper: end the city. */
 	KEEPER_QUIT,
-	/* compositor -> keeper: the city is up: outputs and socket work. Starts what waits for it. */
+	/* compositor -> keeper: the city is up: outputs and socket work. Starts what waits for it.
+	 */
 	KEEPER_READY,
 	/* compositor -> keeper: run the forge with fds[0] as its Wayland connection. It is started
 	 * again by the compositor when KEEPER_EXITED says that it ended. Answer: KEEPER_SPAWNED. */
@@ -88,7 +91,7 @@ enum keeper_message_type {
 
 struct keeper_message {
 	uint32_t version; /* KEEPER_WIRE_VERSION */
-	uint32_t type;    /* enum keeper_message_type */
+	uint32_t type;	  /* enum keeper_message_type */
 	uint64_t request;
 	uint64_t instance;
 	uint64_t size;
@@ -100,7 +103,7 @@ struct keeper_message {
 	struct {
 		uint16_t columns, rows, width_px, height_px;
 	} pty;
-	uint32_t text_size; /* bytes of text used */
+	uint32_t text_size;	     /* bytes of text used */
 	char name[KEEPER_NAME_SIZE]; /* NUL-terminated */
 	char text[KEEPER_TEXT_SIZE];
 };

@@ -32,8 +32,7 @@ static const struct vat_cell_decl cells[] = {
 	VAT_CELL("sink", struct sink, 1, fields, .version = 1),
 };
 
-static bool sink_attach(struct tile *tile, enum tile_attach why)
-{
+static bool sink_attach(struct tile *tile, enum tile_attach why) {
 	struct sink *sink = tile->cells[0];
 	int pty = tile->host->stream_claim(tile, "pty");
 	if (pty < 0 && !sink->ended) {
@@ -49,13 +48,13 @@ static bool sink_attach(struct tile *tile, enum tile_attach why)
 	return pty >= 0 || sink->ended;
 }
 
-static void sink_ready(struct tile *tile, int stream, bool readable, bool writable)
-{
+static void sink_ready(struct tile *tile, int stream, bool readable, bool writable) {
 	struct sink *sink = tile->cells[0];
 	static_assert(PIECE <= 65536);
 	uint8_t piece[PIECE];
 	long got;
-	for (int i = 0; i < PIECES && (got = tile->host->stream_read(tile, stream, piece, PIECE)) > 0;
+	for (int i = 0;
+		i < PIECES && (got = tile->host->stream_read(tile, stream, piece, PIECE)) > 0;
 		i++) {
 		uint64_t hash = sink->hash;
 		for (long b = 0; b < got; b++) {
@@ -68,8 +67,7 @@ static void sink_ready(struct tile *tile, int stream, bool readable, bool writab
 	tile->host->damage(tile, 0, 0, 16, 16);
 }
 
-static void sink_input(struct tile *tile, const struct tile_input *event)
-{
+static void sink_input(struct tile *tile, const struct tile_input *event) {
 	struct sink *sink = tile->cells[0];
 	if (event->type == TILE_INPUT_STREAM_END) {
 		sink->status = event->stream.status;
@@ -77,8 +75,7 @@ static void sink_input(struct tile *tile, const struct tile_input *event)
 	}
 }
 
-static void sink_draw(struct tile *tile, const struct tile_canvas *canvas)
-{
+static void sink_draw(struct tile *tile, const struct tile_canvas *canvas) {
 	const struct sink *sink = tile->cells[0];
 	uint32_t color = (VARIANT == 1 ? 0xff203040 : 0xff302040) + (uint32_t)(sink->turns & 0x3f);
 	for (int y = 0; y < canvas->height; y++) {
@@ -96,13 +93,6 @@ static const struct tile_ops ops = {
 	.draw = sink_draw,
 };
 
-TILE_EXPORT(
-	.name = "sink",
-	.role = "sink",
-	.summary = "Hashes what a program prints",
-	.capabilities = TILE_CAP_PTY,
-	.cells = cells,
-	.cell_count = 1,
-	.default_width = 240,
-	.default_height = 160,
-	.ops = &ops);
+TILE_EXPORT(.name = "sink", .role = "sink", .summary = "Hashes what a program prints",
+	.capabilities = TILE_CAP_PTY, .cells = cells, .cell_count = 1, .default_width = 240,
+	.default_height = 160, .ops = &ops);

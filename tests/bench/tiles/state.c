@@ -28,15 +28,13 @@ static const struct vat_cell_decl cells[] = {
 };
 
 /* Word 0 counts updates, word 1 is their sum; the others follow from their place and the count. */
-static bool state_attach(struct tile *tile, enum tile_attach why)
-{
+static bool state_attach(struct tile *tile, enum tile_attach why) {
 	tile->host->wake_at(tile, tile->time->now_ns + PERIOD_NS);
 	tile->host->damage(tile, 0, 0, tile->width, tile->height);
 	return true;
 }
 
-static void state_update(struct tile *tile)
-{
+static void state_update(struct tile *tile) {
 	struct word *words = tile->cells[0];
 	words[0].value++;
 	words[1].value += words[0].value;
@@ -45,15 +43,13 @@ static void state_update(struct tile *tile)
 	tile->host->wake_at(tile, tile->time->now_ns + PERIOD_NS);
 }
 
-static bool state_check(const struct tile *tile, char *why, size_t why_size)
-{
+static bool state_check(const struct tile *tile, char *why, size_t why_size) {
 	const struct word *words = tile->cells[0];
 	uint64_t n = words[0].value;
 	return words[1].value == n * (n + 1) / 2;
 }
 
-static void state_draw(struct tile *tile, const struct tile_canvas *canvas)
-{
+static void state_draw(struct tile *tile, const struct tile_canvas *canvas) {
 	const struct word *words = tile->cells[0];
 	uint32_t color = VARIANT == 1 ? 0xff204060 : 0xff402060;
 	color += (uint32_t)(words[0].value & 0x1f) << 8;
@@ -72,12 +68,5 @@ static const struct tile_ops ops = {
 	.check = state_check,
 };
 
-TILE_EXPORT(
-	.name = "state",
-	.role = "state",
-	.summary = "State that changes all the time",
-	.cells = cells,
-	.cell_count = 1,
-	.default_width = 240,
-	.default_height = 160,
-	.ops = &ops);
+TILE_EXPORT(.name = "state", .role = "state", .summary = "State that changes all the time",
+	.cells = cells, .cell_count = 1, .default_width = 240, .default_height = 160, .ops = &ops);
