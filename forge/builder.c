@@ -192,10 +192,21 @@ static const struct wl_registry_listener registry_listener = {
 
 /* ---- the connection */
 
+/* Never waits, as wl_display_dispatch() does where what came is of no use to our queue: builds end
+ * meanwhile. */
+static bool read_display(struct wl_display *display) {
+	while (wl_display_prepare_read(display) != 0) {
+		if (wl_display_dispatch_pending(display) < 0) {
+			return false;
+		}
+	}
+	return wl_display_read_events(display) == 0 && wl_display_dispatch_pending(display) >= 0;
+}
+
 static int handle_display(int fd, uint32_t mask, void *data) {
 	struct builder *builder = data;
 	if ((mask & (WL_EVENT_READABLE | WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0 &&
-		wl_display_dispatch(builder->display) < 0) {
+		!read_display(builder->display)) {
 		uint32_t id;
 		const struct wl_interface *interface;
 		int error = wl_display_get_error(builder->display);

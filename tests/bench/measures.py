@@ -87,7 +87,7 @@ FNV_BASIS, FNV_PRIME, WORD = 0xcbf29ce484222325, 0x100000001b3, (1 << 64) - 1
 def sink_cells(city):
     for cell in city.ctl("vat", "sink")[0]["cells"]:
         if cell["name"] == "sink":
-            return cell["elements"][0]
+            return cell["values"][0]
     raise CityError("the sink tile has no cell")
 
 
@@ -117,7 +117,7 @@ def drain(command, handovers):
 def pty_bytes_lost():
     fullscreen = build_path("tests", "bench", "bench-fullscreen")
     commands = {
-        "yes": "sh -c 'yes | head -c 2000000000'",
+        "yes": "sh -c 'yes | head -c 300000000'",
         "seq": "seq 1 10000000",
         "fullscreen": f"{fullscreen} 200000",
     }
