@@ -304,6 +304,19 @@ void city_control_message(struct city_server *server, enum city_log_level level,
 	}
 }
 
+void city_control_record(struct city_server *server, const char *json) {
+	struct wl_resource *resource;
+	if (!server->control) {
+		return;
+	}
+	wl_resource_for_each(resource, &server->control->resources) {
+		if (wl_resource_get_version(resource) >=
+			SOURCE_CITY_CONTROL_V1_RECORD_SINCE_VERSION) {
+			source_city_control_v1_send_record(resource, json);
+		}
+	}
+}
+
 struct city_control *city_control_create(struct city_server *server) {
 	struct city_control *control = calloc(1, sizeof(*control));
 	if (!control) {
@@ -316,7 +329,7 @@ struct city_control *city_control_create(struct city_server *server) {
 	wl_list_init(&control->requests);
 	wl_list_init(&control->new_tile.link);
 	control->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 1, control, handle_bind);
+		server->display, &source_city_control_v1_interface, 2, control, handle_bind);
 	if (!control->global) {
 		city_log(CITY_LOG_ERROR, "control",
 			"there is no control of this city: out of memory");

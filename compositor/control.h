@@ -22,6 +22,8 @@ void city_control_start_forge(struct city_control *control);
 /* The tile's source folder is another now: what is saved there goes live from now on. */
 void city_control_source_changed(struct city_control *control, struct city_tile *tile);
 
+/* A handover has ended: its record to everybody who listens. Works without a control. */
+void city_control_record(struct city_server *server, const char *json);
 /* One line into the log and to everybody who listens. Works without a control. */
 void city_control_message(struct city_server *server, enum city_log_level level,
 	const char *subject, const char *format, ...) __attribute__((format(printf, 4, 5)));

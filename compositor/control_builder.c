@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "compositor/config.h"
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
 #include "compositor/effects/effects.h"
@@ -32,6 +33,7 @@ struct city_job {
 	struct wl_listener tile_destroy;
 	char *folder;
 	enum city_strategy strategy;
+	bool force;
 	char splice[64];
 };
 
@@ -115,8 +117,8 @@ static struct city_job *job_create(struct city_control *control, struct city_til
 }
 
 void city_builder_build(struct city_control *control, struct city_request *request,
-	struct city_tile *tile, const char *folder, enum city_strategy strategy,
-	const char *splice) {
+	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
+	bool force) {
 	/* The newest wins here, too. */
 	struct city_job *old, *next;
 	wl_list_for_each_safe(old, next, &control->jobs, link) {
@@ -134,6 +136,7 @@ void city_builder_build(struct city_control *control, struct city_request *reque
 		return;
 	}
 	job->strategy = strategy;
+	job->force = force;
 	snprintf(job->splice, sizeof(job->splice), "%s", splice);
 	if (control->builder) {
 		job_send(job);
@@ -231,7 +234,10 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 		return;
 	}
 	city_tile_set_notice(job->tile, CITY_BADGE_INFO, "building", true);
-	city_effects_prepare(job->tile->tiles->effects, "melt");
+	const struct city_tiles *tiles = job->tile->tiles;
+	if (tiles->effects && tiles->server->config->animations) {
+		city_effects_prepare(tiles->effects, "melt");
+	}
 	if (job->request) {
 		city_request_progress(job->request, "build", city_now_ns());
 	}
@@ -287,6 +293,7 @@ static void handle_built(struct wl_client *client, struct wl_resource *resource,
 		.origin = origin,
 		.strategy = job->strategy,
 		.splice = splice,
+		.force = job->force,
 		.begin_ns = took >= 0 ? city_now_ns() - took : 0,
 		.build_ns = took >= 0 ? took : -1,
 		.listener = request ? &city_request_listener : NULL,

@@ -47,6 +47,7 @@ struct city_handle {
 	struct city_control *control;
 	struct wl_resource *resource;
 	struct city_tile *tile;	      /* NULL once closed */
+	bool force;		      /* the next swap takes no refusal */
 	struct wl_event_source *idle; /* properties are about to be sent */
 	struct wl_listener changed, destroy;
 };
@@ -84,8 +85,8 @@ void city_builder_register(struct city_control *control, struct wl_client *clien
 	struct wl_resource *resource, uint32_t id);
 /* Builds the folder and hands over; answers through the request. */
 void city_builder_build(struct city_control *control, struct city_request *request,
-	struct city_tile *tile, const char *folder, enum city_strategy strategy,
-	const char *splice);
+	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
+	bool force);
 void city_builder_watch(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */

@@ -1,18 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The city as one JSON object:
- *
- *	version		of the programs
- *	socket		name of the Wayland socket
- *	camera		{cx, cy, zoom, room}: the city point at the layout's (0, 0); room: exactly
- * 1:1 outputs		[{name, ox, oy, width, height, scale, refresh_mhz, enabled, frames, missed}]
- *	views		[{id, kind, title, app_id, tile, cx, cy, width, height, shown, visible,
- * minimized, fullscreen, maximized, focused}], topmost first; kind: tile or guest; tile: its name
- *	tiles		[{name, uuid, kind, role, state, notice, epoch, pid, artifact, good, source,
- * earlier, region_bytes, step}]; good: last known good artifact; step: of its handover effects
- *	cold, starting, ready, crossfade, failed or none builder		whether sources can
- * be built
- */
+/* The city as one JSON object. Its keys are in cityctl(1), and are only ever added to. */
 #include <stdlib.h>
 #include <wlr/types/wlr_output.h>
 #include <yyjson.h>
@@ -86,6 +73,8 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	yyjson_mut_obj_add_strcpy(doc, object, "role", tile->role);
 	yyjson_mut_obj_add_str(doc, object, "state", city_tile_state_name(tile->state));
 	yyjson_mut_obj_add_strcpy(doc, object, "notice", tile->notice ? tile->notice : "");
+	yyjson_mut_obj_add_strcpy(
+		doc, object, "stuck", tile->live && tile->live->stuck ? tile->live->operation : "");
 	yyjson_mut_obj_add_uint(doc, object, "epoch", tile->epoch);
 	yyjson_mut_obj_add_int(doc, object, "pid", tile->live ? tile->live->pid : 0);
 	yyjson_mut_obj_add_strcpy(doc, object, "artifact", tile->live ? tile->live->hash : "");

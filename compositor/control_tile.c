@@ -88,6 +88,17 @@ static void handle_destroy(struct wl_client *client, struct wl_resource *resourc
 	wl_resource_destroy(resource);
 }
 
+static void handle_force(struct wl_client *client, struct wl_resource *resource) {
+	struct city_handle *handle = wl_resource_get_user_data(resource);
+	handle->force = true;
+}
+
+static bool take_force(struct city_handle *handle) {
+	bool force = handle->force;
+	handle->force = false;
+	return force;
+}
+
 static void handle_swap_artifact(struct wl_client *client, struct wl_resource *resource,
 	uint32_t id, int32_t artifact, const char *origin, uint32_t strategy, const char *splice) {
 	struct city_handle *handle;
@@ -102,6 +113,7 @@ static void handle_swap_artifact(struct wl_client *client, struct wl_resource *r
 		.origin = origin,
 		.strategy = strategy,
 		.splice = splice,
+		.force = take_force(handle),
 		.build_ns = -1,
 		.listener = &city_request_listener,
 		.data = request,
@@ -141,7 +153,8 @@ static void handle_swap_source(struct wl_client *client, struct wl_resource *res
 		city_request_fail(request, "request", error);
 		return;
 	}
-	city_builder_build(handle->control, request, handle->tile, source, strategy, splice);
+	city_builder_build(handle->control, request, handle->tile, source, strategy, splice,
+		take_force(handle));
 }
 
 static void handle_watch(
@@ -203,6 +216,7 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 		.origin = "rollback",
 		.strategy = CITY_STRATEGY_AUTO,
 		.splice = "",
+		.force = take_force(handle),
 		.build_ns = -1,
 		.listener = &city_request_listener,
 		.data = request,
@@ -250,6 +264,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.rollback = handle_rollback,
 	.get_region = handle_get_region,
 	.close = handle_close,
+	.force = handle_force,
 };
 
 /* ---- life */

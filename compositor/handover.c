@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "compositor/config.h"
+#include "compositor/control.h"
 #include "compositor/effects/effects.h"
 #include "compositor/handover_input.h"
 #include "compositor/handover_internal.h"
@@ -16,6 +18,7 @@
 
 #define LIMIT(member) offsetof(struct city_limits, member)
 #define NO_LIMIT SIZE_MAX
+#define KILL_MS 5000 /* then it is said that somebody does not die */
 
 /* All steps of a handover, in their order. */
 const struct city_step_info city_steps[CITY_STEP_COUNT] = {
@@ -24,9 +27,7 @@ const struct city_step_info city_steps[CITY_STEP_COUNT] = {
 	[CITY_STEP_WARM] = {"warm", LIMIT(warm_ms), "it did not become ready: it hangs in warm",
 		.replaceable = true, .needs_b = true},
 	[CITY_STEP_SPLICE] = {"splice", NO_LIMIT, NULL, .replaceable = true, .needs_b = true},
-	[CITY_STEP_MIGRATE] = {"migrate", LIMIT(migrate_ms),
-		"the old version did not give up its state in time and goes on", .needs_a = true,
-		.needs_b = true},
+	[CITY_STEP_MIGRATE] = {"migrate", LIMIT(migrate_ms), NULL, .needs_b = true},
 	[CITY_STEP_ATTACH] = {"attach", LIMIT(attach_ms),
 		"it did not take over the state in time: it hangs in attach", .needs_b = true},
 	[CITY_STEP_FRAME] = {"frame", LIMIT(frame_ms),
@@ -52,14 +53,54 @@ enum city_step city_handover_step(const struct city_handover *handover) {
 
 /* ---- time */
 
+/* A cannot be asked any more: it is killed, and B starts when that is done. */
+[[gnu::format(printf, 2, 3)]]
+static void go_on_alone(struct city_handover *handover, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	vsnprintf(handover->record.reason, sizeof(handover->record.reason), format, args);
+	va_end(args);
+	city_control_message(handover->tile->tiles->server, CITY_LOG_WARN, handover->tile->name,
+		"%s", handover->record.reason);
+	handover->alone = true;
+	city_version_kill(handover->a);
+	city_handover_set_timer(handover, KILL_MS);
+}
+
+/* A has not answered. If it is only slow it goes on when it does; should it never do, B takes over
+ * without it. */
+static void migrate_late(struct city_handover *handover) {
+	const struct city_limits *limits = &handover->tile->tiles->limits;
+	const struct city_tile_version *a = handover->a;
+	if (a->stuck) {
+		go_on_alone(handover,
+			"the old version hung in %s and was killed: the state is as it left it",
+			a->operation);
+	} else if (!handover->late && limits->late_ms > 0) {
+		handover->late = true;
+		city_handover_set_timer(handover, limits->late_ms);
+	} else {
+		go_on_alone(handover,
+			"the old version did not answer for %d ms and was killed: the state is as "
+			"it left it",
+			limits->migrate_ms + limits->late_ms);
+	}
+}
+
 static int handle_timer(void *data) {
 	struct city_handover *handover = data;
-	if (handover->failing) {
+	if (handover->failing || handover->alone) {
 		/* SIGKILL cannot be refused, only be slow; until it has worked the state is not
 		 * touched. */
+		const struct city_tile_version *dying =
+			handover->failing ? handover->b : handover->a;
 		city_log(CITY_LOG_WARN, handover->tile->name, "pid %d does not die; waiting for it",
-			handover->b ? handover->b->pid : 0);
-		city_handover_set_timer(handover, 5000);
+			dying ? dying->pid : 0);
+		city_handover_set_timer(handover, KILL_MS);
+		return 0;
+	}
+	if (handover->step == CITY_STEP_MIGRATE) {
+		migrate_late(handover);
 		return 0;
 	}
 	const char *late = city_steps[handover->step].late;
@@ -208,6 +249,7 @@ bool city_handover_request(
 	handover->artifact_fd = fd;
 	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
 	handover->source = swap->source ? strdup(swap->source) : NULL;
+	handover->force = swap->force;
 	handover->strategy = swap->strategy;
 	if (handover->strategy == CITY_STRATEGY_AUTO) {
 		handover->strategy = tile->tiles->server->config->animations
@@ -293,14 +335,16 @@ static void prepare(struct city_handover *handover) {
 	}
 }
 
+/* Of a version that takes over from none that yielded. */
 static uint32_t attach_reason(const struct city_handover *handover) {
 	struct vat_region *region = city_tile_region(handover->tile);
 	if (region && vat_region_cell_count(region) == 0) {
 		return SOURCE_CITY_TILE_V1_ATTACH_REASON_COLD;
 	}
-	if (handover->start || strcmp(handover->hash, handover->tile->last) == 0) {
-		return handover->had_a ? SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER
-				       : SOURCE_CITY_TILE_V1_ATTACH_REASON_RESTART;
+	/* A that ran but did not yield has left its state like one that crashed. */
+	if (handover->had_a || handover->start ||
+		strcmp(handover->hash, handover->tile->last) == 0) {
+		return SOURCE_CITY_TILE_V1_ATTACH_REASON_RESTART;
 	}
 	return SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER;
 }
@@ -417,7 +461,7 @@ void city_handover_version_ready(struct city_tile_version *version) {
 void city_handover_version_failed(
 	struct city_tile_version *version, const char *step, const char *reason) {
 	struct city_handover *handover = candidate_of(version);
-	if (handover) {
+	if (handover && handover->step != CITY_STEP_RETIRE) {
 		city_handover_fail(handover, "%s", reason);
 		return;
 	}
@@ -432,6 +476,13 @@ void city_handover_version_yielded(struct city_tile_version *version, int64_t la
 	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE &&
 		!handover->failing) {
 		version->state = CITY_VERSION_FROZEN;
+		if (handover->late && !handover->force) {
+			city_handover_fail(handover,
+				"the old version did not give up its state in time (%d ms) and "
+				"goes on",
+				tile->tiles->limits.migrate_ms);
+			return;
+		}
 		handover->yielded_ns = last_update_ns;
 		attach(handover, SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER);
 		return;
@@ -451,8 +502,18 @@ void city_handover_version_refused(struct city_tile_version *version, const char
 	struct city_handover *handover = tile->handover;
 	version->state = CITY_VERSION_LIVE;
 	city_version_answered(version);
-	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE) {
-		city_handover_fail(handover, "the old version does not yield: %s", reason);
+	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE &&
+		!handover->failing) {
+		if (handover->force) {
+			go_on_alone(handover,
+				"the old version did not yield (%s) and was killed: the state is "
+				"as it left it",
+				reason);
+		} else {
+			city_handover_fail(handover,
+				"the old version does not yield: %s (--force does without)",
+				reason);
+		}
 		return;
 	}
 	city_handover_advance(tile);
@@ -473,6 +534,49 @@ void city_handover_version_attached(struct city_tile_version *version, int64_t f
 	city_handover_set_step(handover, CITY_STEP_FRAME);
 }
 
+void city_handover_version_stuck(struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
+	struct city_handover *candidate = candidate_of(version);
+	if (version->state == CITY_VERSION_DYING) {
+		return;
+	}
+	if (candidate && candidate->step != CITY_STEP_RETIRE) {
+		/* What is not shown yet has its deadlines. */
+		if (version->stuck && city_steps[candidate->step].shown) {
+			city_handover_fail(candidate, "it hangs in %s", version->operation);
+		}
+		return;
+	}
+	if (tile->live != version) {
+		return;
+	}
+	if (!version->stuck) {
+		city_control_message(tile->tiles->server, CITY_LOG_INFO, tile->name,
+			"goes on: %s has returned", version->operation);
+		if (tile->notice_stuck) {
+			city_tile_set_notice(tile, CITY_BADGE_NONE, NULL, false);
+		}
+		return;
+	}
+	char text[256];
+	snprintf(text, sizeof(text),
+		"it hangs in %s. A new version takes over with its state: save a mended source, or "
+		"cityctl rollback %s",
+		version->operation, tile->name);
+	city_control_message(tile->tiles->server, CITY_LOG_WARN, tile->name, "%s", text);
+	city_tile_set_notice(tile, CITY_BADGE_ERROR, text, false);
+	tile->notice_stuck = true;
+}
+
+void city_handover_version_lost(struct city_tile_version *version) {
+	struct city_handover *handover = candidate_of(version);
+	/* Nothing more is asked of it; how it ended the keeper will say. One that has settled is
+	 * the tile's own business. */
+	if (handover && handover->step != CITY_STEP_RETIRE) {
+		city_handover_fail(handover, "%s", "");
+	}
+}
+
 void city_handover_version_ended(struct city_tile_version *version) {
 	struct city_tile *tile = version->tile;
 	char how[512];
@@ -482,10 +586,25 @@ void city_handover_version_ended(struct city_tile_version *version) {
 	bool was_live = tile->live == version;
 	if (was_live) {
 		tile->live = NULL;
+		if (tile->notice_stuck) {
+			city_tile_set_notice(tile, CITY_BADGE_NONE, NULL, false);
+		}
 	}
 	if (candidate) {
 		candidate->b = NULL;
+		/* What it said last may be lost with its connection: it draws only when it has
+		 * attached. */
+		bool died = !candidate->failing || !*candidate->record.reason;
+		if (died && candidate->step == CITY_STEP_ATTACH &&
+			strcmp(version->operation, "draw") == 0) {
+			city_handover_set_step(candidate, CITY_STEP_FRAME);
+			candidate->record.step = city_steps[CITY_STEP_FRAME].name;
+		}
 		if (candidate->failing) {
+			if (died) {
+				snprintf(candidate->record.reason, sizeof(candidate->record.reason),
+					"%s", how);
+			}
 			city_handover_conclude_failure(candidate);
 		} else if (candidate->step == CITY_STEP_RETIRE) {
 			/* It has settled: this is no failure of the handover. */
@@ -500,8 +619,16 @@ void city_handover_version_ended(struct city_tile_version *version) {
 		handover->a = NULL;
 		if (handover->step == CITY_STEP_RETIRE) {
 			city_handover_succeed(handover);
-		} else if (!handover->failing && city_steps[handover->step].needs_a) {
-			city_handover_fail(handover, "the old version ended meanwhile: %s", how);
+		} else if (!handover->failing && handover->step == CITY_STEP_MIGRATE) {
+			if (!handover->alone) {
+				snprintf(handover->record.reason, sizeof(handover->record.reason),
+					"the old version ended when it was to yield: %.400s; the "
+					"state "
+					"is as it left it",
+					how);
+			}
+			handover->alone = false;
+			attach(handover, attach_reason(handover));
 		}
 		return;
 	}

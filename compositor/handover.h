@@ -10,6 +10,10 @@
  *  - preparation waits while another handover is between its splice point and its commit, and its
  *    splice point waits until the other has ended; the other's probation is cut to one check.
  *
+ * A that cannot be asked for its state any more (it hangs, or dies while it is asked) does not stop
+ * its successor: it is killed, and B starts from the state as A's last operation left it, with the
+ * attach reason of a restart. One that refuses to yield stays, unless the request is forced.
+ *
  * Every way to fail leads through city_handover_fail: B is killed, and when the keeper says that it
  * ended, what it wrote is undone and A resumes; if A is gone too, its artifact is started again on
  * the same state.
@@ -62,8 +66,7 @@ struct city_step_info {
 	const char *late; /* what to say when the deadline has passed */
 	bool replaceable; /* a newer request takes its place */
 	bool shown;	  /* B is on the screen: a failure is a rollback */
-	/* Processes that it depends on; the death of one is a failure of this step. */
-	bool needs_a, needs_b;
+	bool needs_b;	  /* the end of B is a failure of this step */
 };
 extern const struct city_step_info city_steps[CITY_STEP_COUNT];
 
@@ -82,8 +85,9 @@ struct city_swap {
 	const char *origin; /* for the record */
 	enum city_strategy strategy;
 	const char *splice;
-	int64_t begin_ns;			       /* of the request; 0: now */
-	int64_t build_ns;			       /* -1: it was not built */
+	bool force;	  /* also when the old version refuses to yield */
+	int64_t begin_ns; /* of the request; 0: now */
+	int64_t build_ns; /* -1: it was not built */
 	const struct city_handover_listener *listener; /* may be NULL */
 	void *data;
 };
@@ -119,6 +123,10 @@ void city_handover_version_attached(struct city_tile_version *version, int64_t f
 	int64_t state_bytes, int64_t migrated_bytes);
 void city_handover_version_committed(struct city_tile_version *version);
 void city_handover_version_checked(struct city_tile_version *version, bool ok, const char *reason);
+/* version->stuck has changed. */
+void city_handover_version_stuck(struct city_tile_version *version);
+/* Its connection is gone and its process is about to end. */
+void city_handover_version_lost(struct city_tile_version *version);
 void city_handover_version_ended(struct city_tile_version *version);
 
 /* What the outputs do. */

@@ -46,11 +46,18 @@ static void finish(struct city_handover *handover, enum city_result result) {
 		/* The kind may have become known meanwhile. */
 		snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
 		json = city_history_add(tiles->history, record);
+		if (json) {
+			city_control_record(tiles->server, json);
+		}
 		if (result == CITY_RESULT_LIVE) {
+			char pause[48] = "no version yielded";
+			if (record->pause_ns >= 0) {
+				snprintf(pause, sizeof(pause), "pause %lld us",
+					(long long)record->pause_ns / 1000);
+			}
 			city_control_message(tiles->server, CITY_LOG_INFO, tile->name,
-				"handover %llu: live, pause %lld us, %llu frames dropped",
-				(unsigned long long)record->id,
-				(long long)(record->pause_ns < 0 ? -1 : record->pause_ns / 1000),
+				"handover %llu: live, %s, %llu frames dropped",
+				(unsigned long long)record->id, pause,
 				(unsigned long long)record->frames_dropped);
 		} else if (result != CITY_RESULT_SUPERSEDED) {
 			city_control_message(tiles->server, CITY_LOG_WARN, tile->name,
@@ -178,6 +185,10 @@ static bool resume(struct city_handover *handover) {
 	struct city_tile_version *a = handover->a;
 	if (!a) {
 		return false;
+	}
+	if (a->state == CITY_VERSION_DYING) {
+		/* Its end is a crash of the live version, if that is what it still is. */
+		return tile->live == a;
 	}
 	if (a->state == CITY_VERSION_FROZEN) {
 		/* Its picture first: what it draws next must find it on the screen. */

@@ -52,7 +52,7 @@ static void handle_input(struct wl_listener *listener, void *data) {
 /* Focus goes along without waiting for the next event. */
 static void move_focus(struct city_seat *seat, struct wlr_surface *from, struct wlr_surface *to) {
 	struct wlr_seat_pointer_state *pointer = &seat->seat->pointer_state;
-	if (seat->press.surface == from) {
+	if (from && seat->press.surface == from) {
 		seat->press.surface = to;
 	}
 	if (to && from && pointer->focused_surface == from && !seat->seat->drag) {

@@ -29,6 +29,9 @@ struct city_handover {
 	struct city_tile_version *a; /* NULL: nothing ran, or it has ended since */
 	struct city_tile_version *b; /* NULL: not yet, or it has ended */
 	bool had_a;
+	bool force; /* A's refusal does not count */
+	bool late;  /* A has missed the deadline of MIGRATE and has some more time to answer */
+	bool alone; /* goes on without A, which is being killed */
 
 	char hash[CITY_HASH_SIZE];
 	char *source;
@@ -54,7 +57,6 @@ struct city_handover {
 	uint64_t frames_shown;		    /* presented with B */
 	int64_t last_frame_ns;
 	enum city_check check;
-	bool first_check_passed;
 	bool hasten; /* a newer request waits for the end of the probation */
 	struct wl_event_source *check_timer;
 };

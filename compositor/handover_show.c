@@ -124,7 +124,6 @@ void city_handover_version_checked(struct city_tile_version *version, bool ok, c
 		settle(handover);
 		return;
 	}
-	handover->first_check_passed = true;
 	go_on_probation(handover);
 }
 

@@ -293,6 +293,15 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 		wl_signal_emit_mutable(&keeper->events.exited, &event);
 		return;
 	}
+	case KEEPER_TROUBLE: {
+		struct city_keeper_trouble event = {
+			.instance = in->instance,
+			.status = in->status,
+			.operation = in->name,
+		};
+		wl_signal_emit_mutable(&keeper->events.trouble, &event);
+		return;
+	}
 	case KEEPER_RESULT:
 	case KEEPER_REGION:
 	case KEEPER_SPAWNED:
@@ -427,6 +436,7 @@ struct city_keeper *city_keeper_create(struct city_server *server) {
 	wl_list_init(&keeper->requests);
 	wl_list_init(&keeper->outgoing);
 	wl_signal_init(&keeper->events.exited);
+	wl_signal_init(&keeper->events.trouble);
 	/* Programs started from here must neither hold the wire nor look for it. */
 	unsetenv("SOURCE_CITY_KEEPER_FD");
 	fcntl(keeper->fd, F_SETFD, FD_CLOEXEC);

@@ -41,8 +41,18 @@ struct city_keeper_exited {
 	int status; /* as waitpid gives it */
 };
 
+/* keeper->events.trouble */
+struct city_keeper_trouble {
+	uint64_t instance;
+	/* The signal that ends it, 0 when the operation does not return, -1 when it has after all.
+	 */
+	int status;
+	const char *operation;
+};
+
 struct city_keeper_events {
-	struct wl_signal exited; /* struct city_keeper_exited */
+	struct wl_signal exited;  /* struct city_keeper_exited */
+	struct wl_signal trouble; /* struct city_keeper_trouble: of a tile, before its end */
 };
 
 /*

@@ -52,6 +52,7 @@ void city_tile_set_notice(
 	tile->notice = text ? strdup(text) : NULL;
 	tile->notice_kind = tile->notice ? kind : CITY_BADGE_NONE;
 	tile->notice_build = tile->notice && build;
+	tile->notice_stuck = false;
 	city_view_set_badge(&tile->view, tile->notice_kind, tile->notice);
 	city_tile_changed(tile);
 }
@@ -197,6 +198,8 @@ void city_tile_show(struct city_tile *tile, struct city_tile_version *version) {
 	bool same = tile->live == version && city_view_surface(&tile->view) == version->surface;
 	tile->live = version;
 	snprintf(tile->last, sizeof(tile->last), "%s", version->hash);
+	snprintf(tile->kind, sizeof(tile->kind), "%s", version->kind);
+	snprintf(tile->role, sizeof(tile->role), "%s", version->role);
 	if (!same) {
 		city_view_set_surface(&tile->view, version->surface);
 		city_view_title_changed(&tile->view);

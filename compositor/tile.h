@@ -78,9 +78,11 @@ struct city_tile_version {
 	uint64_t spawn_request; /* 0 when answered */
 	uint64_t instance;	/* the keeper's name for the process, 0 before it is spawned */
 	pid_t pid;
-	bool ended;	 /* the process has ended, or never began */
-	int exit_status; /* as waitpid gives it */
-	char *failure;	 /* what it said itself about its end; NULL: nothing */
+	bool ended;	    /* the process has ended, or never began */
+	int exit_status;    /* as waitpid gives it */
+	char *failure;	    /* what it said itself about its end; NULL: nothing */
+	char operation[32]; /* that crashed or got stuck; empty: none known */
+	bool stuck;	    /* that operation does not return */
 
 	struct wl_client *client; /* NULL when disconnected */
 	struct wl_listener client_destroy;
@@ -90,6 +92,7 @@ struct city_tile_version {
 	struct wl_array configures;    /* struct city_configure, sent and not acknowledged */
 	int acked_width, acked_height; /* of the last acknowledged configure, 0: none yet */
 	bool described;
+	char kind[VAT_NAME_SIZE], role[VAT_NAME_SIZE]; /* as it described itself */
 
 	uint32_t serial;	 /* last used in migrate, attach and check */
 	uint32_t migrate_serial; /* of the one not yet answered, 0: none */
@@ -107,7 +110,7 @@ struct city_tile {
 	struct vat_uuid uuid;
 	char name[VAT_NAME_SIZE]; /* unique in the city */
 	char kind[VAT_NAME_SIZE]; /* name in the descriptor */
-	char role[VAT_NAME_SIZE]; /* of what runs or ran last; empty before that */
+	char role[VAT_NAME_SIZE]; /* of what was shown last; empty before that */
 	char *source;		  /* source folder; NULL: that of the installed kind */
 	char *artifact; /* file of the first version, from the config; NULL: the installed one */
 	char **options; /* "key=value", for the tile itself */
@@ -122,6 +125,7 @@ struct city_tile {
 	char *notice; /* text of the badge; NULL: none */
 	enum city_badge_kind notice_kind;
 	bool notice_build; /* the notice is about a build: the next good build takes it away */
+	bool notice_stuck; /* it is about a live version that does not return from an operation */
 
 	uint64_t region_request;
 	int region_fd;		   /* -1 until the keeper gave it */
@@ -176,6 +180,7 @@ struct city_tiles {
 	bool save_due;
 
 	struct wl_listener keeper_exited;
+	struct wl_listener keeper_trouble;
 	struct wl_listener frame_commit;
 	struct wl_listener frame_presented;
 	struct wl_listener input;
@@ -236,8 +241,8 @@ struct vat_region *city_tile_region(struct city_tile *tile);
 
 /* ---- versions: tile_version.c */
 
-/* Takes artifact_fd. The version is SPAWNING; what follows comes through handover.h. NULL when out
- * of memory or descriptors; artifact_fd is then closed. */
+/* Takes artifact_fd. The version is SPAWNING; what follows comes through handover.h. NULL with
+ * errno when it cannot be asked for; artifact_fd is then closed. */
 struct city_tile_version *city_version_create(
 	struct city_tile *tile, const char *hash, const char *source, int artifact_fd);
 /* SIGKILL; city_handover_version_ended comes when the process is gone. */
@@ -248,6 +253,8 @@ void city_version_retire(struct city_tile_version *version);
 void city_version_expect_late_answer(struct city_tile_version *version);
 void city_version_answered(struct city_tile_version *version);
 void city_version_process_ended(struct city_tile_version *version, int status);
+/* status as in struct city_keeper_trouble. */
+void city_version_trouble(struct city_tile_version *version, int status, const char *operation);
 struct city_tile_version *city_version_from_client(const struct wl_client *client);
 struct city_tile_version *city_version_from_instance(struct city_tiles *tiles, uint64_t instance);
 const char *city_version_state_name(enum city_version_state state);

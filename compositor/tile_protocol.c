@@ -158,13 +158,9 @@ static void handle_describe(struct wl_client *client, struct wl_resource *resour
 		return;
 	}
 	version->described = true;
-	if (!*tile->role) {
-		snprintf(tile->role, sizeof(tile->role), "%s", role);
-	}
-	if (strcmp(tile->kind, name) != 0) {
-		snprintf(tile->kind, sizeof(tile->kind), "%s", name);
-		city_tile_changed(tile);
-	}
+	/* They become the tile's when this version is shown. */
+	snprintf(version->kind, sizeof(version->kind), "%s", name);
+	snprintf(version->role, sizeof(version->role), "%s", role);
 	if (tile->width <= 0 || tile->height <= 0) {
 		bool good = default_width > 0 && default_height > 0 &&
 			default_width <= TILE_SIZE_MAX && default_height <= TILE_SIZE_MAX;
@@ -365,6 +361,7 @@ static void handle_tile_resource_destroy(struct wl_resource *resource) {
 			version->failure = strdup("it destroyed its tile object");
 		}
 		city_version_kill(version);
+		city_handover_version_lost(version);
 	}
 }
 

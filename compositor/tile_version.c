@@ -51,6 +51,7 @@ static void handle_client_destroy(struct wl_listener *listener, void *data) {
 	/* Without a connection it is of no use. A process that has ended by itself keeps the status
 	 * that it ended with. */
 	city_version_kill(version);
+	city_handover_version_lost(version);
 }
 
 struct city_tile_version *city_version_from_client(const struct wl_client *client) {
@@ -84,21 +85,34 @@ void city_version_describe_end(const struct city_tile_version *version, char *te
 	if (version->failure) {
 		snprintf(text, size, "%s (%s)", version->failure, status);
 	} else if (version->instance != 0 && WIFSIGNALED(version->exit_status)) {
-		snprintf(text, size, "%s (%s)",
-			WTERMSIG(version->exit_status) == SIGKILL ? "it was killed" : "it crashed",
-			status);
+		bool killed = WTERMSIG(version->exit_status) == SIGKILL;
+		bool told = *version->operation && !killed;
+		snprintf(text, size, "%s%s%s (%s)", killed ? "it was killed" : "it crashed",
+			told ? " in " : "", told ? version->operation : "", status);
 	} else {
 		snprintf(text, size, "it ended (%s)", status);
 	}
 }
 
 void city_version_process_ended(struct city_tile_version *version, int status) {
+	struct city_tile *tile = version->tile;
 	version->ended = true;
 	version->exit_status = status;
-	struct city_tile *tile = version->tile;
+	/* The keeper's word may come before the end of the connection. */
+	if (tile->live == version && !tile->closing) {
+		city_tile_keep_picture(tile);
+	}
 	city_handover_version_ended(version);
 	city_version_destroy(version);
 	city_tile_reap(tile);
+}
+
+void city_version_trouble(struct city_tile_version *version, int status, const char *operation) {
+	snprintf(version->operation, sizeof(version->operation), "%s", operation);
+	version->stuck = status == 0;
+	if (status <= 0) {
+		city_handover_version_stuck(version);
+	}
 }
 
 static void handle_spawned(void *data, struct city_keeper_reply *reply) {
@@ -110,7 +124,9 @@ static void handle_spawned(void *data, struct city_keeper_reply *reply) {
 		if (asprintf(&version->failure, "cannot be started: %s", reply->reason) < 0) {
 			version->failure = NULL;
 		}
+		int error = reply->status;
 		city_version_process_ended(version, 0);
+		errno = error;
 		return;
 	}
 	version->instance = reply->instance;

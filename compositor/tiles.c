@@ -381,6 +381,15 @@ static void handle_keeper_exited(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void handle_keeper_trouble(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, keeper_trouble);
+	const struct city_keeper_trouble *event = data;
+	struct city_tile_version *version = city_version_from_instance(tiles, event->instance);
+	if (version) {
+		city_version_trouble(version, event->status, event->operation);
+	}
+}
+
 static void handle_frame_commit(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, frame_commit);
 	city_handover_frame_commit(tiles, data);
@@ -471,6 +480,8 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	server->is_tile_client = is_tile_client;
 	tiles->keeper_exited.notify = handle_keeper_exited;
 	wl_signal_add(&city_keeper_events(tiles->keeper)->exited, &tiles->keeper_exited);
+	tiles->keeper_trouble.notify = handle_keeper_trouble;
+	wl_signal_add(&city_keeper_events(tiles->keeper)->trouble, &tiles->keeper_trouble);
 	tiles->frame_commit.notify = handle_frame_commit;
 	wl_signal_add(&server->events.frame_commit, &tiles->frame_commit);
 	tiles->frame_presented.notify = handle_frame_presented;
@@ -501,6 +512,7 @@ void city_tiles_destroy(struct city_tiles *tiles) {
 	}
 	save_now(tiles);
 	wl_list_remove(&tiles->keeper_exited.link);
+	wl_list_remove(&tiles->keeper_trouble.link);
 	wl_list_remove(&tiles->frame_commit.link);
 	wl_list_remove(&tiles->frame_presented.link);
 	wl_list_remove(&tiles->input.link);

@@ -212,10 +212,17 @@ static void handle_message(void *data, struct source_city_control_v1 *control, u
 		ctl->on_message(ctl, severity, subject, text);
 }
 
+static void handle_record(void *data, struct source_city_control_v1 *control, const char *json) {
+	struct ctl *ctl = data;
+	if (ctl->on_record != NULL)
+		ctl->on_record(ctl, json);
+}
+
 static const struct source_city_control_v1_listener control_listener = {
 	.tile = handle_tile,
 	.done = handle_ready,
 	.message = handle_message,
+	.record = handle_record,
 };
 
 static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
@@ -223,7 +230,8 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 	struct ctl *ctl = data;
 	if (strcmp(interface, source_city_control_v1_interface.name) != 0 || ctl->control != NULL)
 		return;
-	ctl->control = wl_registry_bind(registry, name, &source_city_control_v1_interface, 1);
+	ctl->control = wl_registry_bind(
+		registry, name, &source_city_control_v1_interface, version < 2 ? version : 2);
 	source_city_control_v1_add_listener(ctl->control, &control_listener, ctl);
 }
 

@@ -108,6 +108,7 @@ struct ctl {
 	void (*on_close)(struct ctl *ctl, struct tile *tile);
 	void (*on_message)(
 		struct ctl *ctl, uint32_t severity, const char *subject, const char *text);
+	void (*on_record)(struct ctl *ctl, const char *json);
 	void *data;
 };
 

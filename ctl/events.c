@@ -5,18 +5,6 @@
 #include <time.h>
 
 #include "ctl.h"
-#include "source-city-control-v1-client-protocol.h"
-
-/* Records of handovers are asked for each time one has ended; the first answer says which are old.
- */
-struct listening {
-	struct ctl *ctl;
-	struct request request;
-	bool asked;  /* the request is under way */
-	bool wanted; /* another is to follow */
-	bool knows_records;
-	uint64_t last_record; /* the highest id seen */
-};
 
 static void stamp(char *text, size_t size, bool full) {
 	struct timespec now;
@@ -75,51 +63,15 @@ static void print_tile(struct ctl *ctl, const char *event, const struct tile *ti
 	json_print(&json);
 }
 
-/* ---- records */
-
-static void handle_record(struct request *request, const char *json) {
-	struct listening *listening = request->data;
-	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
-	uint64_t id = yyjson_get_uint(yyjson_obj_get(yyjson_doc_get_root(doc), "id"));
-	yyjson_doc_free(doc);
-	if (id <= listening->last_record)
-		return;
-	listening->last_record = id;
-	if (listening->knows_records)
+static void handle_record(struct ctl *ctl, const char *json) {
+	/* For people the city says in a message how a handover went. */
+	if (ctl->json)
 		json_pass("record", json);
-}
-
-static void ask_for_records(struct ctl *ctl) {
-	struct listening *listening = ctl->data;
-	struct request *request = &listening->request;
-	listening->asked = true;
-	listening->wanted = false;
-	request_begin(request, ctl, source_city_control_v1_get_history(ctl->control));
-	request->record = handle_record;
-	request->data = listening;
-}
-
-/* Never true. Asks again when an answer has come and more has happened. */
-static bool go_on(void *data) {
-	struct listening *listening = data;
-	if (listening->asked && listening->request.result != REQUEST_OPEN) {
-		request_finish(&listening->request);
-		listening->asked = false;
-		listening->knows_records = true;
-	}
-	if (listening->wanted && !listening->asked)
-		ask_for_records(listening->ctl);
-	return false;
 }
 
 /* ---- tiles */
 
 static void handle_change(struct ctl *ctl, struct tile *tile) {
-	struct listening *listening = ctl->data;
-	/* A handover ends with the tile being live, or dead. */
-	if (ctl->json && (tile->changed & TILE_STATE) != 0 && ctl->ready &&
-		(tile->state == TILE_LIVE || tile->state == TILE_DEAD))
-		listening->wanted = true;
 	if (ctl->json) {
 		print_tile(ctl, (tile->changed & TILE_NEW) != 0 ? "tile" : "changed", tile);
 		return;
@@ -163,20 +115,21 @@ static void handle_ready(struct ctl *ctl) {
 		json_event("ready");
 }
 
+static bool never(void *data) {
+	return false;
+}
+
 int command_events(struct ctl *ctl) {
-	/* For people the city says in a message how a handover went. */
-	struct listening listening = {.ctl = ctl, .wanted = ctl->json};
-	ctl->data = &listening;
 	/* From the first moment on: what happens while we get to know the tiles counts too. */
 	ctl->on_message = handle_message;
+	ctl->on_record = handle_record;
 	ctl->on_change = handle_change;
 	ctl->on_close = handle_close;
 	ctl->on_ready = handle_ready;
 	if (ctl_connect(ctl) == CTL_OK)
-		ctl_wait(ctl, go_on, NULL, &listening, -1);
-	if (listening.asked)
-		request_finish(&listening.request);
+		ctl_wait(ctl, never, NULL, NULL, -1);
 	ctl->on_message = NULL;
+	ctl->on_record = NULL;
 	ctl->on_change = NULL;
 	ctl->on_close = NULL;
 	ctl->on_ready = NULL;

@@ -68,8 +68,9 @@ static void add_row(struct table *table, const char *json) {
 	add_duration(table, record, "pause_us");
 	add_duration(table, record, "build_us");
 	add_duration(table, record, "total_us");
+	const char *step = text_of(record, "step");
 	if (reason[0] != '\0')
-		table_add(table, PLAIN, "%s: %s", text_of(record, "step"), reason);
+		table_add(table, PLAIN, "%s%s%s", step, step[0] != '\0' ? ": " : "", reason);
 	else
 		table_add(table, PLAIN, "%s", text_of(record, "origin"));
 	free(time);

@@ -22,6 +22,11 @@ static const struct option swap_options[] = {
 	{"strategy", "S", "auto, instant, crossfade, freeze-and-fade, reset or melt"},
 	{"at", "SPLICE", "when: !, @beat, @bar, @phrase(n), @loop, @marker(name)"},
 	{"settled", NULL, "wait for the end of probation too"},
+	{"force", NULL, "also when the old version refuses to give its state up"},
+	{},
+};
+static const struct option rollback_options[] = {
+	{"force", NULL, "also when the version refuses to give its state up"},
 	{},
 };
 static const struct option watch_options[] = {
@@ -47,7 +52,8 @@ const struct command commands[] = {
 		swap_options, command_swap},
 	{"watch", "TILE", 1, 1, "build and hand over at each save, until ended", watch_options,
 		command_watch},
-	{"rollback", "TILE", 1, 1, "back to the version before", NULL, command_rollback},
+	{"rollback", "TILE", 1, 1, "back to the version before", rollback_options,
+		command_rollback},
 	{"vat", "TILE [CELL]", 1, 2, "print the state of a tile", vat_options, command_vat},
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,
 		command_history},

@@ -27,6 +27,9 @@ void print_record(const struct ctl *ctl, const char *json) {
 	if (live)
 		fprintf(line, ": %.8s -> %.8s, %s", from[0] != '\0' ? from : "nothing",
 			to[0] != '\0' ? to : "nothing", get_text(record, "strategy"));
+	/* It is live, but something was out of the ordinary. */
+	if (live && get_text(record, "reason")[0] != '\0')
+		fprintf(line, " (%s)", get_text(record, "reason"));
 	yyjson_val *pause = yyjson_obj_get(record, "pause_us");
 	if (yyjson_is_num(pause))
 		fprintf(line, ", pause %s",

@@ -206,6 +206,17 @@ static int open_artifact(const struct ctl *ctl, const char *path, int *fd) {
 	return CTL_OK;
 }
 
+/* The next request of this tile takes no refusal, if the command line says so. */
+static int send_force(struct ctl *ctl, struct tile *tile) {
+	if (!ctl_has(ctl, "force"))
+		return CTL_OK;
+	if (source_city_tile_handle_v1_get_version(tile->handle) <
+		SOURCE_CITY_TILE_HANDLE_V1_FORCE_SINCE_VERSION)
+		return ctl_fail(ctl, "request", "this city is older and knows no --force");
+	source_city_tile_handle_v1_force(tile->handle);
+	return CTL_OK;
+}
+
 /* ---- commands */
 
 int command_swap(struct ctl *ctl) {
@@ -232,6 +243,9 @@ int command_swap(struct ctl *ctl) {
 		status = CTL_FAILED;
 		goto out;
 	}
+	status = send_force(ctl, tile);
+	if (status != CTL_OK)
+		goto out;
 	struct source_city_request_v1 *proxy;
 	if (artifact != NULL) {
 		char *real = realpath(artifact, NULL);
@@ -262,6 +276,9 @@ int command_rollback(struct ctl *ctl) {
 	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
 	if (tile == NULL)
 		return CTL_FAILED;
+	status = send_force(ctl, tile);
+	if (status != CTL_OK)
+		return status;
 	struct handover handover;
 	begin(&handover, ctl, tile, source_city_tile_handle_v1_rollback(tile->handle));
 	handover.settled = true;

@@ -60,7 +60,8 @@ _cityctl() {
 	'') options+=' --version' ;;
 	tiles) options+=' --names' ;;
 	open) options+=' --name' ;;
-	swap) options+=' --source --artifact --strategy --at --settled' ;;
+	swap) options+=' --source --artifact --strategy --at --settled --force' ;;
+	rollback) options+=' --force' ;;
 	watch) options+=' --source' ;;
 	vat) options+=' --all' ;;
 	history) options+=' --last' ;;

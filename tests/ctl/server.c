@@ -120,7 +120,7 @@ static const struct source_city_request_v1_interface request_interface = {
 
 static struct wl_resource *make_request(struct wl_client *client, uint32_t id) {
 	struct wl_resource *request =
-		wl_resource_create(client, &source_city_request_v1_interface, 1, id);
+		wl_resource_create(client, &source_city_request_v1_interface, 2, id);
 	wl_resource_set_implementation(request, &request_interface, NULL, NULL);
 	return request;
 }
@@ -255,6 +255,11 @@ static void handle_close(struct wl_client *client, struct wl_resource *resource,
 	source_city_request_v1_send_succeeded(make_request(client, id));
 }
 
+static void handle_force(struct wl_client *client, struct wl_resource *resource) {
+	struct fake_tile *tile = wl_resource_get_user_data(resource);
+	note(tile->server, "force %s", tile->name);
+}
+
 static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.destroy = handle_destroy,
 	.swap_artifact = handle_swap_artifact,
@@ -263,6 +268,7 @@ static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.rollback = handle_rollback,
 	.get_region = handle_get_region,
 	.close = handle_close,
+	.force = handle_force,
 };
 
 static void handle_tile_gone(struct wl_resource *resource) {
@@ -276,7 +282,8 @@ static void announce(
 	struct fake_tile *tile = calloc(1, sizeof(*tile));
 	*tile = *from;
 	tile->server = server;
-	tile->handle = wl_resource_create(client, &source_city_tile_handle_v1_interface, 1, 0);
+	tile->handle = wl_resource_create(client, &source_city_tile_handle_v1_interface,
+		wl_resource_get_version(server->control), 0);
 	wl_list_insert(server->tiles.prev, &tile->link);
 	wl_resource_set_implementation(tile->handle, &tile_interface, tile, handle_tile_gone);
 	source_city_control_v1_send_tile(server->control, tile->handle);
@@ -330,12 +337,7 @@ static void handle_history(struct wl_client *client, struct wl_resource *resourc
 		source_city_request_v1_send_record(request, record_live);
 		source_city_request_v1_send_record(request, record_failed);
 	}
-	if (server->records > 2)
-		source_city_request_v1_send_record(request, record_newer);
 	source_city_request_v1_send_succeeded(request);
-	/* A client that listens asks at once; the test speaks when it does. */
-	if (strcmp(server->script, "listen") == 0)
-		wl_event_loop_add_idle(server->loop, run_idle, server);
 }
 
 static void handle_state(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
@@ -363,7 +365,8 @@ static void handle_control_gone(struct wl_resource *resource) {
 
 static void handle_bind(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
 	struct server *server = data;
-	server->control = wl_resource_create(client, &source_city_control_v1_interface, 1, id);
+	server->control =
+		wl_resource_create(client, &source_city_control_v1_interface, (int)version, id);
 	wl_resource_set_implementation(
 		server->control, &control_interface, server, handle_control_gone);
 	for (size_t i = 0; !server->without_tiles && i < sizeof(samples) / sizeof(samples[0]); i++)
@@ -397,6 +400,10 @@ void server_tile_state(
 	source_city_tile_handle_v1_send_done(tile->handle);
 }
 
+void server_record(struct server *server) {
+	source_city_control_v1_send_record(server->control, record_newer);
+}
+
 void server_tile_close(struct server *server, const char *name) {
 	source_city_tile_handle_v1_send_closed(find(server, name)->handle);
 }
@@ -413,7 +420,7 @@ void server_start(struct server *server) {
 	server->socket = wl_display_add_socket_auto(server->display);
 	assert_non_null(server->socket);
 	server->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 1, server, handle_bind);
+		server->display, &source_city_control_v1_interface, 2, server, handle_bind);
 	run_environment("WAYLAND_DISPLAY", server->socket);
 }
 

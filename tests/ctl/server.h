@@ -24,11 +24,9 @@ struct server {
 	/* How swaps go: steps separated by spaces; a last word "ok", "fail", "superseded" or
 	 * "hang". */
 	const char *script;
-	int records; /* of handovers; 2 or 3 */
 	bool without_tiles;
 	bool mute; /* accepts connections and says nothing */
-	/* Once, when a watch was asked for, or a history with the script "listen", or the tiles
-	 * with "talk". */
+	/* Once, when a watch was asked for, or with the script "talk" the tiles. */
 	void (*idle)(struct server *server);
 	pid_t child;
 };
@@ -50,6 +48,7 @@ void run_environment(const char *name, const char *value);
 void server_message(
 	struct server *server, uint32_t severity, const char *subject, const char *line);
 void server_tile_state(struct server *server, const char *name, uint32_t state, const char *notice);
+void server_record(struct server *server); /* of id 9 */
 void server_tile_close(struct server *server, const char *name);
 
 extern const char record_live[], record_failed[];

@@ -402,6 +402,11 @@ static int handle_keeper(int fd, uint32_t mask, void *data) {
 		version->keeper_source = NULL;
 		return 0;
 	}
+	if (message.type == KEEPER_TROUBLE) {
+		memcpy(version->trouble, message.name, sizeof(version->trouble));
+		version->trouble_status = message.status;
+		return 0;
+	}
 	memset(&answer, 0, sizeof(answer));
 	answer.type = KEEPER_RESULT;
 	answer.request = message.request;

@@ -63,6 +63,8 @@ struct fake_version {
 	uint64_t last_update, first_update;
 	uint32_t acked;
 	char title[256];
+	char trouble[64];      /* the operation in which something was wrong; empty: none */
+	int trouble_status;    /* as in KEEPER_TROUBLE */
 	unsigned commits;      /* with a buffer */
 	int32_t width, height; /* of the last buffer */
 	uint32_t *pixels;      /* a copy of it */

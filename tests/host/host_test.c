@@ -302,6 +302,11 @@ static void crash_in(const char *how, const char *operation, int number) {
 	fake_wait_exit(a);
 	bool sanitized = WIFEXITED(a->status) && getenv("ASAN_OPTIONS");
 	assert_true(sanitized || (WIFSIGNALED(a->status) && WTERMSIG(a->status) == number));
+	if (!sanitized) {
+		FAKE_WAIT(&city, *a->trouble);
+		assert_string_equal(a->trouble, operation);
+		assert_int_equal(a->trouble_status, number);
+	}
 	assert_int_equal(vat_region_refresh(city.region, NULL), 0);
 	fake_city_finish(&city);
 }

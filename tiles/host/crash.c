@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "host.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CRASH_STACK 65536
+/* Processor time, so neither a busy machine nor a stopped process counts: an operation that has
+ * used all of one such period has got stuck. An idle tile is never woken by it. */
+#define STUCK_S 2
 
 static struct host *crashing;
 
@@ -50,6 +55,52 @@ static const char *signal_name(int number) {
 	}
 }
 
+/* Safe in a signal handler. The city tells people; a line on stderr is for the rest. */
+static void tell_trouble(const struct host *host, int status) {
+	static struct keeper_message message;
+	if (host->keeper_fd < 0) {
+		return;
+	}
+	message.type = KEEPER_TROUBLE;
+	message.status = status;
+	const char *operation = host->operation ? host->operation : "the host";
+	for (size_t i = 0; i < sizeof(message.name) - 1; i++) {
+		message.name[i] = *operation;
+		operation += *operation != 0;
+	}
+	keeper_wire_send(host->keeper_fd, &message, NULL, 0);
+}
+
+/* STUCK_S of processor time have been used since the last time. */
+static void handle_processor_time(int number) {
+	struct host *host = crashing;
+	int saved = errno;
+	if (host->operation && !host->stuck && host->operation_number == host->operation_watched) {
+		host->stuck = true;
+		tell_trouble(host, 0);
+	}
+	host->operation_watched = host->operation ? host->operation_number : 0;
+	errno = saved;
+}
+
+void host_no_longer_stuck(struct host *host) {
+	host->stuck = false;
+	tell_trouble(host, -1);
+}
+
+static void watch_processor_time(void) {
+	struct sigaction action = {.sa_handler = handle_processor_time, .sa_flags = SA_RESTART};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGPROF, &action, NULL);
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGPROF};
+	const struct itimerspec period = {
+		.it_value.tv_sec = STUCK_S, .it_interval.tv_sec = STUCK_S};
+	timer_t timer;
+	if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0) {
+		timer_settime(timer, 0, &period, NULL);
+	}
+}
+
 /* One line, then the death that the signal means. Only what is safe in a signal handler. */
 static void handle_crash(int number, siginfo_t *info, void *context) {
 	if (number == SIGSEGV && vat_barrier_handle_fault(info->si_addr)) {
@@ -70,6 +121,7 @@ static void handle_crash(int number, siginfo_t *info, void *context) {
 	add(&line, "\n");
 	ssize_t ignored = write(STDERR_FILENO, line.text, line.size);
 	(void)ignored;
+	tell_trouble(host, number);
 	/* Happens again with its default action, as soon as this returns if it was raised here. */
 	signal(number, SIG_DFL);
 	raise(number);
@@ -94,4 +146,5 @@ void host_crash_install(struct host *host) {
 		sigaction(signals[i], &action, NULL);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	watch_processor_time();
 }

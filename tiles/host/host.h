@@ -124,7 +124,9 @@ struct host {
 	char name[KEEPER_NAME_SIZE];
 	struct keeper_message *assume; /* what we are; its text holds the options */
 	struct tile_time time;
-	const char *operation;	/* being run, NULL between them; read by the crash handler */
+	const char *operation; /* being run, NULL between them; read by signal handlers */
+	uint64_t operation_number, operation_watched; /* crash.c: whether it is still the same */
+	bool stuck;		/* the city was told that it does not return */
 	struct fcft_font *font; /* kept so that its like is at hand for the tile */
 	char last_log[256]; /* the last error or warning of the tile: the reason when it fails */
 
@@ -259,8 +261,9 @@ bool host_held_back(const struct host *host);
 void host_schedule_promptly(void);
 void host_schedule_idly(void);
 
-/* ---- crash.c */
+/* ---- crash.c: says in which operation it crashes or does not return */
 void host_crash_install(struct host *host);
+void host_no_longer_stuck(struct host *host); /* the operation that was told has returned */
 
 /* ---- loop.c */
 void host_run(struct host *host);

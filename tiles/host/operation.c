@@ -35,10 +35,14 @@ static void set_time(struct host *host) {
 
 void host_begin(struct host *host, const char *operation) {
 	set_time(host);
+	host->operation_number++;
 	host->operation = operation;
 }
 
 void host_end(struct host *host) {
+	if (host->stuck) {
+		host_no_longer_stuck(host);
+	}
 	host->operation = NULL;
 }
 

@@ -139,9 +139,27 @@ static void handle_pty_open(
 	send_stream(tile, request, stream);
 }
 
+static void pass_on_trouble(struct keeper *keeper, const struct keeper_child *tile,
+	const struct keeper_message *message) {
+	struct keeper_message event = {
+		.type = KEEPER_TROUBLE,
+		.instance = tile->instance,
+		.uuid = tile->uuid,
+		.pid = tile->pid,
+		.status = message->status,
+	};
+	memcpy(event.name, message->name, sizeof(event.name));
+	if (keeper->compositor != NULL) {
+		send_to(keeper->compositor, &event, NULL, 0);
+	}
+}
+
 static bool dispatch_tile(struct keeper *keeper, struct keeper_child *tile,
 	const struct keeper_message *request, int fds[KEEPER_FDS_MAX]) {
 	switch (request->type) {
+	case KEEPER_TROUBLE:
+		pass_on_trouble(keeper, tile, request);
+		return true;
 	case KEEPER_STREAM_PUT:
 		handle_stream_put(keeper, tile, request, fds);
 		return true;

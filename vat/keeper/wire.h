@@ -53,6 +53,10 @@ enum keeper_message_type {
 	KEEPER_KILL,
 	/* keeper -> compositor, event: process `instance` ended; status as waitpid gives it. */
 	KEEPER_EXITED,
+	/* tile -> keeper, and passed on to the compositor as an event with its `instance`:
+	 * something is wrong in the operation `name`. status: the signal that ends the process, 0
+	 * when the operation does not return, -1 when it has returned after all. */
+	KEEPER_TROUBLE,
 	/* compositor -> keeper: close the streams of tile `uuid` that process `instance` has not
 	 * claimed. Answer: KEEPER_RESULT, text: names of the closed ones, each ended by a zero
 	 * byte. */

@@ -4,10 +4,12 @@
  * key is written down. check() adds everything up again, so state that was lost, doubled or torn
  * shows. VARIANT changes the artifact's bytes. FAULT_OP and FAULT_KIND make one operation fail:
  *
- *	FAULT_OP	0 none, 1 warm, 2 attach, 3 update, 4 draw, 5 input, 6 quiesce, 7 check, 8
- * detach FAULT_KIND	1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books
+ * FAULT_OP: 0 none, 1 warm, 2 attach, 3 update, 4 draw, 5 input, 6 quiesce, 7 check, 8 detach.
+ * FAULT_KIND: 1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books, 7 hang with
+ * the books in order, 8 so slow that it looks like that.
  *
- * Before it fails in attach, update, draw or input it ruins the books, which must be undone.
+ * With kinds 1, 2, 3 and 6 it ruins the books first in attach, update, draw or input, which must
+ * be undone.
  */
 #include "tile.h"
 
@@ -23,7 +25,7 @@
 #define FAULT_UPDATE 40 /* updates of this version before the one that fails */
 
 enum { WARM = 1, ATTACH, UPDATE, DRAW, INPUT, QUIESCE, CHECK, DETACH };
-enum { CRASH = 1, HANG, EXIT, FALSE_, SLOW, WRONG };
+enum { CRASH = 1, HANG, EXIT, FALSE_, SLOW, WRONG, STUCK, SLOWLY };
 
 struct ledger {
 	uint64_t sum;
@@ -68,7 +70,7 @@ static struct ledger *books(const struct tile *tile) {
 	__builtin_trap();
 }
 
-[[maybe_unused]] static void spend(struct tile *tile) {
+[[maybe_unused]] static void spend(void) {
 	/* No clock and no sleep are at hand: count. */
 	for (uint64_t i = 0; i < 200000000; i++) {
 		__asm__ volatile("");
@@ -80,8 +82,8 @@ static bool fault(struct tile *tile, int op) {
 	if (op != FAULT_OP) {
 		return true;
 	}
-	if (FAULT_KIND != SLOW && FAULT_KIND != FALSE_ && tile->cells && op != QUIESCE &&
-		op != CHECK && op != DETACH) {
+	if (FAULT_KIND != SLOW && FAULT_KIND != FALSE_ && FAULT_KIND < STUCK && tile->cells &&
+		op != QUIESCE && op != CHECK && op != DETACH) {
 		struct ledger *ledger = books(tile);
 		ledger->ruined = 1;
 		ledger->sum = 1;
@@ -96,6 +98,7 @@ static bool fault(struct tile *tile, int op) {
 		*nowhere = 1;
 		return true;
 	case HANG:
+	case STUCK:
 		for (;;) {
 			__asm__ volatile("");
 		}
@@ -103,7 +106,12 @@ static bool fault(struct tile *tile, int op) {
 		leave();
 		return true;
 	case SLOW:
-		spend(tile);
+		spend();
+		return true;
+	case SLOWLY:
+		for (int i = 0; i < 200; i++) {
+			spend();
+		}
 		return true;
 	case WRONG:
 		return true;
