@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How handovers end: in success, in failure with everything undone, or replaced. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,21 +157,20 @@ void city_handover_fail(struct city_handover *handover, const char *format, ...)
 /* The region as it was when A yielded. B is dead. */
 static bool undo(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
-	struct vat_region *region = NULL;
+	struct vat_region *region = tile->region; /* mapped before B could write */
 	struct vat_error error;
 	struct vat_undo_stats stats;
-	bool armed = vat_undo_stats(handover->undo_fd, &stats, NULL) == 0;
-	bool ok = vat_region_map(tile->region_fd, VAT_WRITE, &region, &error) == 0;
-	if (ok && armed) {
+	int armed = vat_undo_stats(handover->undo_fd, &stats, &error);
+	bool ok = (armed == 0 || armed == -ENODATA) &&
+		vat_region_protect(region, VAT_WRITE, &error) == 0;
+	if (ok && armed == 0) {
 		handover->record.undo_pages = (int64_t)stats.pages;
 		ok = vat_undo_apply(region, handover->undo_fd, &error) == 0;
 	} else if (ok && vat_region_has_previous(region)) {
 		/* It came as far as fitting the region to its declarations. */
 		ok = vat_region_rollback(region, &error) == 0;
 	}
-	if (region) {
-		vat_region_unmap(region);
-	}
+	vat_region_protect(region, VAT_READ, NULL);
 	if (!ok) {
 		tile->damaged = true;
 		city_control_message(tile->tiles->server, CITY_LOG_ERROR, tile->name,

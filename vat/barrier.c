@@ -142,8 +142,11 @@ static void choose_run(struct vat_barrier *barrier, uint64_t page, uint64_t *fir
 }
 
 static bool handle(struct vat_barrier *barrier, uint64_t page) {
-	if (atomic_load(&barrier->states[page]) != CLEAN)
+	uint8_t state = atomic_load(&barrier->states[page]);
+	if (state == OPEN)
 		return atomic_fetch_add(&barrier->idle, 1) < IDLE_MAX;
+	if (state != CLEAN)
+		return true;
 	atomic_store(&barrier->idle, 0);
 	__atomic_fetch_add(&barrier->log.header->faults, 1, __ATOMIC_RELAXED);
 	uint64_t first, end;

@@ -75,10 +75,11 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 	change->outcome = VAT_MIGRATED;
 	move->way = VAT_MOVE_ALONG;
 	move->elements = from->count;
-	move->plan = malloc(sizeof(*move->plan));
-	if (!move->plan || vat_plan_init(move->plan, from, to) < 0) {
-		free(move->plan);
-		move->plan = NULL;
+	move->plan = calloc(1, sizeof(*move->plan));
+	move->fresh = calloc(1, sizeof(*move->fresh));
+	if (!move->plan || !move->fresh || vat_plan_init(move->plan, from, to) < 0 ||
+		vat_plan_init_fresh(move->fresh, to) < 0) {
+		vat_move_finish(move);
 		return vat_fail(err, ENOMEM, "cell '%s': out of memory", to->name);
 	}
 	const char *cut = from->count > to->count ? plan_shrink(move, region, from, to) : NULL;
@@ -124,16 +125,16 @@ void vat_move_run(const struct vat_move *move, const struct vat_region *region,
 			done++;
 		}
 	}
-	struct vat_plan fresh;
-	if (done < to->count && vat_plan_init_fresh(&fresh, to) == 0) {
-		vat_plan_run(&fresh, NULL, new + done * to->stride, to->count - done);
-		vat_plan_finish(&fresh);
-	}
+	if (done < to->count)
+		vat_plan_run(move->fresh, NULL, new + done * to->stride, to->count - done);
 }
 
 void vat_move_finish(struct vat_move *move) {
 	if (move->plan)
 		vat_plan_finish(move->plan);
+	if (move->fresh)
+		vat_plan_finish(move->fresh);
 	free(move->plan);
+	free(move->fresh);
 	*move = (struct vat_move){0};
 }

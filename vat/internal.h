@@ -131,7 +131,8 @@ struct vat_plan;
 struct vat_move {
 	enum { VAT_MOVE_NONE, VAT_MOVE_ALONG, VAT_MOVE_COMPACT } way;
 	uint64_t elements;
-	struct vat_plan *plan; /* NULL for VAT_MOVE_NONE */
+	struct vat_plan *plan;	/* NULL for VAT_MOVE_NONE, as is fresh */
+	struct vat_plan *fresh; /* of elements that are new */
 };
 /* Decides, and says so in change. -EUCLEAN with VAT_REFUSED if it loses something that flags do not
  * allow. */

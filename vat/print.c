@@ -81,12 +81,16 @@ static void put_text(struct printer *printer, const char *text, size_t size) {
 	FILE *file = printer->file;
 	fputc('"', file);
 	while (size > 0) {
+		/* Decides and prints from a copy: the tile may be writing there. */
+		char bytes[4];
 		uint32_t code = 0;
-		size_t n = vat_utf8_decode(text, size, &code);
+		memcpy(bytes, text, size < sizeof(bytes) ? size : sizeof(bytes));
+		size_t n =
+			vat_utf8_decode(bytes, size < sizeof(bytes) ? size : sizeof(bytes), &code);
 		if (n == 0 && printer->json)
 			fputs("\\ufffd", file);
 		else if (n == 0)
-			fprintf(file, "\\x%02x", (unsigned char)*text);
+			fprintf(file, "\\x%02x", (unsigned char)bytes[0]);
 		else if (code == '"' || code == '\\')
 			fprintf(file, "\\%c", (int)code);
 		else if (code == '\n')
@@ -97,7 +101,7 @@ static void put_text(struct printer *printer, const char *text, size_t size) {
 			(code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
 			fprintf(file, "\\u%04x", code);
 		else
-			fwrite(text, 1, n, file);
+			fwrite(bytes, 1, n, file);
 		n = n ? n : 1;
 		text += n;
 		size -= n;

@@ -183,11 +183,14 @@ static void read_fence(void) {
 #pragma GCC diagnostic pop
 #endif
 
+/* Against a writer that does nothing else, so that its reader gets on with its own work. */
+#define LOAD_TRIES 100
+
 /* A generation that stays current while its directory is read. The writer may be at work. */
 static int load_current(struct vat_region *region, struct vat_directory *directory,
 	uint64_t *generation, struct vat_error *err) {
 	int rc = 0;
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < LOAD_TRIES; i++) {
 		*generation = vat_region_get(region, VAT_GENERATION);
 		rc = vat_directory_load(region, *generation, directory, err);
 		read_fence();

@@ -277,14 +277,17 @@ void vat_txn_abort(struct vat_txn *txn) {
 	vat_region_release(region);
 }
 
+static uint64_t field_count(const struct vat_txn *txn) {
+	uint64_t fields = 0;
+	for (size_t i = 0; i < txn->count; i++)
+		fields += txn->drafts[i].cell.field_count;
+	return fields;
+}
+
 /* The directory as it goes into the region; root gets all but its place. */
 static void *encode(const struct vat_txn *txn, struct vat_disk_root *root) {
 	const size_t n = txn->count;
-	uint64_t fields = 0;
-	for (size_t i = 0; i < n; i++)
-		fields += txn->drafts[i].cell.field_count;
-	if (fields > VAT_DIRECTORY_FIELDS_MAX)
-		return NULL;
+	const uint64_t fields = field_count(txn);
 	*root = (struct vat_disk_root){
 		.size = n * sizeof(struct vat_disk_cell) + fields * sizeof(struct vat_stored_field),
 		.generation = txn->region->generation + 1,
@@ -330,6 +333,9 @@ int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err) {
 	struct vat_directory directory;
 	void *blob = NULL;
 	int rc = vat_region_check_writer(region, err);
+	if (rc == 0 && field_count(txn) > VAT_DIRECTORY_FIELDS_MAX)
+		rc = vat_fail(err, ENOSPC, "region '%s': its cells have more than %u fields",
+			region->info.name, VAT_DIRECTORY_FIELDS_MAX);
 	if (rc == 0 && !(blob = encode(txn, &root)))
 		rc = vat_fail(err, ENOMEM, "region '%s': no memory for a directory of %zu cells",
 			region->info.name, txn->count);

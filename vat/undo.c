@@ -95,11 +95,31 @@ int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *
 	int rc = log_open(undo_fd, &log, &header, err);
 	if (rc < 0)
 		return rc;
-	for (uint64_t i = 0; i < header.next; i++)
-		stats->pages += log.entries[i] != 0;
+	stats->pages = header.next;
 	stats->faults = header.faults;
 	vat_log_unmap(&log);
 	return 0;
+}
+
+/* What a version can add to a word of the header in a probation; more is a stray write. */
+#define COUNT_SLACK (1ull << 32)
+#define CLOCK_SLACK (1ull << 50) /* ns: 13 days */
+
+/* A word that goes on, unless the version that failed wrote nonsense into it. */
+static uint64_t word_after(const struct vat_region *region, const struct vat_disk_header *image,
+	enum vat_word word, uint64_t slack) {
+	uint64_t now = vat_region_get(region, word), then = image->words[word];
+	return now - then <= slack ? now : then;
+}
+
+/* The smallest generation that names the root to return to, and that no reader has seen. */
+static uint64_t generation_after(const struct vat_region *region,
+	const struct vat_disk_header *image, const struct vat_undo_header *header) {
+	uint64_t now = vat_region_get(region, VAT_GENERATION);
+	uint64_t then = image->words[VAT_GENERATION];
+	/* Nonsense is passed by a number that no commit has reached. */
+	uint64_t next = (now - then <= COUNT_SLACK ? now : then + COUNT_SLACK) + 1;
+	return next + ((next ^ header->return_to) & 1);
 }
 
 /* The header page as it was: *image gets a checked copy. */
@@ -127,10 +147,13 @@ static int check_log(const struct vat_region *region, const struct vat_log *log,
 	int rc = vat_identity_check(image, &info, err);
 	if (rc == 0)
 		rc = vat_root_check(&image->roots[header->return_to & 1], header->return_to, err);
-	if (rc == 0 && vat_region_get(region, VAT_GENERATION) < header->return_to)
-		rc = vat_fail(err, EBADMSG,
-			"undo log: region '%s' has not reached generation %llu yet",
-			region->info.name, (unsigned long long)header->return_to);
+	if (rc == 0 &&
+		(!vat_uuid_equal(&info.tile, &header->tile) ||
+			image->words[VAT_GENERATION] != header->generation ||
+			header->generation > UINT64_MAX / 2 ||
+			header->return_to > header->generation))
+		rc = vat_fail(err, EBADMSG, "undo log: the saved header of region '%s' is damaged",
+			region->info.name);
 	return rc;
 }
 
@@ -157,7 +180,7 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 
 	uint64_t first = 0;
 	while (first < header.next) {
-		uint64_t page = log.entries[first];
+		uint64_t page = __atomic_load_n(&log.entries[first], __ATOMIC_RELAXED);
 		if (page <= 1 || page > header.pages) {
 			first++; /* the header, or a page that was never written */
 			continue;
@@ -171,15 +194,17 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 		first += n;
 	}
 
-	/* The header: what the versions wrote goes back; epoch and clock never do. */
+	/* The header: what the versions wrote goes back; epoch and clock never do. All of it may
+	 * have been written by mistake. */
 	struct vat_disk_header *now = vat_header(region);
+	vat_put(now, &image, offsetof(struct vat_disk_header, words));
+	vat_put_word(&now->words[VAT_EPOCH], word_after(region, &image, VAT_EPOCH, COUNT_SLACK));
+	vat_put_word(&now->words[VAT_CLOCK], word_after(region, &image, VAT_CLOCK, CLOCK_SLACK));
 	vat_put_word(&now->words[VAT_UPDATES], image.words[VAT_UPDATES]);
 	vat_put_word(&now->words[VAT_FRAMES], image.words[VAT_FRAMES]);
 	vat_put_word(&now->words[VAT_KEPT], 0);
 	vat_put(now->roots, image.roots, sizeof(now->roots));
-	uint64_t generation = vat_region_get(region, VAT_GENERATION) + 1;
-	generation += (generation ^ header.return_to) & 1;
-	vat_put_word(&now->words[VAT_GENERATION], generation);
+	vat_put_word(&now->words[VAT_GENERATION], generation_after(region, &image, &header));
 	rc = vat_region_refresh(region, err);
 	if (rc == 0) {
 		vat_region_release(region);

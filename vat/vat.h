@@ -467,15 +467,17 @@ int vat_barrier_end(struct vat_region *region, struct vat_error *err);
 bool vat_barrier_armed(const struct vat_region *region);
 
 struct vat_undo_stats {
-	uint64_t pages;	 /* saved */
+	uint64_t pages;	 /* saved, or about to be */
 	uint64_t faults; /* taken for them */
 };
 int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err);
 /*
  * Restores the region as it was when the barrier was armed, and makes the generation return_to
  * current again under a new number; epoch and clock go on. The writer must be dead or have ended
- * its barrier. Needs VAT_WRITE. Can be repeated after a death in the middle: until it has returned
- * 0 the region is in neither state. The log is checked in full before the first store.
+ * its barrier. Needs VAT_WRITE, and should have a handle that was mapped before the writer began:
+ * after a stray write the region may be one that cannot be mapped, until this has mended it. Can be
+ * repeated after a death in the middle: until it has returned 0 the region is in neither state. The
+ * log is checked in full before the first store.
  */
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err);
 

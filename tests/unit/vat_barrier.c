@@ -236,6 +236,69 @@ static void test_killed(void **state) {
 	}
 }
 
+/* A version that writes where it should not, the header and the directories included. */
+static void test_stray_writes(void **state) {
+	struct vat_error err;
+	for (int round = 0; round < 4; round++) {
+		struct city city;
+		city_init(&city);
+		struct vat_region *reader, *other;
+		assert_ok(vat_region_map(city.fd, VAT_READ, &reader, &err), err);
+		vat_region_set(city.region, VAT_CLOCK, 1000);
+		pid_t pid = fork();
+		if (pid == 0) {
+			if (vat_region_set_epoch(city.region, 2, NULL) < 0 ||
+				vat_region_adopt(
+					city.region, version2, 4, VAT_ADOPT_KEEP, NULL, NULL) < 0 ||
+				vat_barrier_begin(city.region, city.undo, city.generation, NULL) <
+					0)
+				_exit(1);
+			uint8_t *base = city.region->base;
+			switch (round) {
+			case 0:
+				memset(base, 0xff, city.region->size);
+				break;
+			case 1:
+				memset(base, 0, city.region->size);
+				break;
+			case 2: /* the directory of what it runs on */
+				memset(base + city.region->directory.root.offset, 0x55, 64);
+				break;
+			default:
+				vat_header(city.region)->words[VAT_GENERATION] += 7;
+				vat_header(city.region)->words[VAT_EPOCH] = UINT64_MAX;
+				break;
+			}
+			_exit(0);
+		}
+		assert_int_equal(test_wait(pid), 0);
+		if (round < 3)
+			assert_true(vat_region_map(city.fd, VAT_READ, &other, &err) < 0);
+
+		assert_ok(vat_region_protect(reader, VAT_WRITE, &err), err);
+		for (int i = 0; i < 2; i++) {
+			assert_ok(vat_undo_apply(reader, city.undo, &err), err);
+			city_check(&city, reader);
+		}
+		assert_int_equal(vat_region_epoch(reader), 2);
+		assert_int_equal(vat_region_get(reader, VAT_CLOCK), 1000);
+		assert_int_equal(vat_region_get(reader, VAT_UPDATES), 10);
+		assert_true(vat_region_generation(reader) > city.generation + 1);
+		assert_ok(vat_region_protect(reader, VAT_READ, &err), err);
+		/* A goes on, and so does everybody else. */
+		assert_ok(vat_region_refresh(city.region, &err), err);
+		assert_ok(vat_region_set_epoch(city.region, 3, &err), err);
+		city_check(&city, city.region);
+		assert_ok(vat_region_map(city.fd, VAT_READ, &other, &err), err);
+		assert_string_equal(vat_region_info(other)->name, test_info.name);
+		city_check(&city, other);
+		assert_ok(vat_region_adopt(city.region, version2, 4, 0, NULL, &err), err);
+		vat_region_unmap(other);
+		vat_region_unmap(reader);
+		city_finish(&city);
+	}
+}
+
 /* The process that undoes dies as well: the next one finishes. */
 static void test_cut_apply(void **state) {
 	struct vat_error err;
@@ -536,6 +599,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_undo),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_stray_writes),
 		cmocka_unit_test(test_cut_apply),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_scattered),
