@@ -373,11 +373,9 @@ static int64_t now_ms(void) {
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* HELLO with the socket, then the regions that exist, then a result. The regions are only
- * announced: each is asked for when its tile is made. */
+/* HELLO with the socket. */
 static bool greet(struct city_keeper *keeper) {
 	struct city_server *server = keeper->server;
-	bool hello = false;
 	int64_t end = now_ms() + GREETING_MS;
 	for (;;) {
 		int64_t left = end - now_ms();
@@ -400,15 +398,15 @@ static bool greet(struct city_keeper *keeper) {
 			city_log(CITY_LOG_ERROR, SUBJECT, "the keeper hung up at the start");
 			return false;
 		}
-		if (keeper->in.type == KEEPER_HELLO && fds[0] >= 0 && !hello) {
-			hello = true;
+		bool hello = keeper->in.type == KEEPER_HELLO && fds[0] >= 0;
+		if (hello) {
 			server->listen_fd = fds[0];
 			fds[0] = -1;
 			free(server->socket_name);
 			server->socket_name = strdup(keeper->in.name);
 		}
 		keeper_wire_close(fds);
-		if (keeper->in.type == KEEPER_RESULT && hello) {
+		if (hello) {
 			return server->socket_name != NULL;
 		}
 	}

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -85,24 +86,33 @@ static void end_peer(struct peer *peer, unsigned char status) {
 	peer->wire = peer->control = -1;
 }
 
+/* Returns when it has ended. */
+static void await_end(struct peer *peer) {
+	char byte;
+	await_readable(peer->control);
+	assert_int_equal(read(peer->control, &byte, 1), 0);
+}
+
 static void copy_program(const char *from, const char *dir, const char *name) {
 	char command[1024];
 	snprintf(command, sizeof(command), "cp '%s' '%s/%s'", from, dir, name);
 	assert_int_equal(system(command), 0);
 }
 
-static pid_t start_keeper(struct city *city, const char *const *args) {
+/* log_fd -1: the city's log. */
+static pid_t start_keeper(struct city *city, const char *const *args, int log_fd) {
 	pid_t pid = fork();
 	if (pid == 0) {
 		char program[128], log[128];
 		snprintf(program, sizeof(program), "%s/source-city", city->dir);
 		snprintf(log, sizeof(log), "%s/log", city->dir);
-		int fd = open(log, O_CREAT | O_APPEND | O_WRONLY, 0600);
+		int fd = log_fd >= 0 ? log_fd : open(log, O_CREAT | O_APPEND | O_WRONLY, 0600);
 		dup2(fd, 2);
 		const char *argv[8] = {program};
 		for (size_t i = 0; args != NULL && args[i] != NULL && i < 6; i++) {
 			argv[i + 1] = args[i];
 		}
+		signal(SIGPIPE, SIG_DFL);
 		execv(program, (char *const *)argv);
 		_exit(125);
 	}
@@ -177,10 +187,18 @@ static int setup(void **state) {
 	setenv("KEEPER_TEST_SOCKET", address.sun_path, 1);
 	setenv("XDG_RUNTIME_DIR", city->dir, 1);
 	setenv("SHELL", "/bin/sh", 1);
-	city->keeper = start_keeper(city, NULL);
+	setenv("WAYLAND_SOCKET", "77", 1);
+	city->keeper = start_keeper(city, NULL, -1);
 	city->compositor = accept_peer(city);
 	*state = city;
 	return 0;
+}
+
+static int setup_stubborn(void **state) {
+	setenv("KEEPER_TEST_STUBBORN", "1", 1);
+	int result = setup(state);
+	unsetenv("KEEPER_TEST_STUBBORN");
+	return result;
 }
 
 static void remove_city(struct city *city) {
@@ -206,12 +224,15 @@ static int teardown(void **state) {
 	return 0;
 }
 
-/* Says READY and takes the spare that the keeper then starts. */
-static struct peer make_ready(struct city *city) {
+static void say_ready(struct city *city) {
 	expect_hello(city);
-	next_message(city, city->compositor.wire, KEEPER_RESULT);
 	struct keeper_message ready = {.type = KEEPER_READY};
 	send_message(city->compositor.wire, &ready, NULL, 0);
+}
+
+/* Says READY and takes the spare that the keeper then starts. */
+static struct peer make_ready(struct city *city) {
+	say_ready(city);
 	return accept_peer(city);
 }
 
@@ -221,8 +242,7 @@ static void open_region(struct city *city) {
 	next_message(city, city->compositor.wire, KEEPER_REGION);
 }
 
-/* Turns the spare into a tile; returns its instance. */
-static uint64_t spawn_tile(struct city *city, struct peer *tile) {
+static void ask_spawn(struct city *city) {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int fds[] = {null, null};
 	struct keeper_message spawn = tile_message(KEEPER_SPAWN, "clock");
@@ -230,6 +250,9 @@ static uint64_t spawn_tile(struct city *city, struct peer *tile) {
 	keeper_wire_add(&spawn, "colour=blue");
 	send_message(city->compositor.wire, &spawn, fds, 2);
 	close(null);
+}
+
+static uint64_t expect_spawned(struct city *city, struct peer *tile) {
 	next_message(city, tile->wire, KEEPER_ASSUME);
 	assert_true(city->fds[0] >= 0 && city->fds[1] >= 0 && city->fds[2] >= 0);
 	size_t offset = 0;
@@ -240,6 +263,17 @@ static uint64_t spawn_tile(struct city *city, struct peer *tile) {
 	assert_int_equal(answer->pid, tile->pid);
 	assert_int_equal(answer->request, 7);
 	return answer->instance;
+}
+
+/* Turns the spare into a tile; returns its instance. */
+static uint64_t spawn_tile(struct city *city, struct peer *tile) {
+	ask_spawn(city);
+	return expect_spawned(city, tile);
+}
+
+static void forget_peer(struct peer *peer) {
+	close(peer->wire);
+	close(peer->control);
 }
 
 /* --- tests --- */
@@ -272,7 +306,8 @@ static void test_region_outlives_the_compositor(void **state) {
 	city->compositor = accept_peer(city);
 	assert_string_equal(city->compositor.program, "source-city-compositor");
 	expect_hello(city);
-	next_message(city, city->compositor.wire, KEEPER_REGION);
+	open_region(city);
+	assert_int_equal(city->message.status, 0);
 	struct stat second;
 	assert_int_equal(fstat(city->fds[0], &second), 0);
 	assert_int_equal(first.st_ino, second.st_ino);
@@ -330,13 +365,14 @@ static void test_pty_passes_from_version_to_version(void **state) {
 	open_region(city);
 	spawn_tile(city, &a);
 	open_pty(city, &a,
-		"stty size; echo $CITY_TEST $WAYLAND_DISPLAY; while read line; do echo "
+		"stty size; echo $CITY_TEST $WAYLAND_DISPLAY$WAYLAND_SOCKET; while read line; do "
+		"echo "
 		"\"[$line]\"; done; "
 		"exit 5");
 	pid_t shell = city->message.pid;
 	int pty = city->fds[0];
 	city->fds[0] = -1;
-	expect_output(pty, "17 91\r\nyes wayland-1");
+	expect_output(pty, "17 91\r\nyes wayland-1\r\n");
 
 	struct peer b = accept_peer(city);
 	spawn_tile(city, &b);
@@ -461,10 +497,148 @@ static void test_stopped_tile_stops_nobody(void **state) {
 	close(tile.control);
 }
 
+/* Who is slow to read misses nothing. */
+static void test_messages_wait_for_the_compositor(void **state) {
+	struct city *city = *state;
+	struct peer spare = make_ready(city);
+	const uint64_t count = 1000;
+	for (uint64_t i = 1; i <= count; i++) {
+		struct keeper_message open = tile_message(KEEPER_REGION_OPEN, "clock");
+		open.request = i;
+		open.uuid.bytes[15] = (uint8_t)(i % 10);
+		send_message(city->compositor.wire, &open, NULL, 0);
+	}
+	for (uint64_t i = 1; i <= count; i++) {
+		next_message(city, city->compositor.wire, KEEPER_REGION);
+		assert_int_equal(city->message.request, i);
+		assert_true(city->fds[0] >= 0);
+	}
+	forget_peer(&spare);
+}
+
+static void test_tile_that_does_not_read(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	struct keeper_message claim = tile_message(KEEPER_STREAM_CLAIM, "nothing");
+	int sent = 0;
+	while (sent < 10000 && keeper_wire_send(tile.wire, &claim, NULL, 0) == 0) {
+		sent++;
+	}
+	assert_int_in_range(sent, 100, 9999);
+	open_region(city);
+	assert_true(log_has(city, "does not read what the keeper answers"));
+	end_peer(&tile, 0);
+}
+
+static void test_tile_that_talks_rubbish(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	int sent = 0;
+	while (sent < 10000 && send(tile.wire, "rubbish", 7, 0) == 7) {
+		sent++;
+	}
+	assert_int_in_range(sent, 16, 9999);
+	open_region(city);
+	assert_true(log_has(city, "is not listened to any more"));
+	end_peer(&tile, 0);
+}
+
+static void test_streams_are_limited(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	int status = 0, count = 0;
+	for (; status == 0 && count < 1000; count++) {
+		char name[16];
+		snprintf(name, sizeof(name), "s%d", count);
+		struct keeper_message put = tile_message(KEEPER_STREAM_PUT, name);
+		send_message(tile.wire, &put, &city->accept_fd, 1);
+		status = next_message(city, tile.wire, KEEPER_RESULT)->status;
+	}
+	assert_int_equal(status, EMFILE);
+	assert_int_equal(count, 65);
+	end_peer(&tile, 0);
+}
+
+/* A spare that has died is not what a tile gets. */
+static void test_spare_that_died(void **state) {
+	struct city *city = *state;
+	struct peer spare = make_ready(city);
+	open_region(city);
+	for (int i = 0; i < 5; i++) {
+		kill(spare.pid, SIGKILL);
+		close(spare.wire);
+		await_end(&spare);
+		close(spare.control);
+		ask_spawn(city);
+		struct peer tile = accept_peer(city);
+		expect_spawned(city, &tile);
+		spare = accept_peer(city);
+		end_peer(&tile, 0);
+		next_message(city, city->compositor.wire, KEEPER_EXITED);
+		assert_int_equal(WEXITSTATUS(city->message.status), 0);
+	}
+	forget_peer(&spare);
+}
+
+/* The terminal that it was started from is closed, and with it whoever read the log. */
+static void test_terminal_goes_away(void **state) {
+	struct city *city = *state;
+	int log[2];
+	assert_int_equal(pipe2(log, O_CLOEXEC), 0);
+	signal(SIGHUP, SIG_IGN); /* as nohup does */
+	pid_t keeper = start_keeper(city, NULL, log[1]);
+	signal(SIGHUP, SIG_DFL);
+	close(log[0]);
+	close(log[1]);
+	struct city second = *city;
+	second.compositor = accept_peer(&second);
+	struct peer spare = make_ready(&second); /* which it logs */
+	assert_int_equal(kill(keeper, SIGHUP), 0);
+	open_region(&second);
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(await_exit(keeper), 0);
+	forget_peer(&spare);
+	forget_peer(&second.compositor);
+	memcpy(city->fds, second.fds, sizeof(city->fds));
+}
+
+/* Whoever is out of descriptors gets the message all the same, and can say so. */
+static void test_no_descriptors_left(void **state) {
+	int pair[2], fds[KEEPER_FDS_MAX];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	struct keeper_message message = tile_message(KEEPER_SPAWN, "clock");
+	const int gifts[] = {0, 1, 2};
+	send_message(pair[0], &message, gifts, 3);
+	struct rlimit files, few;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	few = files;
+	few.rlim_cur = (rlim_t)pair[1] + 2;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	int got = keeper_wire_receive(pair[1], &message, fds);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(got, 1);
+	assert_int_equal(message.type, KEEPER_SPAWN);
+	for (size_t i = 0; i < KEEPER_FDS_MAX; i++) {
+		assert_int_equal(fds[i], -1);
+	}
+	/* Nor is one left open that came before the limit. */
+	int next = dup(0);
+	assert_int_equal(next, pair[1] + 1);
+	close(next);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void test_second_city_is_refused(void **state) {
 	struct city *city = *state;
 	const char *const args[] = {"--socket", "wayland-1", NULL};
-	pid_t second = start_keeper(city, args);
+	pid_t second = start_keeper(city, args, -1);
 	int status = await_exit(second);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
@@ -475,11 +649,11 @@ static void test_second_city_is_refused(void **state) {
 static void test_runtime_dir_is_missing(void **state) {
 	struct city *city = *state;
 	unsetenv("XDG_RUNTIME_DIR");
-	pid_t second = start_keeper(city, NULL);
+	pid_t second = start_keeper(city, NULL, -1);
 	assert_int_equal(WEXITSTATUS(await_exit(second)), 1);
 	assert_true(log_has(city, "XDG_RUNTIME_DIR is not set"));
 	setenv("XDG_RUNTIME_DIR", "/no/such/folder", 1);
-	second = start_keeper(city, NULL);
+	second = start_keeper(city, NULL, -1);
 	assert_int_equal(WEXITSTATUS(await_exit(second)), 1);
 	assert_true(log_has(city, "which is not a directory"));
 	setenv("XDG_RUNTIME_DIR", city->dir, 1);
@@ -494,7 +668,7 @@ static void test_stale_socket_is_taken_over(void **state) {
 	assert_int_equal(access(path, F_OK), 0);
 	close(city->compositor.wire);
 	close(city->compositor.control);
-	city->keeper = start_keeper(city, NULL);
+	city->keeper = start_keeper(city, NULL, -1);
 	city->compositor = accept_peer(city);
 	expect_hello(city);
 	assert_string_equal(city->message.name, "wayland-1");
@@ -513,7 +687,9 @@ static void test_crash_loop_ends(void **state) {
 	for (int i = 0; i < 4; i++) {
 		end_peer(&city->compositor, 1);
 		if (i < 3) {
+			/* That it gets as far as this does not make it a good one. */
 			city->compositor = accept_peer(city);
+			say_ready(city);
 		}
 	}
 	assert_int_equal(WEXITSTATUS(await_exit(city->keeper)), 1);
@@ -552,6 +728,25 @@ static void test_term_leaves_nothing_behind(void **state) {
 	close(spare.control);
 }
 
+/* While it ends nothing is started that would be left over. */
+static void test_nothing_starts_at_the_end(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	spawn_tile(city, &tile);
+	struct peer spare = accept_peer(city);
+	kill(city->keeper, SIGTERM);
+	await_end(&spare);
+	struct keeper_message open = tile_message(KEEPER_PTY_OPEN, "pty");
+	keeper_wire_add(&open, "");
+	send_message(tile.wire, &open, NULL, 0);
+	assert_int_equal(next_message(city, tile.wire, KEEPER_RESULT)->status, ECANCELED);
+	assert_int_equal(await_exit(city->keeper), 0);
+	city->keeper = -1;
+	forget_peer(&tile);
+	forget_peer(&spare);
+}
+
 int main(void) {
 	signal(SIGPIPE, SIG_IGN);
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -564,12 +759,21 @@ int main(void) {
 		TEST(test_program_that_cannot_run),
 		TEST(test_bad_messages_change_nothing),
 		TEST(test_stopped_tile_stops_nobody),
+		TEST(test_messages_wait_for_the_compositor),
+		TEST(test_tile_that_does_not_read),
+		TEST(test_tile_that_talks_rubbish),
+		TEST(test_streams_are_limited),
+		TEST(test_spare_that_died),
+		TEST(test_terminal_goes_away),
+		cmocka_unit_test(test_no_descriptors_left),
 		TEST(test_second_city_is_refused),
 		TEST(test_runtime_dir_is_missing),
 		TEST(test_stale_socket_is_taken_over),
 		TEST(test_compositor_that_never_starts),
 		TEST(test_crash_loop_ends),
 		TEST(test_term_leaves_nothing_behind),
+		cmocka_unit_test_setup_teardown(
+			test_nothing_starts_at_the_end, setup_stubborn, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stands in for the programs that the keeper starts: hands its wire to the test, which then speaks
- * for it, and ends with the status that the test sends, or when the test is gone.
+ * for it, and ends with the status that the test sends, or when the test is gone. With
+ * KEEPER_TEST_STUBBORN it does not end when the keeper asks it to.
  */
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,9 @@ int main(int argc, char **argv) {
 	const char *wire_text = getenv("SOURCE_CITY_KEEPER_FD");
 	if (path == NULL || wire_text == NULL) {
 		return 99;
+	}
+	if (getenv("KEEPER_TEST_STUBBORN") != NULL) {
+		signal(SIGTERM, SIG_IGN);
 	}
 	int wire = atoi(wire_text);
 	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

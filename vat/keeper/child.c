@@ -31,6 +31,7 @@ void keeper_child_prepare(const struct keeper *keeper, unsigned first) {
 		signal(signal_number, SIG_DFL);
 	}
 	sigprocmask(SIG_SETMASK, &keeper->original_mask, NULL);
+	setrlimit(RLIMIT_NOFILE, &keeper->original_files);
 	close_range(first, ~0u, 0);
 }
 
@@ -43,6 +44,7 @@ struct keeper_child *keeper_child_add(
 	child->kind = kind;
 	child->pid = pid;
 	child->wire = wire;
+	child->start_ns = keeper_now();
 	child->next = keeper->children;
 	keeper->children = child;
 	return child;
@@ -68,6 +70,7 @@ struct keeper_child *keeper_child_by_instance(struct keeper *keeper, uint64_t in
 
 void keeper_child_hang_up(struct keeper *keeper, struct keeper_child *child) {
 	if (child->wire >= 0) {
+		keeper_send_forget(child);
 		epoll_ctl(keeper->epoll, EPOLL_CTL_DEL, child->wire, NULL);
 		close(child->wire);
 		child->wire = -1;
@@ -92,8 +95,8 @@ void keeper_child_remove(struct keeper *keeper, struct keeper_child *child) {
 }
 
 /* In the child: put the wire and perhaps a Wayland connection at their numbers, then exec. */
-[[noreturn]] static void run_program(const struct keeper *keeper, const char *program,
-	char *const *args, int wire, int wayland) {
+[[noreturn]] static void run_program(const struct keeper *keeper, enum keeper_child_kind kind,
+	pid_t parent, char *const *args, int wire, int wayland) {
 	/* Duplicates above both targets first, so that neither overwrites the other. */
 	int high_wire = fcntl(wire, F_DUPFD, CHILD_WAYLAND_FD + 1);
 	int high_wayland = wayland >= 0 ? fcntl(wayland, F_DUPFD, CHILD_WAYLAND_FD + 1) : -1;
@@ -109,9 +112,18 @@ void keeper_child_remove(struct keeper *keeper, struct keeper_child *child) {
 		setenv("WAYLAND_SOCKET", "4", 1);
 	}
 	keeper_child_prepare(keeper, high_wayland >= 0 ? CHILD_WAYLAND_FD + 1 : CHILD_WIRE_FD + 1);
+	if (kind != KEEPER_CHILD_COMPOSITOR) {
+		/* A key or a hang-up on the terminal that the city was started from goes to all of
+		 * its processes: the keeper ends these in good order. */
+		signal(SIGINT, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	execv(program, args);
-	city_log(CITY_LOG_ERROR, program, "cannot be run: %s", strerror(errno));
+	if (getppid() != parent) {
+		_exit(126); /* it died before it could be asked for */
+	}
+	execv(args[0], args);
+	city_log(CITY_LOG_ERROR, args[0], "cannot be run: %s", strerror(errno));
 	_exit(127);
 }
 
@@ -141,9 +153,10 @@ static struct keeper_child *start(struct keeper *keeper, enum keeper_child_kind 
 	/* Only the keeper's end must never block: a child that does not read cannot stop the city.
 	 */
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	const pid_t self = getpid();
 	pid_t pid = fork();
 	if (pid == 0) {
-		run_program(keeper, program, args, pair[1], wayland);
+		run_program(keeper, kind, self, args, pair[1], wayland);
 	}
 	int fork_error = errno;
 	close(pair[1]);
@@ -176,13 +189,10 @@ int keeper_start_compositor(struct keeper *keeper) {
 		return -1;
 	}
 	keeper->last_start_ns = keeper_now();
-	if (keeper_greet_compositor(keeper, child->wire) < 0) {
-		city_log(CITY_LOG_ERROR, "compositor", "cannot be told its socket: %s",
-			strerror(errno));
-		kill(child->pid, SIGKILL);
-		return -1;
-	}
 	keeper->compositor = child;
+	struct keeper_message hello = {.type = KEEPER_HELLO};
+	memcpy(hello.name, keeper->socket.name, sizeof(hello.name));
+	keeper_send(keeper, child, &hello, &keeper->socket.fd, 1);
 	return 0;
 }
 

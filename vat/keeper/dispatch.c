@@ -11,18 +11,16 @@
 
 /* A child's packets handled before the others get their turn. */
 #define DISPATCH_BATCH 16
-
-static void send_to(
-	struct keeper_child *child, struct keeper_message *message, const int *fds, size_t count) {
-	if (child->wire >= 0 && keeper_wire_send(child->wire, message, fds, count) < 0) {
-		city_log(CITY_LOG_WARN, child->name, "does not read its messages: %s",
-			strerror(errno));
-	}
-}
+/* Messages without sense after which a child is not listened to any more. */
+#define BROKEN_MAX 16
+/* Messages waiting for the compositor beyond which those that tiles bring about are dropped. */
+#define TROUBLE_WAITING_MAX 1024
+/* Processes that are told what to run, one after the other, when they turn out to be dead. */
+#define SPAWN_TRIES 3
 
 /* The answer to a request without one of its own. `why` may be NULL. */
-static void send_result(struct keeper_child *child, const struct keeper_message *request, int error,
-	const char *why) {
+static void send_result(struct keeper *keeper, struct keeper_child *child,
+	const struct keeper_message *request, int error, const char *why) {
 	struct keeper_message result = {
 		.type = KEEPER_RESULT,
 		.request = request->request,
@@ -34,13 +32,13 @@ static void send_result(struct keeper_child *child, const struct keeper_message 
 	if (why != NULL) {
 		keeper_wire_add(&result, why);
 	}
-	send_to(child, &result, NULL, 0);
+	keeper_send(keeper, child, &result, NULL, 0);
 }
 
-static void send_stream(struct keeper_child *child, const struct keeper_message *request,
-	struct keeper_stream *stream) {
+static void send_stream(struct keeper *keeper, struct keeper_child *child,
+	const struct keeper_message *request, struct keeper_stream *stream) {
 	if (!keeper_stream_claim(stream, child->instance)) {
-		send_result(child, request, EBUSY, "too many versions hold this stream");
+		send_result(keeper, child, request, EBUSY, "too many versions hold this stream");
 		return;
 	}
 	struct keeper_message answer = {
@@ -50,37 +48,10 @@ static void send_stream(struct keeper_child *child, const struct keeper_message 
 		.pid = stream->pid,
 	};
 	memcpy(answer.name, stream->name, sizeof(answer.name));
-	send_to(child, &answer, &stream->fd, 1);
+	keeper_send(keeper, child, &answer, &stream->fd, 1);
 	if (stream->ended) {
-		keeper_stream_tell_ended(stream, child);
+		keeper_stream_tell_ended(keeper, stream, child);
 	}
-}
-
-static int send_region(
-	int wire, uint64_t request, const struct keeper_region *region, bool created) {
-	struct keeper_message answer = {
-		.type = KEEPER_REGION,
-		.request = request,
-		.uuid = region->uuid,
-		.status = created,
-	};
-	return keeper_wire_send(wire, &answer, &region->fd, 1);
-}
-
-int keeper_greet_compositor(struct keeper *keeper, int wire) {
-	struct keeper_message hello = {.type = KEEPER_HELLO};
-	memcpy(hello.name, keeper->socket.name, sizeof(hello.name));
-	if (keeper_wire_send(wire, &hello, &keeper->socket.fd, 1) < 0) {
-		return -1;
-	}
-	for (struct keeper_region *region = keeper->regions; region != NULL;
-		region = region->next) {
-		if (send_region(wire, 0, region, false) < 0) {
-			return -1;
-		}
-	}
-	struct keeper_message end = {.type = KEEPER_RESULT};
-	return keeper_wire_send(wire, &end, NULL, 0);
 }
 
 /* --- from tiles --- */
@@ -88,55 +59,56 @@ int keeper_greet_compositor(struct keeper *keeper, int wire) {
 static void handle_stream_put(struct keeper *keeper, struct keeper_child *tile,
 	const struct keeper_message *request, int fds[KEEPER_FDS_MAX]) {
 	if (fds[0] < 0 || !vat_name_valid(request->name)) {
-		send_result(tile, request, EINVAL, "a stream needs a descriptor and a valid name");
+		send_result(keeper, tile, request, EINVAL,
+			"a stream needs a descriptor and a valid name");
 		return;
 	}
 	struct keeper_stream *stream =
 		keeper_stream_add(keeper, &tile->uuid, request->name, fds[0], 0);
 	if (stream == NULL) {
-		send_result(tile, request, errno, strerror(errno));
+		send_result(keeper, tile, request, errno, strerror(errno));
 		return;
 	}
 	fds[0] = -1; /* the stream's now */
 	keeper_stream_claim(stream, tile->instance);
-	send_result(tile, request, 0, NULL);
+	send_result(keeper, tile, request, 0, NULL);
 }
 
 static void handle_stream_claim(
 	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
 	struct keeper_stream *stream = keeper_stream_find(keeper, &tile->uuid, request->name);
 	if (stream == NULL) {
-		send_result(tile, request, ENOENT, "no stream of that name");
+		send_result(keeper, tile, request, ENOENT, "no stream of that name");
 		return;
 	}
-	send_stream(tile, request, stream);
+	send_stream(keeper, tile, request, stream);
 }
 
 static void handle_stream_close(
 	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
 	struct keeper_stream *stream = keeper_stream_find(keeper, &tile->uuid, request->name);
 	if (stream == NULL) {
-		send_result(tile, request, ENOENT, "no stream of that name");
+		send_result(keeper, tile, request, ENOENT, "no stream of that name");
 		return;
 	}
 	keeper_stream_remove(keeper, stream);
-	send_result(tile, request, 0, NULL);
+	send_result(keeper, tile, request, 0, NULL);
 }
 
 static void handle_pty_open(
 	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
 	if (!vat_name_valid(request->name)) {
-		send_result(tile, request, EINVAL, "a stream needs a valid name");
+		send_result(keeper, tile, request, EINVAL, "a stream needs a valid name");
 		return;
 	}
 	char why[256];
 	struct keeper_stream *stream = keeper_pty_open(keeper, tile, request, why, sizeof(why));
 	if (stream == NULL) {
 		city_log(CITY_LOG_ERROR, tile->name, "%s", why);
-		send_result(tile, request, EIO, why);
+		send_result(keeper, tile, request, EIO, why);
 		return;
 	}
-	send_stream(tile, request, stream);
+	send_stream(keeper, tile, request, stream);
 }
 
 static void pass_on_trouble(struct keeper *keeper, const struct keeper_child *tile,
@@ -149,8 +121,10 @@ static void pass_on_trouble(struct keeper *keeper, const struct keeper_child *ti
 		.status = message->status,
 	};
 	memcpy(event.name, message->name, sizeof(event.name));
-	if (keeper->compositor != NULL) {
-		send_to(keeper->compositor, &event, NULL, 0);
+	/* A tile can say it as often as it likes. */
+	if (keeper->compositor != NULL &&
+		keeper->compositor->waiting_count < TROUBLE_WAITING_MAX) {
+		keeper_send(keeper, keeper->compositor, &event, NULL, 0);
 	}
 }
 
@@ -189,33 +163,60 @@ static void handle_region_open(struct keeper *keeper, struct keeper_child *compo
 	}
 	if (region == NULL) {
 		city_log(CITY_LOG_ERROR, request->name, "%s", err.text);
-		send_result(compositor, request, ENOMEM, err.text);
+		send_result(keeper, compositor, request, ENOMEM, err.text);
 		return;
 	}
-	if (send_region(compositor->wire, request->request, region, created) < 0) {
-		city_log(CITY_LOG_WARN, request->name, "its region cannot be sent: %s",
-			strerror(errno));
+	struct keeper_message answer = {
+		.type = KEEPER_REGION,
+		.request = request->request,
+		.uuid = region->uuid,
+		.status = created,
+	};
+	keeper_send(keeper, compositor, &answer, &region->fd, 1);
+}
+
+/* Tell the spare, or a new process, what to run. It may have died while it waited: then the next
+ * one is told. NULL when none can be started. */
+static struct keeper_child *assume(
+	struct keeper *keeper, struct keeper_message *message, const int *fds, size_t fd_count) {
+	for (int tries = 0; tries < SPAWN_TRIES; tries++) {
+		struct keeper_child *tile = keeper->spare;
+		if (tile == NULL) {
+			tile = keeper_start_spare(keeper);
+		}
+		if (tile == NULL) {
+			return NULL;
+		}
+		keeper->spare = NULL;
+		message->instance = tile->instance;
+		if (keeper_wire_send(tile->wire, message, fds, fd_count) == 0) {
+			return tile;
+		}
+		kill(tile->pid, SIGKILL);
 	}
+	return NULL;
 }
 
 static void handle_spawn(struct keeper *keeper, struct keeper_child *compositor,
 	struct keeper_message *request, int fds[KEEPER_FDS_MAX]) {
 	struct keeper_region *region = keeper_region_find(keeper, &request->uuid);
 	if (region == NULL || fds[0] < 0 || fds[1] < 0 || !vat_name_valid(request->name)) {
-		send_result(compositor, request, EINVAL,
+		send_result(keeper, compositor, request, EINVAL,
 			"to start a tile takes a region, a connection, an artifact and a valid "
 			"name");
 		return;
 	}
-	struct keeper_child *tile = keeper->spare;
+	const uint64_t number = request->request;
+	const int gifts[] = {fds[0], fds[1], region->fd};
+	request->type = KEEPER_ASSUME;
+	request->request = 0;
+	struct keeper_child *tile = assume(keeper, request, gifts, 3);
+	request->request = number;
 	if (tile == NULL) {
-		tile = keeper_start_spare(keeper);
-	}
-	if (tile == NULL) {
-		send_result(compositor, request, EAGAIN, "no process can be started for the tile");
+		send_result(keeper, compositor, request, EAGAIN,
+			"no process can be started for the tile");
 		return;
 	}
-	keeper->spare = NULL;
 	tile->kind = KEEPER_CHILD_TILE;
 	tile->uuid = request->uuid;
 	memcpy(tile->name, request->name, sizeof(tile->name));
@@ -227,17 +228,7 @@ static void handle_spawn(struct keeper *keeper, struct keeper_child *compositor,
 		.pid = tile->pid,
 	};
 	memcpy(answer.name, request->name, sizeof(answer.name));
-	const int gifts[] = {fds[0], fds[1], region->fd};
-	request->type = KEEPER_ASSUME;
-	request->request = 0;
-	request->instance = tile->instance;
-	if (keeper_wire_send(tile->wire, request, gifts, 3) < 0) {
-		/* It died as a spare; its end will be reported like that of any other tile. */
-		city_log(CITY_LOG_WARN, tile->name, "its process cannot be told what to run: %s",
-			strerror(errno));
-		kill(tile->pid, SIGKILL);
-	}
-	send_to(compositor, &answer, NULL, 0);
+	keeper_send(keeper, compositor, &answer, NULL, 0);
 	keeper_want_spare(keeper);
 }
 
@@ -245,7 +236,7 @@ static void handle_forge(struct keeper *keeper, struct keeper_child *compositor,
 	const struct keeper_message *request, const int fds[KEEPER_FDS_MAX]) {
 	struct keeper_child *forge = fds[0] >= 0 ? keeper_start_forge(keeper, fds[0]) : NULL;
 	if (forge == NULL) {
-		send_result(compositor, request, EAGAIN, "the forge cannot be started");
+		send_result(keeper, compositor, request, EAGAIN, "the forge cannot be started");
 		return;
 	}
 	struct keeper_message answer = {
@@ -254,7 +245,7 @@ static void handle_forge(struct keeper *keeper, struct keeper_child *compositor,
 		.instance = forge->instance,
 		.pid = forge->pid,
 	};
-	send_to(compositor, &answer, NULL, 0);
+	keeper_send(keeper, compositor, &answer, NULL, 0);
 }
 
 static void handle_kill(struct keeper *keeper, const struct keeper_message *request) {
@@ -278,11 +269,7 @@ static void handle_sweep(struct keeper *keeper, struct keeper_child *compositor,
 		if (!vat_uuid_equal(&stream->uuid, &request->uuid)) {
 			continue;
 		}
-		bool claimed = false;
-		for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
-			claimed = claimed || stream->claims[i] == request->instance;
-		}
-		if (!claimed) {
+		if (!keeper_stream_has_claim(stream, request->instance)) {
 			city_log(CITY_LOG_INFO, request->name,
 				"stream \"%s\" is closed: the new version does not claim it",
 				stream->name);
@@ -290,7 +277,7 @@ static void handle_sweep(struct keeper *keeper, struct keeper_child *compositor,
 			keeper_stream_remove(keeper, stream);
 		}
 	}
-	send_to(compositor, &answer, NULL, 0);
+	keeper_send(keeper, compositor, &answer, NULL, 0);
 }
 
 static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *compositor,
@@ -301,7 +288,6 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 			city_log(CITY_LOG_INFO, "city", "up on %s", keeper->socket.name);
 		}
 		keeper->ready = true;
-		keeper->restarts = 0;
 		if (keeper->spare == NULL) {
 			keeper_want_spare(keeper);
 		}
@@ -314,7 +300,7 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 		return true;
 	case KEEPER_REGION_DROP:
 		keeper_region_drop(keeper, &request->uuid);
-		send_result(compositor, request, 0, NULL);
+		send_result(keeper, compositor, request, 0, NULL);
 		return true;
 	case KEEPER_SPAWN:
 		handle_spawn(keeper, compositor, request, fds);
@@ -333,7 +319,33 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 	}
 }
 
-void keeper_dispatch(struct keeper *keeper, struct keeper_child *child) {
+/* What starts something: refused when the city ends, for it could be left behind. */
+static bool starts_something(uint32_t type) {
+	return type == KEEPER_SPAWN || type == KEEPER_FORGE || type == KEEPER_PTY_OPEN ||
+		type == KEEPER_REGION_OPEN || type == KEEPER_STREAM_PUT;
+}
+
+static void dispatch_message(struct keeper *keeper, struct keeper_child *child,
+	struct keeper_message *message, int fds[KEEPER_FDS_MAX]) {
+	if (keeper->quitting && starts_something(message->type)) {
+		send_result(keeper, child, message, ECANCELED, "the city ends");
+		return;
+	}
+	bool known = false;
+	if (child->kind == KEEPER_CHILD_TILE) {
+		known = dispatch_tile(keeper, child, message, fds);
+	} else if (child->kind == KEEPER_CHILD_COMPOSITOR) {
+		known = dispatch_compositor(keeper, child, message, fds);
+	}
+	if (!known) {
+		city_log(CITY_LOG_WARN, child->name,
+			"sent the keeper message %u, which it may not send", message->type);
+		child->broken++;
+		send_result(keeper, child, message, EPERM, "not allowed");
+	}
+}
+
+bool keeper_dispatch(struct keeper *keeper, struct keeper_child *child) {
 	/* Large, and used by one call at a time: dispatch is never re-entered. */
 	static struct keeper_message message;
 	for (int i = 0; i < DISPATCH_BATCH && child->wire >= 0; i++) {
@@ -341,31 +353,20 @@ void keeper_dispatch(struct keeper *keeper, struct keeper_child *child) {
 		int got = keeper_wire_receive(child->wire, &message, fds);
 		if (got == 0) {
 			keeper_child_hang_up(keeper, child);
-			return;
-		}
-		if (got < 0) {
-			if (errno == EAGAIN) {
-				return;
-			}
+		} else if (got > 0) {
+			dispatch_message(keeper, child, &message, fds);
+			keeper_wire_close(fds);
+		} else if (errno == EAGAIN) {
+			return false;
+		} else {
 			city_log(CITY_LOG_WARN, child->name, "sent the keeper a broken message: %s",
 				strerror(errno));
-			if (errno == EPROTO) {
-				continue;
-			}
+			child->broken += errno == EPROTO ? 1 : BROKEN_MAX;
+		}
+		if (child->broken >= BROKEN_MAX) {
+			city_log(CITY_LOG_WARN, child->name, "is not listened to any more");
 			keeper_child_hang_up(keeper, child);
-			return;
 		}
-		bool known = false;
-		if (child->kind == KEEPER_CHILD_TILE) {
-			known = dispatch_tile(keeper, child, &message, fds);
-		} else if (child->kind == KEEPER_CHILD_COMPOSITOR) {
-			known = dispatch_compositor(keeper, child, &message, fds);
-		}
-		if (!known) {
-			city_log(CITY_LOG_WARN, child->name,
-				"sent the keeper message %u, which it may not send", message.type);
-			send_result(child, &message, EPERM, "not allowed");
-		}
-		keeper_wire_close(fds);
 	}
+	return child->wire >= 0;
 }

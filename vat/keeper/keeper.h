@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "keeper/wire.h"
@@ -35,6 +36,10 @@ struct keeper_child {
 	uint64_t instance; /* what the compositor calls it; 0 for none */
 	struct vat_uuid uuid;
 	char name[KEEPER_NAME_SIZE];
+	uint64_t start_ns;
+	unsigned broken;			       /* messages of it that made no sense */
+	struct keeper_waiting *waiting, *waiting_last; /* that the wire did not take yet; send.c */
+	unsigned waiting_count;
 };
 
 struct keeper_region {
@@ -44,6 +49,7 @@ struct keeper_region {
 };
 
 #define KEEPER_CLAIMS_MAX 8
+#define KEEPER_STREAMS_MAX 64 /* of one tile */
 
 struct keeper_stream {
 	struct keeper_stream *next;
@@ -67,7 +73,7 @@ struct keeper_socket {
 struct keeper {
 	int epoll;
 	int signals; /* signalfd */
-	int timer;   /* timerfd: when to start the next spare, or the compositor again */
+	int timer;   /* timerfd: when to start the next spare */
 	struct keeper_socket socket;
 	char *program_dir;	/* where the other programs lie, owned */
 	char **compositor_args; /* NULL-terminated, borrowed from main's argv */
@@ -80,6 +86,7 @@ struct keeper {
 	struct keeper_child *spare;	 /* may be NULL */
 	uint64_t next_instance;
 	sigset_t original_mask; /* what children get back */
+	struct rlimit original_files;
 
 	bool ready; /* the compositor has said so at least once */
 	bool quitting;
@@ -97,7 +104,7 @@ void keeper_socket_close(struct keeper_socket *socket);
 
 /* --- child.c: processes --- */
 
-/* Start the compositor, with HELLO and the regions waiting in its wire. 0, or -1 logged. */
+/* Start the compositor, with HELLO waiting in its wire. 0, or -1 logged. */
 int keeper_start_compositor(struct keeper *keeper);
 /* Start the forge; `wayland` is its connection. The child, or NULL logged. */
 struct keeper_child *keeper_start_forge(struct keeper *keeper, int wayland);
@@ -114,8 +121,20 @@ struct keeper_child *keeper_child_add(
 void keeper_child_hang_up(struct keeper *keeper, struct keeper_child *child);
 /* Forget a child that was reaped. */
 void keeper_child_remove(struct keeper *keeper, struct keeper_child *child);
-/* Called in a forked child: default signals, original mask, no descriptors from `first` on. */
+/* Called in a forked child: default signals, original mask and limits, no descriptors from `first`
+ * on. */
 void keeper_child_prepare(const struct keeper *keeper, unsigned first);
+
+/* --- send.c: what children are told --- */
+
+/* Send now, or as soon as the child reads; descriptors are copied. A tile that lets too much wait
+ * loses its wire. Failures are logged: there is nothing that a caller could do. */
+void keeper_send(struct keeper *keeper, struct keeper_child *child, struct keeper_message *message,
+	const int *fds, size_t fd_count);
+/* The wire takes messages again. */
+void keeper_send_waiting(struct keeper *keeper, struct keeper_child *child);
+/* Drop what waits. */
+void keeper_send_forget(struct keeper_child *child);
 
 /* --- region.c --- */
 
@@ -129,19 +148,21 @@ void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid);
 
 struct keeper_stream *keeper_stream_find(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name);
-/* Take over `fd`. NULL with errno (EEXIST when the name is taken); fd is then still the caller's.
- */
+/* Take over `fd`. NULL with errno (EEXIST when the name is taken, EMFILE when the tile has too
+ * many); fd is then still the caller's. */
 struct keeper_stream *keeper_stream_add(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd, pid_t pid);
 /* Note that `instance` has it, so that a sweep leaves it. False when too many have. */
 bool keeper_stream_claim(struct keeper_stream *stream, uint64_t instance);
+bool keeper_stream_has_claim(const struct keeper_stream *stream, uint64_t instance);
 void keeper_stream_release_claims(struct keeper *keeper, uint64_t instance);
 /* Close it and forget it. */
 void keeper_stream_remove(struct keeper *keeper, struct keeper_stream *stream);
 /* The child behind a PTY was reaped: keep its status and tell those who have the stream. */
 void keeper_stream_child_ended(struct keeper *keeper, pid_t pid, int status);
 /* Tell one process that the child behind the stream has ended. */
-void keeper_stream_tell_ended(struct keeper_stream *stream, struct keeper_child *child);
+void keeper_stream_tell_ended(
+	struct keeper *keeper, struct keeper_stream *stream, struct keeper_child *child);
 
 /* --- pty.c --- */
 
@@ -151,10 +172,8 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
 
 /* --- dispatch.c --- */
 
-/* Handle what waits in a child's wire. */
-void keeper_dispatch(struct keeper *keeper, struct keeper_child *child);
-/* What the compositor is told first: the socket, the regions that exist. 0, or -1 with errno. */
-int keeper_greet_compositor(struct keeper *keeper, int wire);
+/* Handle some of what waits in a child's wire; whether there may be more. */
+bool keeper_dispatch(struct keeper *keeper, struct keeper_child *child);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t keeper_now(void);

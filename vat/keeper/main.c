@@ -23,6 +23,10 @@
 /* A compositor that ran this long did not crash in a loop. */
 #define STEADY_NS (10 * 1000000000ull)
 #define RESTARTS_MAX 3
+/* A spare that ended sooner would end again: the next tile is started without one. */
+#define SPARE_STEADY_NS (1000 * 1000000ull)
+/* What a child may still have said before it ended, in batches. */
+#define LAST_BATCHES_MAX 64
 
 static const char usage[] =
 	"Usage: source-city [OPTION]... [-- COMPOSITOR-OPTION...]\n"
@@ -77,6 +81,22 @@ static char *find_program_dir(void) {
 	return strdup(dirname(self));
 }
 
+/* Regions, streams and wires add up: three descriptors for each tile. */
+static void raise_limits(struct keeper *keeper) {
+	getrlimit(RLIMIT_NOFILE, &keeper->original_files);
+	struct rlimit files = keeper->original_files;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* Not what the caller has switched off, as nohup does. */
+static void add_signal(sigset_t *mask, int signal_number) {
+	struct sigaction action;
+	if (sigaction(signal_number, NULL, &action) < 0 || action.sa_handler != SIG_IGN) {
+		sigaddset(mask, signal_number);
+	}
+}
+
 static bool add_to_epoll(struct keeper *keeper, int fd) {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 	return fd >= 0 && epoll_ctl(keeper->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
@@ -86,9 +106,11 @@ static int open_loop(struct keeper *keeper) {
 	sigset_t mask;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGCHLD);
+	add_signal(&mask, SIGINT);
+	add_signal(&mask, SIGHUP);
+	/* Whoever read the log may be gone. */
+	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &mask, &keeper->original_mask);
 	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
 	keeper->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -160,7 +182,8 @@ static void compositor_ended(struct keeper *keeper, int status) {
 }
 
 static void tell_exited(struct keeper *keeper, const struct keeper_child *child, int status) {
-	if (keeper->compositor == NULL || keeper->compositor->wire < 0) {
+	/* At the end it would take them for crashes. */
+	if (keeper->compositor == NULL || keeper->quitting) {
 		return;
 	}
 	struct keeper_message event = {
@@ -171,16 +194,15 @@ static void tell_exited(struct keeper *keeper, const struct keeper_child *child,
 		.status = status,
 	};
 	memcpy(event.name, child->name, sizeof(event.name));
-	if (keeper_wire_send(keeper->compositor->wire, &event, NULL, 0) < 0) {
-		city_log(CITY_LOG_ERROR, "compositor", "cannot be told that %s ended: %s",
-			child->name, strerror(errno));
-	}
+	keeper_send(keeper, keeper->compositor, &event, NULL, 0);
 }
 
 static void child_ended(struct keeper *keeper, struct keeper_child *child, int status) {
 	/* What it still said before it ended counts. */
-	if (child->wire >= 0) {
-		keeper_dispatch(keeper, child);
+	for (int i = 0; i < LAST_BATCHES_MAX && child->wire >= 0; i++) {
+		if (!keeper_dispatch(keeper, child)) {
+			break;
+		}
 	}
 	switch (child->kind) {
 	case KEEPER_CHILD_COMPOSITOR:
@@ -192,6 +214,9 @@ static void child_ended(struct keeper *keeper, struct keeper_child *child, int s
 			char end[128];
 			describe_end(status, end, sizeof(end));
 			city_log(CITY_LOG_WARN, "spare", "a waiting tile host %s", end);
+			if (keeper_now() - child->start_ns > SPARE_STEADY_NS) {
+				keeper_want_spare(keeper);
+			}
 		}
 		break;
 	case KEEPER_CHILD_TILE:
@@ -238,7 +263,7 @@ static void handle_timer(struct keeper *keeper) {
 	}
 }
 
-static void handle_fd(struct keeper *keeper, int fd) {
+static void handle_fd(struct keeper *keeper, int fd, uint32_t events) {
 	if (fd == keeper->signals) {
 		handle_signals(keeper);
 		return;
@@ -248,10 +273,14 @@ static void handle_fd(struct keeper *keeper, int fd) {
 		return;
 	}
 	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
-		if (child->wire == fd) {
-			keeper_dispatch(keeper, child);
-			return;
+		if (child->wire != fd) {
+			continue;
 		}
+		if (events & EPOLLOUT) {
+			keeper_send_waiting(keeper, child);
+		}
+		keeper_dispatch(keeper, child);
+		return;
 	}
 }
 
@@ -259,7 +288,7 @@ static int wait_for_events(struct keeper *keeper, int limit_ms) {
 	struct epoll_event events[16];
 	int count = epoll_wait(keeper->epoll, events, 16, limit_ms);
 	for (int i = 0; i < count; i++) {
-		handle_fd(keeper, events[i].data.fd);
+		handle_fd(keeper, events[i].data.fd, events[i].events);
 	}
 	return count;
 }
@@ -277,17 +306,17 @@ static void end_children(struct keeper *keeper) {
 	kill_kind(keeper, KEEPER_CHILD_PTY, SIGHUP);
 	kill_kind(keeper, KEEPER_CHILD_PTY, SIGCONT);
 	uint64_t limit = keeper_now() + END_LIMIT_NS;
-	bool killed = false;
 	while (keeper->children != NULL) {
 		uint64_t now = keeper_now();
-		if (now >= limit && !killed) {
+		int left_ms = 1000;
+		if (now < limit) {
+			left_ms = (int)((limit - now) / 1000000) + 1;
+		} else {
 			for (struct keeper_child *child = keeper->children; child != NULL;
 				child = child->next) {
 				kill(child->pid, SIGKILL);
 			}
-			killed = true;
 		}
-		int left_ms = killed ? 1000 : (int)((limit - now) / 1000000) + 1;
 		wait_for_events(keeper, left_ms);
 	}
 }
@@ -339,10 +368,12 @@ int main(int argc, char **argv) {
 	if (keeper.program_dir == NULL) {
 		goto end;
 	}
-	if (keeper_socket_open(&keeper.socket, socket_name) < 0) {
+	raise_limits(&keeper);
+	/* Before the socket: from here on a signal leaves nothing behind. */
+	if (open_loop(&keeper) < 0) {
 		goto end;
 	}
-	if (open_loop(&keeper) < 0) {
+	if (keeper_socket_open(&keeper.socket, socket_name) < 0) {
 		goto end;
 	}
 	if (keeper_start_compositor(&keeper) < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #include "keeper/keeper.h"
 
 #define PTY_STRINGS_MAX 256
+/* How long the keeper waits to hear why a program cannot be run. On a network that hangs it may
+ * take for ever; the terminal then shows an empty screen, and the city goes on. */
+#define EXEC_MS 500
 
 struct pty_command {
 	const char *argv[PTY_STRINGS_MAX + 1];
@@ -156,6 +160,7 @@ static void set_terminfo(const struct keeper *keeper) {
 		report = 3;
 		keeper_child_prepare(keeper, 4);
 		unsetenv("SOURCE_CITY_KEEPER_FD");
+		unsetenv("WAYLAND_SOCKET");
 		setenv("WAYLAND_DISPLAY", keeper->socket.name, 1);
 		for (const char *const *entry = command->env; *entry != NULL; entry++) {
 			putenv((char *)*entry);
@@ -171,6 +176,17 @@ failed:
 	int error = errno;
 	ssize_t written = write(report, &error, sizeof(error));
 	_exit(written == sizeof(error) ? 127 : 126);
+}
+
+/* 0 once the program runs, or its errno. */
+static int await_exec(int report) {
+	struct pollfd poll_fd = {.fd = report, .events = POLLIN};
+	int error;
+	if (poll(&poll_fd, 1, EXEC_MS) == 1 &&
+		read(report, &error, sizeof(error)) == sizeof(error)) {
+		return error;
+	}
+	return 0; /* closed by a successful exec, or not known yet */
 }
 
 struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child *tile,
@@ -204,10 +220,7 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
 	int fork_error = errno;
 	close(slave);
 	close(report[1]);
-	int error = pid < 0 ? fork_error : 0;
-	if (pid > 0 && read(report[0], &error, sizeof(error)) != sizeof(error)) {
-		error = 0; /* closed by a successful exec */
-	}
+	int error = pid < 0 ? fork_error : await_exec(report[0]);
 	close(report[0]);
 	struct keeper_stream *stream = NULL;
 	if (error != 0) {

@@ -24,6 +24,12 @@ static bool paths_for(struct keeper_socket *sock, const char *dir, const char *n
 	return n > 0 && n < (int)sizeof(sock->name) && p < (int)sizeof(sock->path);
 }
 
+static bool is_at(int fd, const char *path) {
+	struct stat mine, there;
+	return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
+		mine.st_ino == there.st_ino;
+}
+
 /* The lock file next to the socket is libwayland's convention, so that cities and other
  * compositors keep out of each other's way. 0, or -1 with errno; EWOULDBLOCK when it is taken. */
 static int take_lock(struct keeper_socket *sock) {
@@ -31,8 +37,13 @@ static int take_lock(struct keeper_socket *sock) {
 	if (sock->lock_fd < 0) {
 		return -1;
 	}
+	int saved = 0;
 	if (flock(sock->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		int saved = errno;
+		saved = errno;
+	} else if (!is_at(sock->lock_fd, sock->lock_path)) {
+		saved = EWOULDBLOCK; /* its owner has removed it since it was opened */
+	}
+	if (saved != 0) {
 		close(sock->lock_fd);
 		sock->lock_fd = -1;
 		errno = saved;
@@ -106,9 +117,8 @@ int keeper_socket_open(struct keeper_socket *sock, const char *name) {
 		snprintf(numbered, sizeof(numbered), "wayland-%d", i);
 		if (!paths_for(sock, dir, name != NULL ? name : numbered)) {
 			city_log(CITY_LOG_ERROR, "socket",
-				"the path of the socket in \"%s\" is too long: use a shorter "
-				"XDG_RUNTIME_DIR",
-				dir);
+				"the path of the socket in \"%s\" is too long: use a shorter %s",
+				dir, name != NULL ? "name or XDG_RUNTIME_DIR" : "XDG_RUNTIME_DIR");
 			return -1;
 		}
 		if (take_lock(sock) == 0) {

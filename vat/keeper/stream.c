@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "keeper/keeper.h"
-#include "log.h"
 
 struct keeper_stream *keeper_stream_find(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name) {
@@ -25,6 +24,14 @@ struct keeper_stream *keeper_stream_add(
 		errno = EEXIST;
 		return NULL;
 	}
+	size_t count = 0;
+	for (struct keeper_stream *other = keeper->streams; other != NULL; other = other->next) {
+		count += vat_uuid_equal(&other->uuid, uuid);
+	}
+	if (count >= KEEPER_STREAMS_MAX) {
+		errno = EMFILE;
+		return NULL;
+	}
 	struct keeper_stream *stream = calloc(1, sizeof(*stream));
 	if (stream == NULL) {
 		return NULL;
@@ -38,9 +45,9 @@ struct keeper_stream *keeper_stream_add(
 	return stream;
 }
 
-static bool has_claim(const struct keeper_stream *stream, uint64_t instance) {
+bool keeper_stream_has_claim(const struct keeper_stream *stream, uint64_t instance) {
 	for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
-		if (stream->claims[i] == instance) {
+		if (instance != 0 && stream->claims[i] == instance) {
 			return true;
 		}
 	}
@@ -48,7 +55,7 @@ static bool has_claim(const struct keeper_stream *stream, uint64_t instance) {
 }
 
 bool keeper_stream_claim(struct keeper_stream *stream, uint64_t instance) {
-	if (has_claim(stream, instance)) {
+	if (keeper_stream_has_claim(stream, instance)) {
 		return true;
 	}
 	for (size_t i = 0; i < KEEPER_CLAIMS_MAX; i++) {
@@ -82,7 +89,8 @@ void keeper_stream_remove(struct keeper *keeper, struct keeper_stream *stream) {
 	free(stream);
 }
 
-void keeper_stream_tell_ended(struct keeper_stream *stream, struct keeper_child *child) {
+void keeper_stream_tell_ended(
+	struct keeper *keeper, struct keeper_stream *stream, struct keeper_child *child) {
 	struct keeper_message event = {
 		.type = KEEPER_STREAM_ENDED,
 		.uuid = stream->uuid,
@@ -90,11 +98,7 @@ void keeper_stream_tell_ended(struct keeper_stream *stream, struct keeper_child 
 		.status = stream->status,
 	};
 	memcpy(event.name, stream->name, sizeof(event.name));
-	if (keeper_wire_send(child->wire, &event, NULL, 0) < 0) {
-		city_log(CITY_LOG_WARN, child->name,
-			"cannot be told that the program on \"%s\" ended: %s", stream->name,
-			strerror(errno));
-	}
+	keeper_send(keeper, child, &event, NULL, 0);
 }
 
 void keeper_stream_child_ended(struct keeper *keeper, pid_t pid, int status) {
@@ -107,9 +111,9 @@ void keeper_stream_child_ended(struct keeper *keeper, pid_t pid, int status) {
 		stream->status = status;
 		for (struct keeper_child *child = keeper->children; child != NULL;
 			child = child->next) {
-			if (child->kind == KEEPER_CHILD_TILE && child->wire >= 0 &&
-				has_claim(stream, child->instance)) {
-				keeper_stream_tell_ended(stream, child);
+			if (child->kind == KEEPER_CHILD_TILE &&
+				keeper_stream_has_claim(stream, child->instance)) {
+				keeper_stream_tell_ended(keeper, stream, child);
 			}
 		}
 	}

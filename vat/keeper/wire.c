@@ -94,8 +94,10 @@ int keeper_wire_receive(int fd, struct keeper_message *message, int fds[KEEPER_F
 	if (received == 0) {
 		return 0;
 	}
-	if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-		!message_is_whole(message, (size_t)received)) {
+	if ((header.msg_flags & MSG_CTRUNC) != 0) {
+		keeper_wire_close(fds);
+	}
+	if ((header.msg_flags & MSG_TRUNC) != 0 || !message_is_whole(message, (size_t)received)) {
 		keeper_wire_close(fds);
 		errno = EPROTO;
 		return -1;

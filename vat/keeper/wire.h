@@ -32,7 +32,7 @@ enum keeper_message_type {
 	KEEPER_RESULT = 1,
 
 	/* keeper -> compositor, once at its start. fds: listening socket. name: the socket's name.
-	 * Then one KEEPER_REGION per region that exists, then KEEPER_RESULT. */
+	 */
 	KEEPER_HELLO,
 
 	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with
@@ -124,7 +124,8 @@ int keeper_wire_send(int fd, struct keeper_message *message, const int *fds, siz
 /*
  * Receive one message; descriptors come into fds[KEEPER_FDS_MAX], unused ones -1, all close-on-exec
  * and the caller's. 1: a message; 0: the peer is gone; -1: errno, EAGAIN when there is none, EPROTO
- * for one that was malformed and dropped. Checks version, sizes and that strings end.
+ * for one that was malformed and dropped. Checks version, sizes and that strings end. A message
+ * comes without any descriptor when not all of them could be received (EMFILE).
  */
 int keeper_wire_receive(int fd, struct keeper_message *message, int fds[KEEPER_FDS_MAX]);
 
