@@ -16,6 +16,7 @@
 #include "compositor/server.h"
 #include "compositor/tile.h"
 #include "vat/log.h"
+#include "vat/schedule.h"
 
 static const char usage[] =
 	"usage: source-city-compositor [--config FILE] [--check-config FILE] [--command CMD]\n"
@@ -123,6 +124,7 @@ int main(int argc, char *argv[]) {
 	if (!check_runtime_dir()) {
 		return EXIT_FAILURE;
 	}
+	city_schedule_promptly();
 	/* Programs that bindings start are nobody's to wait for. */
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);

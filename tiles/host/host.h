@@ -257,10 +257,6 @@ void host_update_if_due(struct host *host);
 /* Whether a due update waits until the tile is seen again. */
 bool host_held_back(const struct host *host);
 
-/* ---- schedule.c: how this process shares the processors with others */
-void host_schedule_promptly(void);
-void host_schedule_idly(void);
-
 /* ---- crash.c: says in which operation it crashes or does not return */
 void host_crash_install(struct host *host);
 void host_no_longer_stuck(struct host *host); /* the operation that was told has returned */

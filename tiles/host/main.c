@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "schedule.h"
 
 static const char usage[] =
 	"usage: source-city-tile --check [--json] FILE.so   say what an artifact is, or why it is "
@@ -93,15 +94,15 @@ static void warm_keyboard(struct host *host) {
 
 void host_prewarm(struct host *host) {
 	static void (*const steps[])(struct host *host) = {warm_fonts, warm_keyboard};
-	host_schedule_idly();
+	city_schedule_idly();
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct pollfd poll_fd = {.fd = host->keeper_fd, .events = POLLIN};
 		if (poll(&poll_fd, 1, 0) != 0) {
-			host_schedule_promptly();
+			city_schedule_promptly();
 		}
 		steps[i](host);
 	}
-	host_schedule_promptly();
+	city_schedule_promptly();
 }
 
 /* Wait to be told what to run. False when the keeper ends us instead. */

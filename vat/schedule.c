@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "host.h"
+#include "schedule.h"
 
 #include <errno.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 
 static void set_schedule(uint32_t policy, uint64_t slice_ns) {
 	/* Whoever started us in another class knows better. */
-	long now = syscall(SYS_sched_getscheduler, 0);
+	long now = syscall(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
 	if (now != SCHED_NORMAL && now != SCHED_IDLE) {
 		return;
 	}
@@ -22,20 +23,17 @@ static void set_schedule(uint32_t policy, uint64_t slice_ns) {
 	struct sched_attr attributes = {
 		.size = sizeof(attributes),
 		.sched_policy = policy,
+		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
 		.sched_nice = errno ? 0 : nice,
 		.sched_runtime = slice_ns,
 	};
-	/* A wish: older kernels do not know slices, and everything works without. */
 	syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-/* A tile works in short bursts, with somebody waiting. A short slice asks for no more time than
- * others get, but lets it start at once while a compiler uses all processors. */
-void host_schedule_promptly(void) {
+void city_schedule_promptly(void) {
 	set_schedule(SCHED_NORMAL, PROMPT_SLICE_NS);
 }
 
-/* A spare gets warm in time that nobody else wants. */
-void host_schedule_idly(void) {
+void city_schedule_idly(void) {
 	set_schedule(SCHED_IDLE, 0);
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How soon the kernel lets a thread of the city run. Both are wishes of the calling thread: older
+ * kernels do not know slices, and everything works without. Threads and programs that it starts do
+ * not inherit them. No errors.
+ */
+#ifndef SOURCE_CITY_SCHEDULE_H
+#define SOURCE_CITY_SCHEDULE_H
+
+/* For what works in short bursts with somebody waiting. A short slice asks for no more time than
+ * others get, but lets the thread start at once while a compiler uses all processors. */
+void city_schedule_promptly(void);
+/* In time that nobody else wants. */
+void city_schedule_idly(void);
+
+#endif
