@@ -19,6 +19,7 @@ struct city_layer {
 	struct city_output *output; /* NULL once it is gone */
 	struct wlr_layer_surface_v1 *surface;
 	struct wlr_scene_layer_surface_v1 *scene;
+	bool mapped; /* when the output was last arranged */
 	struct city_popup_root popups;
 
 	struct wl_listener commit;
@@ -89,7 +90,11 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 			layer_tree(layer->server, layer->surface->current.layer);
 		wlr_scene_node_reparent(&layer->scene->tree->node, tree);
 	}
-	if (layer->surface->initial_commit || committed != 0) {
+	/* Only what is mapped has an edge. (Not at once when it is unmapped: until its commit is
+	 * over it would still be sent a size, which it may no longer acknowledge.) */
+	bool mapped = layer->surface->surface->mapped;
+	if (layer->surface->initial_commit || committed != 0 || layer->mapped != mapped) {
+		layer->mapped = mapped;
 		city_layers_arrange(layer->output);
 		city_seat_focus_update(layer->server->seat);
 	}
@@ -98,9 +103,6 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 
 static void handle_map(struct wl_listener *listener, void *data) {
 	struct city_layer *layer = wl_container_of(listener, layer, map);
-	if (layer->output != NULL) {
-		city_layers_arrange(layer->output);
-	}
 	city_seat_focus_update(layer->server->seat);
 	city_seat_scene_changed(layer->server->seat);
 }

@@ -28,13 +28,20 @@ struct city_popup {
 /* Surface coordinates of the popup's (0, 0) in its root surface. */
 static void position(const struct city_popup *popup, double *root_sx, double *root_sy) {
 	*root_sx = *root_sy = 0;
-	struct wlr_xdg_popup *at = popup->popup;
+	const struct wlr_xdg_popup *at = popup->popup;
 	while (at != NULL) {
-		double sx, sy;
-		wlr_xdg_popup_get_position(at, &sx, &sy);
-		*root_sx += sx;
-		*root_sy += sy;
-		at = at->parent == NULL ? NULL : wlr_xdg_popup_try_from_wlr_surface(at->parent);
+		*root_sx += at->current.geometry.x - at->base->geometry.x;
+		*root_sy += at->current.geometry.y - at->base->geometry.y;
+		/* Panels are no xdg surfaces: their popups count from the panel's corner. */
+		const struct wlr_xdg_surface *parent = at->parent == NULL
+			? NULL
+			: wlr_xdg_surface_try_from_wlr_surface(at->parent);
+		if (parent == NULL) {
+			break;
+		}
+		*root_sx += parent->geometry.x;
+		*root_sy += parent->geometry.y;
+		at = parent->role == WLR_XDG_SURFACE_ROLE_POPUP ? parent->popup : NULL;
 	}
 }
 
