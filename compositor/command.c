@@ -62,6 +62,16 @@ static struct city_view *focused(struct call *call) {
 	return view;
 }
 
+/* The same, unless it fills the screen and so has neither place nor size of its own. */
+static struct city_view *focused_free(struct call *call) {
+	struct city_view *view = focused(call);
+	if (view != NULL && (view->fullscreen || view->maximized)) {
+		fail(call, "the window fills the screen");
+		return NULL;
+	}
+	return view;
+}
+
 static bool run_exec(struct call *call) {
 	if (call->server == NULL) {
 		return true;
@@ -241,7 +251,7 @@ static bool run_move(struct call *call) {
 	if (call->server == NULL) {
 		return true;
 	}
-	struct city_view *view = focused(call);
+	struct city_view *view = focused_free(call);
 	if (view == NULL) {
 		return false;
 	}
@@ -260,7 +270,7 @@ static bool run_resize(struct call *call) {
 	if (call->server == NULL) {
 		return true;
 	}
-	struct city_view *view = focused(call);
+	struct city_view *view = focused_free(call);
 	if (view == NULL) {
 		return false;
 	}

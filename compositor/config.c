@@ -292,6 +292,30 @@ static void output_scale(struct parser *p, const struct scfg_directive *d, void 
 	get_double(p, d, d->params[0], 0.25, 8, &output->scale);
 }
 
+static void output_transform(struct parser *p, const struct scfg_directive *d, void *target) {
+	struct city_output_config *output = target;
+	static const char *const names[] = {
+		[WL_OUTPUT_TRANSFORM_NORMAL] = "normal",
+		[WL_OUTPUT_TRANSFORM_90] = "90",
+		[WL_OUTPUT_TRANSFORM_180] = "180",
+		[WL_OUTPUT_TRANSFORM_270] = "270",
+		[WL_OUTPUT_TRANSFORM_FLIPPED] = "flipped",
+		[WL_OUTPUT_TRANSFORM_FLIPPED_90] = "flipped-90",
+		[WL_OUTPUT_TRANSFORM_FLIPPED_180] = "flipped-180",
+		[WL_OUTPUT_TRANSFORM_FLIPPED_270] = "flipped-270",
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(d->params[0], names[i]) == 0) {
+			output->transform = (enum wl_output_transform)i;
+			return;
+		}
+	}
+	complain(p, d,
+		"\"transform\" must be normal, 90, 180, 270, flipped, flipped-90, flipped-180 or "
+		"flipped-270, not \"%s\"",
+		d->params[0]);
+}
+
 static void output_position(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_output_config *output = target;
 	output->has_position = get_int(p, d, d->params[0], -100000, 100000, &output->ox) &&
@@ -306,11 +330,19 @@ static void output_off(struct parser *p, const struct scfg_directive *d, void *t
 static const struct rule output_rules[] = {
 	{"mode", "mode WIDTHxHEIGHT[@HZ]", 1, 1, false, output_mode},
 	{"scale", "scale NUMBER", 1, 1, false, output_scale},
+	{"transform", "transform normal|90|180|270|flipped|...", 1, 1, false, output_transform},
 	{"position", "position X Y", 2, 2, false, output_position},
 	{"off", "off", 0, 0, false, output_off},
 };
 
 static void run_output(struct parser *p, const struct scfg_directive *d, void *target) {
+	for (size_t i = 0; i < p->config->output_count; i++) {
+		if (strcmp(p->config->outputs[i].name, d->params[0]) == 0) {
+			complain(p, d, "output \"%s\" is there twice; one block holds all of it",
+				d->params[0]);
+			return;
+		}
+	}
 	struct city_output_config *output = append(
 		&p->config->outputs, &p->config->output_count, sizeof(struct city_output_config));
 	if (output == NULL) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <wayland-server-protocol.h>
 #include <xkbcommon/xkbcommon.h>
 
 struct city_bind {
@@ -24,6 +25,7 @@ struct city_output_config {
 	int width, height; /* 0: preferred */
 	int refresh_mhz;   /* 0: any */
 	double scale;	   /* 0: 1 */
+	enum wl_output_transform transform;
 	bool has_position;
 	int ox, oy;
 };

@@ -17,6 +17,7 @@ struct city_foreign {
 	struct wl_list entries; /* entry.link */
 	struct wl_listener view_mapped;
 	struct wl_listener view_unmapped;
+	struct wl_listener camera;
 	struct wl_listener capture_request;
 };
 
@@ -35,6 +36,7 @@ struct entry {
 	struct wl_listener source_destroy;
 
 	struct wl_listener title;
+	struct wl_listener moved;
 	struct wl_listener states;
 	struct wl_listener request_activate;
 	struct wl_listener request_close;
@@ -65,6 +67,29 @@ static void tell_states(struct entry *entry) {
 	wlr_foreign_toplevel_handle_v1_set_fullscreen(entry->handle, view->fullscreen);
 	wlr_foreign_toplevel_handle_v1_set_maximized(entry->handle, view->maximized);
 	wlr_foreign_toplevel_handle_v1_set_minimized(entry->handle, view->minimized);
+}
+
+/* Taskbars list what is on their own screen. A view that no output shows stays with the last. */
+static void tell_output(struct entry *entry) {
+	const struct city_output *main = city_view_main_output(entry->view);
+	if (main == NULL) {
+		return;
+	}
+	const struct city_output *output;
+	wl_list_for_each(output, &entry->view->server->outputs, link) {
+		if (output == main) {
+			wlr_foreign_toplevel_handle_v1_output_enter(
+				entry->handle, output->wlr_output);
+		} else {
+			wlr_foreign_toplevel_handle_v1_output_leave(
+				entry->handle, output->wlr_output);
+		}
+	}
+}
+
+static void handle_moved(struct wl_listener *listener, void *data) {
+	struct entry *entry = wl_container_of(listener, entry, moved);
+	tell_output(entry);
 }
 
 static void handle_states(struct wl_listener *listener, void *data) {
@@ -104,6 +129,7 @@ static void handle_request_minimize(struct wl_listener *listener, void *data) {
 static void entry_destroy(struct entry *entry) {
 	wl_list_remove(&entry->link);
 	wl_list_remove(&entry->title.link);
+	wl_list_remove(&entry->moved.link);
 	wl_list_remove(&entry->states.link);
 	wl_list_remove(&entry->request_activate.link);
 	wl_list_remove(&entry->request_close.link);
@@ -147,6 +173,8 @@ static void handle_view_mapped(struct wl_listener *listener, void *data) {
 	wl_list_init(&entry->scene_tree_destroy.link);
 	entry->title.notify = handle_title;
 	wl_signal_add(&view->events.title, &entry->title);
+	entry->moved.notify = handle_moved;
+	wl_signal_add(&view->events.moved, &entry->moved);
 	entry->states.notify = handle_states;
 	wl_signal_add(&view->events.states, &entry->states);
 	entry->request_activate.notify = handle_request_activate;
@@ -160,7 +188,20 @@ static void handle_view_mapped(struct wl_listener *listener, void *data) {
 	entry->request_minimize.notify = handle_request_minimize;
 	wl_signal_add(&entry->handle->events.request_minimize, &entry->request_minimize);
 	tell_title(entry);
+	tell_output(entry);
 	tell_states(entry);
+}
+
+/* Only where the camera comes to rest counts. */
+static void handle_camera(struct wl_listener *listener, void *data) {
+	struct city_foreign *foreign = wl_container_of(listener, foreign, camera);
+	struct entry *entry;
+	if (foreign->server->camera.moving) {
+		return;
+	}
+	wl_list_for_each(entry, &foreign->entries, link) {
+		tell_output(entry);
+	}
 }
 
 static void handle_view_unmapped(struct wl_listener *listener, void *data) {
@@ -256,6 +297,8 @@ bool city_foreign_create(struct city_server *server) {
 	wl_signal_add(&server->events.view_mapped, &foreign->view_mapped);
 	foreign->view_unmapped.notify = handle_view_unmapped;
 	wl_signal_add(&server->events.view_unmapped, &foreign->view_unmapped);
+	foreign->camera.notify = handle_camera;
+	wl_signal_add(&server->events.camera, &foreign->camera);
 	foreign->capture_request.notify = handle_capture_request;
 	wl_signal_add(&foreign->capture->events.new_request, &foreign->capture_request);
 	server->foreign = foreign;
@@ -273,6 +316,7 @@ void city_foreign_destroy(struct city_server *server) {
 	}
 	wl_list_remove(&foreign->view_mapped.link);
 	wl_list_remove(&foreign->view_unmapped.link);
+	wl_list_remove(&foreign->camera.link);
 	wl_list_remove(&foreign->capture_request.link);
 	free(foreign);
 	server->foreign = NULL;

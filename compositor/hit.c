@@ -88,9 +88,6 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 			if (view != NULL && hit.surface == city_view_surface(view)) {
 				hit.surface = city_view_input_surface(view);
 			}
-			if (view != NULL && hit.surface == city_view_surface(view)) {
-				hit.surface = city_view_input_surface(view);
-			}
 			hit.sx = nx;
 			hit.sy = ny;
 			return hit;

@@ -6,6 +6,7 @@
 
 #include "compositor/idle.h"
 #include "compositor/server.h"
+#include "compositor/view.h"
 
 struct city_idle {
 	struct city_server *server;
@@ -14,6 +15,8 @@ struct city_idle {
 	struct wl_list inhibitors; /* inhibitor.link */
 	struct wl_listener new_inhibitor;
 	struct wl_listener camera;
+	struct wl_listener view_mapped;
+	struct wl_listener view_unmapped;
 };
 
 struct inhibitor {
@@ -29,7 +32,8 @@ static void update(struct city_idle *idle) {
 	struct inhibitor *inhibitor;
 	wl_list_for_each(inhibitor, &idle->inhibitors, link) {
 		struct wlr_surface *surface = inhibitor->inhibitor->surface;
-		if (surface->mapped && !wl_list_empty(&surface->current_outputs)) {
+		const struct city_view *view = city_view_from_surface(idle->server, surface);
+		if (surface->mapped && (view == NULL || city_view_is_visible(view))) {
 			inhibited = true;
 		}
 	}
@@ -70,6 +74,20 @@ static void handle_camera(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void handle_view_mapped(struct wl_listener *listener, void *data) {
+	struct city_idle *idle = wl_container_of(listener, idle, view_mapped);
+	if (!wl_list_empty(&idle->inhibitors)) {
+		update(idle);
+	}
+}
+
+static void handle_view_unmapped(struct wl_listener *listener, void *data) {
+	struct city_idle *idle = wl_container_of(listener, idle, view_unmapped);
+	if (!wl_list_empty(&idle->inhibitors)) {
+		update(idle);
+	}
+}
+
 void city_idle_activity(struct city_idle *idle, struct wlr_seat *seat) {
 	if (idle == NULL) {
 		return;
@@ -97,6 +115,10 @@ bool city_idle_create(struct city_server *server) {
 	wl_signal_add(&idle->inhibit->events.new_inhibitor, &idle->new_inhibitor);
 	idle->camera.notify = handle_camera;
 	wl_signal_add(&server->events.camera, &idle->camera);
+	idle->view_mapped.notify = handle_view_mapped;
+	wl_signal_add(&server->events.view_mapped, &idle->view_mapped);
+	idle->view_unmapped.notify = handle_view_unmapped;
+	wl_signal_add(&server->events.view_unmapped, &idle->view_unmapped);
 	server->idle = idle;
 	return true;
 }
@@ -112,6 +134,8 @@ void city_idle_destroy(struct city_server *server) {
 	}
 	wl_list_remove(&idle->new_inhibitor.link);
 	wl_list_remove(&idle->camera.link);
+	wl_list_remove(&idle->view_mapped.link);
+	wl_list_remove(&idle->view_unmapped.link);
 	free(idle);
 	server->idle = NULL;
 }

@@ -83,8 +83,10 @@ static void place(struct popup *popup) {
 	struct city_input_method *relay = popup->relay;
 	struct wlr_surface *surface = popup->popup->surface;
 	struct search search = {0};
-	if (relay->active != NULL && surface->mapped) {
+	if (relay->active != NULL) {
 		search.surface = relay->active->input->focused_surface;
+	}
+	if (search.surface != NULL && surface->mapped) {
 		wlr_scene_node_for_each_buffer(&relay->server->scene->tree.node, match, &search);
 	}
 	city_surface_tree_set_enabled(popup->surfaces, search.found);
@@ -217,6 +219,10 @@ static void follow_focus(struct city_input_method *relay, struct wlr_surface *su
 		if (wanted != NULL) {
 			wlr_text_input_v3_send_enter(input->input, wanted);
 		}
+	}
+	/* Its surface may have gone before the keyboard was told. */
+	if (relay->active != NULL && relay->active->input->focused_surface == NULL) {
+		set_active(relay, NULL);
 	}
 }
 

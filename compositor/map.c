@@ -115,7 +115,8 @@ void city_map_go(struct city_server *server, double cx, double cy, double zoom) 
 		return;
 	}
 
-	/* Carry the speed over where it goes the same way, so that a held key moves evenly. */
+	/* Carry the speed over where it goes the same way, so that one key press after another
+	 * moves evenly. */
 	double way_x = cx - camera->cx, way_y = cy - camera->cy;
 	double way_zoom = log2(zoom / camera->zoom);
 	double length =
