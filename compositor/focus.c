@@ -22,8 +22,22 @@ static void set_active(struct city_view *view, bool active) {
 	wl_signal_emit_mutable(&view->events.states, view);
 }
 
+static bool belongs_to(struct city_view *view, const struct city_view *ancestor) {
+	while (view != NULL && view != ancestor) {
+		view = view->impl->parent == NULL ? NULL : view->impl->parent(view);
+	}
+	return view == ancestor;
+}
+
 void city_view_raise(struct city_view *view) {
+	struct city_view *other;
 	wlr_scene_node_raise_to_top(&view->tree->node);
+	/* Dialogs stay above the window that waits for them. */
+	wl_list_for_each_reverse(other, &view->server->views, link) {
+		if (other != view && belongs_to(other, view)) {
+			wlr_scene_node_raise_to_top(&other->tree->node);
+		}
+	}
 	if (!view->server->cycling) {
 		wl_list_remove(&view->link);
 		wl_list_insert(&view->server->views, &view->link);
@@ -55,9 +69,40 @@ void city_server_focus(struct city_server *server, struct city_view *view, bool 
 		}
 	}
 	city_seat_focus_update(server->seat);
+	city_pointer_update_constraint(server->seat);
 	if (old != view) {
 		wl_signal_emit_mutable(&server->events.focus, view);
 	}
+}
+
+void city_server_focus_other(struct city_server *server, bool reveal) {
+	struct city_view *view, *last = NULL;
+	wl_list_for_each(view, &server->views, link) {
+		if (!focusable(view)) {
+			continue;
+		}
+		if (city_view_is_visible(view)) {
+			city_server_focus(server, view, false);
+			return;
+		}
+		last = last == NULL ? view : last;
+	}
+	city_server_focus(server, last, reveal);
+}
+
+static struct city_view *next(
+	struct city_server *server, struct wl_list *start, int step, bool minimized_too) {
+	for (struct wl_list *at = step > 0 ? start->next : start->prev; at != start;
+		at = step > 0 ? at->next : at->prev) {
+		if (at == &server->views) {
+			continue;
+		}
+		struct city_view *view = wl_container_of(at, view, link);
+		if (view->shown && (minimized_too || !view->minimized)) {
+			return view;
+		}
+	}
+	return NULL;
 }
 
 struct city_view *city_view_cycle(struct city_server *server, int step) {
@@ -70,17 +115,8 @@ struct city_view *city_view_cycle(struct city_server *server, int step) {
 	if (!server->cycling && step > 0 && start != &server->views) {
 		step = -1;
 	}
-	for (struct wl_list *at = step > 0 ? start->next : start->prev; at != start;
-		at = step > 0 ? at->next : at->prev) {
-		if (at == &server->views) {
-			continue;
-		}
-		struct city_view *view = wl_container_of(at, view, link);
-		if (focusable(view)) {
-			return view;
-		}
-	}
-	return NULL;
+	struct city_view *view = next(server, start, step, server->cycling);
+	return view != NULL ? view : next(server, start, step, true);
 }
 
 void city_server_end_cycle(struct city_server *server) {

@@ -82,6 +82,7 @@ static void handle_request_activate(struct wl_listener *listener, void *data) {
 	struct city_view *view = city_view_from_surface(protocols->server, event->surface);
 	/* Only what the user did may move the focus: the token names the input that led here. */
 	if (view != NULL && event->token->seat != NULL) {
+		city_view_set_minimized(view, false);
 		city_server_focus(protocols->server, view, true);
 	}
 }

@@ -9,6 +9,8 @@
 #include "compositor/server.h"
 #include "compositor/view.h"
 
+#define UNMAXIMIZE 16 /* pixels that a maximised view must be pulled */
+
 static void begin(
 	struct city_seat *seat, enum city_grab_kind kind, struct city_view *view, uint32_t button) {
 	city_grab_end(seat);
@@ -21,6 +23,8 @@ static void begin(
 		.last_ox = seat->cursor->x,
 		.last_oy = seat->cursor->y,
 	};
+	city_map_to_city(&seat->server->camera, seat->cursor->x, seat->cursor->y,
+		&seat->grab.point_cx, &seat->grab.point_cy);
 	if (view != NULL) {
 		seat->grab.start_cx = view->cx;
 		seat->grab.start_cy = view->cy;
@@ -91,23 +95,33 @@ void city_grab_resize_requested(
 	}
 }
 
-static void move(struct city_grab *grab, double dx, double dy) {
+/* The pointer keeps its share of a view that gets its old size back. */
+static void unmaximize(struct city_grab *grab) {
 	struct city_view *view = grab->view;
-	double zoom = view->server->camera.zoom;
-	/* Whole units, so that in the room every pixel of the view is one of the screen. */
-	double cx = round(grab->start_cx + dx / zoom), cy = round(grab->start_cy + dy / zoom);
-	if (view->maximized && hypot(dx, dy) > 16) {
-		city_view_set_maximized(view, false);
-	}
-	if (!view->maximized) {
-		city_view_set_place(view, cx, cy);
+	double share_x = (grab->point_cx - grab->start_cx) / fmax(grab->start_width, 1);
+	double share_y = (grab->point_cy - grab->start_cy) / fmax(grab->start_height, 1);
+	city_view_set_maximized(view, false);
+	grab->start_cx = grab->point_cx - share_x * view->restore.width;
+	if (share_y > 0) {
+		grab->start_cy = grab->point_cy - share_y * view->restore.height;
 	}
 }
 
-static void resize(struct city_grab *grab, double dx, double dy) {
-	double zoom = grab->view->server->camera.zoom;
+/* cx, cy: how far the pointer is from where it took hold. */
+static void move(struct city_grab *grab, double cx, double cy) {
+	struct city_view *view = grab->view;
+	if (view->maximized && hypot(cx, cy) * view->server->camera.zoom > UNMAXIMIZE) {
+		unmaximize(grab);
+	}
+	if (!view->maximized) {
+		/* Whole units, so that in the room every pixel of the view is one of the screen. */
+		city_view_set_place(view, round(grab->start_cx + cx), round(grab->start_cy + cy));
+	}
+}
+
+static void resize(struct city_grab *grab, double cx, double cy) {
 	int width = grab->start_width, height = grab->start_height;
-	int by_x = (int)lround(dx / zoom), by_y = (int)lround(dy / zoom);
+	int by_x = (int)lround(cx), by_y = (int)lround(cy);
 	if ((grab->edges & WLR_EDGE_LEFT) != 0) {
 		width -= by_x;
 	} else if ((grab->edges & WLR_EDGE_RIGHT) != 0) {
@@ -123,7 +137,8 @@ static void resize(struct city_grab *grab, double dx, double dy) {
 
 void city_grab_motion(struct city_seat *seat) {
 	struct city_grab *grab = &seat->grab;
-	double ox = seat->cursor->x, oy = seat->cursor->y;
+	double ox = seat->cursor->x, oy = seat->cursor->y, cx, cy;
+	city_map_to_city(&seat->server->camera, ox, oy, &cx, &cy);
 	switch (grab->kind) {
 	case CITY_GRAB_NONE:
 		break;
@@ -131,14 +146,20 @@ void city_grab_motion(struct city_seat *seat) {
 		city_map_drag(seat->server, grab->last_ox - ox, grab->last_oy - oy);
 		break;
 	case CITY_GRAB_MOVE:
-		move(grab, ox - grab->start_ox, oy - grab->start_oy);
+		move(grab, cx - grab->point_cx, cy - grab->point_cy);
 		break;
 	case CITY_GRAB_RESIZE:
-		resize(grab, ox - grab->start_ox, oy - grab->start_oy);
+		resize(grab, cx - grab->point_cx, cy - grab->point_cy);
 		break;
 	}
 	grab->last_ox = ox;
 	grab->last_oy = oy;
+}
+
+void city_grab_follow(struct city_seat *seat) {
+	if (seat->grab.kind == CITY_GRAB_MOVE) {
+		city_grab_motion(seat);
+	}
 }
 
 void city_grab_end(struct city_seat *seat) {

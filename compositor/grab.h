@@ -26,6 +26,7 @@ struct city_grab {
 	uint32_t button;	   /* whose release ends it */
 	double start_ox, start_oy; /* pointer when it began */
 	double last_ox, last_oy;
+	double point_cx, point_cy; /* the point of the city that it took hold of */
 	double start_cx, start_cy; /* the view's place and size then */
 	int start_width, start_height;
 };
@@ -40,7 +41,10 @@ void city_grab_resize(
 void city_grab_move_requested(struct city_seat *seat, struct city_view *view, uint32_t serial);
 void city_grab_resize_requested(
 	struct city_seat *seat, struct city_view *view, uint32_t serial, uint32_t edges);
+/* The pointer moved. */
 void city_grab_motion(struct city_seat *seat);
+/* The map moved below the pointer: a view that is being moved stays at it. */
+void city_grab_follow(struct city_seat *seat);
 void city_grab_end(struct city_seat *seat);
 
 #endif

@@ -113,6 +113,13 @@ static bool run_bind(struct city_keyboard *keyboard, xkb_keycode_t code) {
 
 /* Events. */
 
+static void swallow(struct city_keyboard *keyboard, uint32_t keycode) {
+	if (keyboard->swallowed_count <
+		sizeof(keyboard->swallowed) / sizeof(keyboard->swallowed[0])) {
+		keyboard->swallowed[keyboard->swallowed_count++] = keycode;
+	}
+}
+
 static bool unswallow(struct city_keyboard *keyboard, uint32_t keycode) {
 	for (size_t i = 0; i < keyboard->swallowed_count; i++) {
 		if (keyboard->swallowed[i] == keycode) {
@@ -121,6 +128,32 @@ static bool unswallow(struct city_keyboard *keyboard, uint32_t keycode) {
 		}
 	}
 	return false;
+}
+
+static bool is_swallowed(const struct city_keyboard *keyboard, uint32_t keycode) {
+	for (size_t i = 0; i < keyboard->swallowed_count; i++) {
+		if (keyboard->swallowed[i] == keycode) {
+			return true;
+		}
+	}
+	return false;
+}
+
+size_t city_keyboard_pressed(
+	struct city_seat *seat, const struct wlr_keyboard *wlr, uint32_t *keys) {
+	const struct city_keyboard *keyboard, *of = NULL;
+	wl_list_for_each(keyboard, &seat->keyboards, link) {
+		if (keyboard->keyboard == wlr) {
+			of = keyboard;
+		}
+	}
+	size_t count = 0;
+	for (size_t i = 0; i < wlr->num_keycodes; i++) {
+		if (of == NULL || !is_swallowed(of, wlr->keycodes[i])) {
+			keys[count++] = wlr->keycodes[i];
+		}
+	}
+	return count;
 }
 
 static void handle_key(struct wl_listener *listener, void *data) {
@@ -132,14 +165,13 @@ static void handle_key(struct wl_listener *listener, void *data) {
 	}
 	city_seat_activity(seat);
 	if (event->state == WL_KEYBOARD_KEY_STATE_PRESSED) {
-		/* evdev codes are 8 below those of xkb */
+		/* Marked first: the binding may move the focus, and where it comes to the key must
+		 * not count as pressed. evdev codes are 8 below those of xkb. */
+		swallow(keyboard, event->keycode);
 		if (run_bind(keyboard, event->keycode + 8)) {
-			if (keyboard->swallowed_count <
-				sizeof(keyboard->swallowed) / sizeof(keyboard->swallowed[0])) {
-				keyboard->swallowed[keyboard->swallowed_count++] = event->keycode;
-			}
 			return;
 		}
+		unswallow(keyboard, event->keycode);
 	} else if (unswallow(keyboard, event->keycode)) {
 		return;
 	}

@@ -92,17 +92,6 @@ static void place(struct lock_surface *surface) {
 	}
 }
 
-void city_lock_outputs_changed(struct city_lock *lock) {
-	if (!city_lock_active(lock)) {
-		return;
-	}
-	set_cover(lock, lock->lock == NULL ? CITY_COLOR_LOST : CITY_COLOR_LOCKED);
-	struct lock_surface *surface;
-	wl_list_for_each(surface, &lock->surfaces, link) {
-		place(surface);
-	}
-}
-
 /* The locker may believe that nothing can be read only once every screen shows the cover. */
 static void tell_if_hidden(struct city_lock *lock) {
 	if (lock->lock == NULL || lock->told) {
@@ -116,6 +105,19 @@ static void tell_if_hidden(struct city_lock *lock) {
 	}
 	lock->told = true;
 	wlr_session_lock_v1_send_locked(lock->lock);
+}
+
+void city_lock_outputs_changed(struct city_lock *lock) {
+	if (!city_lock_active(lock)) {
+		return;
+	}
+	set_cover(lock, lock->lock == NULL ? CITY_COLOR_LOST : CITY_COLOR_LOCKED);
+	struct lock_surface *surface;
+	wl_list_for_each(surface, &lock->surfaces, link) {
+		place(surface);
+	}
+	/* Perhaps the one that had not shown it yet is gone. */
+	tell_if_hidden(lock);
 }
 
 static void handle_presented(struct wl_listener *listener, void *data) {

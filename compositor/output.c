@@ -177,6 +177,7 @@ void city_outputs_changed(struct city_server *server) {
 		server->label_scale = fmax(server->label_scale, output->wlr_output->scale);
 		city_layers_arrange(output);
 	}
+	city_views_refit(server);
 	city_ground_update(server);
 	city_views_update(server);
 	city_lock_outputs_changed(server->lock);
@@ -253,13 +254,15 @@ static void configure(struct city_output *output) {
 	const struct city_output_config *config =
 		city_config_output(output->server->config, wlr_output->name);
 	bool off = config != NULL && config->off;
+	float scale = config != NULL && config->scale > 0 ? (float)config->scale : 1;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, !off);
 	if (!off) {
 		set_mode(output, config, &state);
-		double scale = config != NULL && config->scale > 0 ? config->scale : 1;
-		wlr_output_state_set_scale(&state, (float)scale);
+		wlr_output_state_set_scale(&state, scale);
+		wlr_output_state_set_transform(
+			&state, config == NULL ? WL_OUTPUT_TRANSFORM_NORMAL : config->transform);
 	}
 	bool ok = wlr_output_commit_state(wlr_output, &state);
 	wlr_output_state_finish(&state);
@@ -272,6 +275,7 @@ static void configure(struct city_output *output) {
 			wlr_output_state_init(&state);
 			wlr_output_state_set_enabled(&state, true);
 			wlr_output_state_set_mode(&state, mode);
+			wlr_output_state_set_scale(&state, scale);
 			ok = wlr_output_commit_state(wlr_output, &state);
 			wlr_output_state_finish(&state);
 			if (ok) {
@@ -315,10 +319,21 @@ static void handle_request_state(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* Whether the output is a window of another desktop. */
+static bool is_nested(struct wlr_output *wlr_output) {
+#if WLR_HAS_X11_BACKEND
+	if (wlr_output_is_x11(wlr_output)) {
+		return true;
+	}
+#endif
+	return wlr_output_is_wl(wlr_output);
+}
+
 static void handle_output_destroy(struct wl_listener *listener, void *data) {
 	struct city_output *output = wl_container_of(listener, output, destroy);
 	struct city_server *server = output->server;
 	city_log(CITY_LOG_INFO, output->wlr_output->name, "output gone");
+	bool nested = is_nested(output->wlr_output);
 	city_layers_output_gone(output);
 	wl_list_remove(&output->link);
 	wl_list_remove(&output->frame.link);
@@ -327,8 +342,14 @@ static void handle_output_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&output->destroy.link);
 	output->wlr_output->data = NULL;
 	free(output);
-	if (server->running) {
-		city_outputs_changed(server);
+	if (!server->running) {
+		return;
+	}
+	city_outputs_changed(server);
+	/* Nobody can look at it again. */
+	if (nested && wl_list_empty(&server->outputs)) {
+		city_log(CITY_LOG_INFO, NULL, "its last window was closed: the city ends");
+		city_server_quit(server, EXIT_SUCCESS);
 	}
 }
 
@@ -396,6 +417,13 @@ bool city_outputs_init(struct city_server *server) {
 	wl_signal_add(&server->output_layout->events.change, &outputs->layout_change);
 	server->output_listeners = outputs;
 	return true;
+}
+
+void city_outputs_backend_gone(struct city_server *server) {
+	if (server->output_listeners != NULL) {
+		wl_list_remove(&server->output_listeners->new_output.link);
+		wl_list_init(&server->output_listeners->new_output.link);
+	}
 }
 
 void city_outputs_finish(struct city_server *server) {

@@ -11,6 +11,8 @@
 /* Listens for outputs and offers them to clients (output management, power). */
 bool city_outputs_init(struct city_server *server);
 void city_outputs_finish(struct city_server *server);
+/* The backend ends by itself: nothing may listen to it any more. */
+void city_outputs_backend_gone(struct city_server *server);
 /* Applies the config to all outputs again. */
 void city_outputs_configure(struct city_server *server);
 /* Gives all outputs the server's current renderer and allocator. */

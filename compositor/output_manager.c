@@ -8,6 +8,7 @@
 #include <wlr/types/wlr_output_swapchain_manager.h>
 #include <wlr/types/wlr_scene.h>
 
+#include "compositor/lock.h"
 #include "compositor/output.h"
 #include "compositor/output_manager.h"
 #include "compositor/server.h"
@@ -151,7 +152,11 @@ static void handle_test(struct wl_listener *listener, void *data) {
 }
 
 static void handle_set_power(struct wl_listener *listener, void *data) {
+	struct city_output_manager *manager = wl_container_of(listener, manager, set_power);
 	struct wlr_output_power_v1_set_mode_event *event = data;
+	if (wlr_output_layout_get(manager->server->output_layout, event->output) == NULL) {
+		return; /* switched off by the configuration: it has no place to show */
+	}
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, event->mode == ZWLR_OUTPUT_POWER_V1_MODE_ON);
@@ -160,6 +165,7 @@ static void handle_set_power(struct wl_listener *listener, void *data) {
 			event->mode == ZWLR_OUTPUT_POWER_V1_MODE_ON ? "on" : "off");
 	}
 	wlr_output_state_finish(&state);
+	city_lock_outputs_changed(manager->server->lock);
 }
 
 bool city_output_manager_create(struct city_server *server) {

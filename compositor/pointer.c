@@ -14,6 +14,7 @@
 #include <wlr/types/wlr_seat.h>
 #include <wlr/types/wlr_tablet_tool.h>
 #include <wlr/types/wlr_xcursor_manager.h>
+#include <wlr/util/region.h>
 
 #include "compositor/config.h"
 #include "compositor/layer.h"
@@ -102,6 +103,7 @@ static void focus_below(struct city_seat *seat, uint32_t time) {
 
 void city_pointer_refocus(struct city_seat *seat) {
 	if (seat->grab.kind != CITY_GRAB_NONE) {
+		city_grab_follow(seat);
 		return;
 	}
 	struct wlr_seat_pointer_state *state = &seat->seat->pointer_state;
@@ -116,7 +118,7 @@ void city_pointer_refocus(struct city_seat *seat) {
 
 /* Constraints. */
 
-void city_pointer_drop_constraint(struct city_seat *seat) {
+static void drop_constraint(struct city_seat *seat) {
 	struct wlr_pointer_constraint_v1 *constraint = seat->constraint;
 	if (constraint == NULL) {
 		return;
@@ -147,21 +149,35 @@ static void handle_constraint_destroy(struct wl_listener *listener, void *data) 
 	seat->constraint = NULL;
 }
 
+/* Only the window that has the keyboard may hold the pointer: the keys that lead to another one
+ * lead out of it too. */
+static bool may_constrain(struct city_seat *seat, struct wlr_surface *surface) {
+	const struct city_view *view = city_view_from_surface(seat->server, surface);
+	return view == NULL || view == seat->server->focused;
+}
+
 static void activate_constraint(struct city_seat *seat, struct wlr_surface *surface) {
-	struct wlr_pointer_constraint_v1 *constraint = surface == NULL
-		? NULL
-		: wlr_pointer_constraints_v1_constraint_for_surface(
-			  seat->constraints, surface, seat->seat);
+	struct wlr_pointer_constraint_v1 *constraint = NULL;
+	if (surface != NULL && may_constrain(seat, surface)) {
+		constraint = wlr_pointer_constraints_v1_constraint_for_surface(
+			seat->constraints, surface, seat->seat);
+	}
 	if (constraint == seat->constraint) {
 		return;
 	}
-	city_pointer_drop_constraint(seat);
+	drop_constraint(seat);
 	if (constraint == NULL) {
 		return;
 	}
 	seat->constraint = constraint;
 	wl_signal_add(&constraint->events.destroy, &seat->constraint_destroy);
 	wlr_pointer_constraint_v1_send_activated(constraint);
+}
+
+void city_pointer_update_constraint(struct city_seat *seat) {
+	if (seat != NULL) {
+		activate_constraint(seat, seat->seat->pointer_state.focused_surface);
+	}
 }
 
 static void handle_new_constraint(struct wl_listener *listener, void *data) {
@@ -178,19 +194,27 @@ static void handle_pointer_focus_change(struct wl_listener *listener, void *data
 	activate_constraint(seat, event->new_surface);
 }
 
-/* Whether the constraint lets the pointer go there. */
-static bool allowed(struct city_seat *seat, double ox, double oy) {
+/* Shortens a motion to what the constraint lets through: along an edge the pointer slides. */
+static void constrain(struct city_seat *seat, double *dx, double *dy) {
 	struct wlr_pointer_constraint_v1 *constraint = seat->constraint;
 	if (constraint == NULL) {
-		return true;
+		return;
 	}
-	if (constraint->type == WLR_POINTER_CONSTRAINT_V1_LOCKED) {
-		return false;
+	double x = seat->cursor->x, y = seat->cursor->y, sx, sy;
+	struct city_hit hit = city_hit_test(seat->server, x, y);
+	/* Until the surface commits the constraint's own region is empty. */
+	const pixman_region32_t *region = pixman_region32_not_empty(&constraint->region)
+		? &constraint->region
+		: &constraint->surface->input_region;
+	if (constraint->type == WLR_POINTER_CONSTRAINT_V1_CONFINED &&
+		hit.surface == constraint->surface &&
+		wlr_region_confine(region, hit.sx, hit.sy, hit.sx + *dx / hit.zoom,
+			hit.sy + *dy / hit.zoom, &sx, &sy)) {
+		*dx = (sx - hit.sx) * hit.zoom;
+		*dy = (sy - hit.sy) * hit.zoom;
+		return;
 	}
-	struct city_hit hit = city_hit_test(seat->server, ox, oy);
-	return hit.surface == constraint->surface &&
-		pixman_region32_contains_point(
-			&constraint->region, (int)floor(hit.sx), (int)floor(hit.sy), NULL);
+	*dx = *dy = 0;
 }
 
 /* Motion. */
@@ -215,10 +239,12 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	wlr_relative_pointer_manager_v1_send_relative_motion(seat->relative, seat->seat,
 		(uint64_t)event->time_msec * 1000, event->delta_x, event->delta_y,
 		event->unaccel_dx, event->unaccel_dy);
-	if (!allowed(seat, seat->cursor->x + event->delta_x, seat->cursor->y + event->delta_y)) {
+	double dx = event->delta_x, dy = event->delta_y;
+	constrain(seat, &dx, &dy);
+	if (dx == 0 && dy == 0) {
 		return;
 	}
-	wlr_cursor_move(seat->cursor, &event->pointer->base, event->delta_x, event->delta_y);
+	wlr_cursor_move(seat->cursor, &event->pointer->base, dx, dy);
 	moved(seat, event->time_msec);
 }
 
@@ -229,10 +255,13 @@ static void warp(struct city_seat *seat, struct wlr_input_device *device, double
 	double dx = ox - seat->cursor->x, dy = oy - seat->cursor->y;
 	wlr_relative_pointer_manager_v1_send_relative_motion(
 		seat->relative, seat->seat, (uint64_t)time * 1000, dx, dy, dx, dy);
-	if (!allowed(seat, ox, oy)) {
-		return;
+	if (seat->constraint == NULL) {
+		wlr_cursor_warp_absolute(seat->cursor, device, x, y);
+	} else {
+		constrain(seat, &dx, &dy);
+		wlr_cursor_warp_closest(
+			seat->cursor, device, seat->cursor->x + dx, seat->cursor->y + dy);
 	}
-	wlr_cursor_warp_absolute(seat->cursor, device, x, y);
 	moved(seat, time);
 }
 

@@ -8,9 +8,11 @@
 #include <wlr/types/wlr_data_device.h>
 #include <wlr/types/wlr_keyboard.h>
 #include <wlr/types/wlr_output_layout.h>
+#include <wlr/types/wlr_pointer.h>
 #include <wlr/types/wlr_primary_selection.h>
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_seat.h>
+#include <wlr/types/wlr_touch.h>
 #include <wlr/types/wlr_virtual_keyboard_v1.h>
 #include <wlr/types/wlr_virtual_pointer_v1.h>
 #include <wlr/types/wlr_xcursor_manager.h>
@@ -55,8 +57,10 @@ void city_seat_focus_update(struct city_seat *seat) {
 	}
 	struct wlr_keyboard *keyboard = wlr_seat_get_keyboard(seat->seat);
 	if (keyboard != NULL) {
-		wlr_seat_keyboard_notify_enter(seat->seat, surface, keyboard->keycodes,
-			keyboard->num_keycodes, &keyboard->modifiers);
+		uint32_t keys[WLR_KEYBOARD_KEYS_CAP];
+		size_t count = city_keyboard_pressed(seat, keyboard, keys);
+		wlr_seat_keyboard_notify_enter(
+			seat->seat, surface, keys, count, &keyboard->modifiers);
 	} else {
 		wlr_seat_keyboard_notify_enter(seat->seat, surface, NULL, 0, NULL);
 	}
@@ -147,9 +151,33 @@ void city_seat_activity(struct city_seat *seat) {
 	city_idle_activity(seat->server->idle, seat->seat);
 }
 
+/* Touch screens, and the pointers of nested windows, belong to one output. */
+static void map_device(struct city_device *device) {
+	const char *name = NULL;
+	if (device->device->type == WLR_INPUT_DEVICE_TOUCH) {
+		name = wlr_touch_from_input_device(device->device)->output_name;
+	} else if (device->device->type == WLR_INPUT_DEVICE_POINTER) {
+		name = wlr_pointer_from_input_device(device->device)->output_name;
+	}
+	if (name == NULL) {
+		return;
+	}
+	struct city_output *output;
+	wl_list_for_each(output, &device->seat->server->outputs, link) {
+		if (strcmp(output->wlr_output->name, name) == 0) {
+			wlr_cursor_map_input_to_output(
+				device->seat->cursor, device->device, output->wlr_output);
+		}
+	}
+}
+
 void city_seat_outputs_changed(struct city_seat *seat) {
 	if (seat == NULL) {
 		return;
+	}
+	struct city_device *device;
+	wl_list_for_each(device, &seat->devices, link) {
+		map_device(device);
 	}
 	/* A cursor that was on an output which went moves to one that is there. */
 	wlr_cursor_warp_closest(seat->cursor, NULL, seat->cursor->x, seat->cursor->y);
@@ -218,6 +246,7 @@ static void add_device(struct city_seat *seat, struct wlr_input_device *wlr_devi
 	case WLR_INPUT_DEVICE_TABLET:
 		city_pointer_configure(seat, wlr_device);
 		wlr_cursor_attach_input_device(seat->cursor, wlr_device);
+		map_device(device);
 		break;
 	case WLR_INPUT_DEVICE_TABLET_PAD:
 	case WLR_INPUT_DEVICE_SWITCH:
@@ -355,6 +384,13 @@ void city_seat_config_changed(struct city_seat *seat) {
 		city_pointer_configure(seat, device->device);
 	}
 	city_pointer_refocus(seat);
+}
+
+void city_seat_backend_gone(struct city_seat *seat) {
+	if (seat != NULL) {
+		wl_list_remove(&seat->new_input.link);
+		wl_list_init(&seat->new_input.link);
+	}
 }
 
 struct city_seat *city_seat_create(struct city_server *server) {

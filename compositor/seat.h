@@ -19,6 +19,7 @@ struct city_view;
 struct wlr_cursor;
 struct wlr_cursor_shape_manager_v1;
 struct wlr_input_device;
+struct wlr_keyboard;
 struct wlr_keyboard_group;
 struct wlr_pointer_constraint_v1;
 struct wlr_pointer_constraints_v1;
@@ -128,6 +129,8 @@ void city_seat_destroy(struct city_seat *seat); /* NULL-safe */
 
 /* Everything below is NULL-safe: the seat goes before what may still call it. */
 
+/* The backend ends by itself: nothing may listen to it any more. */
+void city_seat_backend_gone(struct city_seat *seat);
 /* Gives the keyboard to whom it is due: session lock, a panel that demands it, the panel that was
  * clicked, the focused view. */
 void city_seat_focus_update(struct city_seat *seat);
@@ -155,6 +158,10 @@ void city_seat_set_shape(struct city_seat *seat, const char *name);
 bool city_keyboards_init(struct city_seat *seat);
 void city_keyboards_finish(struct city_seat *seat);
 void city_keyboards_configure(struct city_seat *seat);
+/* The keys that are held, as far as clients are to know: without those that ran a binding. `keys`
+ * has room for WLR_KEYBOARD_KEYS_CAP; returns how many there are. */
+size_t city_keyboard_pressed(
+	struct city_seat *seat, const struct wlr_keyboard *keyboard, uint32_t *keys);
 void city_keyboard_add(struct city_seat *seat, struct wlr_input_device *device, bool is_virtual);
 
 /* pointer.c */
@@ -163,7 +170,8 @@ void city_pointer_finish(struct city_seat *seat);
 void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *device);
 /* Finds out again what is below the cursor and tells it. */
 void city_pointer_refocus(struct city_seat *seat);
-void city_pointer_drop_constraint(struct city_seat *seat);
+/* The keyboard went elsewhere: the pointer is let go, or held again. NULL-safe. */
+void city_pointer_update_constraint(struct city_seat *seat);
 
 /* touch.c */
 void city_touch_init(struct city_seat *seat);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <wlr/backend.h>
 #include <wlr/render/allocator.h>
@@ -48,6 +49,8 @@ static void handle_backend_destroy(struct wl_listener *listener, void *data) {
 	struct city_server *server = wl_container_of(listener, server, backend_destroy);
 	wl_list_remove(&server->backend_destroy.link);
 	wl_list_init(&server->backend_destroy.link);
+	city_outputs_backend_gone(server);
+	city_seat_backend_gone(server->seat);
 	server->backend = NULL;
 	city_server_quit(server, server->running ? EXIT_FAILURE : server->exit_code);
 }
@@ -171,6 +174,28 @@ static void init_signals(struct city_server *server) {
 	wl_list_init(&server->renderer_lost.link);
 }
 
+/* Each client brings descriptors of its own; none may use up those of the others. */
+static void raise_file_limit(struct city_server *server) {
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) {
+		return;
+	}
+	server->programs_files = limit.rlim_cur;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+		server->programs_files = 0;
+	}
+}
+
+/* Many programs still break where the limit is high: they get the old one. */
+static void lower_file_limit(const struct city_server *server, bool lower) {
+	struct rlimit limit;
+	if (server->programs_files != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = lower ? server->programs_files : limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 struct city_server *city_server_create(struct city_config *config) {
 	struct city_server *server = calloc(1, sizeof(*server));
 	if (server == NULL) {
@@ -184,6 +209,7 @@ struct city_server *city_server_create(struct city_config *config) {
 	wl_list_init(&server->views);
 	wl_array_init(&server->privileged);
 	init_signals(server);
+	raise_file_limit(server);
 	city_map_init(&server->camera);
 
 	server->display = wl_display_create();
@@ -344,7 +370,9 @@ bool city_server_spawn(struct city_server *server, const char *command) {
 		&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	char *argv[] = {"sh", "-c", (char *)command, NULL};
 	pid_t pid;
+	lower_file_limit(server, true);
 	int result = posix_spawn(&pid, "/bin/sh", NULL, &attr, argv, environ);
+	lower_file_limit(server, false);
 	posix_spawnattr_destroy(&attr);
 	if (result != 0) {
 		city_log(CITY_LOG_ERROR, "spawn", "%s: %s", command, strerror(result));

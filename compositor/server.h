@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_keyboard.h>
@@ -194,6 +195,7 @@ struct city_server {
 
 	bool running;
 	int exit_code;
+	rlim_t programs_files; /* limit on files that programs are started with; 0: as it is */
 
 	struct wl_listener backend_destroy;
 	struct wl_listener renderer_lost;

@@ -326,6 +326,9 @@ void city_view_update(struct city_view *view) {
 	bool drawn = view->shown && !view->minimized;
 	wlr_scene_node_set_enabled(&view->tree->node, drawn);
 	if (!drawn) {
+		if (view->impl->placed != NULL) {
+			view->impl->placed(view);
+		}
 		return;
 	}
 	struct wlr_scene_tree *layer =
@@ -388,6 +391,7 @@ void city_view_hide(struct city_view *view) {
 		return;
 	}
 	struct city_server *server = view->server;
+	bool seen = city_view_is_visible(view);
 	wl_signal_emit_mutable(&server->events.view_unmapped, view);
 	view->shown = false;
 	city_view_update(view);
@@ -396,7 +400,7 @@ void city_view_hide(struct city_view *view) {
 	}
 	city_seat_forget_view(server->seat, view);
 	if (server->focused == view) {
-		city_server_focus(server, city_view_cycle(server, 1), false);
+		city_server_focus_other(server, seen);
 	}
 	city_seat_scene_changed(server->seat);
 }
@@ -410,21 +414,23 @@ void city_view_set_framed(struct city_view *view, bool framed) {
 	}
 }
 
+/* Where on the screen the content of a view that fills the output is. */
+static struct wlr_box filling(const struct city_view *view, const struct city_output *output) {
+	struct wlr_box box = view->fullscreen ? city_output_box(output) : output->usable;
+	if (!view->fullscreen && view->framed) {
+		box.x += CITY_BORDER;
+		box.width -= 2 * CITY_BORDER;
+		box.y += CITY_TITLEBAR;
+		box.height -= CITY_TITLEBAR + CITY_BORDER;
+	}
+	return box;
+}
+
 /* Gives the content the size of the screen, round the place that it had; `look` brings the camera
  * there, so that it fills the screen indeed. */
-static void set_filled(struct city_view *view, bool look) {
+static void set_filled(struct city_view *view, const struct city_output *output, bool look) {
 	struct city_server *server = view->server;
-	struct city_output *output = city_server_focused_output(server);
-	if (output == NULL) {
-		return;
-	}
-	struct wlr_box target = view->fullscreen ? city_output_box(output) : output->usable;
-	if (!view->fullscreen && view->framed) {
-		target.x += CITY_BORDER;
-		target.width -= 2 * CITY_BORDER;
-		target.y += CITY_TITLEBAR;
-		target.height -= CITY_TITLEBAR + CITY_BORDER;
-	}
+	struct wlr_box target = filling(view, output);
 	struct city_box old = view->restore;
 	double cx = round(old.cx + old.width / 2 - target.width / 2.0);
 	double cy = round(old.cy + old.height / 2 - target.height / 2.0);
@@ -437,11 +443,22 @@ static void set_filled(struct city_view *view, bool look) {
 }
 
 void city_views_refit(struct city_server *server) {
-	/* The camera is not moved on somebody else's behalf. */
 	struct city_view *view;
 	wl_list_for_each(view, &server->views, link) {
-		if (view->shown && (view->fullscreen || view->maximized)) {
-			set_filled(view, view == server->focused);
+		if (!view->shown || !(view->fullscreen || view->maximized)) {
+			continue;
+		}
+		const struct city_output *output = city_view_main_output(view);
+		if (output == NULL) {
+			output = city_server_focused_output(server);
+		}
+		if (output == NULL) {
+			continue;
+		}
+		struct wlr_box box = filling(view, output);
+		if (box.width != view->requested_width || box.height != view->requested_height) {
+			/* The camera is not moved on somebody else's behalf. */
+			set_filled(view, output, view == server->focused);
 		}
 	}
 }
@@ -464,8 +481,12 @@ static void set_filling(struct city_view *view, bool fullscreen, bool maximized)
 			view->impl->set_maximized(view, maximized);
 		}
 	}
-	if (becomes) {
-		set_filled(view, true);
+	const struct city_output *output = city_server_focused_output(view->server);
+	if (becomes && output != NULL) {
+		set_filled(view, output, true);
+	} else if (becomes) {
+		/* Once there is a screen. */
+		view->requested_width = view->requested_height = 0;
 	} else if (was) {
 		city_view_set_place(view, view->restore.cx, view->restore.cy);
 		city_view_request_size(view, (int)view->restore.width, (int)view->restore.height);
@@ -491,11 +512,17 @@ void city_view_set_minimized(struct city_view *view, bool minimized) {
 	if (view->minimized == minimized) {
 		return;
 	}
+	bool seen = city_view_is_visible(view);
 	view->minimized = minimized;
+	if (minimized) {
+		wl_list_remove(&view->link);
+		wl_list_insert(server->views.prev, &view->link);
+		city_seat_forget_view(server->seat, view);
+	}
 	city_view_update(view);
 	wl_signal_emit_mutable(&view->events.states, view);
 	if (minimized && server->focused == view) {
-		city_server_focus(server, city_view_cycle(server, 1), false);
+		city_server_focus_other(server, seen);
 	}
 	city_seat_scene_changed(server->seat);
 }

@@ -67,8 +67,10 @@ struct city_view_impl {
 	/* Limits of the content's size; 0 is none. */
 	void (*limits)(struct city_view *view, int *min_width, int *min_height, int *max_width,
 		int *max_height);
-	/* The view moved on the screen or its zoom changed: place again what lies outside
-	 * view->tree (popups). */
+	/* The view that it stays above, such as the window a dialog belongs to; may return NULL. */
+	struct city_view *(*parent)(struct city_view *view);
+	/* The view moved on the screen, was hidden or shown, or its zoom changed: place again what
+	 * lies outside view->tree (popups). */
 	void (*placed)(struct city_view *view);
 };
 
@@ -180,8 +182,12 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 /* The keyboard's focus. Raises, activates, brings the view on screen if `reveal`. NULL: nobody. */
 void city_server_focus(struct city_server *server, struct city_view *view, bool reveal);
 void city_view_raise(struct city_view *view);
-/* The next one round in focus order; step 1 or -1; NULL if there is no other. While the keys of
- * the cycle are held the order does not change, city_server_end_cycle puts the chosen one first. */
+/* The focused view goes: gives the keyboard to the last used one that can be seen, else to the last
+ * used one, brought on screen if `reveal`. */
+void city_server_focus_other(struct city_server *server, bool reveal);
+/* The next one round in focus order, minimised ones last; step 1 or -1; NULL if there is no other.
+ * While the keys of the cycle are held the order does not change, city_server_end_cycle puts the
+ * chosen one first. */
 struct city_view *city_view_cycle(struct city_server *server, int step);
 void city_server_end_cycle(struct city_server *server);
 

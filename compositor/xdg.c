@@ -115,12 +115,17 @@ static void impl_limits(
 	*max_height = state->max_height;
 }
 
+static struct city_view *impl_parent(struct city_view *view) {
+	const struct wlr_xdg_toplevel *parent = guest_from_view(view)->toplevel->parent;
+	return parent == NULL ? NULL : parent->base->data;
+}
+
 static void impl_placed(struct city_view *view) {
 	struct guest *guest = guest_from_view(view);
 	city_popup_root_set_enabled(&guest->popups, view->shown && !view->minimized);
 	city_popup_root_place(&guest->popups);
 	/* Windows out of sight may sleep. On the way the camera passes many: wait till it rests. */
-	if (view->server->camera.moving || !configurable(guest)) {
+	if (!view->shown || view->server->camera.moving || !configurable(guest)) {
 		return;
 	}
 	bool suspended = !city_view_is_visible(view);
@@ -141,6 +146,7 @@ static const struct city_view_impl guest_impl = {
 	.set_maximized = impl_set_maximized,
 	.set_resizing = impl_set_resizing,
 	.limits = impl_limits,
+	.parent = impl_parent,
 	.placed = impl_placed,
 };
 
@@ -221,7 +227,7 @@ static void handle_map(struct wl_listener *listener, void *data) {
 	}
 	take_over_geometry(guest);
 	struct city_box place;
-	struct city_view *parent = toplevel->parent == NULL ? NULL : toplevel->parent->base->data;
+	struct city_view *parent = impl_parent(view);
 	if (parent != NULL && parent->shown) {
 		place = city_view_box(parent);
 		place.cx = round(place.cx + (place.width - view->width) / 2);

@@ -56,7 +56,7 @@ void test_city_expect_log(struct test_city *city, const char *text) {
 	}
 }
 
-void test_city_start(struct test_city *city, const char *config) {
+static void start(struct test_city *city, const char *config, const struct test_city *host) {
 	const char *program = getenv("SOURCE_CITY_COMPOSITOR");
 	assert_non_null(program);
 	*city = (struct test_city){.log_fd = -1};
@@ -79,9 +79,14 @@ void test_city_start(struct test_city *city, const char *config) {
 		dup2(pipe_fds[1], STDERR_FILENO);
 		setenv("XDG_RUNTIME_DIR", city->dir, 1);
 		setenv("HOME", city->dir, 1);
-		setenv("WLR_BACKENDS", "headless", 1);
+		setenv("WLR_BACKENDS", host == NULL ? "headless" : "wayland", 1);
 		setenv("WLR_RENDERER", "pixman", 1);
 		unsetenv("WAYLAND_DISPLAY");
+		if (host != NULL) {
+			char display[128];
+			snprintf(display, sizeof(display), "%s/%s", host->dir, host->socket);
+			setenv("WAYLAND_DISPLAY", display, 1);
+		}
 		unsetenv("WAYLAND_SOCKET");
 		unsetenv("DISPLAY");
 		unsetenv("XDG_CONFIG_HOME");
@@ -98,6 +103,15 @@ void test_city_start(struct test_city *city, const char *config) {
 		at = strstr(city->log, "running on ") + strlen("running on ");
 	}
 	snprintf(city->socket, sizeof(city->socket), "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+void test_city_start(struct test_city *city, const char *config) {
+	start(city, config, NULL);
+}
+
+void test_city_start_nested(
+	struct test_city *city, const char *config, const struct test_city *host) {
+	start(city, config, host);
 }
 
 bool test_city_alive(struct test_city *city) {
@@ -185,4 +199,19 @@ long test_city_sleeps(const struct test_city *city) {
 	}
 	fclose(file);
 	return sleeps;
+}
+
+double test_city_cpu_seconds(const struct test_city *city) {
+	char path[64];
+	unsigned long user = 0, system = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", city->pid);
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	/* Behind the name, which may hold anything: the 14th and 15th field of all. */
+	assert_int_equal(
+		fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+			&user, &system),
+		2);
+	fclose(file);
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }

@@ -19,7 +19,10 @@ struct test_city {
 
 /* Starts it with this configuration and returns once clients can connect; fails the test else. */
 void test_city_start(struct test_city *city, const char *config);
-/* Ends it with SIGTERM; fails the test unless it ends well. */
+/* The same as a window of another city. */
+void test_city_start_nested(
+	struct test_city *city, const char *config, const struct test_city *host);
+/* Ends it with SIGTERM unless it has ended by itself; fails the test unless it ends well. */
 void test_city_stop(struct test_city *city);
 /* True while it runs. */
 bool test_city_alive(struct test_city *city);
@@ -28,6 +31,8 @@ void test_city_expect_log(struct test_city *city, const char *text);
 /* Runs a program with these arguments (NULL at the end) and environment changes ("A=b" sets, "A"
  * takes away); returns its exit status and what it wrote on stderr, heap. */
 int test_run(char *const argv[], const char *const environment[], char **err);
+/* Processor time that it has used. */
+double test_city_cpu_seconds(const struct test_city *city);
 /* Sleeps of the process so far: how often it has waited for something. */
 long test_city_sleeps(const struct test_city *city);
 

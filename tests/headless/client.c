@@ -19,6 +19,7 @@
 #include "ext-image-capture-source-v1-client-protocol.h"
 #include "ext-image-copy-capture-v1-client-protocol.h"
 #include "ext-session-lock-v1-client-protocol.h"
+#include "pointer-constraints-unstable-v1-client-protocol.h"
 #include "security-context-v1-client-protocol.h"
 #include "viewporter-client-protocol.h"
 #include "virtual-keyboard-unstable-v1-client-protocol.h"
@@ -122,6 +123,7 @@ static void keyboard_enter(void *data, struct wl_keyboard *keyboard, uint32_t se
 	struct wl_surface *surface, struct wl_array *keys) {
 	struct client *client = data;
 	client->keyboard_focus = surface;
+	client->keys_held = keys->size / sizeof(uint32_t);
 }
 
 static void keyboard_leave(
@@ -210,6 +212,7 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		{&ext_foreign_toplevel_list_v1_interface, 1, &client->window_list},
 		{&wp_security_context_manager_v1_interface, 1, &client->security},
 		{&ext_session_lock_manager_v1_interface, 1, &client->locks},
+		{&zwp_pointer_constraints_v1_interface, 1, &client->constraints},
 	};
 	if (strcmp(interface, "wl_output") == 0 && client->output_count < 4) {
 		struct wl_output *output =
@@ -300,7 +303,8 @@ void client_destroy(struct client *client) {
 		client->seat, client->wm_base, client->viewporter, client->decorations,
 		client->layer_shell, client->virtual_pointers, client->virtual_keyboards,
 		client->capture_sources, client->capture, client->window_sources,
-		client->window_list, client->security, client->locks, client->registry};
+		client->window_list, client->security, client->locks, client->constraints,
+		client->registry};
 	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
 		if (proxies[i] != NULL) {
 			wl_proxy_destroy(proxies[i]);
@@ -578,6 +582,9 @@ struct window *window_create_popup(
 	window->xdg_surface = xdg_wm_base_get_xdg_surface(client->wm_base, window->surface);
 	xdg_surface_add_listener(window->xdg_surface, &xdg_listener, window);
 	window->popup = xdg_surface_get_popup(window->xdg_surface, parent->xdg_surface, positioner);
+	if (parent->layer != NULL) {
+		zwlr_layer_surface_v1_get_popup(parent->layer, window->popup);
+	}
 	xdg_popup_add_listener(window->popup, &popup_listener, window);
 	xdg_positioner_destroy(positioner);
 	finish_create(window, width, height);
@@ -742,6 +749,7 @@ void client_key(struct client *client, uint32_t key, uint32_t modifiers) {
 struct capture {
 	uint32_t width, height;
 	bool constrained, ready, failed;
+	int left, top, right, bottom; /* of the damage of the last frame */
 };
 
 static void capture_size(void *data, struct ext_image_copy_capture_session_v1 *session,
@@ -788,6 +796,11 @@ static void frame_transform(
 
 static void frame_damage(void *data, struct ext_image_copy_capture_frame_v1 *frame, int32_t x,
 	int32_t y, int32_t width, int32_t height) {
+	struct capture *capture = data;
+	capture->left = x < capture->left ? x : capture->left;
+	capture->top = y < capture->top ? y : capture->top;
+	capture->right = x + width > capture->right ? x + width : capture->right;
+	capture->bottom = y + height > capture->bottom ? y + height : capture->bottom;
 }
 
 static void frame_time(void *data, struct ext_image_copy_capture_frame_v1 *frame, uint32_t high,
@@ -832,32 +845,39 @@ struct picture client_capture(struct client *client) {
 	return picture;
 }
 
-struct picture client_capture_source(
-	struct client *client, struct ext_image_capture_source_v1 *source) {
-	struct capture capture = {0};
+static struct ext_image_copy_capture_session_v1 *capture_start(struct client *client,
+	struct ext_image_capture_source_v1 *source, struct capture *capture) {
+	*capture = (struct capture){0};
 	struct ext_image_copy_capture_session_v1 *session =
 		ext_image_copy_capture_manager_v1_create_session(client->capture, source, 0);
-	ext_image_copy_capture_session_v1_add_listener(session, &session_listener, &capture);
-	client_wait(client, is_constrained, &capture, "the size of the screen");
-	assert_false(capture.failed);
+	ext_image_copy_capture_session_v1_add_listener(session, &session_listener, capture);
+	client_wait(client, is_constrained, capture, "the size of the screen");
+	assert_false(capture->failed);
+	return session;
+}
 
-	size_t size = (size_t)capture.width * capture.height * 4;
+static struct picture capture_frame(struct client *client,
+	struct ext_image_copy_capture_session_v1 *session, struct capture *capture) {
+	size_t size = (size_t)capture->width * capture->height * 4;
 	int fd = memfd_create("capture", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	struct wl_shm_pool *pool = wl_shm_create_pool(client->shm, fd, (int32_t)size);
-	struct wl_buffer *buffer = wl_shm_pool_create_buffer(pool, 0, (int32_t)capture.width,
-		(int32_t)capture.height, (int32_t)capture.width * 4, WL_SHM_FORMAT_XRGB8888);
+	struct wl_buffer *buffer = wl_shm_pool_create_buffer(pool, 0, (int32_t)capture->width,
+		(int32_t)capture->height, (int32_t)capture->width * 4, WL_SHM_FORMAT_XRGB8888);
 	struct ext_image_copy_capture_frame_v1 *frame =
 		ext_image_copy_capture_session_v1_create_frame(session);
-	ext_image_copy_capture_frame_v1_add_listener(frame, &capture_frame_listener, &capture);
+	ext_image_copy_capture_frame_v1_add_listener(frame, &capture_frame_listener, capture);
+	capture->ready = false;
+	capture->left = capture->top = INT32_MAX;
+	capture->right = capture->bottom = 0;
 	ext_image_copy_capture_frame_v1_attach_buffer(frame, buffer);
 	ext_image_copy_capture_frame_v1_capture(frame);
-	client_wait(client, is_captured, &capture, "a picture of the screen");
-	assert_false(capture.failed);
+	client_wait(client, is_captured, capture, "a picture of the screen");
+	assert_false(capture->failed);
 
 	struct picture picture = {
-		.width = (int)capture.width,
-		.height = (int)capture.height,
+		.width = (int)capture->width,
+		.height = (int)capture->height,
 		.pixels = malloc(size),
 	};
 	assert_int_equal(pread(fd, picture.pixels, size, 0), (ssize_t)size);
@@ -865,8 +885,33 @@ struct picture client_capture_source(
 	wl_buffer_destroy(buffer);
 	wl_shm_pool_destroy(pool);
 	ext_image_copy_capture_frame_v1_destroy(frame);
+	return picture;
+}
+
+struct picture client_capture_source(
+	struct client *client, struct ext_image_capture_source_v1 *source) {
+	struct capture capture;
+	struct ext_image_copy_capture_session_v1 *session = capture_start(client, source, &capture);
+	struct picture picture = capture_frame(client, session, &capture);
 	ext_image_copy_capture_session_v1_destroy(session);
 	return picture;
+}
+
+struct rect client_capture_damage(
+	struct client *client, void (*change)(void *data), void *data, struct picture *picture) {
+	struct capture capture;
+	struct ext_image_capture_source_v1 *source =
+		ext_output_image_capture_source_manager_v1_create_source(
+			client->capture_sources, client->output);
+	struct ext_image_copy_capture_session_v1 *session = capture_start(client, source, &capture);
+	struct picture before = capture_frame(client, session, &capture);
+	picture_free(&before);
+	change(data);
+	*picture = capture_frame(client, session, &capture);
+	ext_image_copy_capture_session_v1_destroy(session);
+	ext_image_capture_source_v1_destroy(source);
+	return (struct rect){capture.left, capture.top, capture.right - capture.left,
+		capture.bottom - capture.top};
 }
 
 uint32_t picture_at(const struct picture *picture, int x, int y) {

@@ -42,6 +42,7 @@ struct client {
 	struct ext_foreign_toplevel_list_v1 *window_list;
 	struct wp_security_context_manager_v1 *security;
 	struct ext_session_lock_manager_v1 *locks;
+	struct zwp_pointer_constraints_v1 *constraints;
 	struct zwlr_virtual_pointer_v1 *virtual_pointer;
 	struct zwp_virtual_keyboard_v1 *virtual_keyboard;
 	char globals[4096]; /* names, each followed by a blank */
@@ -53,6 +54,7 @@ struct client {
 	double scroll;
 	struct wl_surface *keyboard_focus;
 	unsigned int keys;
+	size_t keys_held; /* when the keyboard came */
 	uint32_t button_serial;
 	uint32_t time; /* of virtual events, ms */
 };
@@ -91,6 +93,7 @@ struct window {
 struct window *window_create(struct client *client, int width, int height, uint32_t color);
 /* The same with a frame drawn by the city. */
 struct window *window_create_framed(struct client *client, int width, int height, uint32_t color);
+/* The parent may be a panel. */
 struct window *window_create_popup(
 	struct window *parent, int anchor_x, int anchor_y, int width, int height, uint32_t color);
 struct window *window_create_sub(
@@ -131,6 +134,10 @@ struct rect {
 /* The smallest box that holds all pixels of exactly this colour; width 0 if there are none. */
 struct rect picture_find(const struct picture *picture, uint32_t color);
 void picture_free(struct picture *picture);
+/* What of the screen was drawn again because of `change`, as a box; the picture after it is the
+ * caller's to free. */
+struct rect client_capture_damage(
+	struct client *client, void (*change)(void *data), void *data, struct picture *picture);
 /* Captures until the colour has this place, for what follows asynchronously. */
 void client_expect_rect(struct client *client, uint32_t color, int x, int y, int width, int height);
 

@@ -309,6 +309,51 @@ static void many_windows(void **state) {
 	expect_city_well(f);
 }
 
+/* Makes a window of so many subsurfaces; returns the processor time that it cost the city. */
+static double cost_of_subsurfaces(struct fixture *f, size_t count) {
+	struct client *c = client_create(&f->city);
+	struct window *window = window_create(c, 200, 100, RED);
+	struct wl_surface **surfaces = calloc(count, sizeof(*surfaces));
+	struct wl_subsurface **subs = calloc(count, sizeof(*subs));
+	struct wl_buffer *buffer = client_buffer(c, 4, 4, GREEN);
+	double start = test_city_cpu_seconds(&f->city);
+	for (size_t i = 0; i < count; i++) {
+		surfaces[i] = wl_compositor_create_surface(c->compositor);
+		subs[i] = wl_subcompositor_get_subsurface(
+			c->subcompositor, surfaces[i], window->surface);
+		wl_subsurface_set_desync(subs[i]);
+		wl_surface_attach(surfaces[i], buffer, 0, 0);
+		wl_surface_commit(surfaces[i]);
+		wl_surface_commit(window->surface);
+		if (i % 50 == 0) {
+			client_roundtrip(c);
+		}
+	}
+	client_roundtrip(c);
+	double cost = test_city_cpu_seconds(&f->city) - start;
+	for (size_t i = 0; i < count; i++) {
+		wl_subsurface_destroy(subs[i]);
+		wl_surface_destroy(surfaces[i]);
+	}
+	free(surfaces);
+	free(subs);
+	wl_buffer_destroy(buffer);
+	window_destroy(window);
+	client_destroy(c);
+	return cost;
+}
+
+static void thousands_of_subsurfaces(void **state) {
+	struct fixture *f = *state;
+	double few = cost_of_subsurfaces(f, 500), many = cost_of_subsurfaces(f, 2000);
+	/* Each change looks at each surface, which makes it 16 times as much, but at no pairs of
+	 * them, which would make it 64. */
+	if (many > 28 * few) {
+		fail_msg("%g s for 500 subsurfaces, %g s for 2000", few, many);
+	}
+	expect_city_well(f);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		DESK_TEST(a_buffer_before_configure),
@@ -324,6 +369,7 @@ int main(void) {
 		DESK_TEST(a_client_that_vanishes_in_a_drag),
 		DESK_TEST(a_panel_without_a_size),
 		DESK_TEST(many_windows),
+		DESK_TEST(thousands_of_subsurfaces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

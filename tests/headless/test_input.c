@@ -2,6 +2,7 @@
 /* Pointer and keyboard: coordinates under zoom, focus, moving and resizing. */
 #include "fixture.h"
 
+#include "pointer-constraints-unstable-v1-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
 static void pointer_coordinates_are_the_clients_own(void **state) {
@@ -292,6 +293,102 @@ static void bindings_do_not_reach_clients(void **state) {
 	window_destroy(window);
 }
 
+static void a_dragged_window_stays_at_the_pointer(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	client_pointer_move(c, FIRST_X + 40, FIRST_Y + 30);
+	client_modifiers(c, SUPER);
+	client_pointer_button(c, BTN_LEFT, true);
+	client_pointer_move(c, FIRST_X + 50, FIRST_Y + 30);
+	client_expect_rect(c, RED, FIRST_X + 10, FIRST_Y, 200, 100);
+	/* The map goes from under it: a window is carried to another part of the city. */
+	client_key(c, KEY_6, SUPER);
+	client_expect_rect(c, RED, FIRST_X + 10, FIRST_Y, 200, 100);
+	/* And is held at the same point of it when the map shrinks. */
+	client_key(c, KEY_2, SUPER);
+	client_expect_rect(c, RED, FIRST_X + 50 - 20, FIRST_Y + 30 - 15, 100, 50);
+	client_pointer_button(c, BTN_LEFT, false);
+	client_key(c, KEY_6, SUPER);
+	client_expect_rect(c, RED, 0, 0, 0, 0);
+	window_destroy(window);
+}
+
+static void a_maximised_window_is_pulled_off(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create_framed(c, 200, 100, RED);
+	client_key(c, KEY_M, SUPER);
+	assert_true(window->maximized);
+	window_obey(window);
+	/* Three quarters along its title. */
+	client_pointer_move(c, 2 + 1276 * 3 / 4, 10);
+	client_pointer_button(c, BTN_LEFT, true);
+	client_pointer_move(c, 2 + 1276 * 3 / 4, 50);
+	assert_false(window->maximized);
+	assert_int_equal(window->wanted_width, 200);
+	window_obey(window);
+	client_pointer_button(c, BTN_LEFT, false);
+	client_expect_rect(c, RED, 2 + 1276 * 3 / 4 - 150, 24 + 40, 200, 100);
+	window_destroy(window);
+}
+
+static void a_locked_pointer_is_let_go_with_the_keyboard(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *other = window_create(c, 200, 100, GREEN);
+	struct window *window = window_create(c, 200, 100, RED);
+	client_key(c, KEY_8, SUPER); /* to 100, 80 */
+	client_pointer_move(c, 150, 100);
+	assert_ptr_equal(c->pointer_focus, window->surface);
+	struct zwp_locked_pointer_v1 *held = zwp_pointer_constraints_v1_lock_pointer(c->constraints,
+		window->surface, c->pointer, NULL, ZWP_POINTER_CONSTRAINTS_V1_LIFETIME_PERSISTENT);
+	client_roundtrip(c);
+	client_pointer_move(c, 400, 600);
+	assert_ptr_equal(c->pointer_focus, window->surface);
+	client_key(c, KEY_TAB, SUPER);
+	assert_ptr_equal(c->keyboard_focus, other->surface);
+	client_pointer_move(c, 400, 600);
+	assert_null(c->pointer_focus);
+	zwp_locked_pointer_v1_destroy(held);
+	window_destroy(window);
+	window_destroy(other);
+}
+
+static void a_confined_pointer_slides_along_the_edge(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	client_key(c, KEY_3, SUPER);
+	client_pointer_move(c, 280 + 200, 242 + 100);
+	struct zwp_confined_pointer_v1 *held =
+		zwp_pointer_constraints_v1_confine_pointer(c->constraints, window->surface,
+			c->pointer, NULL, ZWP_POINTER_CONSTRAINTS_V1_LIFETIME_PERSISTENT);
+	client_roundtrip(c);
+	client_pointer_move(c, 1200, 242 + 160);
+	assert_ptr_equal(c->pointer_focus, window->surface);
+	assert_double_equal(c->sx, 199, 1);
+	assert_double_equal(c->sy, 80, 0.1);
+	zwp_confined_pointer_v1_destroy(held);
+	client_roundtrip(c);
+	client_pointer_move(c, 1200, 242 + 160);
+	assert_null(c->pointer_focus);
+	window_destroy(window);
+}
+
+static void the_key_of_a_binding_is_not_held_for_clients(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *first = window_create(c, 200, 100, GREEN);
+	struct window *second = window_create(c, 200, 100, RED);
+	c->keys_held = 99;
+	client_key(c, KEY_TAB, SUPER);
+	assert_ptr_equal(c->keyboard_focus, first->surface);
+	assert_int_equal(c->keys_held, 0);
+	window_destroy(second);
+	window_destroy(first);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		DESK_TEST(pointer_coordinates_are_the_clients_own),
@@ -308,6 +405,11 @@ int main(void) {
 		DESK_TEST(super_wheel_zooms_about_the_pointer),
 		DESK_TEST(frames_move_and_resize),
 		DESK_TEST(bindings_do_not_reach_clients),
+		DESK_TEST(a_dragged_window_stays_at_the_pointer),
+		DESK_TEST(a_maximised_window_is_pulled_off),
+		DESK_TEST(a_locked_pointer_is_let_go_with_the_keyboard),
+		DESK_TEST(a_confined_pointer_slides_along_the_edge),
+		DESK_TEST(the_key_of_a_binding_is_not_held_for_clients),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

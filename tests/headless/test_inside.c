@@ -5,13 +5,18 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <wlr/backend/headless.h>
+#include <wlr/backend/multi.h>
 #include <wlr/interfaces/wlr_buffer.h>
 #include <wlr/render/wlr_renderer.h>
+#include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/config.h"
 #include "compositor/label.h"
+#include "compositor/output.h"
+#include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/view.h"
 
@@ -161,6 +166,75 @@ static void a_picture_stands_for_the_surfaces(void **state) {
 	assert_null(server->focused);
 }
 
+/* A view that obeys at once. */
+static void obey(struct city_view *view, int width, int height) {
+	city_view_set_size(view, width, height);
+}
+
+static const struct city_view_impl obedient_impl = {.configure = obey};
+
+static void find_headless(struct wlr_backend *backend, void *data) {
+	if (wlr_backend_is_headless(backend)) {
+		*(struct wlr_backend **)data = backend;
+	}
+}
+
+static void outputs_come_and_go(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	struct wlr_backend *headless = NULL;
+	wlr_multi_for_each_backend(server->backend, find_headless, &headless);
+	assert_non_null(headless);
+	struct wlr_output *first = city_server_focused_output(server)->wlr_output;
+	struct wlr_output *second = wlr_headless_add_output(headless, 1920, 1080);
+	assert_int_equal(wl_list_length(&server->outputs), 2);
+
+	struct city_view view;
+	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &obedient_impl));
+	city_view_set_size(&view, 300, 200);
+	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
+	city_server_focus(server, &view, false);
+	/* It fills the second, which goes: it fits into the one that is left. */
+	struct wlr_box box = city_output_box(second->data);
+	wlr_cursor_warp(server->seat->cursor, NULL, box.x + 500, box.y + 300);
+	city_view_set_fullscreen(&view, true);
+	assert_int_equal(view.width, box.width);
+	assert_int_equal(view.height, box.height);
+	city_server_schedule_frame(server);
+	run_until(inside, inside->presents + 2);
+	wlr_output_destroy(second);
+	box = city_output_box(first->data);
+	assert_int_equal(view.width, box.width);
+	assert_int_equal(view.height, box.height);
+	assert_true(wlr_box_contains_point(&box, server->seat->cursor->x, server->seat->cursor->y));
+	city_server_schedule_frame(server);
+	run_until(inside, inside->presents + 1);
+
+	/* No screen at all: everything goes on unseen. */
+	wlr_output_destroy(first);
+	assert_null(city_server_focused_output(server));
+	assert_false(city_view_is_visible(&view));
+	city_view_set_fullscreen(&view, false);
+	city_view_set_maximized(&view, true);
+	city_map_show_all(server);
+	city_map_zoom_step(server, -1);
+	city_map_room(server, city_view_outer_box(&view));
+	city_view_set_minimized(&view, true);
+	city_view_set_minimized(&view, false);
+	city_server_focus(server, &view, true);
+	wl_event_loop_dispatch(server->loop, 0);
+	assert_ptr_equal(server->focused, &view);
+
+	/* One comes: the view fits itself into it. */
+	struct wlr_output *third = wlr_headless_add_output(headless, 640, 480);
+	box = ((struct city_output *)third->data)->usable;
+	assert_int_equal(city_view_outer_box(&view).width, box.width);
+	assert_int_equal(city_view_outer_box(&view).height, box.height);
+	city_server_schedule_frame(server);
+	run_until(inside, inside->presents + 1);
+	city_view_finish(&view);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
@@ -169,6 +243,7 @@ int main(void) {
 			being_busy_counts_every_frame, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			a_picture_stands_for_the_surfaces, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(outputs_come_and_go, inside_start, inside_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

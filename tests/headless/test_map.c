@@ -2,6 +2,8 @@
 /* Where things are on the screen at every zoom, to the pixel. */
 #include "fixture.h"
 
+#include <math.h>
+
 #include "viewporter-client-protocol.h"
 
 static void windows_scale_with_the_map(void **state) {
@@ -220,10 +222,52 @@ static void frames_are_drawn_round_the_content(void **state) {
 	window_destroy(window);
 }
 
+/* A spot of 10 by 10 in the middle of the window gets another colour. */
+static void change_spot(void *data) {
+	struct window *window = data;
+	struct wl_buffer *buffer = client_buffer(window->client, 200, 100, GREEN);
+	wl_surface_attach(window->surface, buffer, 0, 0);
+	wl_surface_damage_buffer(window->surface, 100, 50, 10, 10);
+	wl_surface_commit(window->surface);
+	client_roundtrip(window->client);
+	wl_buffer_destroy(buffer);
+}
+
+static void little_is_drawn_again_at_any_zoom(void **state) {
+	struct fixture *f = *state;
+	const struct {
+		int key;
+		double x, y, zoom;
+	} cameras[] = {{KEY_1, 0, 0, 1}, {KEY_2, 0, 0, 0.5}, {KEY_3, 400, 200, 2}};
+	for (size_t i = 0; i < sizeof(cameras) / sizeof(cameras[0]); i++) {
+		struct window *window = window_create(f->client, 200, 100, RED);
+		client_key(f->client, (uint32_t)cameras[i].key, SUPER);
+		struct picture picture;
+		struct rect damage =
+			client_capture_damage(f->client, change_spot, window, &picture);
+		/* All that the client said, and no more than it and the pixels it bleeds into. */
+		double zoom = cameras[i].zoom;
+		int x = (int)lround((FIRST_X - cameras[i].x) * zoom) + (int)(100 * zoom);
+		int y = (int)lround((FIRST_Y - cameras[i].y) * zoom) + (int)(50 * zoom);
+		int size = (int)(10 * zoom);
+		assert_int_equal(picture_at(&picture, x + size / 2, y + size / 2), GREEN);
+		bool whole = damage.x <= x && damage.y <= y &&
+			damage.x + damage.width >= x + size && damage.y + damage.height >= y + size;
+		if (!whole || damage.width * damage.height > 180 * 100) {
+			fail_msg("at zoom %g %d,%d %dx%d was drawn again for %d,%d %dx%d", zoom,
+				damage.x, damage.y, damage.width, damage.height, x, y, size, size);
+		}
+		picture_free(&picture);
+		client_key(f->client, KEY_1, SUPER);
+		window_destroy(window);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		DESK_TEST(windows_scale_with_the_map),
 		DESK_TEST(commits_do_not_undo_the_zoom),
+		DESK_TEST(little_is_drawn_again_at_any_zoom),
 		DESK_TEST(subsurfaces_stay_where_they_belong),
 		DESK_TEST(neighbours_have_no_seam),
 		DESK_TEST(viewports_are_scaled_once),

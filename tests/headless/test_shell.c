@@ -118,10 +118,120 @@ static void minimised_windows_come_back(void **state) {
 	struct fixture *f = *state;
 	struct client *c = f->client;
 	struct window *window = window_create(c, 200, 100, RED);
+	struct window *popup = window_create_popup(window, 10, 10, 50, 50, YELLOW);
 	client_key(c, KEY_H, SUPER);
 	client_expect_rect(c, RED, 0, 0, 0, 0);
+	client_expect_rect(c, YELLOW, 0, 0, 0, 0);
 	assert_null(c->keyboard_focus);
+	client_key(c, KEY_TAB, SUPER);
+	assert_ptr_equal(c->keyboard_focus, window->surface);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	client_expect_rect(c, YELLOW, FIRST_X + 10, FIRST_Y + 10, 50, 50);
+	/* The walk through the others meets it last. */
+	struct window *others[2] = {
+		window_create(c, 200, 100, GREEN), window_create(c, 200, 100, BLUE)};
+	xdg_toplevel_set_minimized(window->toplevel);
+	client_roundtrip(c);
+	client_key(c, KEY_TAB, SUPER);
+	assert_ptr_equal(c->keyboard_focus, others[0]->surface);
+	client_key(c, KEY_TAB, SUPER);
+	assert_ptr_equal(c->keyboard_focus, others[1]->surface);
+	client_expect_rect(c, RED, 0, 0, 0, 0);
+	window_destroy(others[1]);
+	window_destroy(others[0]);
+	window_destroy(popup);
 	window_destroy(window);
+}
+
+static void the_keyboard_goes_to_what_is_seen(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *seen = window_create(c, 200, 100, RED);
+	struct window *far = window_create(c, 200, 100, GREEN);
+	client_key(c, KEY_8, SUPER); /* far to 100, 80 */
+	client_key(c, KEY_6, SUPER); /* the camera to -10000, 0 */
+	struct window *here = window_create(c, 200, 100, BLUE);
+	struct window *there = window_create(c, 200, 100, YELLOW);
+	/* Both last ones are in sight, the others are not. */
+	assert_ptr_equal(c->keyboard_focus, there->surface);
+	client_key(c, KEY_TAB, SUPER);
+	client_key(c, KEY_TAB, SUPER);
+	window_destroy(there);
+	client_roundtrip(c);
+	client_roundtrip(c);
+	assert_ptr_equal(c->keyboard_focus, here->surface);
+	/* None is: the camera goes to the last used one. */
+	window_destroy(here);
+	client_roundtrip(c);
+	client_roundtrip(c);
+	assert_ptr_equal(c->keyboard_focus, far->surface);
+	struct picture picture = client_capture(c);
+	assert_int_equal(picture_find(&picture, GREEN).width, 200);
+	picture_free(&picture);
+	window_destroy(far);
+	window_destroy(seen);
+}
+
+static void dialogs_stay_above(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 400, 300, RED);
+	struct window *dialog = window_create(c, 100, 50, GREEN);
+	client_key(c, KEY_8, SUPER); /* the dialog to 100, 80 */
+	xdg_toplevel_set_parent(dialog->toplevel, window->toplevel);
+	client_key(c, KEY_TAB, SUPER);
+	assert_ptr_equal(c->keyboard_focus, window->surface);
+	client_key(c, KEY_8, SUPER); /* its parent too: one covers the other */
+	client_expect_rect(c, GREEN, 100, 80, 100, 50);
+	client_pointer_move(c, 300, 200);
+	client_pointer_button(c, BTN_LEFT, true);
+	client_pointer_button(c, BTN_LEFT, false);
+	assert_ptr_equal(c->keyboard_focus, window->surface);
+	client_expect_rect(c, GREEN, 100, 80, 100, 50);
+	window_destroy(dialog);
+	window_destroy(window);
+}
+
+static void panels_have_popups(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *panel = window_create_layer(c, TOP, EDGE_TOP, 0, 30, 30, BLUE);
+	struct window *menu = window_create_popup(panel, 100, 30, 80, 60, GREEN);
+	struct window *nested = window_create_popup(menu, 80, 10, 40, 20, YELLOW);
+	client_expect_rect(c, GREEN, 100, 30, 80, 60);
+	client_expect_rect(c, YELLOW, 180, 40, 40, 20);
+	/* Panels do not zoom, nor do their menus. */
+	client_key(c, KEY_3, SUPER);
+	client_expect_rect(c, GREEN, 100, 30, 80, 60);
+	client_pointer_move(c, 110, 50);
+	assert_ptr_equal(c->pointer_focus, menu->surface);
+	assert_double_equal(c->sx, 10, 0.01);
+	assert_double_equal(c->sy, 20, 0.01);
+	window_destroy(nested);
+	window_destroy(menu);
+	/* At the edge of the screen it stays on it. */
+	menu = window_create_popup(panel, 1270, 30, 80, 60, GREEN);
+	client_expect_rect(c, GREEN, 1200, 30, 80, 60);
+	window_destroy(menu);
+	window_destroy(panel);
+}
+
+static void a_hidden_panel_gives_its_edge_back(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *panel = window_create_layer(c, TOP, EDGE_TOP, 0, 30, 30, BLUE);
+	struct window *window = window_create(c, 200, 100, RED);
+	xdg_toplevel_set_maximized(window->toplevel);
+	client_roundtrip(c);
+	client_roundtrip(c);
+	assert_int_equal(window->wanted_height, 690);
+	wl_surface_attach(panel->surface, NULL, 0, 0);
+	wl_surface_commit(panel->surface);
+	client_roundtrip(c);
+	client_roundtrip(c);
+	assert_int_equal(window->wanted_height, 720);
+	window_destroy(window);
+	window_destroy(panel);
 }
 
 static int wlr_randr(struct fixture *f, char *option, char *value) {
@@ -312,7 +422,9 @@ static void sandboxed_clients_see_less(void **state) {
 		"ext_data_control_manager_v1", "zwlr_layer_shell_v1", "zwlr_output_manager_v1",
 		"ext_session_lock_manager_v1", "wp_security_context_manager_v1",
 		"zwlr_foreign_toplevel_manager_v1", "ext_foreign_toplevel_list_v1",
-		"zwlr_gamma_control_manager_v1", "zwlr_output_power_manager_v1"};
+		"zwlr_gamma_control_manager_v1", "zwlr_output_power_manager_v1",
+		"source_city_control_v1", "zwp_input_method_manager_v2",
+		"zwlr_export_dmabuf_manager_v1"};
 	int listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/sandbox", f->city.dir);
@@ -455,6 +567,10 @@ int main(void) {
 		DESK_TEST(panels_may_take_the_keyboard),
 		DESK_TEST(fullscreen_covers_everything),
 		DESK_TEST(minimised_windows_come_back),
+		DESK_TEST(the_keyboard_goes_to_what_is_seen),
+		DESK_TEST(dialogs_stay_above),
+		DESK_TEST(panels_have_popups),
+		DESK_TEST(a_hidden_panel_gives_its_edge_back),
 		DESK_TEST(outputs_change_at_run_time),
 		DESK_TEST(a_lock_hides_the_city),
 		DESK_TEST(sandboxed_clients_see_less),

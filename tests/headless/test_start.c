@@ -85,6 +85,8 @@ static void config_errors_are_located(void **state) {
 	expect_complaint("keyboard {\n repeat fast 30\n}\n", ":2: ", "whole number");
 	expect_complaint("output X {\n mode 12\n}\n", ":2: ", "WIDTHxHEIGHT");
 	expect_complaint("output X {\n scale 99\n}\n", ":2: ", "from 0.25 to 8");
+	expect_complaint("output X {\n transform 45\n}\n", ":2: ", "must be normal, 90");
+	expect_complaint("output X {\n}\noutput X {\n}\n", ":3: ", "there twice");
 	expect_complaint("bind Supper+q close\n", ":1: ", "unknown modifier \"Supper\"");
 	expect_complaint("bind Super+qq close\n", ":1: ", "unknown key \"qq\"");
 	expect_complaint("bind Super+q clsoe\n", ":1: ", "unknown command \"clsoe\"; allowed: ");
@@ -190,6 +192,32 @@ static void the_animation_ends_where_it_should(void **state) {
 	test_city_stop(&city);
 }
 
+static void a_nested_city_ends_with_its_window(void **state) {
+	struct test_city host, city;
+	test_city_start(&host, CONFIG_TEXT);
+	struct client *client = client_create(&host);
+	/* Its window is closed. */
+	test_city_start_nested(&city, "theme {\n ground \"#00ff00\"\n}\n", &host);
+	struct picture picture;
+	do {
+		picture = client_capture(client);
+		int seen = picture_find(&picture, GREEN).width;
+		picture_free(&picture);
+		if (seen > 100) {
+			break;
+		}
+	} while (test_city_alive(&city));
+	client_key(client, KEY_Q, SUPER);
+	test_city_expect_log(&city, "its last window was closed");
+	test_city_stop(&city);
+	/* Its host ends. */
+	test_city_start_nested(&city, "animations off\n", &host);
+	client_destroy(client);
+	test_city_stop(&host);
+	test_city_expect_log(&city, "its last window was closed");
+	test_city_stop(&city);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_runtime_dir),
@@ -200,6 +228,7 @@ int main(void) {
 		cmocka_unit_test(it_starts_in_spite_of_config_errors),
 		cmocka_unit_test(reload_takes_the_new_file),
 		cmocka_unit_test(several_outputs),
+		cmocka_unit_test(a_nested_city_ends_with_its_window),
 		cmocka_unit_test(the_animation_ends_where_it_should),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
