@@ -388,6 +388,11 @@ static void splice(struct city_handover *handover) {
 		return;
 	}
 	if (!handover->a) {
+		if (handover->b->surface) {
+			handover->input = city_input_redirect(
+				tile, tile->held_input, NULL, handover->b->surface);
+			tile->held_input = NULL;
+		}
 		attach(handover, attach_reason(handover));
 		return;
 	}
@@ -395,7 +400,7 @@ static void splice(struct city_handover *handover) {
 	city_handover_set_step(handover, CITY_STEP_MIGRATE);
 	if (handover->a->surface && handover->b->surface) {
 		handover->input =
-			city_input_redirect(tile, handover->a->surface, handover->b->surface);
+			city_input_redirect(tile, NULL, handover->a->surface, handover->b->surface);
 	}
 }
 
@@ -569,11 +574,14 @@ void city_handover_version_stuck(struct city_tile_version *version) {
 }
 
 void city_handover_version_lost(struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
 	struct city_handover *handover = candidate_of(version);
 	/* Nothing more is asked of it; how it ended the keeper will say. One that has settled is
 	 * the tile's own business. */
 	if (handover && handover->step != CITY_STEP_RETIRE) {
 		city_handover_fail(handover, "%s", "");
+	} else if (!tile->handover && tile->live == version && !tile->closing) {
+		city_tile_hold_input(tile);
 	}
 }
 

@@ -179,6 +179,16 @@ static bool undo(struct city_handover *handover) {
 	return ok;
 }
 
+/* For the version that comes next. */
+static void hold_input(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	if (handover->input) {
+		city_input_log_destroy(tile->held_input);
+		tile->held_input = city_input_hold(tile, handover->input);
+		handover->input = NULL;
+	}
+}
+
 /* A goes on; true if there is one. */
 static bool resume(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -219,6 +229,8 @@ void city_handover_conclude_failure(struct city_handover *handover) {
 	city_handover_stop_busy(handover);
 	bool active = tile->handover == handover;
 	bool runs = active ? undone && resume(handover) : tile->live != NULL;
+	/* Whoever resumed has got it. */
+	hold_input(handover);
 	bool start = handover->start, shown = handover->shown;
 	if (start && !shown) {
 		/* Another one is tried next time, if there is another. */

@@ -7,6 +7,7 @@
 #include <xkbcommon/xkbcommon.h>
 
 #include "compositor/handover_input.h"
+#include "compositor/lock.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
@@ -14,7 +15,8 @@
 
 struct city_input_log {
 	struct city_tile *tile;
-	struct wlr_surface *to; /* NULL once destroyed */
+	struct wlr_surface *to; /* NULL once destroyed, and while input is held */
+	bool holds;		/* what nobody gets */
 	struct wl_listener to_destroy;
 	struct wl_listener input;
 	size_t first, count;
@@ -32,10 +34,17 @@ static void forget(struct city_input_log *log) {
 	log->count = 0;
 }
 
+/* Not what is typed into a locked screen. */
+static bool is_nobodys(const struct city_input_log *log, const struct city_input_event *event) {
+	const struct city_server *server = log->tile->tiles->server;
+	return !event->surface && event->kind != CITY_INPUT_BUTTON &&
+		server->focused == &log->tile->view && !city_lock_active(server->lock);
+}
+
 static void handle_input(struct wl_listener *listener, void *data) {
 	struct city_input_log *log = wl_container_of(listener, log, input);
 	const struct city_input_event *event = data;
-	if (!log->to || event->surface != log->to) {
+	if (log->holds ? !is_nobodys(log, event) : !log->to || event->surface != log->to) {
 		return;
 	}
 	if (log->count == CITY_INPUT_LOG_MAX) {
@@ -69,21 +78,13 @@ static void handle_to_destroy(struct wl_listener *listener, void *data) {
 	city_view_set_input_surface(&log->tile->view, NULL);
 }
 
-struct city_input_log *city_input_redirect(
-	struct city_tile *tile, struct wlr_surface *from, struct wlr_surface *to) {
-	struct city_server *server = tile->tiles->server;
+static struct city_input_log *log_create(struct city_tile *tile) {
 	struct city_input_log *log = calloc(1, sizeof(*log));
-	if (!log) {
-		return NULL;
+	if (log) {
+		log->tile = tile;
+		log->input.notify = handle_input;
+		wl_signal_add(&tile->tiles->server->events.input, &log->input);
 	}
-	log->tile = tile;
-	log->to = to;
-	log->to_destroy.notify = handle_to_destroy;
-	wl_signal_add(&to->events.destroy, &log->to_destroy);
-	log->input.notify = handle_input;
-	wl_signal_add(&server->events.input, &log->input);
-	city_view_set_input_surface(&tile->view, to);
-	move_focus(server->seat, from, to);
 	return log;
 }
 
@@ -171,11 +172,10 @@ static void send_event(
 	}
 }
 
-void city_input_replay(struct city_input_log *log, struct wlr_surface *to) {
+/* Sends what was logged to a surface that is to get the tile's input from now on. */
+static void send_log(struct city_input_log *log, struct wlr_surface *from, struct wlr_surface *to) {
 	struct city_seat *seat = log->tile->tiles->server->seat;
-	struct wlr_surface *from = log->to;
-	city_view_set_input_surface(&log->tile->view, NULL);
-	if (!to || !seat) {
+	if (!seat) {
 		return;
 	}
 	struct wlr_seat *wlr = seat->seat;
@@ -208,7 +208,43 @@ void city_input_replay(struct city_input_log *log, struct wlr_surface *to) {
 	if (has_keys && keyboard && log->count > 0) {
 		wlr_seat_keyboard_send_modifiers(wlr, &keyboard->modifiers);
 	}
-	forget(log);
+}
+
+void city_input_replay(struct city_input_log *log, struct wlr_surface *to) {
+	city_view_set_input_surface(&log->tile->view, NULL);
+	if (to) {
+		send_log(log, log->to, to);
+		forget(log);
+	}
+}
+
+struct city_input_log *city_input_redirect(struct city_tile *tile, struct city_input_log *held,
+	struct wlr_surface *from, struct wlr_surface *to) {
+	struct city_input_log *log = held ? held : log_create(tile);
+	if (!log) {
+		return NULL;
+	}
+	log->holds = false;
+	log->to = to;
+	log->to_destroy.notify = handle_to_destroy;
+	wl_signal_add(&to->events.destroy, &log->to_destroy);
+	city_view_set_input_surface(&tile->view, to);
+	send_log(log, from, to);
+	return log;
+}
+
+struct city_input_log *city_input_hold(struct city_tile *tile, struct city_input_log *log) {
+	log = log ? log : log_create(tile);
+	if (!log) {
+		return NULL;
+	}
+	if (log->to) {
+		wl_list_remove(&log->to_destroy.link);
+		log->to = NULL;
+	}
+	city_view_set_input_surface(&tile->view, NULL);
+	log->holds = true;
+	return log;
 }
 
 void city_input_log_destroy(struct city_input_log *log) {

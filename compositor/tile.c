@@ -8,6 +8,7 @@
 
 #include "compositor/control.h"
 #include "compositor/handover.h"
+#include "compositor/handover_input.h"
 #include "compositor/keeper.h"
 #include "compositor/places.h"
 #include "compositor/server.h"
@@ -211,8 +212,20 @@ void city_tile_show(struct city_tile *tile, struct city_tile_version *version) {
 
 /* ---- start and crash */
 
+void city_tile_hold_input(struct city_tile *tile) {
+	if (!tile->held_input) {
+		tile->held_input = city_input_hold(tile, NULL);
+	}
+}
+
+static void drop_input(struct city_tile *tile) {
+	city_input_log_destroy(tile->held_input);
+	tile->held_input = NULL;
+}
+
 static void dead(struct city_tile *tile, const char *why) {
 	char text[640];
+	drop_input(tile);
 	snprintf(text, sizeof(text), "%s. Go on with: cityctl rollback %s, or cityctl swap %s", why,
 		tile->name, tile->name);
 	city_control_message(tile->tiles->server, CITY_LOG_ERROR, tile->name, "%s", text);
@@ -291,6 +304,7 @@ void city_tile_restart(struct city_tile *tile, int delay_ms) {
 
 void city_tile_crashed(struct city_tile *tile, const char *how) {
 	int64_t now = city_now_ns();
+	city_tile_hold_input(tile);
 	memmove(tile->crashes + 1, tile->crashes, sizeof(tile->crashes) - sizeof(tile->crashes[0]));
 	tile->crashes[0] = now;
 	city_tile_changed(tile);
@@ -386,6 +400,7 @@ static void tile_destroy(struct city_tile *tile) {
 		wl_event_source_remove(tile->reap_idle);
 	}
 	drop_picture(tile);
+	drop_input(tile);
 	wl_list_remove(&tile->view_moved.link);
 	city_view_finish(&tile->view);
 	if (tile->region) {
@@ -430,6 +445,7 @@ void city_tile_close(struct city_tile *tile) {
 	city_log(CITY_LOG_INFO, tile->name, "closed");
 	wl_signal_emit_mutable(&tile->events.destroy, tile);
 	city_handover_abandon(tile);
+	drop_input(tile);
 	city_view_hide(&tile->view);
 	tile->live = NULL;
 	struct city_place *place = city_places_find(tiles->places, tile->name);

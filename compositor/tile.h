@@ -32,6 +32,7 @@
 struct city_effects;
 struct city_handover;
 struct city_history;
+struct city_input_log;
 struct city_keeper;
 struct city_places;
 struct city_server;
@@ -148,7 +149,8 @@ struct city_tile {
 
 	int64_t crashes[CITY_TILE_CRASHES]; /* newest first; 0: none */
 	struct wl_event_source *restart_timer;
-	int64_t last_input_ns; /* of the last key or button that reached it */
+	int64_t last_input_ns;		   /* of the last key or button that reached it */
+	struct city_input_log *held_input; /* waits for the next version; NULL: none */
 	bool closing;
 	struct wl_event_source
 		*reap_idle; /* nothing of it runs any more: it is about to be freed */
@@ -230,6 +232,8 @@ void city_tile_restart(struct city_tile *tile, int delay_ms);
 void city_tile_crashed(struct city_tile *tile, const char *how);
 /* Shows the version's surface as the tile's content from the coming frame on; NULL: nothing. */
 void city_tile_show(struct city_tile *tile, struct city_tile_version *version);
+/* Keys that come while nothing runs are for the next version. */
+void city_tile_hold_input(struct city_tile *tile);
 /* Keeps what the view shows now on the screen although its client goes. */
 void city_tile_keep_picture(struct city_tile *tile);
 /* The content's size follows what the live version has drawn. */

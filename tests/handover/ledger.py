@@ -81,6 +81,24 @@ def swap(city, name, *options, tile="ledger"):
     return done.returncode, record, done.stdout.decode() + done.stderr.decode()
 
 
+def children_of(pid):
+    path = f"/proc/{pid}/task/{pid}/children"
+    with open(path) as file:
+        return [int(p) for p in file.read().split()]
+
+
+def tile_pids(keeper):
+    found = []
+    for pid in children_of(keeper):
+        try:
+            with open(f"/proc/{pid}/comm") as file:
+                if file.read().startswith("source-city-til"):
+                    found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
 def adds_up(fields):
     """Whether the sum is what that many updates add up to; see ledger.c."""
     wanted = sum(i * 2654435761 % 1000 for i in range(fields["updates"]))

@@ -4,10 +4,12 @@
 state is that of before or of after, never between."""
 
 import json
+import signal
 import subprocess
+import time
 
 from ledger import (adds_up, books, ledger_city, limits_for, limits_of, settled, swap,
-                    tile_path)
+                    tile_path, tile_pids)
 from tap import check, check_equal, run
 
 # As the new version: operation, kind -> result and step. The old one goes on in all of these.
@@ -200,6 +202,91 @@ def test_killed_while_frozen():
         check_equal(state["ruined"], 0, "books")
         check(adds_up(state), f"the books add up: {state}")
         check(state["updates"] > 0 and was["updates"] > 0, "with its state")
+
+
+def stop(city, pid):
+    """Stops a process, and returns when it has stopped."""
+    city.kill(pid, signal.SIGSTOP)
+    city.until(lambda: open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T")
+
+
+def test_keys_while_nothing_runs():
+    """Keys of the moment between the end of a version and the start of the next one are kept for it."""
+    with ledger_city() as city:
+        before = settled(city)
+        city.ctl("run", "focus", "ledger")
+        city.type("before ")
+        city.until(lambda: books(city)["typed"] == "before ", 10, "the first keys")
+        # The next one starts only when the keeper goes on.
+        stop(city, city.keeper.pid)
+        try:
+            city.kill(before["pid"])
+            city.type("between")
+        finally:
+            city.kill(city.keeper.pid, signal.SIGCONT)
+        city.until(lambda: books(city)["typed"] == "before between", 10,
+                   f"keys are lost: {books(city)['typed']!r}")
+
+
+def test_keys_of_a_pause_that_nobody_survives():
+    """Old and new version end while the new one attaches: the next start gets what was typed."""
+    with ledger_city(limits=limits_for(attach=20000)) as city:
+        before = settled(city)
+        city.ctl("run", "focus", "ledger")
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("attach-hang"),
+                            "--settled", "--json", "--strategy", "instant",
+                            stdout=subprocess.PIPE)
+        for line in helper.stdout:
+            if json.loads(line).get("step") == "attach":
+                break
+        city.type("between")
+        city.kill(before["pid"])
+        for pid in tile_pids(city.keeper.pid):
+            if open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "R":
+                city.kill(pid)
+        check_equal(helper.wait(30), 1, "the handover fails")
+        after = settled(city)
+        check_equal(after["artifact"], before["artifact"], "the old artifact")
+        city.until(lambda: books(city)["typed"] == "between", 10,
+                   f"keys are lost: {books(city)['typed']!r}")
+        check_equal(books(city)["ruined"], 0, "books")
+
+
+def _lost(city, wanted_step, artifact, seconds):
+    """Swaps; when the step is reached the new version is killed, but the keeper cannot say so yet."""
+    before = settled(city)
+    old = tile_pids(city.keeper.pid)
+    helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path(artifact),
+                        "--settled", "--json", stdout=subprocess.PIPE)
+    for line in helper.stdout:
+        if json.loads(line).get("step") == wanted_step:
+            break
+    spare = set(tile_pids(city.keeper.pid)) - set(old)
+    stop(city, city.keeper.pid)
+    try:
+        for pid in set(old) - {before["pid"]} or spare:
+            city.kill(pid)
+        # Nothing may be asked of it; that nothing is can only be seen by waiting.
+        time.sleep(seconds)
+        city.ctl("state")
+    finally:
+        city.kill(city.keeper.pid, signal.SIGCONT)
+    check_equal(helper.wait(30), 1, "the handover fails")
+    after = settled(city)
+    check_equal(after["pid"], before["pid"], "the old version goes on")
+    record = city.ctl("history")[-1]
+    check("killed" in record["reason"], record["reason"])
+    return record
+
+
+def test_new_version_lost_while_the_old_one_yields():
+    with ledger_city(artifact="quiesce-slow") as city:
+        check_equal(_lost(city, "migrate", "ledger-2", 1)["result"], "failed", "result")
+
+
+def test_new_version_lost_in_probation():
+    with ledger_city(limits=limits_for(probation=800, melt=50)) as city:
+        check_equal(_lost(city, "probation", "ledger-2", 1.5)["result"], "rolled-back", "result")
 
 
 def _settled(city):

@@ -10,32 +10,14 @@ import signal
 import subprocess
 import time
 
-from ledger import adds_up, books, ledger_city, settled, swap, tile_path
+from ledger import adds_up, books, children_of, ledger_city, settled, swap, tile_path, tile_pids
 from tap import check, check_equal, run
 
 LIMITS = ("warm=600,attach=300,frame=300,check=300,retire=200,late=300,melt=60,probation=60,frames=2")
 FAULTS = ["warm-crash", "warm-hang", "attach-crash", "attach-hang", "attach-false", "draw-crash", "draw-hang",
           "check-false", "check-hang", "check-crash", "draw-wrong", "detach-hang",
-          "warm-slow", "attach-slow"]
+          "warm-slow", "attach-slow", "quiesce-crash", "quiesce-hang", "quiesce-false"]
 STRATEGIES = ["instant", "melt", "crossfade", "auto"]
-
-
-def children_of(pid):
-    path = f"/proc/{pid}/task/{pid}/children"
-    with open(path) as file:
-        return [int(p) for p in file.read().split()]
-
-
-def tile_pids(keeper):
-    found = []
-    for pid in children_of(keeper):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith("source-city-til"):
-                    found.append(pid)
-        except OSError:
-            pass
-    return found
 
 
 def compositor_pid(keeper):
@@ -60,7 +42,7 @@ def one_thing(city, dice, helpers):
     if name:
         helpers.append(subprocess.Popen(
             ["cityctl", "swap", "ledger", "--artifact", tile_path(name), "--settled",
-             "--strategy", dice.choice(STRATEGIES)],
+             "--strategy", dice.choice(STRATEGIES), *dice.choice([[], ["--force"]])],
             env=city.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     elif what < 0.83:
         pids = tile_pids(city.keeper.pid)
@@ -104,9 +86,9 @@ def test_storm():
                 pass
         for helper in helpers:
             check_equal(helper.wait(60) in (0, 1), True, "each request gets an answer")
-        # The storm may leave it dead, or on a version that does not yield but is killed for it.
+        # The storm may leave it dead, or on a version that refuses to yield.
         for name in ("ledger-2", "ledger-3", "ledger-1", "ledger-2", "ledger-3"):
-            status, record, said = swap(city, name)
+            status, record, said = swap(city, name, "--force")
             if status == 0:
                 break
             city.until(lambda: city.tile("ledger")["state"] in ("live", "dead"))
