@@ -147,7 +147,6 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 	struct city_tile *tile, const char *folder) {
 	struct city_job *job;
 	wl_list_for_each(job, &control->jobs, link) {
-		/* Two watches of one folder would build each save twice. */
 		if (job->standing && !job->request && job->tile == tile &&
 			strcmp(job->folder, folder) == 0) {
 			job->request = request;
@@ -163,18 +162,24 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile) {
 	const char *folder = city_tile_source(tile);
+	bool watched = false;
 	struct city_job *old, *next;
 	wl_list_for_each_safe(old, next, &control->jobs, link) {
-		if (old->standing && old->tile == tile) {
-			if (strcmp(old->folder, folder) == 0) {
-				return;
-			}
-			if (old->request) {
-				old->standing = false; /* goes on for the one who asked for it */
-			} else {
-				job_cancel(old);
-			}
+		if (!old->watch || old->tile != tile) {
+			continue;
 		}
+		if (strcmp(old->folder, folder) == 0) {
+			/* Somebody may have asked for it: two watches would build each save twice. */
+			old->standing = !watched;
+			watched = true;
+		} else if (old->standing && old->request) {
+			old->standing = false; /* goes on for the one who asked for it */
+		} else if (old->standing) {
+			job_cancel(old);
+		}
+	}
+	if (watched) {
+		return;
 	}
 	/* What the user cannot write is not edited there. */
 	if (!control->forge_wanted || access(folder, W_OK) < 0) {

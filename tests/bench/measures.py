@@ -267,7 +267,8 @@ def live_terminal():
             watch = city.popen("cityctl", "watch", "terminal", "--source", source, "--json",
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             lines = Lines(watch.stdout)
-            city.ctl("swap", "terminal", "--source", source, "--settled")
+            # The first build compiles all files, the others what was edited.
+            city.ctl("swap", "terminal", "--source", source, "--settled", limit=300)
             for i in range(rounds):
                 edited = text.replace("theme_background = 0x11151c",
                                       f"theme_background = 0x11{(0x20 + i):02x}1c")

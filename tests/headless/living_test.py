@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What a person sees who lives in the city while it is rewritten: shells, keys, errors, deaths."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import City  # noqa: E402
+from city import City, Lines  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
 
 
@@ -151,6 +152,26 @@ def test_compile_error_is_shown_and_mended():
         check_equal(home.edge(), (0x24, 0x14, 0x33), "the colour after mending")
 
 
+def test_a_save_is_one_handover():
+    """Also where the folder is watched by the city and by somebody, from before it was its source."""
+    with Home() as home:
+        clock = os.path.join(home.path("clock"), "clock.c")
+        shutil.copytree(os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix", "share",
+                                     "source-city", "tiles", "clock"), os.path.dirname(clock))
+        watch = home.city.popen("cityctl", "watch", "clock", "--source", os.path.dirname(clock),
+                                "--json", stdout=subprocess.PIPE)
+        lines = Lines(watch.stdout)
+        home.city.ctl("swap", "clock", "--source", os.path.dirname(clock), "--settled", limit=60)
+        for edit in range(3):
+            with open(clock, "a") as file:
+                file.write(f"const int edit_{edit} = {edit};\n")
+            while '"result"' not in (line := lines.next()):
+                pass
+            check_equal(json.loads(line)["result"], "live", "the saved clock")
+        results = [record["result"] for record in home.city.ctl("history")]
+        check_equal(results, ["live"] * 4, "one handover for the swap and each save")
+
+
 def test_tile_process_dies():
     with Home() as home:
         pid = home.shell_pid()
@@ -225,6 +246,7 @@ if __name__ == "__main__":
         test_shell_and_line_survive_a_handover,
         test_keys_typed_during_handovers_arrive,
         test_compile_error_is_shown_and_mended,
+        test_a_save_is_one_handover,
         test_tile_process_dies,
         test_compositor_dies,
         test_end_leaves_nothing,
