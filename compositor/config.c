@@ -15,6 +15,7 @@
 #include "compositor/files.h"
 #include "compositor/theme.h"
 #include "vat/log.h"
+#include "vat/vat.h"
 
 struct parser {
 	struct city_config *config;
@@ -171,14 +172,13 @@ static void get_size(struct parser *parser, const struct scfg_directive *directi
 static void get_color(
 	struct parser *parser, const struct scfg_directive *directive, uint32_t *value) {
 	const char *word = directive->params[0];
-	char *end;
-	unsigned long color = strtoul(word[0] == '#' ? word + 1 : word, &end, 16);
-	if (word[0] != '#' || strlen(word) != 7 || *end != '\0') {
+	if (word[0] != '#' || strlen(word) != 7 ||
+		strspn(word + 1, "0123456789abcdefABCDEF") != 6) {
 		complain(parser, directive, "\"%s\" must be a colour like \"#14171c\", not \"%s\"",
 			directive->name, word);
 		return;
 	}
-	*value = (uint32_t)color << 8 | 0xff;
+	*value = (uint32_t)strtoul(word + 1, NULL, 16) << 8 | 0xff;
 }
 
 /* keyboard */
@@ -222,8 +222,54 @@ static const struct rule keyboard_rules_table[] = {
 	{"numlock", "numlock on|off", 1, 1, false, keyboard_numlock},
 };
 
+struct xkb_keymap *city_config_keymap(const struct city_config *config) {
+	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
+	if (context == NULL) {
+		return NULL;
+	}
+	/* The library would say it in many lines. */
+	xkb_context_set_log_level(context, XKB_LOG_LEVEL_CRITICAL);
+	struct xkb_rule_names names = {
+		.rules = config->xkb_rules,
+		.model = config->xkb_model,
+		.layout = config->xkb_layout,
+		.variant = config->xkb_variant,
+		.options = config->xkb_options,
+	};
+	struct xkb_keymap *keymap =
+		xkb_keymap_new_from_names(context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
+	xkb_context_unref(context);
+	return keymap;
+}
+
+static void forget_keymap(struct city_config *config) {
+	char **names[] = {&config->xkb_rules, &config->xkb_model, &config->xkb_layout,
+		&config->xkb_variant, &config->xkb_options};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		free(*names[i]);
+		*names[i] = NULL;
+	}
+}
+
 static void run_keyboard(struct parser *p, const struct scfg_directive *d, void *target) {
+	struct city_config *config = p->config;
 	RUN_BLOCK(p, &d->children, keyboard_rules_table, NULL);
+	if (config->xkb_rules == NULL && config->xkb_model == NULL && config->xkb_layout == NULL &&
+		config->xkb_variant == NULL && config->xkb_options == NULL) {
+		return;
+	}
+	struct xkb_keymap *keymap = city_config_keymap(config);
+	if (keymap == NULL) {
+		complain(p, d,
+			"there is no such keyboard: layout \"%s\", variant \"%s\", model \"%s\", "
+			"rules \"%s\"; allowed: the names in xkeyboard-config(7)",
+			config->xkb_layout == NULL ? "" : config->xkb_layout,
+			config->xkb_variant == NULL ? "" : config->xkb_variant,
+			config->xkb_model == NULL ? "" : config->xkb_model,
+			config->xkb_rules == NULL ? "" : config->xkb_rules);
+		forget_keymap(config);
+	}
+	xkb_keymap_unref(keymap);
 }
 
 /* pointer */
@@ -511,9 +557,24 @@ static void tile_size(struct parser *p, const struct scfg_directive *d, void *ta
 		get_int(p, d, d->params[1], 1, 8192, &tile->height);
 }
 
+/* The same rule for the names of tiles and of their kinds, which are file names too. */
+static bool check_name(struct parser *p, const struct scfg_directive *d) {
+	if (!vat_name_valid(d->params[0])) {
+		complain(p, d,
+			"\"%s\" cannot name a tile; allowed: lower case letters, digits, '.', '_' "
+			"and "
+			"'-', a letter first",
+			d->params[0]);
+		return false;
+	}
+	return true;
+}
+
 static void tile_kind(struct parser *p, const struct scfg_directive *d, void *target) {
 	struct city_tile_config *tile = target;
-	set_string(&tile->kind, d->params[0]);
+	if (check_name(p, d)) {
+		set_string(&tile->kind, d->params[0]);
+	}
 }
 
 static void tile_artifact(struct parser *p, const struct scfg_directive *d, void *target) {
@@ -549,6 +610,9 @@ static const struct rule tile_rules[] = {
 };
 
 static void run_tile(struct parser *p, const struct scfg_directive *d, void *target) {
+	if (!check_name(p, d)) {
+		return;
+	}
 	for (size_t i = 0; i < p->config->tile_count; i++) {
 		if (strcmp(p->config->tiles[i].name, d->params[0]) == 0) {
 			complain(p, d, "tile \"%s\" is there twice; names must differ",

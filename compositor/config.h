@@ -85,6 +85,9 @@ struct city_config *city_config_default(void);
 struct city_config *city_config_load(const char *path, bool strict, int *errors);
 void city_config_destroy(struct city_config *config); /* NULL-safe */
 
+/* The keymap that the config names; the caller's. NULL: there is none of these names. */
+struct xkb_keymap *city_config_keymap(const struct city_config *config);
+
 const struct city_output_config *city_config_output(
 	const struct city_config *config, const char *name); /* may return NULL */
 

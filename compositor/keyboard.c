@@ -250,33 +250,6 @@ static struct city_keyboard *keyboard_create(struct city_seat *seat, struct wlr_
 	return keyboard;
 }
 
-static struct xkb_keymap *make_keymap(const struct city_config *config) {
-	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
-	if (context == NULL) {
-		return NULL;
-	}
-	struct xkb_rule_names names = {
-		.rules = config->xkb_rules,
-		.model = config->xkb_model,
-		.layout = config->xkb_layout,
-		.variant = config->xkb_variant,
-		.options = config->xkb_options,
-	};
-	struct xkb_keymap *keymap =
-		xkb_keymap_new_from_names(context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
-	if (keymap == NULL) {
-		city_log(CITY_LOG_ERROR, "keyboard",
-			"no such keyboard layout: layout \"%s\", variant \"%s\", options \"%s\"; "
-			"using the default",
-			names.layout == NULL ? "" : names.layout,
-			names.variant == NULL ? "" : names.variant,
-			names.options == NULL ? "" : names.options);
-		keymap = xkb_keymap_new_from_names(context, NULL, XKB_KEYMAP_COMPILE_NO_FLAGS);
-	}
-	xkb_context_unref(context);
-	return keymap;
-}
-
 static void lock_numlock(struct wlr_keyboard *keyboard) {
 	xkb_mod_index_t index = xkb_keymap_mod_get_index(keyboard->keymap, XKB_MOD_NAME_NUM);
 	if (index == XKB_MOD_INVALID) {
@@ -288,7 +261,7 @@ static void lock_numlock(struct wlr_keyboard *keyboard) {
 }
 
 static bool set_keymap(struct city_seat *seat, struct wlr_keyboard *keyboard) {
-	struct xkb_keymap *keymap = make_keymap(seat->server->config);
+	struct xkb_keymap *keymap = city_config_keymap(seat->server->config);
 	if (keymap == NULL) {
 		return false;
 	}

@@ -94,6 +94,10 @@ static void config_errors_are_located(void **state) {
 	expect_complaint("bind Super+q\n", ":1: ", "bind KEYS COMMAND");
 	expect_complaint("tile a {\n}\ntile a {\n}\n", ":3: ", "there twice");
 	expect_complaint("tile a {\n at 1\n}\n", ":2: ", "at X Y");
+	expect_complaint("tile My {\n}\n", ":1: ", "\"My\" cannot name a tile");
+	expect_complaint("tile a {\n kind ../a\n}\n", ":2: ", "cannot name a tile");
+	expect_complaint("\nkeyboard {\n layout nowhere\n}\n", ":2: ", "layout \"nowhere\"");
+	expect_complaint("theme {\n ground \"#-12345\"\n}\n", ":2: ", "a colour like");
 	expect_complaint("theme {\n ground blue\n}\n", ":2: ", "a colour like");
 	expect_complaint("keyboard {\n", ": ", "not a scfg file");
 	char *err;
