@@ -119,6 +119,8 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 		hit.kind = CITY_HIT_FRAME;
 		hit.view = view;
 		hit.edges = edges_at(view, ox, oy);
+		struct wlr_box close = city_view_close_box(view);
+		hit.close = hit.edges == 0 && wlr_box_contains_point(&close, ox, oy);
 	}
 	return hit;
 }

@@ -85,8 +85,10 @@ static void focus_below(struct city_seat *seat, uint32_t time) {
 		break;
 	case CITY_HIT_FRAME:
 		clear_focus(seat,
-			hit.edges != 0 && !far_away(seat) ? wlr_xcursor_get_resize_name(hit.edges)
-							  : "default");
+			far_away(seat)		 ? "default"
+				: hit.close	 ? "pointer"
+				: hit.edges != 0 ? wlr_xcursor_get_resize_name(hit.edges)
+						 : "default");
 		break;
 	case CITY_HIT_VIEW:
 		if (far_away(seat) || hit.surface == NULL) {
@@ -274,15 +276,42 @@ static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 
 /* Buttons. */
 
+/* Whether this press on the view is the second of a double click. */
+static bool is_second(struct city_seat *seat, struct city_view *view, uint32_t time) {
+	bool second = seat->click_view == view && time - seat->click_msec < DOUBLE_CLICK_MSEC;
+	seat->click_view = second ? NULL : view;
+	seat->click_msec = time;
+	return second;
+}
+
 /* A click on a view that is too small to be used: go to it. */
 static void click_far(struct city_seat *seat, struct city_view *view, uint32_t time) {
-	bool twice = seat->click_view == view && time - seat->click_msec < DOUBLE_CLICK_MSEC;
-	seat->click_view = view;
-	seat->click_msec = time;
 	city_server_focus(seat->server, view, false);
-	if (twice) {
-		seat->click_view = NULL;
+	if (is_second(seat, view, time)) {
 		city_map_room(seat->server, city_view_outer_box(view));
+	}
+}
+
+static void press_frame(struct city_seat *seat, const struct city_hit *hit, uint32_t time) {
+	struct city_view *view = hit->view;
+	if (hit->close) {
+		seat->close_view = view;
+	} else if (hit->edges != 0) {
+		city_grab_resize(seat, view, hit->edges, BTN_LEFT);
+	} else if (is_second(seat, view, time)) {
+		city_view_set_maximized(view, !view->maximized);
+	} else {
+		city_grab_move(seat, view, BTN_LEFT);
+	}
+}
+
+/* A press may still be taken back by leaving the button. */
+static void release_close(struct city_seat *seat) {
+	struct city_view *view = seat->close_view;
+	seat->close_view = NULL;
+	struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
+	if (hit.kind == CITY_HIT_FRAME && hit.view == view && hit.close) {
+		city_view_close(view);
 	}
 }
 
@@ -322,13 +351,8 @@ static bool press_on_map(
 		return true;
 	}
 	city_server_focus(server, view, false);
-	if (hit->kind == CITY_HIT_FRAME) {
-		if (button == BTN_LEFT && hit->edges != 0) {
-			city_grab_resize(seat, view, hit->edges, button);
-		} else if (button == BTN_LEFT) {
-			city_grab_move(seat, view, button);
-		}
-		return false;
+	if (hit->kind == CITY_HIT_FRAME && button == BTN_LEFT) {
+		press_frame(seat, hit, time);
 	}
 	return false;
 }
@@ -393,6 +417,9 @@ static void release(struct city_seat *seat, uint32_t button, uint32_t time) {
 		}
 		city_grab_end(seat);
 		city_pointer_refocus(seat);
+	}
+	if (seat->close_view != NULL && button == BTN_LEFT) {
+		release_close(seat);
 	}
 	if (seat->seat->pointer_state.button_count == 0) {
 		seat->press.surface = NULL;

@@ -112,6 +112,9 @@ void city_seat_forget_view(struct city_seat *seat, struct city_view *view) {
 	if (seat->click_view == view) {
 		seat->click_view = NULL;
 	}
+	if (seat->close_view == view) {
+		seat->close_view = NULL;
+	}
 	for (size_t i = 0; i < sizeof(seat->touches) / sizeof(seat->touches[0]); i++) {
 		if (seat->touches[i].view == view) {
 			seat->touches[i].view = NULL;

@@ -77,8 +77,9 @@ struct city_seat {
 		/* From the point of the view (tile coordinates), or of the layout, to it. */
 		double off_x, off_y;
 	} press;
-	uint32_t click_msec; /* of the last click on a view far away, for double clicks */
-	struct city_view *click_view;
+	uint32_t click_msec;		 /* of the last click on a title or a view far away */
+	struct city_view *click_view;	 /* for double clicks */
+	struct city_view *close_view;	 /* its close button is pressed */
 	const char *shape;		 /* named cursor shown now, NULL when a client's */
 	bool client_cursor;		 /* the client that has the pointer may set the cursor */
 	struct wlr_surface *layer_focus; /* layer surface that a click gave the keyboard */

@@ -99,7 +99,7 @@ struct city_view {
 	struct wlr_scene_tree *tree;
 	struct wlr_scene_tree *frame;
 	struct wlr_scene_rect *bars[4]; /* top, left, right, bottom */
-	struct city_label *title_label;
+	struct city_label *title_label, *close_label;
 	struct wlr_scene_tree *content;
 	struct city_surface_tree *surfaces; /* NULL without a surface */
 	struct wlr_surface
@@ -215,6 +215,8 @@ bool city_view_is_covering(const struct city_view *view);
 /* Draws the frame, title and badge for the current place, zoom and state (view_frame.c). */
 void city_view_update_frame(struct city_view *view, struct wlr_box content);
 void city_view_finish_frame(struct city_view *view);
+/* The part of the title bar that closes the view, in output coordinates; empty without room. */
+struct wlr_box city_view_close_box(const struct city_view *view);
 
 /* Which block of the map the view stands on; drawn round all views of the same name. NULL: none. */
 void city_view_set_district(struct city_view *view, const char *name);
@@ -245,6 +247,7 @@ struct city_hit {
 	struct wlr_surface *surface; /* for VIEW and SURFACE; may be NULL for VIEW */
 	double sx, sy;		     /* surface coordinates, unscaled, in surface */
 	uint32_t edges; /* for FRAME: enum wlr_edges under the point, 0 for the title */
+	bool close;	/* for FRAME: the part of the title that closes the view */
 	double zoom;	/* output pixels per surface pixel of the surface hit */
 };
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy);

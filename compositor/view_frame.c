@@ -42,30 +42,53 @@ static const char *shown_title(struct city_view *view) {
 	return title[0] != '\0' ? title : city_view_app_id(view);
 }
 
+struct wlr_box city_view_close_box(const struct city_view *view) {
+	struct wlr_box box = city_view_output_box(view);
+	int bar = (int)round(CITY_TITLEBAR * view->server->camera.zoom);
+	if (!view->framed || view->fullscreen || bar < TITLE_MIN || box.width < 4 * bar) {
+		return (struct wlr_box){0};
+	}
+	return (struct wlr_box){box.x + box.width - bar, box.y - bar, bar, bar};
+}
+
 static void update_title(struct city_view *view, int width, int bar) {
 	const struct city_server *server = view->server;
 	bool in_bar = bar >= TITLE_MIN;
 	if (view->title_label == NULL) {
 		view->title_label = city_label_create(view->frame);
+		view->close_label = city_label_create(view->frame);
 	}
+	city_label_set_enabled(view->close_label, false);
 	bool shown = (in_bar || width >= NAME_MIN_WIDTH) && width > 24;
 	city_label_set_enabled(view->title_label, shown);
 	if (!shown) {
 		return;
 	}
+	/* The close button is as wide as the bar is high. */
+	struct wlr_box close = city_view_close_box(view);
 	double size = fmin(CITY_FONT_SIZE * server->camera.zoom, TITLE_MAX_SIZE);
 	struct city_label_style style = {
 		.font = server->config->font,
 		.size = in_bar ? (int)round(size) : NAME_SIZE,
 		.color = view->active ? CITY_COLOR_FOCUS_TEXT : CITY_COLOR_FRAME_TEXT,
 		.pad_x = 8,
-		.max_width = width,
+		.max_width = width - close.width,
 		.max_lines = 1,
 	};
 	city_label_set(view->title_label, shown_title(view), &style, server->label_scale);
 	int height = city_label_height(view->title_label);
 	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
 	city_label_set_position(view->title_label, 0, y);
+	if (wlr_box_empty(&close)) {
+		return;
+	}
+	style.max_width = 0;
+	style.pad_x = 0;
+	city_label_set_enabled(view->close_label, true);
+	city_label_set(view->close_label, "\u00d7", &style, server->label_scale);
+	city_label_set_position(view->close_label,
+		width - close.width + (close.width - city_label_width(view->close_label)) / 2,
+		-bar + (bar - city_label_height(view->close_label)) / 2);
 }
 
 static void update_badge(struct city_view *view, struct wlr_box content) {
@@ -133,7 +156,8 @@ void city_view_update_frame(struct city_view *view, struct wlr_box content) {
 
 void city_view_finish_frame(struct city_view *view) {
 	city_label_destroy(view->title_label);
+	city_label_destroy(view->close_label);
 	city_label_destroy(view->badge);
-	view->title_label = NULL;
+	view->title_label = view->close_label = NULL;
 	view->badge = NULL;
 }

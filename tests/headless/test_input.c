@@ -275,6 +275,31 @@ static void frames_move_and_resize(void **state) {
 	window_destroy(window);
 }
 
+static void titles_close_and_maximise(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create_framed(c, 200, 100, RED);
+	/* Pressed, but thought better of. */
+	client_pointer_move(c, FIRST_X + 188, FIRST_Y - 12);
+	client_pointer_button(c, BTN_LEFT, true);
+	client_pointer_move(c, FIRST_X + 100, FIRST_Y - 12);
+	client_pointer_button(c, BTN_LEFT, false);
+	assert_false(window->closed);
+	client_pointer_move(c, FIRST_X + 188, FIRST_Y - 12);
+	client_pointer_button(c, BTN_LEFT, true);
+	assert_false(window->closed);
+	client_pointer_button(c, BTN_LEFT, false);
+	assert_true(window->closed);
+	/* It stays, perhaps to ask whether to save. */
+	client_pointer_move(c, FIRST_X + 100, FIRST_Y - 12);
+	for (int i = 0; i < 2; i++) {
+		client_pointer_button(c, BTN_LEFT, true);
+		client_pointer_button(c, BTN_LEFT, false);
+	}
+	assert_true(window->maximized);
+	window_destroy(window);
+}
+
 static void bindings_do_not_reach_clients(void **state) {
 	struct fixture *f = *state;
 	struct client *c = f->client;
@@ -404,6 +429,7 @@ int main(void) {
 		DESK_TEST(the_ground_pans),
 		DESK_TEST(super_wheel_zooms_about_the_pointer),
 		DESK_TEST(frames_move_and_resize),
+		DESK_TEST(titles_close_and_maximise),
 		DESK_TEST(bindings_do_not_reach_clients),
 		DESK_TEST(a_dragged_window_stays_at_the_pointer),
 		DESK_TEST(a_maximised_window_is_pulled_off),
