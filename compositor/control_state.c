@@ -8,6 +8,7 @@
 #include "compositor/effects/effects.h"
 #include "compositor/output.h"
 #include "compositor/server.h"
+#include "compositor/text.h"
 #include "compositor/tile.h"
 
 static void add_box(yyjson_mut_doc *doc, yyjson_mut_val *object, struct city_box box) {
@@ -15,6 +16,14 @@ static void add_box(yyjson_mut_doc *doc, yyjson_mut_val *object, struct city_box
 	yyjson_mut_obj_add_real(doc, object, "cy", box.cy);
 	yyjson_mut_obj_add_real(doc, object, "width", box.width);
 	yyjson_mut_obj_add_real(doc, object, "height", box.height);
+}
+
+/* Windows name themselves as they like, and paths are bytes. */
+static void add_text(
+	yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text) {
+	char clean[4096];
+	city_text_copy(clean, sizeof(clean), text);
+	yyjson_mut_obj_add_strcpy(doc, object, key, clean);
 }
 
 static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_server *server) {
@@ -45,8 +54,8 @@ static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_con
 		bool is_tile = view->kind == CITY_VIEW_TILE;
 		yyjson_mut_obj_add_uint(doc, object, "id", view->id);
 		yyjson_mut_obj_add_str(doc, object, "kind", is_tile ? "tile" : "guest");
-		yyjson_mut_obj_add_strcpy(doc, object, "title", city_view_title(view));
-		yyjson_mut_obj_add_strcpy(doc, object, "app_id", city_view_app_id(view));
+		add_text(doc, object, "title", city_view_title(view));
+		add_text(doc, object, "app_id", city_view_app_id(view));
 		if (is_tile) {
 			struct city_tile *tile = wl_container_of(view, tile, view);
 			yyjson_mut_obj_add_strcpy(doc, object, "tile", tile->name);
@@ -72,14 +81,14 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	yyjson_mut_obj_add_strcpy(doc, object, "kind", tile->kind);
 	yyjson_mut_obj_add_strcpy(doc, object, "role", tile->role);
 	yyjson_mut_obj_add_str(doc, object, "state", city_tile_state_name(tile->state));
-	yyjson_mut_obj_add_strcpy(doc, object, "notice", tile->notice ? tile->notice : "");
+	add_text(doc, object, "notice", tile->notice ? tile->notice : "");
 	yyjson_mut_obj_add_strcpy(
 		doc, object, "stuck", tile->live && tile->live->stuck ? tile->live->operation : "");
 	yyjson_mut_obj_add_uint(doc, object, "epoch", tile->epoch);
 	yyjson_mut_obj_add_int(doc, object, "pid", tile->live ? tile->live->pid : 0);
 	yyjson_mut_obj_add_strcpy(doc, object, "artifact", tile->live ? tile->live->hash : "");
 	yyjson_mut_obj_add_strcpy(doc, object, "good", tile->good);
-	yyjson_mut_obj_add_strcpy(doc, object, "source", city_tile_source(tile));
+	add_text(doc, object, "source", city_tile_source(tile));
 	yyjson_mut_val *earlier = yyjson_mut_obj_add_arr(doc, object, "earlier");
 	for (size_t i = 0; i < tile->earlier_count; i++) {
 		yyjson_mut_arr_add_strcpy(doc, earlier, tile->earlier[i]);

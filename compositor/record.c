@@ -11,6 +11,7 @@
 
 #include "compositor/paths.h"
 #include "compositor/record.h"
+#include "compositor/text.h"
 #include "log.h"
 
 #define SUBJECT "history"
@@ -23,6 +24,7 @@ struct city_history {
 	size_t first, count;
 	uint64_t last_id;
 	bool complained;
+	bool cut; /* the file's last line was cut short */
 };
 
 const char *city_result_name(enum city_result result) {
@@ -98,7 +100,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_text(doc, root, "from", record->from);
 	put_text(doc, root, "to", record->to);
 	char cut[512];
-	snprintf(cut, sizeof(cut), "%.*s", (int)origin_size, record->origin);
+	city_text_copy(cut, origin_size + 1, record->origin);
 	put_text(doc, root, "origin", cut);
 	put_text(doc, root, "strategy", record->strategy);
 	put_text(doc, root, "strategy_asked", record->strategy_asked);
@@ -122,7 +124,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	}
 	put_text(doc, root, "result", city_result_name(record->result));
 	put_text(doc, root, "step", record->step ? record->step : "");
-	snprintf(cut, sizeof(cut), "%.*s", (int)reason_size, record->reason);
+	city_text_copy(cut, reason_size + 1, record->reason);
 	put_text(doc, root, "reason", cut);
 	char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
 	yyjson_mut_doc_free(doc);
@@ -175,7 +177,8 @@ static void load(struct city_history *history) {
 	size_t capacity = 0;
 	ssize_t length;
 	while ((length = getline(&line, &capacity, file)) > 0) {
-		if (line[length - 1] == '\n') {
+		history->cut = line[length - 1] != '\n';
+		if (!history->cut) {
 			line[--length] = '\0';
 		}
 		uint64_t id;
@@ -257,10 +260,14 @@ static void append(struct city_history *history, const char *json) {
 		return;
 	}
 	char *line = NULL;
-	int length = asprintf(&line, "%s\n", json);
+	int length = asprintf(&line, "%s%s\n", history->cut ? "\n" : "", json);
 	int fd = open(history->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	/* In one write: a crash cuts at most the last line. */
-	bool ok = length > 0 && fd >= 0 && write(fd, line, (size_t)length) == length;
+	/* In one write: a crash, or a full disk, cuts at most the last line. */
+	ssize_t wrote = length > 0 && fd >= 0 ? write(fd, line, (size_t)length) : -1;
+	bool ok = wrote >= 0 && wrote == length;
+	if (wrote > 0) {
+		history->cut = !ok;
+	}
 	if (!ok && !history->complained) {
 		city_log(CITY_LOG_WARN, SUBJECT, "cannot write %s: %s; records are in memory only",
 			history->path, strerror(errno));

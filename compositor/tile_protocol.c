@@ -11,6 +11,7 @@
 #include "compositor/control.h"
 #include "compositor/handover.h"
 #include "compositor/server.h"
+#include "compositor/text.h"
 #include "compositor/tile.h"
 #include "log.h"
 #include "source-city-tile-v1-server-protocol.h"
@@ -18,6 +19,8 @@
 
 #define TILE_SIZE_MAX 16384
 #define CONFIGURES_MAX 64
+#define REASON_MAX 401
+#define TITLE_MAX 513
 
 static const struct source_city_tile_v1_interface tile_impl;
 
@@ -201,11 +204,10 @@ static void handle_failed(
 	if (!version) {
 		return;
 	}
+	char clean[REASON_MAX];
+	city_text_copy(clean, sizeof(clean), *reason ? reason : failure_name(step));
 	free(version->failure);
-	version->failure = NULL;
-	if (asprintf(&version->failure, "%.400s", *reason ? reason : failure_name(step)) < 0) {
-		version->failure = NULL;
-	}
+	version->failure = strdup(clean);
 	/* After a crash the process ends by itself, with a status that says more. */
 	if (step != SOURCE_CITY_TILE_V1_FAILURE_CRASH) {
 		city_handover_version_failed(version, failure_name(step),
@@ -240,7 +242,9 @@ static void handle_refused(struct wl_client *client, struct wl_resource *resourc
 		return;
 	}
 	version->migrate_serial = 0;
-	city_handover_version_refused(version, *reason ? reason : "the tile would not yield");
+	char clean[REASON_MAX];
+	city_text_copy(clean, sizeof(clean), *reason ? reason : "the tile would not yield");
+	city_handover_version_refused(version, clean);
 }
 
 static void handle_attached(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
@@ -274,17 +278,21 @@ static void handle_checked(struct wl_client *client, struct wl_resource *resourc
 		return;
 	}
 	version->check_serial = 0;
-	city_handover_version_checked(version, ok == 1, reason);
+	char clean[REASON_MAX];
+	city_text_copy(clean, sizeof(clean), reason);
+	city_handover_version_checked(version, ok == 1, clean);
 }
 
 static void handle_set_title(
 	struct wl_client *client, struct wl_resource *resource, const char *title) {
 	struct city_tile_version *version = version_from_resource(resource);
-	if (!version || (version->title && strcmp(version->title, title) == 0)) {
+	char clean[TITLE_MAX];
+	city_text_copy(clean, sizeof(clean), title);
+	if (!version || (version->title && strcmp(version->title, clean) == 0)) {
 		return;
 	}
 	free(version->title);
-	version->title = strndup(title, 512);
+	version->title = strdup(clean);
 	if (version->tile->live == version) {
 		city_view_title_changed(&version->tile->view);
 		city_tile_changed(version->tile);

@@ -364,6 +364,10 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 		snprintf(error, error_size, "out of memory");
 		return NULL;
 	}
+	if (source) {
+		/* That folder is meant, also where an installed tile has the same name. */
+		tile->installed[0] = '\0';
+	}
 	tile->focus_once = true;
 	city_tile_begin(tile);
 	city_tiles_save(tiles);

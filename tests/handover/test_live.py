@@ -3,6 +3,7 @@
 """Handovers as they should be: state, input, records, the newest request, rollback."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -251,6 +252,19 @@ def test_places_are_kept():
             check_equal(second["artifact"], first["artifact"], "last known good version")
             check_equal((view["cx"], view["cy"]), (200.0, 150.0), "place")
             check_equal(len(again.ctl("history")), 1, "history")
+
+
+def test_open_a_folder_named_like_an_installed_tile():
+    with ledger_city() as city:
+        settled(city)
+        folder = os.path.join(city.folder, "clock")
+        os.makedirs(folder)
+        here = os.path.dirname(os.path.abspath(__file__))
+        shutil.copy(os.path.join(here, "tiles", "ledger.c"), os.path.join(folder, "clock.c"))
+        city.run("cityctl", "open", folder)
+        tile = settled(city, "clock")
+        check_equal(tile["kind"], "ledger", "what runs is what the folder holds")
+        check_equal(tile["source"], folder, "its source")
 
 
 def test_open_and_close():

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <yyjson.h>
 
 #include "compositor/handover.h"
 #include "compositor/places.h"
@@ -138,6 +139,27 @@ static void test_record_limit(void **state) {
 	free(json);
 }
 
+/* Whatever tiles and paths say, the line is JSON for strict readers, and no character is cut. */
+static void test_record_is_utf8(void **state) {
+	struct city_record record = sample();
+	snprintf(record.origin, sizeof(record.origin), "swap /tmp/\xff\xfe/\xe2\x82");
+	for (size_t i = 0; i + 3 < sizeof(record.reason); i += 3) {
+		memcpy(record.reason + i, "\xe2\x82\xac", 3);
+	}
+	for (int i = 0; i < 2 * CITY_RECORD_STEPS; i++) {
+		city_record_step(&record, "a step with a very long name indeed, so that all is cut",
+			INT64_MAX / 2);
+	}
+	char *json = city_record_json(&record);
+	assert_non_null(json);
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+	assert_non_null(doc);
+	const char *reason = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "reason"));
+	assert_true(strlen(reason) > 0 && strlen(reason) % 3 == 0);
+	yyjson_doc_free(doc);
+	free(json);
+}
+
 static void test_history(void **state) {
 	struct city_history *history = city_history_create();
 	assert_non_null(history);
@@ -155,11 +177,17 @@ static void test_history(void **state) {
 	snprintf(path, sizeof(path), "%s/state/source-city/history.jsonl", folder);
 	FILE *file = fopen(path, "a");
 	assert_non_null(file);
-	fputs("{\"id\":9999,\"ti\n", file);
+	fputs("{\"id\":9999,\"ti", file);
 	fclose(file);
 	history = city_history_create();
 	assert_int_equal(city_history_count(history), CITY_HISTORY_MAX);
-	assert_int_equal(city_history_next_id(history), CITY_HISTORY_MAX + 11);
+	struct city_record record = sample();
+	record.id = city_history_next_id(history);
+	assert_int_equal(record.id, CITY_HISTORY_MAX + 11);
+	assert_non_null(city_history_add(history, &record));
+	city_history_destroy(history);
+	history = city_history_create();
+	assert_int_equal(city_history_next_id(history), CITY_HISTORY_MAX + 12);
 	city_history_destroy(history);
 }
 
@@ -259,6 +287,7 @@ int main(void) {
 		cmocka_unit_test(test_places_damaged),
 		cmocka_unit_test(test_record_json),
 		cmocka_unit_test(test_record_limit),
+		cmocka_unit_test(test_record_is_utf8),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_steps),
