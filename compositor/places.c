@@ -12,6 +12,7 @@
 #include "log.h"
 
 #define SUBJECT "places"
+#define PLACE_MAX 1e9
 
 static void place_destroy(struct city_place *place) {
 	wl_list_remove(&place->link);
@@ -55,7 +56,7 @@ static bool parse_number(const char *text, double *number) {
 	char *end;
 	errno = 0;
 	*number = strtod(text, &end);
-	return *text && !*end && errno == 0 && isfinite(*number) && fabs(*number) < 1e9;
+	return *text && !*end && errno == 0 && isfinite(*number);
 }
 
 static bool read_line(struct city_place *place, const struct scfg_directive *line) {
@@ -82,8 +83,8 @@ static bool read_line(struct city_place *place, const struct scfg_directive *lin
 		}
 		if (at) {
 			place->has_place = true;
-			place->cx = x;
-			place->cy = y;
+			place->cx = fmax(fmin(x, PLACE_MAX), -PLACE_MAX);
+			place->cy = fmax(fmin(y, PLACE_MAX), -PLACE_MAX);
 		} else {
 			place->width = (int)fmax(fmin(x, 16384), 0);
 			place->height = (int)fmax(fmin(y, 16384), 0);

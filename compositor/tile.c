@@ -279,6 +279,7 @@ static void start_now(struct city_tile *tile) {
 
 void city_tile_first_artifact(struct city_tile *tile, const char *hash) {
 	snprintf(tile->installed, sizeof(tile->installed), "%s", hash);
+	tile->built = true;
 	start_now(tile);
 }
 

@@ -142,7 +142,8 @@ struct city_tile {
 	char good[CITY_HASH_SIZE];	/* last known good artifact, empty: none */
 	char last[CITY_HASH_SIZE];	/* artifact that was shown last */
 	char installed[CITY_HASH_SIZE]; /* that came with the city, as far as known; empty: none */
-	char bad[CITY_HASH_SIZE];	/* did not come up at the last start; empty: none */
+	bool built;		  /* `installed` is the first build of its own source instead */
+	char bad[CITY_HASH_SIZE]; /* did not come up at the last start; empty: none */
 	char earlier[CITY_TILE_EARLIER][CITY_HASH_SIZE]; /* versions before, newest first */
 	size_t earlier_count;
 	struct wlr_buffer *last_picture; /* shown while nothing runs; locked */

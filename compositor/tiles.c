@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* All tiles: where they come from, where they are saved. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -109,7 +110,7 @@ static void save_now(struct city_tiles *tiles) {
 		set_string(&place->kind, tile->kind);
 		set_string(&place->source, tile->source);
 		set_string(&place->artifact, tile->good);
-		set_string(&place->installed, tile->installed);
+		set_string(&place->installed, tile->built ? NULL : tile->installed);
 		const struct city_view *view = &tile->view;
 		if (view->shown) {
 			struct city_box box = view->fullscreen || view->maximized
@@ -310,6 +311,35 @@ static bool choose_name(
 	return !city_tiles_find(tiles, name);
 }
 
+/* For people: what a tile can be opened of. */
+static void list_kinds(struct city_tiles *tiles, char *text, size_t size) {
+	const struct city_config *config = tiles->server->config;
+	size_t used = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < config->tile_count && used < size; i++) {
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "",
+			config->tiles[i].name);
+	}
+	char *folder = city_file_tile(".");
+	DIR *entries = folder ? opendir(folder) : NULL;
+	struct dirent *entry;
+	while (entries && used < size && (entry = readdir(entries))) {
+		char *end = strrchr(entry->d_name, '.');
+		if (!end || strcmp(end, ".so") != 0) {
+			continue;
+		}
+		*end = '\0';
+		if (vat_name_valid(entry->d_name) && !find_config(tiles, entry->d_name)) {
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+				used > 0 ? ", " : "", entry->d_name);
+		}
+	}
+	if (entries) {
+		closedir(entries);
+	}
+	free(folder);
+}
+
 struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *wanted,
 	char *error, size_t error_size) {
 	const char *source = NULL;
@@ -328,10 +358,12 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 	} else {
 		snprintf(base, sizeof(base), "%s", config && config->kind ? config->kind : kind);
 		if (!config && !installed(kind)) {
+			char known[200];
+			list_kinds(tiles, known, sizeof(known));
 			snprintf(error, error_size,
-				"there is no tile \"%.60s\": neither configured nor installed; a "
-				"source folder needs its absolute path",
-				kind);
+				"there is no tile \"%.60s\" to open; configured or installed are: "
+				"%s; a source folder is given by its path",
+				kind, *known ? known : "none");
 			return NULL;
 		}
 	}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <yyjson.h>
 
 #include "server.h"
 
@@ -460,6 +461,27 @@ static void test_usage(void **state) {
 }
 
 /* The completions and the manual know every command and every option. */
+/* Each key of a record and of a tile is explained. */
+static void test_keys_are_documented(void **state) {
+	static const char *const files[] = {"docs/cityctl.1.scd", "docs/handover-record.md"};
+	yyjson_doc *doc = yyjson_read(record_live, strlen(record_live), 0);
+	assert_non_null(doc);
+	for (size_t i = 0; i < 2; i++) {
+		const char *content = read_whole(text("%s/%s", TEST_SOURCE_ROOT, files[i]), NULL);
+		yyjson_obj_iter iter = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
+		yyjson_val *key;
+		while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
+			char *quoted = NULL;
+			assert_true(asprintf(&quoted, i == 0 ? "*%s*" : "`%s`",
+					    yyjson_get_str(key)) > 0);
+			if (strstr(content, quoted) == NULL)
+				fail_msg("%s does not know %s", files[i], quoted);
+			free(quoted);
+		}
+	}
+	yyjson_doc_free(doc);
+}
+
 static void test_documents(void **state) {
 	struct server server;
 	server_start(&server);
@@ -511,6 +533,7 @@ int main(void) {
 		cmocka_unit_test(test_no_city),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_keys_are_documented),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	unsetenv("WAYLAND_SOCKET");

@@ -265,6 +265,28 @@ def test_open_a_folder_named_like_an_installed_tile():
         tile = settled(city, "clock")
         check_equal(tile["kind"], "ledger", "what runs is what the folder holds")
         check_equal(tile["source"], folder, "its source")
+        done = city.run("cityctl", "open", "clok", check=False)
+        check_equal(done.returncode, 1, "exit status")
+        check(b"clock" in done.stderr and b"terminal" in done.stderr, done.stderr)
+
+
+def test_a_folder_that_was_opened_is_what_runs_after_a_restart():
+    with ledger_city() as city:
+        settled(city)
+        installed = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix", "share", "source-city", "tiles", "clock")
+        folder = os.path.join(city.folder, "clock")
+        shutil.copytree(installed, folder)
+        with open(os.path.join(folder, "clock.c"), "a") as file:
+            file.write("\n__attribute__((used)) static const char mine[] = \"another clock\";\n")
+        city.run("cityctl", "open", folder)
+        first = settled(city, "clock")
+        city.own_folder = False
+        city.stop()
+        again = City(config=city.config, folder=city.folder, env=city.extra_env)
+        again.own_folder = True
+        with again:
+            second = settled(again, "clock")
+            check_equal(second["artifact"], first["artifact"], "the folder's build, not the installed one")
 
 
 def test_open_and_close():
