@@ -152,7 +152,8 @@ class City:
 
     def __exit__(self, *exc):
         self.stop()
-        if self.own_folder and exc[0] is None:
+        ended_well = exc[0] is None or (exc[0] is SystemExit and not exc[1].code)
+        if self.own_folder and ended_well:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- things to do in it ---
