@@ -22,6 +22,7 @@ AS_NEW = [
     ("attach", "hang", "failed", ["attach"]),
     ("attach", "exit", "failed", ["attach"]),
     ("attach", "false", "failed", ["attach"]),
+    ("attach", "stray", "failed", ["attach"]),
     ("draw", "crash", "failed", ["frame"]),
     ("draw", "hang", "failed", ["frame"]),
     # Its last words may be lost with its connection.
@@ -32,6 +33,7 @@ AS_NEW = [
     ("check", "false", "rolled-back", ["melt", "probation"]),
     ("draw", "wrong", "rolled-back", ["melt", "probation"]),
     ("update", "crash", "rolled-back", ["melt", "probation"]),
+    ("update", "stray", "rolled-back", ["melt", "probation"]),
     ("update", "hang", "rolled-back", ["melt", "probation"]),
     ("update", "exit", "rolled-back", ["melt", "probation"]),
     ("update", "wrong", "rolled-back", ["melt", "probation"]),
@@ -48,7 +50,7 @@ def new_version(city, op, kind, result, steps):
     check(record["step"] in steps, f"step: {record}")
     check(record["reason"] != "", "a reason is given")
     check("\n" not in record["reason"], "in one line")
-    if kind == "crash":
+    if kind in ("crash", "stray"):
         check(f"crashed in {op} (SIGSEGV)" in record["reason"], record["reason"])
     after = settled(city)
     now = books(city)

@@ -122,8 +122,7 @@ static void pass_on_trouble(struct keeper *keeper, const struct keeper_child *ti
 	};
 	memcpy(event.name, message->name, sizeof(event.name));
 	/* A tile can say it as often as it likes. */
-	if (keeper->compositor != NULL &&
-		keeper->compositor->waiting_count < TROUBLE_WAITING_MAX) {
+	if (keeper->compositor != NULL && keeper->compositor->waiting_count < TROUBLE_WAITING_MAX) {
 		keeper_send(keeper, keeper->compositor, &event, NULL, 0);
 	}
 }

@@ -6,9 +6,9 @@
  *
  * FAULT_OP: 0 none, 1 warm, 2 attach, 3 update, 4 draw, 5 input, 6 quiesce, 7 check, 8 detach.
  * FAULT_KIND: 1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books, 7 hang with
- * the books in order, 8 so slow that it looks like that.
+ * the books in order, 8 so slow that it looks like that, 9 writes all over its region and crashes.
  *
- * With kinds 1, 2, 3 and 6 it ruins the books first in attach, update, draw or input, which must
+ * With kinds 1, 2, 3, 6 and 9 it ruins the books first in attach, update, draw or input, which must
  * be undone.
  */
 #include "tile.h"
@@ -25,7 +25,7 @@
 #define FAULT_UPDATE 40 /* updates of this version before the one that fails */
 
 enum { WARM = 1, ATTACH, UPDATE, DRAW, INPUT, QUIESCE, CHECK, DETACH };
-enum { CRASH = 1, HANG, EXIT, FALSE_, SLOW, WRONG, STUCK, SLOWLY };
+enum { CRASH = 1, HANG, EXIT, FALSE_, SLOW, WRONG, STUCK, SLOWLY, STRAY };
 
 struct ledger {
 	uint64_t sum;
@@ -77,13 +77,26 @@ static struct ledger *books(const struct tile *tile) {
 	}
 }
 
+/* What a wild pointer may do: the header of the region, its directories and all cells. */
+[[maybe_unused]] static void scribble(void *cell) {
+	static const uint8_t magic[] = {0x89, 'V', 'A', 'T', 0x0d, 0x0a, 0x1a, 0x0a};
+	uint8_t *page = (uint8_t *)((uintptr_t)cell & ~(uintptr_t)(VAT_PAGE - 1));
+	while (__builtin_memcmp(page, magic, sizeof(magic)) != 0) {
+		page -= VAT_PAGE;
+	}
+	for (volatile uint8_t *p = page; p < page + 16 * VAT_PAGE; p++) {
+		*p = 0xff;
+	}
+}
+
 /* True unless the operation is to return false. */
 static bool fault(struct tile *tile, int op) {
 	if (op != FAULT_OP) {
 		return true;
 	}
-	if (FAULT_KIND != SLOW && FAULT_KIND != FALSE_ && FAULT_KIND < STUCK && tile->cells &&
-		op != QUIESCE && op != CHECK && op != DETACH) {
+	if (FAULT_KIND != SLOW && FAULT_KIND != FALSE_ && FAULT_KIND != STUCK &&
+		FAULT_KIND != SLOWLY && tile->cells && op != QUIESCE && op != CHECK &&
+		op != DETACH) {
 		struct ledger *ledger = books(tile);
 		ledger->ruined = 1;
 		ledger->sum = 1;
@@ -94,6 +107,9 @@ static bool fault(struct tile *tile, int op) {
 	int *nowhere = NULL;
 	__asm__ volatile("" : "+r"(nowhere));
 	switch (FAULT_KIND) {
+	case STRAY:
+		scribble(books(tile));
+		[[fallthrough]];
 	case CRASH:
 		*nowhere = 1;
 		return true;
