@@ -251,7 +251,8 @@ enum vat_access {
 /*
  * Makes a region and returns its memfd, sealed against shrinking (it may grow) and against further
  * seals. size: bytes to begin with, 0 for a default; it is only address space until something is
- * written.
+ * written. Where the size of files is limited (RLIMIT_FSIZE), so are regions and undo logs, and
+ * SIGXFSZ should be ignored.
  */
 int vat_region_create(const struct vat_region_info *info, uint64_t size, struct vat_error *err);
 

@@ -146,5 +146,6 @@ void host_crash_install(struct host *host) {
 		sigaction(signals[i], &action, NULL);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a region that may not grow is an error like others */
 	watch_processor_time();
 }

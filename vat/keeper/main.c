@@ -109,8 +109,10 @@ static int open_loop(struct keeper *keeper) {
 	sigaddset(&mask, SIGCHLD);
 	add_signal(&mask, SIGINT);
 	add_signal(&mask, SIGHUP);
-	/* Whoever read the log may be gone. */
+	/* Whoever read the log may be gone, and shared memory counts as files where their size is
+	 * limited: both are errors like others. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &mask, &keeper->original_mask);
 	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
 	keeper->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
