@@ -333,6 +333,12 @@ static void handle_request_drag(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* While a menu held the keyboard the focus may have gone elsewhere. */
+static void handle_keyboard_grab_end(struct wl_listener *listener, void *data) {
+	struct city_seat *seat = wl_container_of(listener, seat, keyboard_grab_end);
+	city_seat_focus_update(seat);
+}
+
 static void handle_drag_destroy(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, drag_destroy);
 	wl_list_remove(&seat->drag_destroy.link);
@@ -446,6 +452,8 @@ struct city_seat *city_seat_create(struct city_server *server) {
 	wl_signal_add(&seat->seat->events.request_set_primary_selection, &seat->request_primary);
 	seat->request_drag.notify = handle_request_drag;
 	wl_signal_add(&seat->seat->events.request_start_drag, &seat->request_drag);
+	seat->keyboard_grab_end.notify = handle_keyboard_grab_end;
+	wl_signal_add(&seat->seat->events.keyboard_grab_end, &seat->keyboard_grab_end);
 	seat->start_drag.notify = handle_start_drag;
 	wl_signal_add(&seat->seat->events.start_drag, &seat->start_drag);
 	update_capabilities(seat);
@@ -476,6 +484,7 @@ void city_seat_destroy(struct city_seat *seat) {
 	wl_list_remove(&seat->request_selection.link);
 	wl_list_remove(&seat->request_primary.link);
 	wl_list_remove(&seat->request_drag.link);
+	wl_list_remove(&seat->keyboard_grab_end.link);
 	wl_list_remove(&seat->start_drag.link);
 	wl_list_remove(&seat->drag_destroy.link);
 	struct city_device *device, *next;

@@ -117,6 +117,7 @@ struct city_seat {
 	struct wl_listener request_selection;
 	struct wl_listener request_primary;
 	struct wl_listener request_drag;
+	struct wl_listener keyboard_grab_end;
 	struct wl_listener start_drag;
 	struct wl_listener drag_destroy;
 	struct wl_listener pointer_focus_change;

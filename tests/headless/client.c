@@ -587,6 +587,9 @@ struct window *window_create_popup(
 	}
 	xdg_popup_add_listener(window->popup, &popup_listener, window);
 	xdg_positioner_destroy(positioner);
+	if (client->popups_grab) {
+		xdg_popup_grab(window->popup, client->seat, client->button_serial);
+	}
 	finish_create(window, width, height);
 	return window;
 }

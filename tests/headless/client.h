@@ -56,7 +56,8 @@ struct client {
 	unsigned int keys;
 	size_t keys_held; /* when the keyboard came */
 	uint32_t button_serial;
-	uint32_t time; /* of virtual events, ms */
+	bool popups_grab; /* those created from now on take the seat, by button_serial */
+	uint32_t time;	  /* of virtual events, ms */
 };
 
 struct client *client_create(const struct test_city *city);

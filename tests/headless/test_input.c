@@ -275,6 +275,33 @@ static void frames_move_and_resize(void **state) {
 	window_destroy(window);
 }
 
+static void a_click_beside_a_menu_moves_the_focus(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct client *other = client_create(&f->city);
+	struct window *window = window_create(c, 200, 100, RED);
+	struct window *beside = window_create(other, 200, 100, GREEN);
+	client_key(c, KEY_8, SUPER); /* to 100, 80 */
+	client_pointer_move(c, FIRST_X + 10, FIRST_Y + 10);
+	client_pointer_button(c, BTN_LEFT, true);
+	c->popups_grab = true;
+	struct window *menu = window_create_popup(window, 10, 10, 50, 50, BLUE);
+	client_pointer_button(c, BTN_LEFT, false);
+	assert_ptr_equal(c->keyboard_focus, window->surface);
+	client_pointer_move(c, 150, 100);
+	client_pointer_button(c, BTN_LEFT, true);
+	client_pointer_button(c, BTN_LEFT, false);
+	client_roundtrip(other);
+	assert_true(menu->closed);
+	assert_true(beside->activated);
+	assert_null(c->keyboard_focus);
+	assert_ptr_equal(other->keyboard_focus, beside->surface);
+	window_destroy(menu);
+	window_destroy(window);
+	window_destroy(beside);
+	client_destroy(other);
+}
+
 static void titles_close_and_maximise(void **state) {
 	struct fixture *f = *state;
 	struct client *c = f->client;
@@ -429,6 +456,7 @@ int main(void) {
 		DESK_TEST(the_ground_pans),
 		DESK_TEST(super_wheel_zooms_about_the_pointer),
 		DESK_TEST(frames_move_and_resize),
+		DESK_TEST(a_click_beside_a_menu_moves_the_focus),
 		DESK_TEST(titles_close_and_maximise),
 		DESK_TEST(bindings_do_not_reach_clients),
 		DESK_TEST(a_dragged_window_stays_at_the_pointer),
