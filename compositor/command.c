@@ -12,6 +12,7 @@
 #include "compositor/view.h"
 
 #define MAX_WORDS 4
+#define STEP 32	       /* city units that a window is moved or resized by at a time */
 #define PAN_SHARE 0.25 /* of the screen, that a step of the keyboard pans */
 
 struct call {
@@ -243,9 +244,27 @@ static bool run_camera(struct call *call) {
 	return true;
 }
 
+static const char *const directions[] = {"left", "right", "up", "down"};
+
+/* One of four words for a step along an axis; false if it is none of them. */
+static bool get_step(const char *word, const char *const names[4], double *by) {
+	for (int i = 0; i < 4; i++) {
+		if (strcmp(word, names[i]) == 0) {
+			by[i / 2] = i % 2 == 0 ? -STEP : STEP;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool run_move(struct call *call) {
 	double to[MAX_WORDS] = {0};
-	if (!numbers(call, to)) {
+	bool step = call->count == 1;
+	if (step && !get_step(call->words[0], directions, to)) {
+		return fail(call, "move takes left, right, up, down or two numbers, not \"%s\"",
+			call->words[0]);
+	}
+	if (!step && !numbers(call, to)) {
 		return false;
 	}
 	if (call->server == NULL) {
@@ -255,16 +274,28 @@ static bool run_move(struct call *call) {
 	if (view == NULL) {
 		return false;
 	}
-	city_view_set_place(view, to[0], to[1]);
+	if (step) {
+		city_view_set_place(view, view->cx + to[0], view->cy + to[1]);
+		city_map_reveal(call->server, city_view_outer_box(view));
+	} else {
+		city_view_set_place(view, to[0], to[1]);
+	}
 	return true;
 }
 
 static bool run_resize(struct call *call) {
+	static const char *const names[] = {"narrower", "wider", "shorter", "taller"};
 	double to[MAX_WORDS] = {0};
-	if (!numbers(call, to)) {
+	bool step = call->count == 1;
+	if (step && !get_step(call->words[0], names, to)) {
+		return fail(call,
+			"resize takes narrower, wider, shorter, taller or two numbers, not \"%s\"",
+			call->words[0]);
+	}
+	if (!step && !numbers(call, to)) {
 		return false;
 	}
-	if (to[0] < 1 || to[1] < 1 || to[0] > 16384 || to[1] > 16384) {
+	if (!step && (to[0] < 1 || to[1] < 1 || to[0] > 16384 || to[1] > 16384)) {
 		return fail(call, "a size must be from 1 to 16384");
 	}
 	if (call->server == NULL) {
@@ -273,6 +304,10 @@ static bool run_resize(struct call *call) {
 	struct city_view *view = focused_free(call);
 	if (view == NULL) {
 		return false;
+	}
+	if (step) {
+		to[0] += view->width;
+		to[1] += view->height;
 	}
 	city_view_request_size(view, (int)to[0], (int)to[1]);
 	return true;
@@ -307,12 +342,12 @@ static const struct command commands[] = {
 	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
 	{"maximize", "maximize", 0, 0, run_maximize},
 	{"minimize", "minimize", 0, 0, run_minimize},
-	{"move", "move CX CY", 2, 2, run_move},
+	{"move", "move left|right|up|down or move CX CY", 1, 2, run_move},
 	{"none", "none", 0, 0, run_none},
 	{"pan", "pan left|right|up|down or pan DX DY", 1, 2, run_pan},
 	{"quit", "quit", 0, 0, run_quit},
 	{"reload", "reload", 0, 0, run_reload},
-	{"resize", "resize WIDTH HEIGHT", 2, 2, run_resize},
+	{"resize", "resize narrower|wider|shorter|taller or resize WIDTH HEIGHT", 1, 2, run_resize},
 	{"zoom", "zoom in|out|room|all|NUMBER", 1, 1, run_zoom},
 };
 

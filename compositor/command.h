@@ -6,7 +6,8 @@
  *   exec COMMAND...             close            focus next|prev|NAME
  *   fullscreen                  maximize         minimize
  *   zoom in|out|room|all|NUMBER                  pan left|right|up|down|DX DY   (output pixels)
- *   camera CX CY [ZOOM]         move CX CY       resize WIDTH HEIGHT            (city units)
+ *   camera CX CY [ZOOM]         move left|right|up|down|CX CY                   (city units)
+ *   resize narrower|wider|shorter|taller|WIDTH HEIGHT                           (city units)
  *   reload                      quit             none
  */
 #ifndef CITY_COMMAND_H

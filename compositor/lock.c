@@ -216,6 +216,7 @@ static void end_grabs(struct city_server *server) {
 	if (wlr_seat_touch_has_grab(seat)) {
 		wlr_seat_touch_end_grab(seat);
 	}
+	city_touch_forget(server->seat);
 }
 
 static void handle_new_lock(struct wl_listener *listener, void *data) {

@@ -178,5 +178,7 @@ void city_pointer_update_constraint(struct city_seat *seat);
 /* touch.c */
 void city_touch_init(struct city_seat *seat);
 void city_touch_finish(struct city_seat *seat);
+/* Fingers that are on the screen now do nothing more; clients are told. */
+void city_touch_forget(struct city_seat *seat);
 
 #endif

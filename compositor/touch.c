@@ -135,6 +135,18 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	wlr_seat_touch_notify_frame(seat->seat);
 }
 
+void city_touch_forget(struct city_seat *seat) {
+	for (size_t i = 0; i < TOUCHES; i++) {
+		struct city_touch *touch = &seat->touches[i];
+		struct wlr_touch_point *point =
+			touch->used ? wlr_seat_touch_get_point(seat->seat, touch->id) : NULL;
+		touch->used = false;
+		if (point != NULL) {
+			wlr_seat_touch_notify_cancel(seat->seat, point->client);
+		}
+	}
+}
+
 void city_touch_init(struct city_seat *seat) {
 	struct wlr_cursor *cursor = seat->cursor;
 	seat->touch_down.notify = handle_down;

@@ -463,7 +463,9 @@ void city_views_refit(struct city_server *server) {
 	}
 }
 
-static void set_filling(struct city_view *view, bool fullscreen, bool maximized) {
+/* output: which is filled, NULL: the focused one. */
+static void set_filling(
+	struct city_view *view, bool fullscreen, bool maximized, const struct city_output *output) {
 	bool was = view->fullscreen || view->maximized;
 	bool becomes = fullscreen || maximized;
 	if (!was && becomes) {
@@ -481,7 +483,9 @@ static void set_filling(struct city_view *view, bool fullscreen, bool maximized)
 			view->impl->set_maximized(view, maximized);
 		}
 	}
-	const struct city_output *output = city_server_focused_output(view->server);
+	if (output == NULL) {
+		output = city_server_focused_output(view->server);
+	}
 	if (becomes && output != NULL) {
 		set_filled(view, output, true);
 	} else if (becomes) {
@@ -497,13 +501,17 @@ static void set_filling(struct city_view *view, bool fullscreen, bool maximized)
 
 void city_view_set_fullscreen(struct city_view *view, bool fullscreen) {
 	if (view->fullscreen != fullscreen) {
-		set_filling(view, fullscreen, view->maximized);
+		set_filling(view, fullscreen, view->maximized, NULL);
 	}
+}
+
+void city_view_set_fullscreen_on(struct city_view *view, const struct city_output *output) {
+	set_filling(view, true, view->maximized, output);
 }
 
 void city_view_set_maximized(struct city_view *view, bool maximized) {
 	if (view->maximized != maximized) {
-		set_filling(view, view->fullscreen, maximized);
+		set_filling(view, view->fullscreen, maximized, NULL);
 	}
 }
 

@@ -193,6 +193,8 @@ void city_server_end_cycle(struct city_server *server);
 
 void city_view_set_framed(struct city_view *view, bool framed);
 void city_view_set_fullscreen(struct city_view *view, bool fullscreen);
+/* The same on this output; NULL: the focused one. */
+void city_view_set_fullscreen_on(struct city_view *view, const struct city_output *output);
 void city_view_set_maximized(struct city_view *view, bool maximized);
 void city_view_set_minimized(struct city_view *view, bool minimized);
 /* By the pointer, between begin and end; edges are those that move. */

@@ -217,6 +217,16 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void set_fullscreen(struct guest *guest) {
+	const struct wlr_xdg_toplevel_requested *requested = &guest->toplevel->requested;
+	if (requested->fullscreen && requested->fullscreen_output != NULL) {
+		city_view_set_fullscreen_on(
+			&guest->view, city_output_from_wlr(requested->fullscreen_output));
+	} else {
+		city_view_set_fullscreen(&guest->view, requested->fullscreen);
+	}
+}
+
 static void handle_map(struct wl_listener *listener, void *data) {
 	struct guest *guest = wl_container_of(listener, guest, map);
 	struct city_view *view = &guest->view;
@@ -236,7 +246,7 @@ static void handle_map(struct wl_listener *listener, void *data) {
 	city_view_show(view, parent != NULL && parent->shown ? &place : NULL);
 	city_server_focus(view->server, view, true);
 	if (toplevel->requested.fullscreen) {
-		city_view_set_fullscreen(view, true);
+		set_fullscreen(guest);
 	} else if (toplevel->requested.maximized) {
 		city_view_set_maximized(view, true);
 	}
@@ -287,7 +297,7 @@ static void handle_request_maximize(struct wl_listener *listener, void *data) {
 static void handle_request_fullscreen(struct wl_listener *listener, void *data) {
 	struct guest *guest = wl_container_of(listener, guest, request_fullscreen);
 	if (guest->view.shown) {
-		city_view_set_fullscreen(&guest->view, guest->toplevel->requested.fullscreen);
+		set_fullscreen(guest);
 	}
 	answer(guest);
 }

@@ -327,6 +327,28 @@ static void titles_close_and_maximise(void **state) {
 	window_destroy(window);
 }
 
+static void keys_move_and_resize(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	client_key(c, KEY_LEFT, SUPER | SHIFT);
+	client_key(c, KEY_UP, SUPER | SHIFT);
+	client_expect_rect(c, RED, FIRST_X - 32, FIRST_Y - 32, 200, 100);
+	client_key(c, KEY_RIGHT, SUPER | CTRL);
+	assert_int_equal(window->wanted_width, 232);
+	assert_int_equal(window->wanted_height, 100);
+	window_obey(window);
+	client_key(c, KEY_UP, SUPER | CTRL);
+	assert_int_equal(window->wanted_width, 232);
+	assert_int_equal(window->wanted_height, 68);
+	/* Not while it fills the screen. */
+	client_key(c, KEY_F, SUPER);
+	window_obey(window);
+	client_key(c, KEY_LEFT, SUPER | SHIFT);
+	client_expect_rect(c, RED, 0, 0, 1280, 720);
+	window_destroy(window);
+}
+
 static void bindings_do_not_reach_clients(void **state) {
 	struct fixture *f = *state;
 	struct client *c = f->client;
@@ -458,6 +480,7 @@ int main(void) {
 		DESK_TEST(frames_move_and_resize),
 		DESK_TEST(a_click_beside_a_menu_moves_the_focus),
 		DESK_TEST(titles_close_and_maximise),
+		DESK_TEST(keys_move_and_resize),
 		DESK_TEST(bindings_do_not_reach_clients),
 		DESK_TEST(a_dragged_window_stays_at_the_pointer),
 		DESK_TEST(a_maximised_window_is_pulled_off),

@@ -8,6 +8,7 @@
 #include <wlr/backend/headless.h>
 #include <wlr/backend/multi.h>
 #include <wlr/interfaces/wlr_buffer.h>
+#include <wlr/interfaces/wlr_touch.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_output.h>
@@ -235,6 +236,48 @@ static void outputs_come_and_go(void **state) {
 	city_view_finish(&view);
 }
 
+static void put_finger(struct wlr_touch *touch, double x, double y) {
+	struct wlr_touch_down_event event = {.touch = touch, .touch_id = 7, .x = x, .y = y};
+	wl_signal_emit_mutable(&touch->events.down, &event);
+	wl_signal_emit_mutable(&touch->events.frame, NULL);
+}
+
+static void move_finger(struct wlr_touch *touch, double x, double y) {
+	struct wlr_touch_motion_event event = {.touch = touch, .touch_id = 7, .x = x, .y = y};
+	wl_signal_emit_mutable(&touch->events.motion, &event);
+	wl_signal_emit_mutable(&touch->events.frame, NULL);
+}
+
+static void lift_finger(struct wlr_touch *touch) {
+	struct wlr_touch_up_event event = {.touch = touch, .touch_id = 7};
+	wl_signal_emit_mutable(&touch->events.up, &event);
+	wl_signal_emit_mutable(&touch->events.frame, NULL);
+}
+
+static void a_finger_moves_the_map(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	static const struct wlr_touch_impl impl = {.name = "test"};
+	struct wlr_touch touch;
+	wlr_touch_init(&touch, &impl, "a touch screen");
+	wl_signal_emit_mutable(&server->backend->events.new_input, &touch.base);
+	assert_true((server->seat->seat->capabilities & WL_SEAT_CAPABILITY_TOUCH) != 0);
+	put_finger(&touch, 0.5, 0.5);
+	move_finger(&touch, 0.6, 0.5);
+	assert_double_equal(server->camera.cx, -128, 0.001);
+	lift_finger(&touch);
+	move_finger(&touch, 0.5, 0.5);
+	assert_double_equal(server->camera.cx, -128, 0.001);
+	/* Locking the screen lets go of it. */
+	put_finger(&touch, 0.5, 0.5);
+	city_touch_forget(server->seat);
+	move_finger(&touch, 0.9, 0.5);
+	lift_finger(&touch);
+	assert_double_equal(server->camera.cx, -128, 0.001);
+	wlr_touch_finish(&touch);
+	assert_true((server->seat->seat->capabilities & WL_SEAT_CAPABILITY_TOUCH) == 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
@@ -244,6 +287,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(
 			a_picture_stands_for_the_surfaces, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(outputs_come_and_go, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(a_finger_moves_the_map, inside_start, inside_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "xdg-shell-client-protocol.h"
+
 static int run(const char *const environment[], char *argument, char *value, char **err) {
 	char *program = getenv("SOURCE_CITY_COMPOSITOR");
 	assert_non_null(program);
@@ -173,6 +175,26 @@ static void several_outputs(void **state) {
 	client_expect_rect(client, RED, 700, 100, 100, 100);
 	client_use_output(client, "HEADLESS-2");
 	client_expect_rect(client, RED, 0, 200, 200, 200);
+	/* It may say which it wants to fill. */
+	client_use_output(client, "HEADLESS-1");
+	client_pointer_move(client, 10, 10);
+	struct wl_output *first = client->output;
+	client_use_output(client, "HEADLESS-2");
+	xdg_toplevel_set_fullscreen(window->toplevel, client->output);
+	client_roundtrip(client);
+	client_roundtrip(client);
+	assert_int_equal(window->wanted_width, 400);
+	assert_int_equal(window->wanted_height, 300);
+	window_obey(window);
+	client_expect_rect(client, RED, 0, 0, 800, 600);
+	xdg_toplevel_set_fullscreen(window->toplevel, first);
+	client_roundtrip(client);
+	client_roundtrip(client);
+	assert_int_equal(window->wanted_width, 800);
+	xdg_toplevel_unset_fullscreen(window->toplevel);
+	client_roundtrip(client);
+	client_roundtrip(client);
+	assert_int_equal(window->wanted_width, 200);
 	window_destroy(window);
 	client_destroy(client);
 	test_city_stop(&city);
