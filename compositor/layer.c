@@ -215,6 +215,11 @@ struct wlr_surface *city_layers_exclusive(struct city_server *server) {
 	for (size_t i = 0; i < 2; i++) {
 		struct city_output *output;
 		wl_list_for_each(output, &server->outputs, link) {
+			/* On a screen that is not used nobody could see what it asks. */
+			struct wlr_box box = city_output_box(output);
+			if (wlr_box_empty(&box)) {
+				continue;
+			}
 			struct city_layer *layer;
 			wl_list_for_each_reverse(layer, &output->layer_surfaces, link) {
 				const struct wlr_layer_surface_v1_state *state =

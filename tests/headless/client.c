@@ -632,7 +632,7 @@ struct window *window_create_layer(struct client *client, uint32_t layer, uint32
 	int width, int height, int exclusive, uint32_t color) {
 	struct window *window = surface_create(client, color);
 	window->layer = zwlr_layer_shell_v1_get_layer_surface(
-		client->layer_shell, window->surface, NULL, layer, "test");
+		client->layer_shell, window->surface, client->output, layer, "test");
 	zwlr_layer_surface_v1_add_listener(window->layer, &layer_listener, window);
 	zwlr_layer_surface_v1_set_size(window->layer, (uint32_t)width, (uint32_t)height);
 	zwlr_layer_surface_v1_set_anchor(window->layer, anchor);

@@ -69,7 +69,7 @@ void client_roundtrip(struct client *client);
 void client_wait(struct client *client, bool (*done)(void *data), void *data, const char *what);
 /* Dispatches until the server has ended the connection with an error. */
 void client_expect_error(struct client *client);
-/* Pictures and locks are of this output from now on. */
+/* Pictures, panels and locks are of this output from now on. */
 void client_use_output(struct client *client, const char *name);
 bool client_has_global(const struct client *client, const char *name);
 
@@ -99,7 +99,7 @@ struct window *window_create_popup(
 	struct window *parent, int anchor_x, int anchor_y, int width, int height, uint32_t color);
 struct window *window_create_sub(
 	struct window *parent, int x, int y, int width, int height, uint32_t color);
-/* layer, anchor: enums of wlr-layer-shell. */
+/* On the client's output; layer, anchor: enums of wlr-layer-shell. */
 struct window *window_create_layer(struct client *client, uint32_t layer, uint32_t anchor,
 	int width, int height, int exclusive, uint32_t color);
 /* Draws at this size and commits. */

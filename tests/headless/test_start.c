@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wlr-layer-shell-unstable-v1-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
 static int run(const char *const environment[], char *argument, char *value, char **err) {
@@ -244,6 +245,55 @@ static void a_nested_city_ends_with_its_window(void **state) {
 	test_city_stop(&city);
 }
 
+static bool is_gone(void *data) {
+	struct window **panels = data;
+	return panels[0]->closed || panels[1]->closed;
+}
+
+static void an_output_goes_while_it_is_in_use(void **state) {
+	struct test_city host, city;
+	test_city_start(&host, CONFIG_TEXT);
+	setenv("WLR_WL_OUTPUTS", "2", 1);
+	/* Small enough for the host to show both. */
+	test_city_start_nested(&city, "animations off\noutput * {\n mode 400x300\n}\n", &host);
+	unsetenv("WLR_WL_OUTPUTS");
+	struct client *hand = client_create(&host), *client = client_create(&city);
+	struct window *panels[2], *menus[2];
+	const char *const names[2] = {"WL-1", "WL-2"};
+	for (int i = 0; i < 2; i++) {
+		client_use_output(client, names[i]);
+		panels[i] = window_create_layer(client, ZWLR_LAYER_SHELL_V1_LAYER_TOP,
+			ZWLR_LAYER_SURFACE_V1_ANCHOR_TOP, 100, 30, 30, BLUE);
+		menus[i] = window_create_popup(panels[i], 10, 10, 20, 20, GREEN);
+		/* Seen, and so are the windows that the host shows. */
+		struct picture picture = client_capture(client);
+		assert_int_equal(picture_find(&picture, GREEN).width, 20);
+		picture_free(&picture);
+	}
+	struct window *window = window_create(client, 200, 100, RED);
+	/* The host closes one of them, with all that stands on it. */
+	client_key(hand, KEY_Q, SUPER);
+	client_wait(client, is_gone, panels, "the end of a panel");
+	test_city_expect_log(&city, "output gone");
+	assert_true(menus[panels[0]->closed ? 0 : 1]->closed);
+	int left = panels[0]->closed ? 1 : 0;
+	assert_false(panels[left]->closed);
+	client_use_output(client, names[left]);
+	struct picture picture = client_capture(client);
+	assert_int_equal(picture_find(&picture, GREEN).width, 20);
+	picture_free(&picture);
+	assert_ptr_equal(client->keyboard_focus, window->surface);
+	window_destroy(window);
+	for (int i = 0; i < 2; i++) {
+		window_destroy(menus[i]);
+		window_destroy(panels[i]);
+	}
+	client_destroy(client);
+	test_city_stop(&city);
+	client_destroy(hand);
+	test_city_stop(&host);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_runtime_dir),
@@ -255,6 +305,7 @@ int main(void) {
 		cmocka_unit_test(reload_takes_the_new_file),
 		cmocka_unit_test(several_outputs),
 		cmocka_unit_test(a_nested_city_ends_with_its_window),
+		cmocka_unit_test(an_output_goes_while_it_is_in_use),
 		cmocka_unit_test(the_animation_ends_where_it_should),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
