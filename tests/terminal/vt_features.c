@@ -607,11 +607,16 @@ static void test_paste(void **state) {
 	struct rig *rig = malloc(sizeof(*rig));
 	rig_init(rig, 10, 5, 7);
 	struct vt *vt = &rig->vt;
-	static const char text[] = "a\nb\r\nc\033[201~\001d\302\233e\303\244";
-	assert_true(vt_paste_begin(vt));
-	assert_int_equal(vt_paste_data(vt, text, sizeof(text) - 1), sizeof(text) - 1);
-	assert_true(vt_paste_end(vt));
-	assert_string_equal(rig_replies(rig), "a^Mb^Mc[201~de\303\244");
+	/* However it is cut in two. */
+	static const char text[] = "a\nb\r\nc\033[201~\001d\302\233e\303\244\302\265\r";
+	for (size_t cut = 0; cut < sizeof(text); cut++) {
+		assert_true(vt_paste_begin(vt));
+		assert_int_equal(vt_paste_data(vt, text, cut), cut);
+		size_t rest = sizeof(text) - 1 - cut;
+		assert_int_equal(vt_paste_data(vt, text + cut, rest), rest);
+		assert_true(vt_paste_end(vt));
+		assert_string_equal(rig_replies(rig), "a^Mb^Mc[201~de\303\244\302\265^M");
+	}
 	rig_feed(rig, "\033[?2004h");
 	vt_paste_begin(vt);
 	vt_paste_data(vt, "x", 1);

@@ -467,17 +467,6 @@ static void handle_scroll(struct terminal *terminal, const struct tile_input_scr
 
 /* --- paste --- */
 
-/* CR LF is one line end; the core, which sees a paste in pieces, is given LF. */
-static size_t copy_lines(char *to, const char *from, size_t size) {
-	size_t length = 0;
-	for (size_t i = 0; i < size; i++) {
-		if (from[i] != '\r' || i + 1 == size || from[i + 1] != '\n') {
-			to[length++] = from[i];
-		}
-	}
-	return length;
-}
-
 static void handle_paste(struct terminal *terminal, const char *text, size_t size) {
 	struct tile *tile = terminal->tile;
 	struct view *view = terminal->view;
@@ -499,7 +488,8 @@ static void handle_paste(struct terminal *terminal, const char *text, size_t siz
 		return;
 	}
 	view->paste_at = 0;
-	view->paste_size = copy_lines(tile->cells[TERMINAL_PASTE], text, size);
+	view->paste_size = size;
+	memcpy(tile->cells[TERMINAL_PASTE], text, size);
 	terminal_scroll_end(terminal);
 }
 

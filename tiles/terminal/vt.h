@@ -322,7 +322,7 @@ enum vt_color {
 	A(103, u8, titles, 2 * VT_TITLE_DEPTH * VT_TITLE_MAX) \
 	A(104, u8, cwd, VT_CWD_MAX) /* the URI of OSC 7 */ \
 	A(105, u8, pointer, VT_POINTER_MAX) /* OSC 22 shape name */ \
-	A(106, u8, reserved, 1)
+	S(106, u8, paste_last)     /* byte that vt_paste_data took last; 0 at first */
 /* clang-format on */
 
 #define VT_TYPE_u8 uint8_t
@@ -338,7 +338,7 @@ struct vt_state {
 #define VT_SIZE_S(id, type, name) +sizeof(VT_TYPE_##type)
 #define VT_SIZE_A(id, type, name, count) +sizeof(VT_TYPE_##type) * (count)
 static_assert(sizeof(struct vt_state) == 0 VT_STATE_FIELDS(VT_SIZE_S, VT_SIZE_A),
-	"vt_state has padding: mend the order or the length of `reserved`");
+	"vt_state has padding: mend the order, or add bytes that are reserved");
 
 #define VT_LAYOUT 1u /* meaning of the arrays as a whole; vt_bind refuses another */
 static_assert(sizeof(struct vt_state) == 18384);
@@ -682,7 +682,8 @@ void vt_set_scheme(struct vt *vt, bool dark);
 /* `selection` as in the query's event. */
 bool vt_reply_clipboard(struct vt *vt, uint32_t selection, const void *bytes, size_t length);
 /* Paste: begin, data as often as needed (returns the bytes taken: fewer when the ring is full),
- * end. Line ends become CR, controls that could act are dropped. */
+ * end. Line ends (LF, CR LF, CR) become CR, controls that could act are dropped; how the text is
+ * cut into pieces makes no difference. */
 bool vt_paste_begin(struct vt *vt);
 size_t vt_paste_data(struct vt *vt, const void *bytes, size_t length);
 bool vt_paste_end(struct vt *vt);

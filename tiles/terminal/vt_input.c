@@ -152,6 +152,7 @@ size_t vt_encode_mouse(struct vt *vt, const struct vt_mouse *mouse, char out[VT_
 /* ---- paste ---- */
 
 bool vt_paste_begin(struct vt *vt) {
+	vt->state->paste_last = 0;
 	return !vt_mode(vt, VT_MODE_PASTE) || vt_out_put(vt, "\033[200~", 6);
 }
 
@@ -164,23 +165,31 @@ static bool may_paste(uint8_t c) {
 	return c == '\t' || c == '\r' || (c >= 0x20 && c != 0x7f);
 }
 
+/* What first byte of UTF-8 begins C1 controls, and some characters that are none. */
+#define C1_LEAD 0xc2
+
 size_t vt_paste_data(struct vt *vt, const void *bytes, size_t length) {
 	const uint8_t *at = bytes;
+	uint8_t last = vt->state->paste_last;
 	size_t i = 0;
 	/* Room for the end is kept, so that a paste that began is closed. */
-	while (i < length && vt_out_space(vt) > 6) {
-		uint8_t c = at[i++];
-		if (c == '\n') {
-			if (i >= 2 && at[i - 2] == '\r') {
+	for (; i < length && vt_out_space(vt) > 6 + (last == C1_LEAD); i++) {
+		uint8_t c = at[i], before = last;
+		last = c;
+		if (before == C1_LEAD) { /* it has waited for this one */
+			if (c >= 0x80 && c < 0xa0) {
 				continue;
 			}
-			c = '\r';
+			vt_out_put(vt, &before, 1);
 		}
-		if (c == 0xc2 && i < length && at[i] >= 0x80 && at[i] < 0xa0) {
-			i++; /* a C1 control */
-		} else if (may_paste(c)) {
+		if (c == C1_LEAD || (c == '\n' && before == '\r')) {
+			continue;
+		}
+		c = c == '\n' ? '\r' : c;
+		if (may_paste(c)) {
 			vt_out_put(vt, &c, 1);
 		}
 	}
+	vt->state->paste_last = last;
 	return i;
 }
