@@ -59,7 +59,7 @@ bool elf_fail(struct elf_image *image, const char *format, ...) {
 	va_end(args);
 	/* Names in it come from the file. */
 	for (char *c = image->report->why; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f) {
 			*c = '?';
 		}
 	}

@@ -179,6 +179,27 @@ static bool find_descriptor(struct elf_image *image, Elf64_Sym *symbol) {
 		image, "no tile: it exports no %s (see TILE_EXPORT in tile.h)", TILE_SYMBOL);
 }
 
+static bool is_utf8(const char *string) {
+	for (const unsigned char *c = (const unsigned char *)string; *c;) {
+		size_t more = *c < 0x80 ? 0
+			: *c >= 0xc2 && *c < 0xe0 ? 1
+			: *c >= 0xe0 && *c < 0xf0 ? 2
+			: *c >= 0xf0 && *c < 0xf5 ? 3
+						  : SIZE_MAX;
+		/* Neither longer than need be, nor a surrogate, nor beyond the last character. */
+		if (more == SIZE_MAX || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+			(*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f)) {
+			return false;
+		}
+		for (c++; more > 0; more--, c++) {
+			if ((*c & 0xc0) != 0x80) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
 bool elf_read_descriptor(struct elf_image *image) {
 	Elf64_Sym symbol;
 	if (!find_descriptor(image, &symbol)) {
@@ -217,6 +238,9 @@ bool elf_read_descriptor(struct elf_image *image) {
 		return elf_fail(image,
 			"the name or role in the descriptor is no valid name "
 			"(lower-case letters, digits, '.', '_', '-')");
+	}
+	if (tile.summary && !is_utf8(tile.summary)) {
+		return elf_fail(image, "the summary in the descriptor is not UTF-8");
 	}
 	tile.role = tile.role ? tile.role : tile.name;
 	tile.summary = tile.summary ? tile.summary : "";
