@@ -209,9 +209,12 @@ struct tile_host {
 	void (*set_title)(struct tile *tile, const char *title);
 	void (*set_cursor)(struct tile *tile, enum tile_cursor cursor);
 	void (*bell)(struct tile *tile);
-	/* Offer text as the clipboard, or as the primary selection. Copied by the host. */
+	/* Offer text as the clipboard, or as the primary selection: UTF-8, copied by the host. It
+	 * outlives this version, and the tile. Refused unless the tile has had input, as for any
+	 * window. */
 	void (*clipboard_set)(struct tile *tile, bool primary, const char *text, size_t size);
-	/* The answer comes as TILE_INPUT_PASTE; nothing comes when it is empty. */
+	/* The answer comes as TILE_INPUT_PASTE, also if a handover is asked for meanwhile; nothing
+	 * comes when there is no text, or more than 64 MiB. */
 	void (*clipboard_request)(struct tile *tile, bool primary);
 	/* Open a link the way the desktop does it. */
 	void (*open_uri)(struct tile *tile, const char *uri);
@@ -241,7 +244,7 @@ struct tile {
 	const bool *cell_fresh;
 	int32_t width, height; /* tile pixels */
 	double scale;
-	bool focused;
+	bool focused; /* as the compositor sees it now; a TILE_INPUT_FOCUS may be still to come */
 	const struct tile_time *time; /* of the operation being run */
 };
 
@@ -281,7 +284,8 @@ struct tile_ops {
 	/* The tile's invariants, checked in probation and by tests: true, or false with a reason.
 	 * Cells may not be written. */
 	bool (*check)(const struct tile *tile, char *why, size_t why_size);
-	/* Free scratch. Cells may not be written. Not called when the process is killed. */
+	/* Free scratch. Cells may not be written. Not called when warm refused, nor when the process
+	 * is killed. */
 	void (*detach)(struct tile *tile);
 };
 

@@ -222,6 +222,79 @@ static void seat_get_keyboard(struct wl_client *client, struct wl_resource *reso
 	wl_keyboard_send_repeat_info(version->keyboard, 25, 600);
 }
 
+/* ---- the clipboard */
+
+static void offer_accept(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
+	const char *type) {
+}
+
+static void offer_receive(
+	struct wl_client *client, struct wl_resource *resource, const char *type, int32_t fd) {
+	struct fake_version *version = version_of(client);
+	assert_int_equal(version->paste_fd, -1);
+	assert_string_equal(type, "text/plain;charset=utf-8");
+	version->paste_fd = fd;
+}
+
+static const struct wl_data_offer_interface offer_impl = {
+	.accept = offer_accept,
+	.receive = offer_receive,
+	.destroy = destroy_resource,
+};
+
+void fake_offer(struct fake_version *version) {
+	struct wl_resource *offer =
+		wl_resource_create(version->client, &wl_data_offer_interface, 3, 0);
+	wl_resource_set_implementation(offer, &offer_impl, NULL, NULL);
+	wl_data_device_send_data_offer(version->data_device, offer);
+	wl_data_offer_send_offer(offer, "text/plain");
+	wl_data_offer_send_offer(offer, "text/plain;charset=utf-8");
+	wl_data_device_send_selection(version->data_device, offer);
+}
+
+static void source_offer(
+	struct wl_client *client, struct wl_resource *resource, const char *type) {
+}
+
+static const struct wl_data_source_interface source_impl = {
+	.offer = source_offer,
+	.destroy = destroy_resource,
+};
+
+static void handle_source_destroy(struct wl_resource *resource) {
+	struct fake_version *version = wl_resource_get_user_data(resource);
+	version->source = version->source == resource ? NULL : version->source;
+}
+
+static void device_set_selection(struct wl_client *client, struct wl_resource *resource,
+	struct wl_resource *source, uint32_t serial) {
+	version_of(client)->source = source;
+}
+
+static const struct wl_data_device_interface device_impl = {
+	.set_selection = device_set_selection,
+	.release = destroy_resource,
+};
+
+static void manager_create_source(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct wl_resource *source = wl_resource_create(client, &wl_data_source_interface, 3, id);
+	wl_resource_set_implementation(
+		source, &source_impl, version_of(client), handle_source_destroy);
+}
+
+static void manager_get_device(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	struct wl_resource *seat) {
+	struct wl_resource *device = wl_resource_create(client, &wl_data_device_interface, 3, id);
+	wl_resource_set_implementation(device, &device_impl, NULL, NULL);
+	version_of(client)->data_device = device;
+}
+
+static const struct wl_data_device_manager_interface data_manager_impl = {
+	.create_data_source = manager_create_source,
+	.get_data_device = manager_get_device,
+};
+
 static const struct wl_seat_interface seat_impl = {
 	.get_pointer = seat_get_pointer,
 	.get_keyboard = seat_get_keyboard,
@@ -347,6 +420,7 @@ static void bind_global(struct wl_client *client, void *data, uint32_t bound, ui
 	const void *impl = interface == &wl_compositor_interface ? (const void *)&compositor_impl
 		: interface == &wp_viewporter_interface		 ? (const void *)&viewporter_impl
 		: interface == &wl_seat_interface		 ? (const void *)&seat_impl
+		: interface == &wl_data_device_manager_interface ? (const void *)&data_manager_impl
 								 : (const void *)&manager_impl;
 	wl_resource_set_implementation(resource, impl, NULL, NULL);
 	if (interface == &wl_seat_interface) {
@@ -448,6 +522,7 @@ void fake_city_init(struct fake_city *city) {
 		{&wl_compositor_interface, 6},
 		{&wp_viewporter_interface, 1},
 		{&wl_seat_interface, 9},
+		{&wl_data_device_manager_interface, 3},
 		{&source_city_tile_manager_v1_interface, 1},
 	};
 	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
@@ -465,6 +540,7 @@ void fake_city_init(struct fake_city *city) {
 static void handle_client_destroy(struct wl_listener *listener, void *data) {
 	struct fake_version *version = wl_container_of(listener, version, client_destroy);
 	version->client = NULL;
+	version->source = NULL;
 	version->pending_buffer = version->held_buffer = NULL;
 	version->frame_callback_count = 0;
 }
@@ -483,6 +559,9 @@ void fake_city_finish(struct fake_city *city) {
 			wl_event_source_remove(version->keeper_source);
 		}
 		close(version->keeper_fd);
+		if (version->paste_fd >= 0) {
+			close(version->paste_fd);
+		}
 		free(version->pixels);
 		free(version);
 	}
@@ -515,7 +594,7 @@ struct fake_version *fake_start(
 	struct fake_city *city, const char *artifact, const char *const *options) {
 	struct fake_version *version = calloc(1, sizeof(*version));
 	version->city = city;
-	version->failed_step = -1;
+	version->failed_step = version->paste_fd = -1;
 	version->damage_x1 = version->damage_y1 = INT32_MAX;
 	wl_list_insert(city->versions.prev, &version->link);
 	int keeper[2], wayland[2];

@@ -38,7 +38,7 @@ struct fake_version {
 	struct fake_city *city;
 	struct wl_client *client; /* NULL once it has disconnected */
 	struct wl_listener client_destroy;
-	struct wl_resource *surface, *tile, *keyboard, *pointer;
+	struct wl_resource *surface, *tile, *keyboard, *pointer, *data_device;
 	pid_t pid;
 	int status; /* as waitpid gives it, once ended */
 	bool ended;
@@ -69,6 +69,8 @@ struct fake_version {
 	int32_t width, height; /* of the last buffer */
 	uint32_t *pixels;      /* a copy of it */
 	bool attached_before_frame;
+	int paste_fd; /* where it waits for the text that it asked for, -1: it has not asked */
+	struct wl_resource *source; /* what it offers, NULL: nothing */
 };
 
 void fake_city_init(struct fake_city *city);
@@ -94,6 +96,8 @@ void fake_focus(struct fake_version *version);
 void fake_key(struct fake_version *version, uint32_t keycode); /* press and release */
 void fake_click(struct fake_version *version, double tx, double ty);
 void fake_send_frames(struct fake_version *version); /* the held callbacks */
+/* There is text in the clipboard; asked for it, paste_fd is set. */
+void fake_offer(struct fake_version *version);
 /* As the keeper tells that the child behind a stream has ended. */
 void fake_send_stream_ended(struct fake_version *version, const char *name, int status);
 void fake_kill(struct fake_version *version);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fake.h"
+#include "keeper/wire.h"
 #include "source-city-tile-v1-server-protocol.h"
 #include "tile.h"
 
@@ -26,6 +27,7 @@ struct state {
 	uint32_t value, attaches, reason, updates, text_size;
 	int32_t end_status;
 	uint64_t time_ns;
+	uint32_t focused;
 };
 
 #define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -93,6 +95,7 @@ static void test_handover(void **context) {
 	b->hold_frames = true;
 	fake_attach(b, TILE_ATTACH_HANDOVER, undo);
 	assert_pixels(b, 0x102031);
+	assert_true(((const struct state *)fake_cell(&city, "state"))->focused);
 	assert_true(b->first_update > a->last_update);
 	assert_int_equal(b->migrated_bytes, 0);
 	fake_send_frames(b);
@@ -143,16 +146,34 @@ static void test_migration(void **context) {
 	fake_city_finish(&city);
 }
 
-static void undo_and_resume(
-	struct fake_city *city, struct fake_version *a, struct fake_version *b, int undo) {
+/* A state that it cannot keep: refused before anything of it ran, and so nothing of it is freed. */
+static void test_unfit_state(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe2, NULL);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	struct fake_version *b = fake_start(&city, probe, OPTIONS("crash=detach"));
+	fake_wait_exit(b);
+	assert_int_equal(b->failed_step, SOURCE_CITY_TILE_V1_FAILURE_ATTACH);
+	assert_non_null(strstr(b->reason, "value"));
+	assert_true(WIFEXITED(b->status));
+	fake_city_finish(&city);
+}
+
+static void undo_writes(struct fake_city *city, struct fake_version *b, int undo_fd) {
 	fake_kill(b);
 	struct vat_region *region;
 	assert_int_equal(vat_region_map(city->region_fd, VAT_WRITE, &region, NULL), 0);
 	struct vat_error error;
-	if (vat_undo_apply(region, undo, &error) < 0) {
+	if (vat_undo_apply(region, undo_fd, &error) < 0) {
 		fail_msg("%s", error.text);
 	}
 	vat_region_unmap(region);
+}
+
+static void undo_and_resume(
+	struct fake_city *city, struct fake_version *a, struct fake_version *b, int undo_fd) {
+	undo_writes(city, b, undo_fd);
 	unsigned commits = a->commits;
 	fake_send_resume(a);
 	FAKE_WAIT(city, a->commits > commits);
@@ -453,32 +474,43 @@ static void wait_text(struct fake_city *city, size_t size) {
 }
 
 /* The program behind the PTY never notices, and no byte is lost: not in a handover, not in a
- * rollback. */
-static void test_stream(void **context) {
+ * rollback, be it to a version that waited or to one that has to be started again. With `little` at
+ * a time there is always something left that was read once and goes to another version. */
+static void stream_with(const char *read) {
 	struct fake_city city;
 	fake_city_init(&city);
-	const char *const *options = OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; "
-					     "do echo $i; i=$((i+1)); done; exit 3");
+	const char *const *options =
+		OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; "
+			"do echo $i; i=$((i+1)); done; exit 3",
+			read);
 	struct fake_version *a = fake_start_ready(&city, probe, options);
 	fake_attach(a, TILE_ATTACH_COLD, -1);
 	wait_text(&city, 1);
-	for (int round = 0; round < 6; round++) {
-		struct fake_version *b =
-			fake_start_ready(&city, round % 2 ? probe : probe, options);
+	for (int round = 0; round < 9; round++) {
+		struct fake_version *b = fake_start_ready(&city, probe, options);
 		fake_send_migrate(a);
 		FAKE_WAIT(&city, a->yielded);
-		int undo = vat_undo_create(city.region, NULL);
-		fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+		int undo_fd = vat_undo_create(city.region, NULL);
+		fake_attach(b, TILE_ATTACH_HANDOVER, undo_fd);
 		fake_dispatch(&city, 1);
-		if (round % 2) {
-			undo_and_resume(&city, a, b, undo);
-		} else {
+		switch (round % 3) {
+		case 0:
+			undo_and_resume(&city, a, b, undo_fd);
+			break;
+		case 1:
+			fake_kill(a);
+			undo_writes(&city, b, undo_fd);
+			a = fake_start_ready(&city, probe, options);
+			fake_attach(a, TILE_ATTACH_RESTART, -1);
+			break;
+		default:
 			fake_send_settle(b);
 			fake_send_retire(a);
 			fake_wait_exit(a);
 			a = b;
+			break;
 		}
-		close(undo);
+		close(undo_fd);
 	}
 	size_t size = 0;
 	static char expected[65536];
@@ -489,6 +521,104 @@ static void test_stream(void **context) {
 	const struct state *state = fake_cell(&city, "state");
 	assert_int_equal(state->text_size, size);
 	assert_memory_equal(fake_cell(&city, "text"), expected, size);
+	fake_city_finish(&city);
+}
+
+static void test_stream(void **context) {
+	stream_with("read=all");
+	stream_with("read=little");
+}
+
+/* ---- the clipboard */
+
+static void write_text(int fd, const char *text) {
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static void close_paste(struct fake_version *version) {
+	close(version->paste_fd);
+	version->paste_fd = -1;
+}
+
+/* A paste that is on its way comes before the handover: it is there once. */
+static void test_paste_and_handover(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("key=pastes"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	struct fake_version *b = fake_start_ready(&city, probe, NULL);
+	fake_focus(a);
+	fake_offer(a);
+	fake_key(a, KEY_A);
+	FAKE_WAIT(&city, a->paste_fd >= 0);
+	write_text(a->paste_fd, "one ");
+	fake_send_migrate(a);
+	/* Answered after migrate was handled. */
+	fake_send_check(a);
+	FAKE_WAIT(&city, a->checked);
+	assert_false(a->yielded);
+	write_text(a->paste_fd, "two");
+	close_paste(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo_fd = vat_undo_create(city.region, NULL);
+	fake_attach(b, TILE_ATTACH_HANDOVER, undo_fd);
+	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->text_size, 7);
+	assert_memory_equal(fake_cell(&city, "text"), "one two", 7);
+	close(undo_fd);
+	fake_city_finish(&city);
+}
+
+/* Whoever has the text does not give it: the handover is what fails, the tile goes on. */
+static void test_paste_that_does_not_come(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("key=pastes"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	fake_focus(a);
+	fake_offer(a);
+	fake_key(a, KEY_A);
+	FAKE_WAIT(&city, a->paste_fd >= 0);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->refused);
+	assert_non_null(strstr(a->reason, "paste"));
+	write_text(a->paste_fd, "late");
+	close_paste(a);
+	wait_text(&city, 4);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	fake_city_finish(&city);
+}
+
+/* Somebody is pasting from it, slowly, when it is told to end: the text is given whole. */
+static void test_copy_and_retire(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	static char option[5 + 200000 + 1] = "copy=";
+	enum { SIZE = sizeof(((struct keeper_message *)0)->text) / 2 };
+	memset(option + 5, 'x', SIZE);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS(option));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	fake_focus(a);
+	fake_key(a, KEY_A);
+	FAKE_WAIT(&city, a->source);
+	int fds[2];
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_true(fcntl(fds[1], F_SETPIPE_SZ, 4096) == 4096);
+	wl_data_source_send_send(a->source, "text/plain", fds[1]);
+	close(fds[1]);
+	fake_send_retire(a);
+	size_t size = 0;
+	ssize_t got;
+	char part[1000];
+	uint64_t limit = 0;
+	while ((got = read(fds[0], part, sizeof(part))) != 0 && fake_time_left(&limit)) {
+		size += got > 0 ? got : 0;
+		fake_dispatch(&city, got > 0 ? 0 : 1);
+	}
+	assert_int_equal(size, SIZE);
+	close(fds[0]);
+	fake_wait_exit(a);
+	assert_int_equal(a->status, 0);
 	fake_city_finish(&city);
 }
 
@@ -566,6 +696,7 @@ int main(void) {
 		cmocka_unit_test(test_update_before_first_frame),
 		cmocka_unit_test(test_handover),
 		cmocka_unit_test(test_migration),
+		cmocka_unit_test(test_unfit_state),
 		cmocka_unit_test(test_rollback),
 		cmocka_unit_test(test_rollback_of_migration),
 		cmocka_unit_test(test_resume),
@@ -578,6 +709,9 @@ int main(void) {
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_paste_and_handover),
+		cmocka_unit_test(test_paste_that_does_not_come),
+		cmocka_unit_test(test_copy_and_retire),
 		cmocka_unit_test(test_stream_end),
 		cmocka_unit_test(test_cell_resize),
 		cmocka_unit_test(test_compositor_gone),

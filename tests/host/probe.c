@@ -33,6 +33,7 @@ struct state {
 	uint32_t text_size;
 	int32_t end_status; /* of the stream, -1: it has not ended */
 	uint64_t time_ns;
+	uint32_t focused; /* at the last attach */
 };
 
 static const struct vat_field state_fields[] = {
@@ -48,6 +49,7 @@ static const struct vat_field state_fields[] = {
 	VAT_FIELD(5, U32, struct state, text_size),
 	VAT_FIELD_INIT(6, I32, struct state, end_status, .i = -1),
 	VAT_FIELD(7, U64, struct state, time_ns),
+	VAT_FIELD(9, U32, struct state, focused),
 };
 
 struct text {
@@ -121,6 +123,7 @@ static bool attach(struct tile *tile, enum tile_attach why) {
 	}
 	state->attaches++;
 	state->reason = why;
+	state->focused = tile->focused;
 	if (tile->time->now_ns < state->time_ns) {
 		tile_log(tile, 1, "the clock went back");
 		return false;
@@ -181,6 +184,15 @@ static void draw(struct tile *tile, const struct tile_canvas *canvas) {
 	}
 }
 
+static void add_text(struct tile *tile, const char *bytes, size_t size) {
+	struct state *state = tile->cells[STATE];
+	struct text *text = tile->cells[TEXT];
+	size_t room = sizeof(text->bytes) - state->text_size;
+	size = size < room ? size : room;
+	memcpy(text->bytes + state->text_size, bytes, size);
+	state->text_size += size;
+}
+
 static void input(struct tile *tile, const struct tile_input *event) {
 	struct state *state = tile->cells[STATE];
 	go(tile, "input");
@@ -189,6 +201,13 @@ static void input(struct tile *tile, const struct tile_input *event) {
 		if (event->key.state == TILE_KEY_PRESSED) {
 			state->value++;
 			damage_all(tile);
+			if (asked(tile, "key", "pastes")) {
+				tile->host->clipboard_request(tile, false);
+			}
+			if (tile->host->option(tile, "copy")) {
+				const char *text = tile->host->option(tile, "copy");
+				tile->host->clipboard_set(tile, false, text, strlen(text));
+			}
 		}
 		break;
 	case TILE_INPUT_POINTER_BUTTON:
@@ -199,6 +218,9 @@ static void input(struct tile *tile, const struct tile_input *event) {
 			grid->colours[row][column] = 0x800000 + ++state->updates;
 			tile->host->damage(tile, column * 8, row * 8, 8, 8);
 		}
+		break;
+	case TILE_INPUT_PASTE:
+		add_text(tile, event->paste.text, event->paste.size);
 		break;
 	case TILE_INPUT_STREAM_END:
 		state->end_status = event->stream.status;
@@ -215,6 +237,7 @@ static void stream_ready(struct tile *tile, int stream, bool readable, bool writ
 	go(tile, "stream_ready");
 	if (readable) {
 		size_t room = sizeof(text->bytes) - state->text_size;
+		room = asked(tile, "read", "little") && room > 16 ? 16 : room;
 		/* Into the cell itself: the host must not let a system call do that. */
 		long got =
 			tile->host->stream_read(tile, stream, text->bytes + state->text_size, room);

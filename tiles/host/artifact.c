@@ -51,6 +51,7 @@ bool host_warm(struct host *host, char *why, size_t why_size) {
 	host_begin(host, "warm");
 	bool ok = !host->ops->warm || host->ops->warm(&host->tile);
 	host_end(host);
+	host->warm = ok;
 	if (!ok) {
 		snprintf(why, why_size, "%s",
 			*host->last_log ? host->last_log : "warm failed without a reason");

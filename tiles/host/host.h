@@ -29,6 +29,7 @@
 #define HOST_NEVER UINT64_MAX
 #define HOST_STREAMS_MAX 64
 #define HOST_BUFFERS_MAX 3
+#define HOST_TRANSFERS_MAX 32
 
 enum host_state {
 	HOST_LOADING,
@@ -61,6 +62,7 @@ struct host_stream {
 	int fd; /* -1: this id is not in use */
 	char name[VAT_NAME_SIZE];
 	int pid;	  /* the child behind a PTY, or 0 */
+	int pid_fd;	  /* of a child of our own; -1: the keeper tells of its end, or none */
 	bool read, write; /* what the tile watches */
 	bool at_end;	  /* nothing more will come */
 	bool child_ended;
@@ -68,7 +70,7 @@ struct host_stream {
 	int status;
 	uint64_t drained_at; /* child_ended, but something holds the PTY open: when to stop waiting
 			      */
-	/* Bytes that a version which was rolled back had read; they come before those of the fd. */
+	/* Bytes that another version has left (journal.c); they come before those of the fd. */
 	char *replay;
 	size_t replay_size, replay_at;
 };
@@ -134,6 +136,7 @@ struct host {
 	struct elf_report report;
 	const struct tile_descriptor *descriptor;
 	const struct tile_ops *ops;
+	bool warm; /* detach is due at the end */
 
 	/* state.c */
 	struct vat_region *region;
@@ -143,8 +146,12 @@ struct host {
 	int undo_fd; /* -1 out of probation */
 	uint64_t clock_offset;
 	uint64_t state_bytes, migrated_bytes; /* of the last attach */
-	int journal_fd;			      /* streams read in probation; -1: none */
+
+	/* journal.c */
+	int journal_fd; /* -1: none */
 	bool journaling;
+	char *journal; /* what this version took over from the last one; NULL: nothing */
+	size_t journal_size;
 
 	/* loop.c */
 	uint64_t wake_at; /* HOST_NEVER: not */
@@ -181,13 +188,18 @@ struct host {
 	/* tile_role.c, standalone.c */
 	struct source_city_tile_manager_v1 *tile_manager;
 	struct source_city_tile_v1 *wl_tile;
+	bool migrating; /* asked to yield; a paste that is on its way comes first */
+	uint32_t migrate_serial;
+	uint64_t migrate_refuse_at, migrate_deadline; /* CLOCK_MONOTONIC */
 	struct xdg_wm_base *wm_base;
 	struct xdg_surface *xdg_surface;
 	struct xdg_toplevel *toplevel;
 	struct zxdg_decoration_manager_v1 *decoration_manager;
+	struct zxdg_toplevel_decoration_v1 *decoration; /* may be NULL */
 
 	/* input.c, keyboard.c, pointer.c */
 	struct wl_list input_queue; /* host_input.link */
+	size_t input_queued;
 	struct wl_seat *seat;
 	struct host_keyboard keyboard;
 	struct host_pointer pointer;
@@ -289,6 +301,10 @@ void host_tile_role_init(struct host *host);
 void host_tile_role_describe(struct host *host);
 void host_tile_role_ready(struct host *host);
 void host_tile_role_failed(struct host *host, enum host_step step, const char *reason);
+/* Yield or refuse, if that waits and can be done now. */
+void host_tile_role_advance(struct host *host);
+/* When it has to be called at the latest; HOST_NEVER: not. */
+uint64_t host_tile_role_deadline(const struct host *host);
 void host_tile_role_finish(struct host *host);
 void host_window_role_init(struct host *host);
 void host_window_role_finish(struct host *host);
@@ -323,6 +339,11 @@ void host_selection_request(struct host *host, bool primary);
 /* The descriptors of transfers, from fds[count] on; handled by _dispatch. Returns the new count. */
 size_t host_selection_poll(struct host *host, struct pollfd *fds, size_t count, size_t size);
 void host_selection_dispatch(struct host *host, const struct pollfd *fds, size_t count);
+/* Whether text is on its way to the tile. */
+bool host_selection_receiving(const struct host *host);
+/* When dispatch has to be called even if no descriptor says so; HOST_NEVER: not. */
+uint64_t host_selection_deadline(const struct host *host);
+/* Others that are pasting from us get half a second to finish. */
 void host_selection_finish(struct host *host);
 
 /* ---- stream.c */
@@ -339,13 +360,20 @@ void host_stream_dispatch(struct host *host, const struct pollfd *fds, size_t co
 uint64_t host_stream_deadline(const struct host *host);
 void host_streams_finish(struct host *host);
 
-/* ---- journal.c: what streams gave in probation, for the version that may come back */
+/* ---- journal.c: bytes of streams that one version leaves to the next */
 void host_journal_open(struct host *host);
-void host_journal_begin(struct host *host);
+/* Before attach: take what there is and give it to the streams that are open. On probation all
+ * stays in the journal as well, and what is read is added to it. */
+void host_journal_take(struct host *host, bool probation);
+/* A stream was claimed: it gets its part. */
+void host_journal_give(struct host *host, struct host_stream *stream);
+/* On probation: these bytes were read. */
 void host_journal_add(struct host *host, const char *stream, const void *data, size_t size);
+/* The probation is over. */
 void host_journal_end(struct host *host);
-/* Give the streams of this version what the version that was rolled back had read. */
-void host_journal_replay(struct host *host);
+/* The cells are given up: leave what the tile has not read yet. */
+void host_journal_leave(struct host *host);
+void host_journal_finish(struct host *host);
 
 /* ---- keeper.c */
 /* Send a request and wait (bounded) for its answer. 0, or -1 with one line in why. */

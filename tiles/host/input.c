@@ -11,9 +11,6 @@
 #define INPUT_QUEUE_MAX 4096
 
 static void deliver(struct host *host, const struct tile_input *event) {
-	if (event->type == TILE_INPUT_FOCUS) {
-		host->tile.focused = event->focus;
-	}
 	if (host->ops->input) {
 		host_begin(host, "input");
 		host->ops->input(&host->tile, event);
@@ -22,8 +19,11 @@ static void deliver(struct host *host, const struct tile_input *event) {
 }
 
 static void keep(struct host *host, const struct tile_input *event) {
-	if (event->type == TILE_INPUT_SIZE ||
-		wl_list_length(&host->input_queue) >= INPUT_QUEUE_MAX) {
+	if (event->type == TILE_INPUT_SIZE) {
+		return;
+	}
+	if (host->input_queued >= INPUT_QUEUE_MAX) {
+		city_log(CITY_LOG_WARN, host->name, "input is lost: more came than can be kept");
 		return;
 	}
 	struct host_input *kept = calloc(1, sizeof(*kept));
@@ -41,9 +41,14 @@ static void keep(struct host *host, const struct tile_input *event) {
 		kept->event.paste.text = kept->text;
 	}
 	wl_list_insert(host->input_queue.prev, &kept->link);
+	host->input_queued++;
 }
 
 void host_input(struct host *host, const struct tile_input *event) {
+	/* At once: the first frame of a version that takes over shows the focus as it is. */
+	if (event->type == TILE_INPUT_FOCUS) {
+		host->tile.focused = event->focus;
+	}
 	if (host->state == HOST_LIVE && wl_list_empty(&host->input_queue)) {
 		deliver(host, event);
 	} else {
@@ -51,7 +56,8 @@ void host_input(struct host *host, const struct tile_input *event) {
 	}
 }
 
-static void drop(struct host_input *kept) {
+static void drop(struct host *host, struct host_input *kept) {
+	host->input_queued--;
 	wl_list_remove(&kept->link);
 	free(kept->text);
 	free(kept);
@@ -61,7 +67,7 @@ void host_input_flush(struct host *host) {
 	while (host->state == HOST_LIVE && !wl_list_empty(&host->input_queue)) {
 		struct host_input *kept = wl_container_of(host->input_queue.next, kept, link);
 		deliver(host, &kept->event);
-		drop(kept);
+		drop(host, kept);
 	}
 }
 
@@ -110,7 +116,7 @@ void host_seat_bind(struct host *host, uint32_t name, uint32_t version) {
 void host_seat_finish(struct host *host) {
 	while (!wl_list_empty(&host->input_queue)) {
 		struct host_input *kept = wl_container_of(host->input_queue.next, kept, link);
-		drop(kept);
+		drop(host, kept);
 	}
 	host_keyboard_release(host);
 	host_pointer_release(host);

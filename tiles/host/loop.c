@@ -12,7 +12,7 @@
 #include "log.h"
 
 /* Wayland, keeper, timer, streams, and transfers of selections. */
-#define POLL_MAX (3 + HOST_STREAMS_MAX + 32)
+#define POLL_MAX (3 + HOST_STREAMS_MAX + HOST_TRANSFERS_MAX)
 
 void host_quit(struct host *host, int status) {
 	host->running = false;
@@ -39,10 +39,15 @@ static void arm_timer(struct host *host) {
 	timerfd_settime(host->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
-/* For what is measured in moments: key repeat, the drain of a PTY. Milliseconds, -1 for ever. */
+/* For what is measured in moments: key repeat, the drain of a PTY, pastes. Milliseconds, -1 for
+ * ever. */
 static int next_timeout(const struct host *host) {
+	const uint64_t deadlines[] = {host->keyboard.repeat_at, host_selection_deadline(host),
+		host_tile_role_deadline(host)};
 	uint64_t at = host_stream_deadline(host);
-	at = host->keyboard.repeat_at < at ? host->keyboard.repeat_at : at;
+	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
+		at = deadlines[i] < at ? deadlines[i] : at;
+	}
 	if (at == HOST_NEVER) {
 		return -1;
 	}
@@ -71,8 +76,9 @@ static void lost_compositor(struct host *host) {
 
 /* What has to be done before waiting: these depend on each other only in this direction. */
 static void advance(struct host *host) {
+	host_input_flush(host);
+	host_tile_role_advance(host);
 	if (host->state == HOST_LIVE) {
-		host_input_flush(host);
 		host_update_if_due(host);
 		host_surface_draw(host, false);
 	}

@@ -52,7 +52,7 @@ void host_finish(struct host *host) {
 			city_log(CITY_LOG_WARN, host->name, "state may be missing: %s", why);
 		}
 	}
-	if (host->ops && host->ops->detach && host->state != HOST_LOADING) {
+	if (host->warm && host->ops->detach) {
 		host_begin(host, "detach");
 		host->ops->detach(&host->tile);
 		host_end(host);

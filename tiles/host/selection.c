@@ -16,6 +16,14 @@
 #include "primary-selection-unstable-v1-client-protocol.h"
 
 #define PASTE_MAX (64u << 20)
+/* Pastes under way in each direction; the loop waits for all of them. Nobody needs so many, but a
+ * client may ask for text again and again and never read it. */
+#define SENDING_MAX (HOST_TRANSFERS_MAX - RECEIVING_MAX)
+#define RECEIVING_MAX 8
+/* Who offers text and then gives nothing for so long will not give it any more. */
+#define SILENCE_NS 5000000000ull
+/* For the rest of what others paste from a version that ends. */
+#define FAREWELL_NS 500000000ull
 
 /* Best first; what we offer ourselves is all of them. */
 static const char *const text_types[] = {
@@ -52,12 +60,30 @@ struct host_transfer {
 	bool primary;
 	char *text;
 	size_t size, done, capacity;
+	uint64_t silent_at; /* receiving: when it has been silent for too long */
 };
 
 /* ---- transfers */
 
+static size_t count_transfers(const struct host *host, bool sending) {
+	size_t count = 0;
+	const struct host_transfer *transfer;
+	wl_list_for_each(transfer, &host->transfers, link) {
+		count += transfer->sending == sending;
+	}
+	return count;
+}
+
+bool host_selection_receiving(const struct host *host) {
+	return count_transfers(host, false) > 0;
+}
+
+/* Owns the fd. NULL: there are too many. */
 static struct host_transfer *add_transfer(struct host *host, int fd, bool sending, bool primary) {
-	struct host_transfer *transfer = calloc(1, sizeof(*transfer));
+	struct host_transfer *transfer = NULL;
+	if (count_transfers(host, sending) < (sending ? SENDING_MAX : RECEIVING_MAX)) {
+		transfer = calloc(1, sizeof(*transfer));
+	}
 	if (!transfer) {
 		close(fd);
 		return NULL;
@@ -66,6 +92,7 @@ static struct host_transfer *add_transfer(struct host *host, int fd, bool sendin
 	transfer->fd = fd;
 	transfer->sending = sending;
 	transfer->primary = primary;
+	transfer->silent_at = sending ? HOST_NEVER : host_monotonic() + SILENCE_NS;
 	wl_list_insert(host->transfers.prev, &transfer->link);
 	return transfer;
 }
@@ -145,6 +172,31 @@ static void receive_some(struct host *host, struct host_transfer *transfer) {
 			return;
 		}
 		transfer->size += got;
+		transfer->silent_at = host_monotonic() + SILENCE_NS;
+	}
+}
+
+uint64_t host_selection_deadline(const struct host *host) {
+	uint64_t deadline = HOST_NEVER;
+	const struct host_transfer *transfer;
+	wl_list_for_each(transfer, &host->transfers, link) {
+		deadline = transfer->silent_at < deadline ? transfer->silent_at : deadline;
+	}
+	return deadline;
+}
+
+static void drop_silent(struct host *host) {
+	uint64_t deadline = host_selection_deadline(host);
+	if (deadline == HOST_NEVER || deadline > host_monotonic()) {
+		return;
+	}
+	struct host_transfer *transfer, *next;
+	wl_list_for_each_safe(transfer, next, &host->transfers, link) {
+		if (transfer->silent_at == deadline) {
+			city_log(CITY_LOG_WARN, host->name,
+				"a paste is given up: its text does not come");
+			end_transfer(transfer);
+		}
 	}
 }
 
@@ -163,6 +215,7 @@ void host_selection_dispatch(struct host *host, const struct pollfd *fds, size_t
 			break;
 		}
 	}
+	drop_silent(host);
 }
 
 /* ---- what others offer */
@@ -454,7 +507,27 @@ void host_selection_bind(struct host *host) {
 	}
 }
 
+/* Whoever is pasting from us gets the rest, if it takes it soon. */
+static void finish_sending(struct host *host) {
+	uint64_t limit = host_monotonic() + FAREWELL_NS;
+	struct host_transfer *transfer, *next;
+	wl_list_for_each_safe(transfer, next, &host->transfers, link) {
+		if (!transfer->sending) {
+			end_transfer(transfer);
+		}
+	}
+	for (uint64_t now; (now = host_monotonic()) < limit;) {
+		struct pollfd fds[HOST_TRANSFERS_MAX];
+		size_t count = host_selection_poll(host, fds, 0, HOST_TRANSFERS_MAX);
+		if (count == 0 || poll(fds, count, (limit - now) / 1000000 + 1) <= 0) {
+			return;
+		}
+		host_selection_dispatch(host, fds, count);
+	}
+}
+
 void host_selection_finish(struct host *host) {
+	finish_sending(host);
 	struct host_transfer *transfer, *next_transfer;
 	wl_list_for_each_safe(transfer, next_transfer, &host->transfers, link) {
 		end_transfer(transfer);

@@ -14,6 +14,10 @@
 #include "xdg-decoration-unstable-v1-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
+/* For a tile that has no wish of its own, in tile pixels. */
+#define WINDOW_WIDTH 480
+#define WINDOW_HEIGHT 320
+
 static void handle_wm_ping(void *data, struct xdg_wm_base *wm_base, uint32_t serial) {
 	xdg_wm_base_pong(wm_base, serial);
 }
@@ -92,16 +96,19 @@ void host_window_role_init(struct host *host) {
 	xdg_toplevel_set_title(host->toplevel, host->name);
 	xdg_toplevel_set_app_id(host->toplevel, "source-city-tile");
 	if (host->decoration_manager) {
-		struct zxdg_toplevel_decoration_v1 *decoration =
-			zxdg_decoration_manager_v1_get_toplevel_decoration(
-				host->decoration_manager, host->toplevel);
+		host->decoration = zxdg_decoration_manager_v1_get_toplevel_decoration(
+			host->decoration_manager, host->toplevel);
 		zxdg_toplevel_decoration_v1_set_mode(
-			decoration, ZXDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
+			host->decoration, ZXDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
 	}
 	wl_surface_commit(host->surface);
 }
 
 void host_window_role_finish(struct host *host) {
+	if (host->decoration) {
+		zxdg_toplevel_decoration_v1_destroy(host->decoration);
+		host->decoration = NULL;
+	}
 	if (host->toplevel) {
 		xdg_toplevel_destroy(host->toplevel);
 		host->toplevel = NULL;
@@ -178,6 +185,10 @@ static bool start(struct host *host, const char *path, char *why, size_t why_siz
 		return false;
 	}
 	snprintf(host->name, sizeof(host->name), "%s", host->descriptor->name);
+	host->width = host->width > 0 ? host->width : WINDOW_WIDTH;
+	host->height = host->height > 0 ? host->height : WINDOW_HEIGHT;
+	/* The keyboard needs what this makes, and may be there as soon as there is a connection. */
+	host_prewarm(host);
 	if (!host_connect(host, -1, why, why_size)) {
 		return false;
 	}
@@ -192,7 +203,6 @@ static bool start(struct host *host, const char *path, char *why, size_t why_siz
 			return false;
 		}
 	}
-	host_prewarm(host);
 	int region = new_region(host->name, why, why_size);
 	if (region < 0 || !host_state_open(host, region, why, why_size) ||
 		!host_warm(host, why, why_size) ||

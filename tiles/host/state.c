@@ -115,8 +115,10 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 		} else {
 			host->undo_fd = undo_fd;
 			undo_fd = -1;
-			host_journal_begin(host);
 		}
+	}
+	if (ok) {
+		host_journal_take(host, host->undo_fd >= 0);
 	}
 	ok = ok && find_cells(host, &report, why, why_size) && attach(host, reason, why, why_size);
 	vat_adopt_report_finish(&report);
@@ -158,6 +160,7 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 		snprintf(why, why_size, "%s", error.text);
 		return false;
 	}
+	host_journal_leave(host);
 	host->state = HOST_YIELDED;
 	return true;
 }
@@ -167,7 +170,7 @@ bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_
 		return false;
 	}
 	memset(host->cell_fresh, 0, host->descriptor->cell_count * sizeof(*host->cell_fresh));
-	host_journal_replay(host);
+	host_journal_take(host, false);
 	return attach(host, TILE_ATTACH_ROLLBACK, why, why_size);
 }
 
@@ -232,8 +235,5 @@ void host_state_close(struct host *host) {
 	end_probation(host);
 	vat_region_unmap(host->region);
 	host->region = NULL;
-	if (host->journal_fd >= 0) {
-		close(host->journal_fd);
-		host->journal_fd = -1;
-	}
+	host_journal_finish(host);
 }

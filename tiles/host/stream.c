@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ static int add_stream(struct host *host, const char *name, int fd, int pid) {
 		host->streams[i] = (struct host_stream){
 			.fd = fd,
 			.pid = pid,
+			.pid_fd = -1,
 			.drained_at = HOST_NEVER,
 		};
 		snprintf(host->streams[i].name, sizeof(host->streams[i].name), "%s", name);
@@ -65,6 +68,9 @@ static int ask_stream(
 		if (answer->type == KEEPER_STREAM && fds[0] >= 0) {
 			id = add_stream(host, request->name, fds[0], answer->pid);
 			fds[0] = -1;
+			if (id >= 0 && request->type == KEEPER_STREAM_CLAIM) {
+				host_journal_give(host, &host->streams[id]);
+			}
 		} else {
 			snprintf(why, why_size, "the keeper answered something else");
 			errno = EPROTO;
@@ -139,6 +145,9 @@ int host_stream_pty(struct host *host, const char *name, const struct tile_pty_o
 			int fd = host_private_pty(request, &pid);
 			snprintf(why, sizeof(why), "%s", strerror(errno));
 			id = fd >= 0 ? add_stream(host, name, fd, pid) : -1;
+			if (id >= 0) {
+				host->streams[id].pid_fd = pidfd_open(pid, 0);
+			}
 		} else {
 			id = ask_stream(host, request, why, sizeof(why));
 		}
@@ -242,6 +251,10 @@ void host_stream_resize(struct host *host, int id, const struct tile_pty_options
 static void forget_stream(struct host_stream *stream) {
 	close(stream->fd);
 	stream->fd = -1;
+	if (stream->pid_fd >= 0) {
+		close(stream->pid_fd);
+		stream->pid_fd = -1;
+	}
 	free(stream->replay);
 	stream->replay = NULL;
 }
@@ -263,6 +276,8 @@ void host_stream_close(struct host *host, int id) {
 			host_keeper_call(host, &messages[0], NULL, 0, &messages[1], fds, why,
 				sizeof(why)) < 0) {
 			host_log(host, CITY_LOG_WARN, "stream %s: %s", stream->name, why);
+		} else {
+			keeper_wire_close(fds);
 		}
 		free(messages);
 	}
@@ -275,6 +290,9 @@ size_t host_stream_poll(struct host *host, struct pollfd *fds, size_t count, siz
 	}
 	for (size_t i = 0; i < HOST_STREAMS_MAX && count < size; i++) {
 		const struct host_stream *stream = &host->streams[i];
+		if (stream->fd >= 0 && stream->pid_fd >= 0 && count + 1 < size) {
+			fds[count++] = (struct pollfd){.fd = stream->pid_fd, .events = POLLIN};
+		}
 		short events = (stream->read ? POLLIN : 0) | (stream->write ? POLLOUT : 0);
 		/* What hung up would be reported without end. */
 		if (stream->fd < 0 || stream->at_end || events == 0) {
@@ -290,6 +308,15 @@ static void call_ready(struct host *host, int id, bool readable, bool writable) 
 		host_begin(host, "stream_ready");
 		host->ops->stream_ready(&host->tile, id, readable, writable);
 		host_end(host);
+	}
+}
+
+/* A child of our own: nobody else tells of its end. */
+static void look_for_child(struct host_stream *stream) {
+	if (stream->pid_fd >= 0 && waitpid(stream->pid, &stream->status, WNOHANG) != 0) {
+		stream->child_ended = true;
+		close(stream->pid_fd);
+		stream->pid_fd = -1;
 	}
 }
 
@@ -335,6 +362,7 @@ void host_stream_dispatch(struct host *host, const struct pollfd *fds, size_t co
 			call_ready(host, i, readable, writable);
 		}
 		if (stream->fd >= 0) {
+			look_for_child(stream);
 			look_for_end(host, i, readable);
 		}
 	}

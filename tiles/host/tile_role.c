@@ -25,20 +25,56 @@ static void handle_configure(void *data, struct source_city_tile_v1 *tile, uint3
 	host_surface_configure(data, serial, width, height);
 }
 
-static void handle_migrate(
-	void *data, struct source_city_tile_v1 *tile, uint32_t serial, uint32_t deadline_us) {
-	struct host *host = data;
+static void refuse(struct host *host, const char *why) {
+	city_log(CITY_LOG_INFO, host->name, "does not yield: %s", why);
+	source_city_tile_v1_refused(host->wl_tile, host->migrate_serial, why);
+}
+
+static void yield(struct host *host) {
 	char why[256] = "it does not run";
+	uint64_t now = host_monotonic();
+	uint64_t left = host->migrate_deadline > now ? host->migrate_deadline - now : 0;
 	if (host->state != HOST_LIVE ||
-		!host_state_yield(host, host_now(host) + deadline_us * 1000ull, why, sizeof(why))) {
-		city_log(CITY_LOG_INFO, host->name, "does not yield: %s", why);
-		source_city_tile_v1_refused(tile, serial, why);
+		!host_state_yield(host, host_now(host) + left, why, sizeof(why))) {
+		refuse(host, why);
 		return;
 	}
 	uint64_t end = host_monotonic();
 	uint64_t updates = vat_region_get(host->region, VAT_UPDATES);
-	source_city_tile_v1_yielded(tile, serial, high(end), low(end), high(updates), low(updates));
+	source_city_tile_v1_yielded(host->wl_tile, host->migrate_serial, high(end), low(end),
+		high(updates), low(updates));
 	wl_display_flush(host->display);
+}
+
+static void handle_migrate(
+	void *data, struct source_city_tile_v1 *tile, uint32_t serial, uint32_t deadline_us) {
+	struct host *host = data;
+	uint64_t now = host_monotonic();
+	host->migrate_serial = serial;
+	host->migrate_deadline = now + deadline_us * 1000ull;
+	host->migrate_refuse_at = now + deadline_us * 500ull;
+	/* Only this version knows what it has asked for: nobody else could take it over. */
+	host->migrating = host->state == HOST_LIVE && host_selection_receiving(host);
+	if (!host->migrating) {
+		yield(host);
+	}
+}
+
+void host_tile_role_advance(struct host *host) {
+	if (!host->migrating) {
+		return;
+	}
+	if (!host_selection_receiving(host)) {
+		host->migrating = false;
+		yield(host);
+	} else if (host_monotonic() >= host->migrate_refuse_at) {
+		host->migrating = false;
+		refuse(host, "the text of a paste is still on its way");
+	}
+}
+
+uint64_t host_tile_role_deadline(const struct host *host) {
+	return host->migrating ? host->migrate_refuse_at : HOST_NEVER;
 }
 
 static void first_frame(struct host *host) {
