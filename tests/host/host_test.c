@@ -226,6 +226,44 @@ static void test_rollback_of_migration(void **context) {
 	rollback_with(probe2);
 }
 
+/* The city ends in the probation of a version with another schema, and starts the good one. */
+static void test_end_in_probation(void **context) {
+	const struct {
+		const char *artifact;
+		uint32_t pixels;
+	} next[] = {{probe, 0x102030}, {probe2, 0x102031}};
+	for (size_t i = 0; i < 2; i++) {
+		struct fake_city city;
+		fake_city_init(&city);
+		struct fake_version *a = fake_start_ready(&city, probe, NULL);
+		fake_attach(a, TILE_ATTACH_COLD, -1);
+		struct fake_version *b = fake_start_ready(&city, probe2, NULL);
+		fake_send_migrate(a);
+		FAKE_WAIT(&city, a->yielded);
+		int undo = vat_undo_create(city.region, NULL);
+		fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+		unsigned commits = b->commits;
+		fake_focus(b);
+		fake_key(b, KEY_A);
+		FAKE_WAIT(&city, b->commits > commits);
+		assert_pixels(b, 0x102031);
+		fake_kill(a);
+		fake_kill(b);
+		close(undo);
+		struct fake_version *c = fake_start_ready(&city, next[i].artifact, NULL);
+		undo = vat_undo_create(city.region, NULL);
+		fake_attach(c, TILE_ATTACH_RESTART, undo);
+		assert_pixels(c, next[i].pixels);
+		fake_send_settle(c);
+		fake_send_check(c);
+		FAKE_WAIT(&city, c->checked);
+		assert_int_equal(vat_region_refresh(city.region, NULL), 0);
+		assert_false(vat_region_has_previous(city.region));
+		close(undo);
+		fake_city_finish(&city);
+	}
+}
+
 /* Without B ever having attached. */
 static void test_resume(void **context) {
 	struct fake_city city;
@@ -699,6 +737,7 @@ int main(void) {
 		cmocka_unit_test(test_unfit_state),
 		cmocka_unit_test(test_rollback),
 		cmocka_unit_test(test_rollback_of_migration),
+		cmocka_unit_test(test_end_in_probation),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_refuse),
 		cmocka_unit_test(test_not_a_tile),

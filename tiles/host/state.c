@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,11 @@ static bool find_cells(
 	return true;
 }
 
+static int check_schema(struct host *host, struct vat_error *error) {
+	return vat_region_adopt(host->region, host->descriptor->cells, host->descriptor->cell_count,
+		VAT_ADOPT_DRY_RUN, NULL, error);
+}
+
 bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size) {
 	struct vat_error error;
 	if (vat_region_map(region_fd, VAT_READ, &host->region, &error) < 0) {
@@ -56,13 +62,35 @@ bool host_state_open(struct host *host, int region_fd, char *why, size_t why_siz
 		return false;
 	}
 	set_clock(host);
-	/* A schema that does not fit is told now, while the old version runs undisturbed. */
-	if (vat_region_adopt(host->region, host->descriptor->cells, host->descriptor->cell_count,
-		    VAT_ADOPT_DRY_RUN, NULL, &error) < 0) {
+	/* A schema that does not fit is told now, while the old version runs undisturbed; but for
+	 * one that may still fit what is kept, see conclude. */
+	if (check_schema(host, &error) < 0 && !vat_region_has_previous(host->region)) {
 		snprintf(why, why_size, "%s", error.text);
 		return false;
 	}
 	return true;
+}
+
+/* The city ended in a probation, which nobody concluded. If this version fits the state, that goes
+ * on as it was left; otherwise it goes back to what the handover before found. */
+static bool conclude(struct host *host, char *why, size_t why_size) {
+	struct vat_error error;
+	if (!vat_region_has_previous(host->region)) {
+		return true;
+	}
+	int fits = check_schema(host, &error);
+	if (fits == -EUCLEAN) {
+		city_log(CITY_LOG_WARN, host->name,
+			"the version before did not get through its probation, its schema goes: %s",
+			error.text);
+		fits = vat_region_rollback(host->region, &error);
+	} else if (fits == 0) {
+		fits = vat_region_forget_previous(host->region, &error);
+	}
+	if (fits < 0) {
+		snprintf(why, why_size, "%s", error.text);
+	}
+	return fits == 0;
 }
 
 static bool take_region(struct host *host, uint64_t epoch, char *why, size_t why_size) {
@@ -99,7 +127,7 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	struct vat_error error;
 	struct vat_adopt_report report = {0};
 	host->migrated_bytes = 0;
-	bool ok = take_region(host, epoch, why, why_size);
+	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size);
 	if (ok &&
 		vat_region_adopt(host->region, host->descriptor->cells,
 			host->descriptor->cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
