@@ -517,10 +517,9 @@ static void wait_text(struct fake_city *city, size_t size) {
 static void stream_with(const char *read) {
 	struct fake_city city;
 	fake_city_init(&city);
-	const char *const *options =
-		OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; "
-			"do echo $i; i=$((i+1)); done; exit 3",
-			read);
+	const char *const *options = OPTIONS("pty=stty -echo -opost; i=0; while [ $i -lt 2000 ]; "
+					     "do echo $i; i=$((i+1)); done; exit 3",
+		read);
 	struct fake_version *a = fake_start_ready(&city, probe, options);
 	fake_attach(a, TILE_ATTACH_COLD, -1);
 	wait_text(&city, 1);

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-LIMIT = 30.0  # seconds for anything that should take far less
+LIMIT = 60.0  # seconds for anything that should take far less
 
 
 class CityError(Exception):
