@@ -17,6 +17,7 @@ struct city_input_log {
 	struct city_tile *tile;
 	struct wlr_surface *to; /* NULL once destroyed, and while input is held */
 	bool holds;		/* what nobody gets */
+	bool delivered;		/* `to` is A again, and has got all that is in the log */
 	struct wl_listener to_destroy;
 	struct wl_listener input;
 	size_t first, count;
@@ -69,13 +70,6 @@ static void move_focus(struct city_seat *seat, struct wlr_surface *from, struct 
 		wlr_seat_pointer_notify_frame(seat->seat);
 	}
 	city_seat_focus_update(seat);
-}
-
-static void handle_to_destroy(struct wl_listener *listener, void *data) {
-	struct city_input_log *log = wl_container_of(listener, log, to_destroy);
-	wl_list_remove(&log->to_destroy.link);
-	log->to = NULL;
-	city_view_set_input_surface(&log->tile->view, NULL);
 }
 
 static struct city_input_log *log_create(struct city_tile *tile) {
@@ -210,12 +204,39 @@ static void send_log(struct city_input_log *log, struct wlr_surface *from, struc
 	}
 }
 
+static void watch_surface(struct city_input_log *log, struct wlr_surface *to);
+
+static void handle_to_destroy(struct wl_listener *listener, void *data) {
+	struct city_input_log *log = wl_container_of(listener, log, to_destroy);
+	struct wlr_surface *gone = log->to, *content = city_view_surface(&log->tile->view);
+	wl_list_remove(&log->to_destroy.link);
+	log->to = NULL;
+	log->delivered = false;
+	city_view_set_input_surface(&log->tile->view, NULL);
+	/* What is typed from now on goes to A again, after what was typed before. It stays in the
+	 * log, for A may be about to end, too. */
+	if (content && content != gone) {
+		send_log(log, gone, content);
+		watch_surface(log, content);
+		log->delivered = true;
+	}
+}
+
+static void watch_surface(struct city_input_log *log, struct wlr_surface *to) {
+	log->to = to;
+	log->to_destroy.notify = handle_to_destroy;
+	wl_signal_add(&to->events.destroy, &log->to_destroy);
+}
+
 void city_input_replay(struct city_input_log *log, struct wlr_surface *to) {
 	city_view_set_input_surface(&log->tile->view, NULL);
-	if (to) {
-		send_log(log, log->to, to);
-		forget(log);
+	if (!to) {
+		return;
 	}
+	if (!log->delivered || log->to != to) {
+		send_log(log, log->to, to);
+	}
+	forget(log);
 }
 
 struct city_input_log *city_input_redirect(struct city_tile *tile, struct city_input_log *held,
@@ -225,9 +246,7 @@ struct city_input_log *city_input_redirect(struct city_tile *tile, struct city_i
 		return NULL;
 	}
 	log->holds = false;
-	log->to = to;
-	log->to_destroy.notify = handle_to_destroy;
-	wl_signal_add(&to->events.destroy, &log->to_destroy);
+	watch_surface(log, to);
 	city_view_set_input_surface(&tile->view, to);
 	send_log(log, from, to);
 	return log;
@@ -242,6 +261,7 @@ struct city_input_log *city_input_hold(struct city_tile *tile, struct city_input
 		wl_list_remove(&log->to_destroy.link);
 		log->to = NULL;
 	}
+	log->delivered = false;
 	city_view_set_input_surface(&tile->view, NULL);
 	log->holds = true;
 	return log;

@@ -42,6 +42,18 @@ def test_state_goes_along():
         check_equal(history[-1]["id"], record["id"], "history")
 
 
+def test_events_tell_of_records():
+    with ledger_city() as city:
+        settled(city)
+        helper = city.popen("cityctl", "events", "--json", stdout=subprocess.PIPE)
+        lines = (json.loads(line) for line in helper.stdout)
+        next(line for line in lines if line["event"] == "ready")
+        status, record, said = swap(city, "ledger-2", "--strategy", "instant")
+        check_equal(status, 0, said)
+        told = next(line for line in lines if line["event"] == "record")
+        check_equal(told, {**record, "event": "record"}, "the record")
+
+
 def test_melts():
     with ledger_city() as city:
         settled(city)
