@@ -287,8 +287,8 @@ def test_new_version_lost_while_the_old_one_yields():
 
 
 def test_new_version_lost_in_probation():
-    with ledger_city(limits=limits_for(probation=800, melt=50)) as city:
-        check_equal(_lost(city, "probation", "ledger-2", 1.5)["result"], "rolled-back", "result")
+    with ledger_city(limits=limits_for(probation=3000, melt=50)) as city:
+        check_equal(_lost(city, "probation", "ledger-2", 3.5)["result"], "rolled-back", "result")
 
 
 def _settled(city):
