@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared by the files of the handover controller: handover.c (requests, preparation, up to B's
- * first frame), handover_show.c (commit on a frame, melt, probation), handover_end.c (failure,
- * undo, record). Nobody else includes it.
+ * attach), handover_version.c (what versions say, up to B's first frame), handover_show.c (commit on
+ * a frame, melt, probation), handover_end.c (failure, undo, record). Nobody else includes it.
  */
 #ifndef CITY_HANDOVER_INTERNAL_H
 #define CITY_HANDOVER_INTERNAL_H
@@ -64,6 +64,11 @@ struct city_handover {
 void city_handover_set_step(struct city_handover *handover, enum city_step step);
 void city_handover_set_timer(struct city_handover *handover, int ms);
 void city_handover_stop_busy(struct city_handover *handover);
+/* B's turn: A has yielded, or there is none. */
+void city_handover_attach(struct city_handover *handover, bool yielded);
+/* A cannot be asked any more: it is killed, and B starts when that is done. */
+[[gnu::format(printf, 2, 3)]]
+void city_handover_go_on_alone(struct city_handover *handover, const char *format, ...);
 /* Lets the tile's prepared handover go on if nothing is in its way. */
 void city_handover_advance(struct city_tile *tile);
 
