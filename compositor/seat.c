@@ -19,6 +19,7 @@
 
 #include "compositor/config.h"
 #include "compositor/idle.h"
+#include "compositor/kept_selection.h"
 #include "compositor/layer.h"
 #include "compositor/lock.h"
 #include "compositor/seat.h"
@@ -310,13 +311,13 @@ static void handle_request_shape(struct wl_listener *listener, void *data) {
 static void handle_request_selection(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, request_selection);
 	struct wlr_seat_request_set_selection_event *event = data;
-	wlr_seat_set_selection(seat->seat, event->source, event->serial);
+	city_selection_set(seat, event->source, event->serial);
 }
 
 static void handle_request_primary(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, request_primary);
 	struct wlr_seat_request_set_primary_selection_event *event = data;
-	wlr_seat_set_primary_selection(seat->seat, event->source, event->serial);
+	city_primary_selection_set(seat, event->source, event->serial);
 }
 
 static void handle_request_drag(struct wl_listener *listener, void *data) {

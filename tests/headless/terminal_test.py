@@ -600,6 +600,32 @@ def test_paste_goes_on_over_a_handover():
         check(t.got() == text.replace(b"\n", b"\r"), "the paste differs")
 
 
+def test_copied_text_outlives_the_version():
+    with Terminal() as t:
+        t.start_probe()
+        t.measure()
+        t.show("\033[H\033[2Jkeep this line\r\n".encode())
+        t.hand("move " + t.place(1, 2), *["press left", "release left"] * 3)
+        t.city.until(lambda: t.clipboard("--primary") == "keep this line",
+                     what="a triple click did not take the line")
+        t.city.type("-M", "ctrl", "-M", "shift", "-k", "c", "-m", "shift", "-m", "ctrl")
+        t.city.until(lambda: t.clipboard() == "keep this line",
+                     what="Ctrl+Shift+C did not set the clipboard")
+        pid = t.city.tile("terminal")["pid"]
+        t.swap()
+        t.city.until(lambda: not os.path.exists(f"/proc/{pid}"),
+                     what="the version that offered the text does not end")
+        check_equal(t.clipboard(), "keep this line", "the clipboard after a handover")
+        check_equal(t.clipboard("--primary"), "keep this line", "the selection after a handover")
+        t.forget()
+        t.city.type("-M", "ctrl", "-M", "shift", "-k", "v", "-m", "shift", "-m", "ctrl")
+        t.wait_got(b"\\Akeep this line\\Z")
+        # A text of somebody else's takes its place.
+        t.city.run("wl-copy", input=b"other", stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+        t.city.until(lambda: t.clipboard() == "other", what="wl-copy did not set the clipboard")
+
+
 if __name__ == "__main__":
     run([
         test_legacy_keys,
@@ -619,4 +645,5 @@ if __name__ == "__main__":
         test_scrollback,
         test_handover_changes_nothing,
         test_paste_goes_on_over_a_handover,
+        test_copied_text_outlives_the_version,
     ])
