@@ -284,8 +284,8 @@ struct tile_ops {
 	/* The tile's invariants, checked in probation and by tests: true, or false with a reason.
 	 * Cells may not be written. */
 	bool (*check)(const struct tile *tile, char *why, size_t why_size);
-	/* Free scratch. Cells may not be written. Not called when warm refused, nor when the process
-	 * is killed. */
+	/* Free scratch. Cells may not be written. Not called when warm refused, nor when the
+	 * process is killed. */
 	void (*detach)(struct tile *tile);
 };
 

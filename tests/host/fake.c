@@ -224,8 +224,8 @@ static void seat_get_keyboard(struct wl_client *client, struct wl_resource *reso
 
 /* ---- the clipboard */
 
-static void offer_accept(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
-	const char *type) {
+static void offer_accept(
+	struct wl_client *client, struct wl_resource *resource, uint32_t serial, const char *type) {
 }
 
 static void offer_receive(
@@ -252,8 +252,7 @@ void fake_offer(struct fake_version *version) {
 	wl_data_device_send_selection(version->data_device, offer);
 }
 
-static void source_offer(
-	struct wl_client *client, struct wl_resource *resource, const char *type) {
+static void source_offer(struct wl_client *client, struct wl_resource *resource, const char *type) {
 }
 
 static const struct wl_data_source_interface source_impl = {

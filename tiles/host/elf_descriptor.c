@@ -181,14 +181,15 @@ static bool find_descriptor(struct elf_image *image, Elf64_Sym *symbol) {
 
 static bool is_utf8(const char *string) {
 	for (const unsigned char *c = (const unsigned char *)string; *c;) {
-		size_t more = *c < 0x80 ? 0
+		size_t more = *c < 0x80		  ? 0
 			: *c >= 0xc2 && *c < 0xe0 ? 1
 			: *c >= 0xe0 && *c < 0xf0 ? 2
 			: *c >= 0xf0 && *c < 0xf5 ? 3
 						  : SIZE_MAX;
 		/* Neither longer than need be, nor a surrogate, nor beyond the last character. */
-		if (more == SIZE_MAX || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
-			(*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f)) {
+		if (more == SIZE_MAX || (*c == 0xe0 && c[1] < 0xa0) ||
+			(*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
+			(*c == 0xf4 && c[1] > 0x8f)) {
 			return false;
 		}
 		for (c++; more > 0; more--, c++) {

@@ -130,7 +130,8 @@ void host_journal_leave(struct host *host) {
 	}
 }
 
-static void add_replay(struct host *host, struct host_stream *stream, const char *data, size_t size) {
+static void add_replay(
+	struct host *host, struct host_stream *stream, const char *data, size_t size) {
 	size_t before = stream->replay ? stream->replay_size : 0;
 	char *replay = realloc(stream->replay, before + size);
 	if (!replay) {

@@ -180,7 +180,8 @@ uint64_t host_selection_deadline(const struct host *host) {
 	uint64_t deadline = HOST_NEVER;
 	const struct host_transfer *transfer;
 	wl_list_for_each(transfer, &host->transfers, link) {
-		deadline = transfer->silent_at < deadline ? transfer->silent_at : deadline;
+		uint64_t at = transfer->silent_at; // NOLINT(clang-analyzer-unix.Malloc)
+		deadline = at < deadline ? at : deadline;
 	}
 	return deadline;
 }
@@ -529,6 +530,7 @@ static void finish_sending(struct host *host) {
 void host_selection_finish(struct host *host) {
 	finish_sending(host);
 	struct host_transfer *transfer, *next_transfer;
+	// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 	wl_list_for_each_safe(transfer, next_transfer, &host->transfers, link) {
 		end_transfer(transfer);
 	}
