@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared by the files of the handover controller: handover.c (requests, preparation, up to B's
- * attach), handover_version.c (what versions say, up to B's first frame), handover_show.c (commit on
- * a frame, melt, probation), handover_end.c (failure, undo, record). Nobody else includes it.
+ * attach), handover_version.c (what versions say, up to B's first frame), handover_show.c (commit
+ * on a frame, melt, probation), handover_end.c (failure, undo, record). Nobody else includes it.
  */
 #ifndef CITY_HANDOVER_INTERNAL_H
 #define CITY_HANDOVER_INTERNAL_H
