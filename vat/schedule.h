@@ -10,6 +10,9 @@
 /* For what works in short bursts with somebody waiting. A short slice asks for no more time than
  * others get, but lets the thread start at once while a compiler uses all processors. */
 void city_schedule_promptly(void);
+/* For a thread that computes at length for the one that shows it: others come first, also those
+ * threads that a library starts for it, which inherit this one. */
+void city_schedule_behind(void);
 /* In time that nobody else wants. */
 void city_schedule_idly(void);
 

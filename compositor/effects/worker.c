@@ -7,6 +7,7 @@
 
 #include "compositor/effects/work.h"
 #include "vat/log.h"
+#include "vat/schedule.h"
 
 struct worker {
 	const struct fx_worker_options *options;
@@ -254,6 +255,7 @@ static void handle_drop(struct worker *worker, struct fx_job *job) {
 
 void *fx_worker_run(void *data) {
 	struct worker worker = {.options = data};
+	city_schedule_behind();
 	fx_programs_init(&worker.programs, worker.options->shader_path);
 	for (;;) {
 		struct fx_job *job = next_job(&worker);

@@ -133,24 +133,9 @@ static void check_stream(
 	free(other);
 }
 
-static uint8_t *read_file(const char *path, size_t *length) {
-	FILE *file = fopen(path, "rb");
-	if (!file) {
-		return NULL;
-	}
-	fseek(file, 0, SEEK_END);
-	long size = ftell(file);
-	rewind(file);
-	uint8_t *bytes = malloc((size_t)size + 1);
-	*length = fread(bytes, 1, (size_t)size, file);
-	bytes[*length] = '\0';
-	fclose(file);
-	return bytes;
-}
-
 static void check_file(const char *path, const char *name, uint32_t cols, uint32_t rows) {
 	size_t length;
-	uint8_t *bytes = read_file(path, &length);
+	uint8_t *bytes = (uint8_t *)rig_read_file(path, &length);
 	if (!bytes) {
 		report(false, name, "cannot be read");
 		return;
@@ -164,7 +149,7 @@ static void check_recording(const char *directory, const char *name) {
 	size_t length;
 	unsigned cols = 80, rows = 24;
 	snprintf(path, sizeof(path), "%s/%s/size.json", directory, name);
-	char *size = (char *)read_file(path, &length);
+	char *size = rig_read_file(path, &length);
 	const char *width = size ? strstr(size, "\"columns\":") : NULL;
 	const char *height = size ? strstr(size, "\"screen_lines\":") : NULL;
 	if (!width || !height || sscanf(width, "\"columns\":%u", &cols) != 1 ||

@@ -15,26 +15,11 @@
 /* Known differences, each explained in README.md. */
 static const char *const expected_to_differ[] = {"decaln_reset", "selective_erasure"};
 
-static char *read_file(const char *path, size_t *length) {
-	FILE *file = fopen(path, "rb");
-	if (!file) {
-		return NULL;
-	}
-	fseek(file, 0, SEEK_END);
-	long size = ftell(file);
-	rewind(file);
-	char *text = malloc((size_t)size + 1);
-	*length = fread(text, 1, (size_t)size, file);
-	text[*length] = '\0';
-	fclose(file);
-	return text;
-}
-
 static yyjson_doc *read_json(const char *directory, const char *name, const char *file) {
 	char path[1024];
 	size_t length;
 	snprintf(path, sizeof(path), "%s/%s/%s", directory, name, file);
-	char *text = read_file(path, &length);
+	char *text = rig_read_file(path, &length);
 	yyjson_doc *doc = text ? yyjson_read(text, length, 0) : NULL;
 	free(text);
 	return doc;
@@ -156,7 +141,7 @@ static bool compare(const char *directory, const char *name, struct result *resu
 	yyjson_doc *grid = read_json(directory, name, "grid.json");
 	yyjson_doc *config = read_json(directory, name, "config.json");
 	snprintf(path, sizeof(path), "%s/%s/alacritty.recording", directory, name);
-	char *stream = read_file(path, &length);
+	char *stream = rig_read_file(path, &length);
 	if (!size || !grid || !stream) {
 		return false;
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static void fail(const char *what) {
 	fprintf(stderr, "rig: %s\n", what);
@@ -178,5 +179,22 @@ char *rig_replies(struct rig *rig) {
 		vt_out_drop(&rig->vt, length);
 	}
 	text[used] = '\0';
+	return text;
+}
+
+char *rig_read_file(const char *path, size_t *length) {
+	FILE *file = fopen(path, "rb");
+	struct stat info;
+	char *text = NULL;
+	if (file && fstat(fileno(file), &info) == 0) {
+		text = malloc((size_t)info.st_size + 1);
+	}
+	if (text) {
+		*length = fread(text, 1, (size_t)info.st_size, file);
+		text[*length] = '\0';
+	}
+	if (file) {
+		fclose(file);
+	}
 	return text;
 }

@@ -38,5 +38,7 @@ char *rig_text(const struct rig *rig);
 /* What went to the PTY since last asked, with ESC as ^[ and other controls likewise. */
 char *rig_replies(struct rig *rig);
 const struct vt_cell *rig_cell(const struct rig *rig, uint32_t row, uint32_t col);
+/* All of a file, with a NUL after it; the caller frees it. NULL when it cannot be read. */
+char *rig_read_file(const char *path, size_t *length);
 
 #endif
