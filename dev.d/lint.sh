@@ -6,15 +6,20 @@ c_files() {
 }
 
 city_format() {
+	[ $# -eq 0 ] || fail "format takes no options: it formats all sources"
 	c_files '*.c' '*.h' | xargs clang-format -i
 }
 
 # lint [FILE...]: clang-format, then clang-tidy over these files or all that are compiled
 city_lint() {
-	local bad=0 files=()
-	c_files '*.c' '*.h' | xargs clang-format --dry-run -Werror || bad=1
+	local bad=0 file files=()
+	for file in "$@"; do
+		[ -f "$file" ] || fail "lint: no such file: $file"
+	done
+	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else c_files '*.c' '*.h'; fi |
+		xargs clang-format --dry-run -Werror || bad=1
 	build_configure "$build"
-	ninja -C "$build" --quiet >&2 || fail "the build failed"
+	build_compile "$build"
 	if [ $# -gt 0 ]; then
 		files=("$@")
 	else
@@ -22,6 +27,7 @@ city_lint() {
 			"$build/compile_commands.json" | xargs -n 1 realpath | grep "^$here/" |
 			grep -v "^$build/" | sort -u)
 	fi
+	say "clang-tidy over ${#files[@]} files"
 	printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 4 \
 		clang-tidy -p "$build" --quiet --warnings-as-errors='*' || bad=1
 	return $bad
