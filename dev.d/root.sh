@@ -6,7 +6,7 @@
 # never taken for a root.
 
 suite=forky
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/source-city
+cache=${XDG_CACHE_HOME:-${HOME:=~}/.cache}/source-city
 
 # root_path LIST: where the root of that package list is, or will be
 root_path() {
@@ -60,7 +60,8 @@ root_make() {
 	local list=$1 root
 	root=$(root_path "$list")
 	[ -d "$root" ] && return
-	mkdir -p "$cache"
+	mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
+		fail "cannot write to $cache, where the root is kept: set HOME or XDG_CACHE_HOME"
 	(
 		flock -n 9 || { say "waiting for another ./dev that is making a root"; flock 9; }
 		[ -d "$root" ] && exit 0
@@ -74,7 +75,7 @@ root_fetch() {
 	packages=$(grep -v '^#' "$here/dev.d/$list" | grep . | paste -sd,)
 	root_remove "$part"
 	mkdir -p "$part"
-	say "making a root of Debian $suite in $root (once: about 2 GB, a minute or two)"
+	say "making a root of Debian $suite in $root (once: about 2 GB, some minutes)"
 	local options=(--variant=apt --include="$packages"
 		--aptopt='Acquire::Check-Valid-Until "false"'
 		--aptopt='Acquire::Languages "none"'
