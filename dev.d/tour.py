@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """The tour: a city without a screen, in which a terminal is rewritten under a running program.
 
-Writes before.png, melt.png and after.png, a JSON line for the handover, and a last line that says
+Writes before.png, melt.png, after.png and the city's log, a JSON line for the handover, and a last line that says
 what happened. Exit 0 only if all of it held. With --stay the city goes on and is served over VNC."""
 
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ sys.path.insert(0, os.path.join(here, "..", "tests", "lib"))
 
 from city import City, CityError, Lines, installed  # noqa: E402
 
-VNC_PORT = 5900
+VNC_PORTS = range(5900, 5932)  # the first free one
 MELT_PICTURES = 60  # at most
 MELT_MS = 2500
 BUILD_LIMIT = 180.0  # seconds for the compiler, however busy the machine is
@@ -25,6 +26,7 @@ BUILD_LIMIT = 180.0  # seconds for the compiler, however busy the machine is
 # A program that prints without pause, tells who it is, and would tell if it were hung up.
 PROGRAM = """
 trap 'echo hangup > "$1/hangup"; exit 1' HUP
+trap 'printf "\\033[m"; exit 130' INT
 echo $$ > "$1/pid"
 n=0
 while :; do
@@ -121,6 +123,8 @@ class Tour:
         print(json.dumps(record), flush=True)
         if record["result"] != "live":
             raise CityError(f"the handover failed at {record['step']}: {record['reason']}")
+        if record["pause_us"] is None:
+            raise CityError("the old version was gone before the new one came")
         return record
 
 
@@ -148,14 +152,30 @@ def tour(city, out):
     return pid, record
 
 
+def free_port():
+    for port in VNC_PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise CityError(f"no port from {VNC_PORTS[0]} to {VNC_PORTS[-1]} is free to serve VNC on")
+
+
 def stay(city):
     """Serve it on loopback until interrupted."""
-    city.popen("wayvnc", "127.0.0.1", str(VNC_PORT), stdout=subprocess.DEVNULL,
+    port = free_port()
+    city.popen("wayvnc", "127.0.0.1", str(port), stdout=subprocess.DEVNULL,
                stderr=subprocess.DEVNULL)
-    print(f"The city goes on. Look at it with a VNC viewer at 127.0.0.1:{VNC_PORT}, for example\n"
-          f"  vncviewer 127.0.0.1::{VNC_PORT}\n"
-          f"or in another terminal: XDG_RUNTIME_DIR={city.folder}/run WAYLAND_DISPLAY={city.display} "
-          f"./dev exec cityctl tiles\nCtrl+C ends it.", flush=True)
+    env = f"XDG_RUNTIME_DIR={city.folder}/run WAYLAND_DISPLAY={city.display}"
+    print(f"""
+The city goes on, in folders of its own, which go with it. Ctrl+C ends it.
+  look at it:           vncviewer 127.0.0.1::{port}
+  a picture of it:      {env} ./dev exec grim city.png
+  command it:           {env} ./dev exec cityctl tiles
+  rewrite its terminal: edit and save {city.folder}/tour/terminal/theme.c""", flush=True)
     try:
         city.keeper.wait()
     except KeyboardInterrupt:
@@ -170,14 +190,17 @@ def main():
     city = City(env={"SOURCE_CITY_LIMITS": f"melt={MELT_MS}"})
     try:
         with city:
-            pid, record = tour(city, out)
+            try:
+                pid, record = tour(city, out)
+            finally:
+                shutil.copy(city.log_path, os.path.join(out, "city.log"))
             print(f"tour: the terminal was rewritten in {record['pause_us'] / 1000:.2f} ms while "
                   f"process {pid} printed in it; {record['frames_dropped']} frames dropped; "
                   f"pictures in {out}", flush=True)
             if "--stay" in sys.argv:
                 stay(city)
     except CityError as error:
-        print(f"tour: FAILED: {error}", flush=True)
+        print(f"tour: FAILED: {error}; what the city said is in {out}/city.log", flush=True)
         return 1
     return 0
 
