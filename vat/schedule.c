@@ -44,6 +44,20 @@ void city_schedule_behind(void) {
 	}
 }
 
+/* The kernel lets only those out of SCHED_IDLE again that could also raise their own priority. */
+static bool can_come_back(void) {
+	errno = 0;
+	int nice = getpriority(PRIO_PROCESS, 0);
+	if (errno || setpriority(PRIO_PROCESS, 0, nice - 1) < 0) {
+		return false;
+	}
+	setpriority(PRIO_PROCESS, 0, nice);
+	return true;
+}
+
 void city_schedule_idly(void) {
+	if (!can_come_back()) {
+		return;
+	}
 	set_schedule(SCHED_IDLE, 0);
 }

@@ -13,7 +13,8 @@ void city_schedule_promptly(void);
 /* For a thread that computes at length for the one that shows it: others come first, also those
  * threads that a library starts for it, which inherit this one. */
 void city_schedule_behind(void);
-/* In time that nobody else wants. */
+/* In time that nobody else wants, for whoever the kernel would let out of that again; others go on
+ * as before. */
 void city_schedule_idly(void);
 
 #endif
