@@ -106,6 +106,12 @@ int vat_region_load_previous(
 int vat_identity_check(
 	const struct vat_disk_header *header, struct vat_region_info *info, struct vat_error *err);
 
+/* copy.c */
+/* The first byte from at on that is not in a hole, or end. Moves the file's offset. */
+uint64_t vat_next_data(int fd, uint64_t at, uint64_t end);
+/* -ENODATA where the file ends too early. */
+int vat_read_all(int fd, void *buffer, size_t size, uint64_t at);
+
 /* space.c: where things are */
 struct vat_extent {
 	uint64_t start, end;

@@ -482,6 +482,19 @@ int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *
  */
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err);
 
+/* ---- Copies ---- */
+
+/*
+ * Writes a copy of the region to a file, byte for byte, while it is in use; holes stay holes. Both
+ * roots are as they are in one generation; what the tile writes into its cells meanwhile may be in
+ * the copy or not. Refreshes the handle. -EAGAIN when commits follow each other too fast. After a
+ * failure the file is no region.
+ */
+int vat_region_save(struct vat_region *region, int fd, struct vat_error *err);
+/* A saved region as a new memfd, to be mapped; a file could be cut off under its reader. Moves the
+ * file's offset. */
+int vat_region_load(int fd, struct vat_error *err);
+
 /* ---- Printing ---- */
 
 struct vat_print_options {

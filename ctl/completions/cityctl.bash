@@ -15,7 +15,7 @@ _cityctl() {
 		--socket)
 			socket=(--socket "${words[++i]}")
 			;;
-		--source | --artifact | --strategy | --at | --name | --last) ((i++)) ;;
+		--source | --artifact | --strategy | --at | --name | --last | --save | --file) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -33,7 +33,7 @@ _cityctl() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--artifact)
+	--artifact | --save | --file)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -63,7 +63,7 @@ _cityctl() {
 	swap) options+=' --source --artifact --strategy --at --settled --force' ;;
 	rollback) options+=' --force' ;;
 	watch) options+=' --source' ;;
-	vat) options+=' --all' ;;
+	vat) options+=' --all --save --file' ;;
 	history) options+=' --last' ;;
 	esac
 	if [[ $cur == -* ]]; then

@@ -324,6 +324,48 @@ static void test_vat(void **state) {
 	server_stop(&server);
 }
 
+static void test_vat_files(void **state) {
+	struct server server;
+	server_start(&server);
+	const char *folder = make_folder(), *file = text("%s/saved", folder);
+	write_file(file, "something else");
+	expect(run(&server, "vat terminal --save %s", file), 0, "", "");
+	assert_string_equal(server.log, "get_region terminal\n");
+	expect_parts(run(&server, "vat terminal --save %s --json", file), 0,
+		text("{\"event\":\"saved\",\"file\":\"%s\",\"bytes\":65536}\n", file), "");
+	assert_int_equal(count_files(folder), 1);
+	expect(run(&server, "vat terminal --save %s/none/saved", folder), 1, "",
+		text("cityctl: %s/none/saved: No such file or directory\n", folder));
+
+	/* The same words as of the tile itself, and no city is asked. */
+	const char *live = run(&server, "vat terminal --json").out;
+	run_environment("WAYLAND_DISPLAY", "wayland-77");
+	expect(run(&server, "vat --file %s --json", file), 0, live, "");
+	expect_parts(run(&server, "vat --file %s grid", file), 0, "\ngrid  3 x 8 B", "");
+	expect(run(&server, "vat --file %s gird", file), 1, "",
+		text("cityctl: %s has no cell gird; did you mean grid?; cityctl vat --file %s "
+		     "shows "
+		     "them all\n",
+			file, file));
+	run_environment("WAYLAND_DISPLAY", server.socket);
+
+	write_file(file, "something else");
+	expect(run(&server, "vat --file %s", file), 1, "",
+		text("cityctl: %s: region: 14 bytes cannot be a region\n", file));
+	expect(run(&server, "vat --file %s/none", folder), 1, "",
+		text("cityctl: %s/none: No such file or directory\n", folder));
+	expect(run(&server, "vat --file %s", folder), 1, "",
+		text("cityctl: %s: region: this is not a regular file\n", folder));
+	expect_parts(run(&server, "vat"), 2, "", "cityctl: vat needs TILE\n");
+	expect_parts(
+		run(&server, "vat --file a b c"), 2, "", "cityctl: with --file, what is \"c\"?\n");
+	expect_parts(
+		run(&server, "vat --file a --save b"), 2, "", "cityctl: either --file or --save\n");
+	expect_parts(run(&server, "vat a b --save c"), 2, "",
+		"cityctl: --save writes all cells, not only b\n");
+	server_stop(&server);
+}
+
 static void test_history(void **state) {
 	struct server server;
 	server_start(&server);
@@ -454,7 +496,7 @@ static void test_usage(void **state) {
 		assert_non_null(strstr(result.err, "usage: cityctl "));
 	}
 	expect_parts(run(&server, "--help"), 0, "swap TILE", "");
-	expect_parts(run(&server, "vat -h"), 0, "usage: cityctl vat TILE [CELL] [--all]\n", "");
+	expect_parts(run(&server, "vat -h"), 0, "usage: cityctl vat [TILE] [CELL] [--all]", "");
 	expect(run(&server, "version"), 0, "cityctl " CITY_VERSION "\n", "");
 	expect(run(&server, "--version --json"), 0, "{\"version\":\"" CITY_VERSION "\"}\n", "");
 	server_stop(&server);
@@ -527,6 +569,7 @@ int main(void) {
 		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_vat),
+		cmocka_unit_test(test_vat_files),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_desktop),
 		cmocka_unit_test(test_unknown_tile),
