@@ -196,8 +196,9 @@ static bool resume(struct city_handover *handover) {
 	if (!a) {
 		return false;
 	}
-	if (a->state == CITY_VERSION_DYING) {
-		/* Its end is a crash of the live version, if that is what it still is. */
+	if (a->state == CITY_VERSION_DYING || city_version_has_gone(a)) {
+		/* Its end, when it is heard of, is a crash of the live version if that is what it
+		 * still is; what was typed waits for the next. */
 		return tile->live == a;
 	}
 	if (a->state == CITY_VERSION_FROZEN) {

@@ -252,6 +252,8 @@ struct city_tile_version *city_version_create(
 	struct city_tile *tile, const char *hash, const char *source, int artifact_fd);
 /* SIGKILL; city_handover_version_ended comes when the process is gone. */
 void city_version_kill(struct city_tile_version *version);
+/* Its process has ended, be it that nobody has said so yet. */
+bool city_version_has_gone(const struct city_tile_version *version);
 /* Sends retire, and SIGKILL after the limit. */
 void city_version_retire(struct city_tile_version *version);
 /* Kills it unless it answers migrate (city_version_answered) within the limit. */

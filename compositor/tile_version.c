@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +205,14 @@ void city_version_kill(struct city_tile_version *version) {
 	if (version->instance != 0) {
 		city_keeper_kill(version->tile->tiles->keeper, version->instance, SIGKILL);
 	}
+}
+
+bool city_version_has_gone(const struct city_tile_version *version) {
+	if (version->ended || !version->client) {
+		return true;
+	}
+	struct pollfd end = {.fd = wl_client_get_fd(version->client), .events = POLLRDHUP};
+	return poll(&end, 1, 0) > 0;
 }
 
 static int handle_timer(void *data) {

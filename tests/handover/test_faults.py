@@ -206,10 +206,19 @@ def test_killed_while_frozen():
         check(state["updates"] > 0 and was["updates"] > 0, "with its state")
 
 
+def process_state(pid):
+    """The letter of /proc; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def stop(city, pid):
     """Stops a process, and returns when it has stopped."""
     city.kill(pid, signal.SIGSTOP)
-    city.until(lambda: open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T")
+    city.until(lambda: process_state(pid) == "T")
 
 
 def test_keys_while_nothing_runs():
@@ -243,8 +252,9 @@ def test_keys_of_a_pause_that_nobody_survives():
                 break
         city.type("between")
         city.kill(before["pid"])
+        city.until(lambda: process_state(before["pid"]) in ("Z", ""))
         for pid in tile_pids(city.keeper.pid):
-            if open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "R":
+            if process_state(pid) == "R":
                 city.kill(pid)
         check_equal(helper.wait(30), 1, "the handover fails")
         after = settled(city)

@@ -202,8 +202,8 @@ static bool make_looks(struct clock *clock, const struct tile *tile) {
 	}
 	make_glyphs(clock->time_font, "0123456789:");
 	make_glyphs(clock->date_font, "0123456789, ");
-	for (char letter = 'A'; letter <= 'z'; letter++) {
-		make_glyphs(clock->date_font, (const char[]){letter, 0});
+	for (int letter = 'A'; letter <= 'z'; letter++) {
+		make_glyphs(clock->date_font, (const char[]){(char)letter, 0});
 	}
 	return true;
 }
