@@ -37,8 +37,10 @@ struct city_store *city_store_create(void) {
 	store->path = city_path_data("store");
 	store->dir_fd = store->path ? open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (store->dir_fd < 0) {
-		city_log(CITY_LOG_ERROR, "store", "cannot open %s: %s",
-			store->path ? store->path : "the data folder", strerror(errno));
+		city_log(CITY_LOG_ERROR, "store",
+			"versions of tiles cannot be kept below $XDG_DATA_HOME, nor $HOME without "
+			"it: %s; set it to a folder that can be written",
+			strerror(errno));
 		free(store->path);
 		free(store);
 		return NULL;
