@@ -169,8 +169,7 @@ void city_builder_stand_watch(struct city_control *control, struct city_tile *ti
 			continue;
 		}
 		if (strcmp(old->folder, folder) == 0) {
-			/* Somebody may have asked for it: two watches would build each save twice.
-			 */
+			/* Perhaps for somebody; two watches would build each save twice. */
 			old->standing = !watched;
 			watched = true;
 		} else if (old->standing && old->request) {

@@ -97,6 +97,9 @@ static int cannot_save(const struct ctl *ctl, const char *path) {
 static int save(const struct inspection *inspection, const char *path) {
 	const struct ctl *ctl = inspection->ctl;
 	struct vat_error error;
+	struct stat there;
+	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		return ctl_fail(ctl, "save", "%s: this is not a regular file", path);
 	char *draft = NULL;
 	if (asprintf(&draft, "%s.XXXXXX", path) < 0)
 		abort();

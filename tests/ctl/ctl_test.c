@@ -336,6 +336,14 @@ static void test_vat_files(void **state) {
 	assert_int_equal(count_files(folder), 1);
 	expect(run(&server, "vat terminal --save %s/none/saved", folder), 1, "",
 		text("cityctl: %s/none/saved: No such file or directory\n", folder));
+	/* A device, say, would be gone. */
+	const char *pipe = text("%s/pipe", folder);
+	struct stat there;
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	expect(run(&server, "vat terminal --save %s", pipe), 1, "",
+		text("cityctl: %s: this is not a regular file\n", pipe));
+	assert_int_equal(stat(pipe, &there), 0);
+	assert_true(S_ISFIFO(there.st_mode));
 
 	/* The same words as of the tile itself, and no city is asked. */
 	const char *live = run(&server, "vat terminal --json").out;
