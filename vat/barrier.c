@@ -314,8 +314,10 @@ void vat_barrier_drop(struct vat_region *region) {
 }
 
 int vat_barrier_end(struct vat_region *region, struct vat_error *err) {
-	if (!region->barrier)
+	struct vat_barrier *barrier = region->barrier;
+	if (!barrier)
 		return 0;
+	__atomic_store_n(&barrier->log.header->ended, 1, __ATOMIC_SEQ_CST);
 	if (mprotect(region->base, region->size, PROT_READ | PROT_WRITE) < 0)
 		return vat_fail(err, errno, "region '%s': cannot be made writable: %s",
 			region->info.name, strerror(errno));

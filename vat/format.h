@@ -79,6 +79,7 @@ struct vat_undo_header {
 	uint64_t next; /* slots given out */
 	uint64_t faults;
 	uint64_t applied; /* 1 when the region is as it was again */
+	uint64_t ended;	  /* 1 before anything is written that is not saved here */
 };
 
 _Static_assert(sizeof(struct vat_disk_root) == 64, "format");

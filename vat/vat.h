@@ -463,7 +463,8 @@ int vat_barrier_begin(
  * may run again. False: a real fault.
  */
 bool vat_barrier_handle_fault(void *address);
-/* Disarms: all of the mapping is writable again, the log is left as it is. */
+/* Disarms: the log is marked as ended and left as it is, then all of the mapping is writable again.
+ */
 int vat_barrier_end(struct vat_region *region, struct vat_error *err);
 bool vat_barrier_armed(const struct vat_region *region);
 

@@ -480,6 +480,16 @@ static int handle_keeper(int fd, uint32_t mask, void *data) {
 		version->trouble_status = message.status;
 		return 0;
 	}
+	if (message.type == KEEPER_CHANGED) {
+		version->changes++;
+		version->settled_change = message.status == 1;
+		return 0;
+	}
+	if (message.type == KEEPER_TRACKED) {
+		version->tracked = true;
+		version->track_status = message.status;
+		return 0;
+	}
 	memset(&answer, 0, sizeof(answer));
 	answer.type = KEEPER_RESULT;
 	answer.request = message.request;
@@ -498,6 +508,17 @@ static int handle_keeper(int fd, uint32_t mask, void *data) {
 	bool gives = answer.type == KEEPER_STREAM;
 	assert_int_equal(keeper_wire_send(fd, &answer, gives ? &stream->fd : NULL, gives), 0);
 	return 0;
+}
+
+void fake_send_track(struct fake_version *version, int undo_fd) {
+	struct keeper_message request = {.type = KEEPER_TRACK};
+	version->tracked = false;
+	assert_int_equal(keeper_wire_send(version->keeper_fd, &request, &undo_fd, 1), 0);
+}
+
+void fake_send_track_end(struct fake_version *version) {
+	struct keeper_message event = {.type = KEEPER_TRACK_END};
+	assert_int_equal(keeper_wire_send(version->keeper_fd, &event, NULL, 0), 0);
 }
 
 void fake_send_stream_ended(struct fake_version *version, const char *name, int status) {

@@ -63,8 +63,12 @@ struct fake_version {
 	uint64_t last_update, first_update;
 	uint32_t acked;
 	char title[256];
-	char trouble[64];      /* the operation in which something was wrong; empty: none */
-	int trouble_status;    /* as in KEEPER_TROUBLE */
+	char trouble[64];    /* the operation in which something was wrong; empty: none */
+	int trouble_status;  /* as in KEEPER_TROUBLE */
+	unsigned changes;    /* times that it told the keeper of */
+	bool settled_change; /* the last was that of a probation's end */
+	bool tracked;	     /* has answered fake_send_track */
+	int track_status;
 	unsigned commits;      /* with a buffer */
 	int32_t width, height; /* of the last buffer */
 	uint32_t *pixels;      /* a copy of it */
@@ -100,6 +104,9 @@ void fake_send_frames(struct fake_version *version); /* the held callbacks */
 void fake_offer(struct fake_version *version);
 /* As the keeper tells that the child behind a stream has ended. */
 void fake_send_stream_ended(struct fake_version *version, const char *name, int status);
+/* Ask for the barrier as the keeper does for a checkpoint; the answer comes into ->tracked. */
+void fake_send_track(struct fake_version *version, int undo_fd);
+void fake_send_track_end(struct fake_version *version);
 void fake_kill(struct fake_version *version);
 
 /* Handle what is there, waiting at most so long for something to come. */

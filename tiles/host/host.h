@@ -143,7 +143,10 @@ struct host {
 	void **cells;
 	uint64_t *cell_counts;
 	bool *cell_fresh;
-	int undo_fd; /* -1 out of probation */
+	int undo_fd;	  /* -1 out of probation */
+	uint32_t tracker; /* enum host_tracker */
+	uint64_t tracked_generation;
+	bool told_changed; /* the keeper knows that there is something to save */
 	uint64_t clock_offset;
 	uint64_t state_bytes, migrated_bytes; /* of the last attach */
 
@@ -258,6 +261,30 @@ void host_state_settle(struct host *host);
 bool host_state_check(struct host *host, char *why, size_t why_size);
 bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count);
 void host_state_close(struct host *host);
+
+/* ---- track.c: the state as it is at one moment, while the tile goes on */
+/* What it is wanted for. A handover takes it from a checkpoint, which is then tried again. */
+enum host_tracker {
+	HOST_TRACK_NONE,
+	HOST_TRACK_CHECKPOINT,
+	HOST_TRACK_HANDOVER,
+};
+/*
+ * Arm the write barrier on the live version. From then on the region, overlaid by the images of
+ * the log, is the state as it is now; the log's entries are the pages that the tile has written
+ * since. Called between operations only. undo_fd stays the caller's. False, with one line in why
+ * and an errno in *error, when the tile is not live, on probation, or tracked for somebody else.
+ */
+bool host_track_begin(struct host *host, enum host_tracker tracker, int undo_fd, int *error,
+	char *why, size_t why_size);
+/* Disarm, if it is this one's (NONE: whoever's): the log is marked as ended before anything is
+ * written that it does not see. Giving up the cells does it too. */
+void host_track_end(struct host *host, enum host_tracker tracker);
+/* KEEPER_TRACK, KEEPER_TRACK_END: for checkpoints. */
+void host_track_handle(struct host *host, const struct keeper_message *message, int undo_fd);
+/* An operation has run, or the probation has ended (settled): the keeper hears of the first that
+ * may have changed something since the last checkpoint. */
+void host_track_changed(struct host *host, bool settled);
 
 /* ---- operation.c: calls into the tile */
 uint64_t host_monotonic(void);		    /* CLOCK_MONOTONIC, ns */

@@ -12,7 +12,13 @@
 /* The keeper answers in microseconds; more than this means that it is stuck. */
 #define KEEPER_PATIENCE_NS 2000000000ull
 
-static void handle_event(struct host *host, const struct keeper_message *message) {
+/* fds are the caller's. */
+static void handle_event(
+	struct host *host, const struct keeper_message *message, const int fds[KEEPER_FDS_MAX]) {
+	if (message->type == KEEPER_TRACK || message->type == KEEPER_TRACK_END) {
+		host_track_handle(host, message, fds[0]);
+		return;
+	}
 	if (message->type != KEEPER_STREAM_ENDED) {
 		city_log(CITY_LOG_WARN, host->name, "the keeper sent a message of type %u",
 			message->type);
@@ -53,8 +59,8 @@ void host_keeper_dispatch(struct host *host) {
 			lost_keeper(host);
 			break;
 		}
+		handle_event(host, message, fds);
 		keeper_wire_close(fds);
-		handle_event(host, message);
 	}
 	free(message);
 }
@@ -91,10 +97,10 @@ int host_keeper_call(struct host *host, struct keeper_message *request, const in
 			return -1;
 		}
 		if (answer->request != request->request) {
-			keeper_wire_close(fds);
 			if (answer->request == 0) {
-				handle_event(host, answer);
+				handle_event(host, answer, fds);
 			}
+			keeper_wire_close(fds);
 			continue;
 		}
 		if (answer->type == KEEPER_RESULT && answer->status != 0) {

@@ -44,6 +44,7 @@ void host_end(struct host *host) {
 		host_no_longer_stuck(host);
 	}
 	host->operation = NULL;
+	host_track_changed(host, false);
 }
 
 bool host_held_back(const struct host *host) {

@@ -182,6 +182,7 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 		}
 	}
 	vat_region_set(host->region, VAT_CLOCK, host_now(host));
+	host_track_end(host, HOST_TRACK_NONE);
 	end_probation(host);
 	struct vat_error error;
 	if (vat_region_protect(host->region, VAT_READ, &error) < 0) {
@@ -210,6 +211,7 @@ void host_state_settle(struct host *host) {
 		vat_region_forget_previous(host->region, &error) < 0) {
 		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
 	}
+	host_track_changed(host, true);
 }
 
 bool host_state_check(struct host *host, char *why, size_t why_size) {
@@ -260,6 +262,7 @@ bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count) {
 }
 
 void host_state_close(struct host *host) {
+	host_track_end(host, HOST_TRACK_NONE);
 	end_probation(host);
 	vat_region_unmap(host->region);
 	host->region = NULL;

@@ -145,6 +145,15 @@ static bool dispatch_tile(struct keeper *keeper, struct keeper_child *tile,
 	case KEEPER_PTY_OPEN:
 		handle_pty_open(keeper, tile, request);
 		return true;
+	case KEEPER_CHANGED: {
+		struct keeper_region *region = keeper_region_find(keeper, &tile->uuid);
+		if (region != NULL) {
+			region->changed = true;
+		}
+		return true;
+	}
+	case KEEPER_TRACKED:
+		return true;
 	default:
 		return false;
 	}

@@ -46,6 +46,7 @@ struct keeper_region {
 	struct keeper_region *next;
 	struct vat_uuid uuid;
 	int fd;
+	bool changed; /* since it was saved last */
 };
 
 #define KEEPER_CLAIMS_MAX 8

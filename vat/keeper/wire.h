@@ -91,6 +91,17 @@ enum keeper_message_type {
 	/* compositor -> keeper: run the forge with fds[0] as its Wayland connection. It is started
 	 * again by the compositor when KEEPER_EXITED says that it ended. Answer: KEEPER_SPAWNED. */
 	KEEPER_FORGE,
+
+	/* tile -> keeper, event: its state may be another one than the last checkpoint has. Said
+	 * once, until the next KEEPER_TRACK. status 1: a probation has ended well just now. */
+	KEEPER_CHANGED,
+	/* keeper -> tile, event: log from now on, in the undo log fds[0], what the pages of the
+	 * region were that are written. KEEPER_TRACKED tells whether it does. */
+	KEEPER_TRACK,
+	/* tile -> keeper, event: status 0, or an errno with a reason as text. */
+	KEEPER_TRACKED,
+	/* keeper -> tile, event: that is enough. */
+	KEEPER_TRACK_END,
 };
 
 struct keeper_message {
