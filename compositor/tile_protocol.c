@@ -140,7 +140,7 @@ static void handle_describe(struct wl_client *client, struct wl_resource *resour
 		return;
 	}
 	char reason[256];
-	if (abi_version != TILE_ABI_VERSION) {
+	if (tile_descriptor_size(abi_version) == 0) {
 		snprintf(reason, sizeof(reason),
 			"built for tile ABI %u, this city has %u: build it again", abi_version,
 			TILE_ABI_VERSION);

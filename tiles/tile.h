@@ -32,7 +32,7 @@
 #include "vat.h"
 
 /* Raised when anything in this header changes in a way that old artifacts would not survive. */
-#define TILE_ABI_VERSION 1u
+#define TILE_ABI_VERSION 2u
 /* "SCtile" and two zeros, read as little endian; the host looks for it before anything else. */
 #define TILE_MAGIC 0x0000656c69744353ull
 
@@ -306,7 +306,16 @@ struct tile_port {
 	const char *name;
 	const char *kind;
 	uint32_t direction; /* enum tile_port_direction */
-	uint32_t reserved;
+	uint32_t id;	    /* permanent, unique in the tile: a port that is renamed keeps it; 0: the
+			     * name identifies it */
+};
+
+/* What the tile's picture and state follow in time; says what has to fit at a handover. */
+enum tile_time_model {
+	TILE_TIME_NONE = 0, /* it moves only when something happens to it */
+	TILE_TIME_WALL,	    /* the time of day */
+	TILE_TIME_RUNNING,  /* time.now_ns since some moment, with no end */
+	TILE_TIME_PHASE,    /* time.now_ns, again and again: a period of time_period_ns */
 };
 
 struct tile_descriptor {
@@ -323,7 +332,43 @@ struct tile_descriptor {
 	const struct tile_port *ports;
 	int32_t default_width, default_height; /* tile pixels, for a new one */
 	const struct tile_ops *ops;
+	/* Version 1 of the ABI ends here, and is still loaded. What follows may be left out. */
+
+	/* How state of other versions becomes state of this one, where field ids do not say it
+	 * all: see struct vat_edge. schemas are the other versions of the cells' schemas. */
+	const struct vat_cell_decl *schemas;
+	const struct vat_edge *edges;
+	uint32_t schema_count;
+	uint32_t edge_count;
+	uint32_t time_model;	 /* enum tile_time_model */
+	uint32_t reserved;	 /* 0 */
+	uint64_t time_period_ns; /* of TILE_TIME_PHASE, otherwise 0 */
 };
+
+/* Bytes of the descriptor of an artifact that was built for that version of the ABI; 0 if it is not
+ * supported. What an older one does not have is zero. */
+static inline size_t tile_descriptor_size(uint32_t abi_version) {
+	switch (abi_version) {
+	case 1:
+		return offsetof(struct tile_descriptor, schemas);
+	case TILE_ABI_VERSION:
+		return sizeof(struct tile_descriptor);
+	default:
+		return 0;
+	}
+}
+
+/* What it says about its state, for libvat. */
+static inline struct vat_lineage tile_lineage(const struct tile_descriptor *tile) {
+	return (struct vat_lineage){
+		.cells = tile->cells,
+		.cell_count = tile->cell_count,
+		.schemas = tile->schemas,
+		.schema_count = tile->schema_count,
+		.edges = tile->edges,
+		.edge_count = tile->edge_count,
+	};
+}
 
 /* Defines the descriptor of this artifact: TILE_EXPORT(.name = "clock", .ops = &ops, ...). */
 #define TILE_EXPORT(...)                                                                           \

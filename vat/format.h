@@ -93,5 +93,6 @@ _Static_assert(offsetof(struct vat_undo_header, self) == 72, "format");
 /* Read out of ELF files by the host. */
 _Static_assert(sizeof(struct vat_field) == 32, "declaration");
 _Static_assert(sizeof(struct vat_cell_decl) == 72, "declaration");
+_Static_assert(sizeof(struct vat_edge) == 48, "declaration");
 
 #endif

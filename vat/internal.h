@@ -83,6 +83,11 @@ void vat_cell_label(
 /* The bytes of the initial value, and whether they are not all zero. */
 bool vat_initial_bytes(const struct vat_stored_field *field, uint8_t bytes[8]);
 
+/* lineage.c */
+/* The schema of that version of the cells of that name; NULL if it is not known. */
+const struct vat_cell_decl *vat_lineage_find(
+	const struct vat_lineage *lineage, const char *name, uint32_t version);
+
 /* directory.c */
 int vat_directory_parse(const struct vat_region_info *info, uint64_t region_size,
 	const struct vat_disk_root *root, void *blob, struct vat_directory *directory,

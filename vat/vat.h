@@ -180,6 +180,54 @@ struct vat_cell_decl {
 		##__VA_ARGS__}
 /* Padding inside an element needs no field; every byte that matters does. */
 
+enum vat_edge_kind {
+	/* Forth loses nothing. Back, where it is given, may. */
+	VAT_EDGE_LOSSLESS = 1,
+	/* May lose something, both ways. */
+	VAT_EDGE_LOSSY = 2,
+	/* Loses nothing either way, and each way takes back what the other did. That is tried on
+	 * the state itself, in scratch memory, before it is relied on. */
+	VAT_EDGE_INVERTIBLE = 3,
+};
+
+/*
+ * One way of an edge: carries n elements of one version of the schema over into the next. What
+ * matching by field ids gives is in `to` already, with initial values where it gives nothing, so
+ * only what differs from that is written. The bytes of `from` are those of the tile's memory as
+ * some version left them: check what is used as an index. False refuses the migration.
+ */
+typedef bool (*vat_edge_run)(const void *from, void *to, uint64_t n);
+
+/*
+ * A migration edge: between two versions of the schema of the cells of one name, whatever their
+ * scope and element, where matching by field ids does not say it all. Both versions have to be
+ * known: as a cell, or as one of the older (or newer) schemas that are given with the edges.
+ */
+struct vat_edge {
+	const char *cell; /* its name */
+	uint32_t from, to; /* versions: vat_cell_decl.version */
+	uint32_t kind;	   /* enum vat_edge_kind */
+	uint32_t lost_count;
+	/* Ids of fields that may not come over, where something may be lost: of `from` forth, of
+	 * `to` back. None: those that matching by ids would lose. What the other version declares
+	 * as VAT_RETIRED may go. */
+	const uint32_t *lost;
+	vat_edge_run forth;
+	vat_edge_run back; /* NULL: there is no way back; needed by VAT_EDGE_INVERTIBLE */
+};
+#define VAT_SCHEMAS_MAX 1024
+#define VAT_EDGES_MAX 1024
+
+/* All that one version of a tile says about its state. */
+struct vat_lineage {
+	const struct vat_cell_decl *cells; /* that it works in */
+	/* Other versions of their schemas, for the edges: name, version, fields and stride count,
+	 * nothing else. */
+	const struct vat_cell_decl *schemas;
+	const struct vat_edge *edges;
+	size_t cell_count, schema_count, edge_count;
+};
+
 /* ---- Names, UUIDs, errors ---- */
 
 struct vat_error {
@@ -220,6 +268,10 @@ bool vat_key_equal(const struct vat_key *a, const struct vat_key *b);
 /* Checks a declaration: names, limits, types, bounds, overlap and alignment of the fields. */
 int vat_decl_check(const struct vat_cell_decl *decl, struct vat_error *err);
 int vat_decls_check(const struct vat_cell_decl *decls, size_t n, struct vat_error *err);
+/* Checks all of it: the cells, the schemas, and that the edges are between known versions. Runs
+ * none of them. */
+int vat_lineage_check(const struct vat_lineage *lineage, struct vat_error *err);
+const char *vat_edge_kind_name(uint32_t kind); /* "lossless"; NULL for unknown ones */
 /* Whether both have the same elements: stride, and ids, types, counts and offsets of all fields. */
 bool vat_decl_same_shape(const struct vat_cell_decl *a, const struct vat_cell_decl *b);
 

@@ -7,14 +7,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static size_t touch_decls(const struct vat_cell_decl *decls, uint32_t n) {
+	size_t sum = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		sum += strlen(decls[i].name) + (decls[i].scope ? strlen(decls[i].scope) : 0);
+		for (uint32_t k = 0; k < decls[i].field_count; k++) {
+			sum += strlen(decls[i].fields[k].name) + decls[i].fields[k].id;
+		}
+	}
+	return sum;
+}
+
 /* Everything that an accepted descriptor points to is read: it must be there. */
 static size_t touch(const struct tile_descriptor *tile) {
 	size_t sum = strlen(tile->name) + strlen(tile->role) + strlen(tile->summary);
-	for (uint32_t i = 0; i < tile->cell_count; i++) {
-		const struct vat_cell_decl *cell = &tile->cells[i];
-		sum += strlen(cell->name) + (cell->scope ? strlen(cell->scope) : 0);
-		for (uint32_t n = 0; n < cell->field_count; n++) {
-			sum += strlen(cell->fields[n].name) + cell->fields[n].id;
+	sum += touch_decls(tile->cells, tile->cell_count);
+	sum += touch_decls(tile->schemas, tile->schema_count);
+	for (uint32_t i = 0; i < tile->edge_count; i++) {
+		sum += strlen(tile->edges[i].cell);
+		for (uint32_t n = 0; n < tile->edges[i].lost_count; n++) {
+			sum += tile->edges[i].lost[n];
 		}
 	}
 	for (uint32_t i = 0; i < tile->port_count; i++) {

@@ -152,26 +152,127 @@ static void test_packed_relocations(void **context) {
 	elf_report_finish(&report);
 }
 
-/* The example of the documentation is a tile. */
+/* The examples of the documentation are tiles. */
 static void test_document(void **context) {
 	FILE *file = fopen(getenv("CITY_TILE_DOCUMENT"), "r");
 	assert_non_null(file);
 	static char source[16384], line[512];
-	size_t size = 0;
+	static const char *const names[] = {"hello", "timer"};
+	size_t size = 0, found = 0;
 	bool inside = false;
-	while (fgets(line, sizeof(line), file) && !(inside && strcmp(line, "```\n") == 0)) {
-		if (inside) {
+	while (fgets(line, sizeof(line), file)) {
+		if (inside && strcmp(line, "```\n") == 0) {
+			struct elf_report report;
+			if (!inspect(compile(source, "-Werror"), &report)) {
+				fail_msg("%s", report.why);
+			}
+			assert_true(found < sizeof(names) / sizeof(names[0]));
+			assert_string_equal(report.tile.name, names[found]);
+			found++;
+			elf_report_finish(&report);
+			inside = false;
+		} else if (inside) {
 			size += snprintf(source + size, sizeof(source) - size, "%s", line);
+		} else if (strcmp(line, "```c\n") == 0) {
+			inside = true;
+			size = 0;
 		}
-		inside = inside || strcmp(line, "```c\n") == 0;
 	}
 	fclose(file);
+	assert_int_equal(found, sizeof(names) / sizeof(names[0]));
+}
+
+/* An artifact of the first ABI has a shorter descriptor; nothing is read behind it. */
+static void test_older_abi(void **context) {
+	static const char older[] = ", .abi_version = 1, .size = offsetof(struct tile_descriptor, "
+				    "schemas), .edge_count = 77, .time_model = 9";
 	struct elf_report report;
-	if (!inspect(compile(source, "-Werror"), &report)) {
+	if (!inspect(compile_tile("", "true", older, ""), &report)) {
 		fail_msg("%s", report.why);
 	}
-	assert_string_equal(report.tile.name, "hello");
+	assert_int_equal(report.tile.abi_version, 1);
+	assert_int_equal(report.tile.cell_count, 1);
+	assert_int_equal(report.tile.edge_count, 0);
+	assert_int_equal(report.tile.time_model, TILE_TIME_NONE);
 	elf_report_finish(&report);
+}
+
+/* FIRST is put into the one edge after what makes it a good one. */
+static const char edge_source[] =
+	"#include \"tile.h\"\n"
+	"struct dot { double x[2]; unsigned char name[8]; };\n"
+	"struct dot1 { float x[2]; };\n"
+	"static const struct vat_field fields[] = {\n"
+	"	VAT_FIELD(1, F64, struct dot, x), VAT_FIELD(7, TEXT, struct dot, name)};\n"
+	"static const struct vat_field fields1[] = {VAT_FIELD(1, F32, struct dot1, x)};\n"
+	"static const struct vat_cell_decl cells[] = {\n"
+	"	VAT_CELL(\"dots\", struct dot, 32, fields, .version = 3)};\n"
+	"static const struct vat_cell_decl schemas[] = {\n"
+	"	VAT_CELL(\"dots\", struct dot1, 1, fields1, .version = 1),\n"
+	"	VAT_CELL(\"dots\", struct dot, 1, fields, .version = SECOND)};\n"
+	"static bool forth(const void *from, void *to, uint64_t n) { return true; }\n"
+	"static bool back(const void *from, void *to, uint64_t n) { return n > 0; }\n"
+	"static const uint32_t lost[] = {7, 1};\n"
+	"static const struct vat_edge edges[] = {\n"
+	"	{.cell = \"dots\", .from = 1, .to = 3, .kind = VAT_EDGE_LOSSLESS, .forth = forth,\n"
+	"		.back = back, .lost = lost, .lost_count = 2 EDGE},\n"
+	"	{.cell = \"dots\", .from = 3, .to = SECOND, .kind = VAT_EDGE_LOSSY,\n"
+	"		.forth = forth}};\n"
+	"static bool attach(struct tile *tile, enum tile_attach why) { return true; }\n"
+	"static void draw(struct tile *tile, const struct tile_canvas *canvas) {}\n"
+	"static const struct tile_ops ops = {.attach = attach, .draw = draw};\n"
+	"TILE_EXPORT(.name = \"sample\", .cells = cells, .cell_count = 1, .schemas = schemas,\n"
+	"	.schema_count = 2, .edges = edges, .edge_count = 2,\n"
+	"	.time_model = TILE_TIME_PHASE, .time_period_ns = 5, .ops = &ops DESCRIPTOR);\n";
+
+static const char *compile_edges(const char *second, const char *edge, const char *descriptor) {
+	char flags[1024];
+	snprintf(flags, sizeof(flags), "-D'SECOND=%s' -D'EDGE=%s' -D'DESCRIPTOR=%s'", second, edge,
+		descriptor);
+	return compile(edge_source, flags);
+}
+
+static void test_edges(void **context) {
+	struct elf_report report;
+	if (!inspect(compile_edges("2", "", ""), &report)) {
+		fail_msg("%s", report.why);
+	}
+	assert_int_equal(report.tile.schema_count, 2);
+	assert_int_equal(report.tile.schemas[0].version, 1);
+	assert_int_equal(report.tile.schemas[0].fields[0].type, VAT_F32);
+	assert_int_equal(report.tile.edge_count, 2);
+	assert_string_equal(report.tile.edges[0].cell, "dots");
+	assert_int_equal(report.tile.edges[0].kind, VAT_EDGE_LOSSLESS);
+	assert_true(report.tile.edges[0].back != NULL);
+	assert_int_equal(report.tile.edges[0].lost[0], 7);
+	assert_true(report.tile.edges[1].forth != NULL && !report.tile.edges[1].back);
+	assert_int_equal(report.tile.time_model, TILE_TIME_PHASE);
+	assert_int_equal(report.tile.time_period_ns, 5);
+	elf_report_finish(&report);
+
+	assert_refused(compile_edges("2", ", .cell = 0", ""), "cell of an edge");
+	assert_refused(compile_edges("2", ", .cell = \"dogs\"", ""), "dogs", "not declared");
+	assert_refused(compile_edges("2", ", .to = 1", ""), "to itself");
+	assert_refused(compile_edges("2", ", .from = 9", ""), "version 9 is not declared");
+	assert_refused(compile_edges("2", ", .kind = 4", ""), "kind 4");
+	assert_refused(compile_edges("2", ", .kind = 3, .back = 0", ""), "no function back");
+	assert_refused(compile_edges("2", ", .forth = 0", ""), "no function forth");
+	assert_refused(compile_edges("2", ", .forth = (const void *)lost", ""), "1 to 3", "no code");
+	assert_refused(compile_edges("2", ", .lost = (const void *)-1", ""), "out of bounds");
+	assert_refused(compile_edges("2", ", .lost_count = 1u << 30", ""), "loses 1073741824");
+	assert_refused(compile_edges("2", ", .lost = (const uint32_t[]){4}, .lost_count = 1", ""),
+		"field 4");
+	assert_refused(compile_edges("1", "", ""), "version 1", "twice");
+	assert_refused(compile_edges("2", ", .from = 2, .to = 3", ""), "two edges");
+	assert_refused(compile_edges("2", "", ", .edge_count = 4000000"), "edges");
+	assert_refused(compile_edges("2", "", ", .schemas = (const void *)-1"), "out of bounds");
+	assert_refused(compile_edges("2", "", ", .schema_count = 0"), "version 1 is not declared");
+	assert_refused(compile_edges("2", "", ", .time_model = 8"), "time model");
+	assert_refused(compile_edges("2", "", ", .time_period_ns = 0"), "time model");
+	assert_refused(
+		compile_tile("", "true", ", .ports = (const struct tile_port[]){{\"a\", \"b\", 1, 4}, "
+			     "{\"c\", \"b\", 1, 4}}, .port_count = 2", ""),
+		"same id");
 }
 
 static void test_not_elf(void **context) {
@@ -271,7 +372,7 @@ static void test_executable_and_writable(void **context) {
 }
 
 static void test_descriptor(void **context) {
-	assert_refused(compile_tile("", "true", ", .abi_version = 99", ""), "99", "version 1");
+	assert_refused(compile_tile("", "true", ", .abi_version = 99", ""), "99", "version 2");
 	assert_refused(compile_tile("", "true", ", .magic = 5", ""), "magic");
 	assert_refused(compile_tile("", "true", ", .size = 8", ""), "8 bytes");
 	assert_refused(compile_tile("", "true", ", .ops = 0", ""), "operations");
@@ -391,6 +492,8 @@ int main(void) {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_packed_relocations),
 		cmocka_unit_test(test_document),
+		cmocka_unit_test(test_older_abi),
+		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_not_elf),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_garbled),

@@ -24,20 +24,21 @@ bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
 		snprintf(why, why_size, "cannot be loaded: %s", error ? error : "no reason given");
 		return false;
 	}
-	host->descriptor = dlsym(object, TILE_SYMBOL);
-	if (!host->descriptor || !host->descriptor->ops) {
+	const struct tile_descriptor *descriptor = dlsym(object, TILE_SYMBOL);
+	if (!descriptor || !descriptor->ops) {
 		snprintf(why, why_size, "cannot be loaded: no %s in it", TILE_SYMBOL);
 		return false;
 	}
-	host->ops = host->descriptor->ops;
+	memcpy(&host->descriptor, descriptor, tile_descriptor_size(descriptor->abi_version));
+	host->ops = host->descriptor.ops;
 	/* Until the compositor says otherwise. */
-	host->width = host->width ? host->width : host->descriptor->default_width;
-	host->height = host->height ? host->height : host->descriptor->default_height;
+	host->width = host->width ? host->width : host->descriptor.default_width;
+	host->height = host->height ? host->height : host->descriptor.default_height;
 	return true;
 }
 
 bool host_warm(struct host *host, char *why, size_t why_size) {
-	uint32_t count = host->descriptor->cell_count;
+	uint32_t count = host->descriptor.cell_count;
 	host->cells = calloc(count + 1, sizeof(*host->cells));
 	host->cell_counts = calloc(count + 1, sizeof(*host->cell_counts));
 	host->cell_fresh = calloc(count + 1, sizeof(*host->cell_fresh));
@@ -113,6 +114,14 @@ static void print_json(const char *path, const struct elf_report *report) {
 		}
 		printf("]}");
 	}
+	printf("],\"edges\":[");
+	for (uint32_t i = 0; i < tile->edge_count; i++) {
+		const struct vat_edge *edge = &tile->edges[i];
+		printf("%s{\"cell\":", i ? "," : "");
+		print_json_string(edge->cell);
+		printf(",\"from\":%u,\"to\":%u,\"kind\":\"%s\",\"back\":%s}", edge->from,
+			edge->to, vat_edge_kind_name(edge->kind), edge->back ? "true" : "false");
+	}
 	printf("],\"imports\":[");
 	for (size_t i = 0; i < report->import_count; i++) {
 		printf("%s", i ? "," : "");
@@ -146,6 +155,11 @@ static void print_text(const struct elf_report *report) {
 			printf("  %u %s: %s", field->id, field->name, vat_type_name(field->type));
 			printf(field->count > 1 ? "[%u]\n" : "\n", field->count);
 		}
+	}
+	for (uint32_t i = 0; i < tile->edge_count; i++) {
+		const struct vat_edge *edge = &tile->edges[i];
+		printf("edge of %s: %u to %u%s, %s\n", edge->cell, edge->from, edge->to,
+			edge->back ? " and back" : "", vat_edge_kind_name(edge->kind));
 	}
 }
 

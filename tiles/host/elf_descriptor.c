@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "elf_image.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SUMMARY_SIZE 256
@@ -45,51 +46,119 @@ static void *copy_table(
 	return copy;
 }
 
-static bool copy_cells(struct elf_image *image, struct tile_descriptor *tile) {
-	if (tile->cell_count == 0) {
-		tile->cells = NULL;
+static bool copy_fields(struct elf_image *image, struct vat_cell_decl *cell) {
+	if (cell->field_count > VAT_FIELDS_MAX) {
+		return elf_fail(image, "cell %s has %u fields, of at most %u", cell->name,
+			cell->field_count, VAT_FIELDS_MAX);
+	}
+	if (cell->field_count == 0) {
+		cell->fields = NULL;
 		return true;
 	}
-	if (tile->cell_count > VAT_CELLS_MAX) {
-		return elf_fail(image, "the descriptor has %u cells, of at most %u",
-			tile->cell_count, VAT_CELLS_MAX);
+	struct vat_field *fields = copy_table(
+		image, cell->fields, cell->field_count, sizeof(*fields), "fields of a cell");
+	if (!fields) {
+		return false;
 	}
-	struct vat_cell_decl *cells =
-		copy_table(image, tile->cells, tile->cell_count, sizeof(*cells), "cells");
+	cell->fields = fields;
+	for (uint32_t n = 0; n < cell->field_count; n++) {
+		if (!copy_string(
+			    image, &fields[n].name, VAT_FIELD_SIZE, false, "name of a field")) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The cells, or the other versions of their schemas. */
+static bool copy_decls(struct elf_image *image, const struct vat_cell_decl **table, uint32_t count,
+	const char *what) {
+	if (count == 0) {
+		*table = NULL;
+		return true;
+	}
+	if (count > VAT_CELLS_MAX) {
+		return elf_fail(image, "the descriptor has %u %s, of at most %u", count, what,
+			VAT_CELLS_MAX);
+	}
+	struct vat_cell_decl *cells = copy_table(image, *table, count, sizeof(*cells), what);
 	if (!cells) {
 		return false;
 	}
-	tile->cells = cells;
-	for (uint32_t i = 0; i < tile->cell_count; i++) {
-		struct vat_cell_decl *cell = &cells[i];
-		if (!copy_string(image, &cell->name, VAT_NAME_SIZE, false, "name of a cell") ||
-			!copy_string(
-				image, &cell->scope, VAT_SCOPE_SIZE, true, "scope of a cell")) {
+	*table = cells;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!copy_string(image, &cells[i].name, VAT_NAME_SIZE, false, "name of a cell") ||
+			!copy_string(image, &cells[i].scope, VAT_SCOPE_SIZE, true,
+				"scope of a cell") ||
+			!copy_fields(image, &cells[i])) {
 			return false;
-		}
-		if (cell->field_count > VAT_FIELDS_MAX) {
-			return elf_fail(image, "cell %s has %u fields, of at most %u", cell->name,
-				cell->field_count, VAT_FIELDS_MAX);
-		}
-		if (cell->field_count == 0) {
-			cell->fields = NULL;
-			continue;
-		}
-		struct vat_field *fields = copy_table(image, cell->fields, cell->field_count,
-			sizeof(*fields), "fields of a cell");
-		if (!fields) {
-			return false;
-		}
-		cell->fields = fields;
-		for (uint32_t n = 0; n < cell->field_count; n++) {
-			if (!copy_string(image, &fields[n].name, VAT_FIELD_SIZE, false,
-				    "name of a field")) {
-				return false;
-			}
 		}
 	}
+	return true;
+}
+
+static bool check_function(struct elf_image *image, const void *function, const char *what) {
+	const Elf64_Phdr *segment = elf_segment_at(image, (uintptr_t)function, 1);
+	if (!segment || !(segment->p_flags & PF_X)) {
+		return elf_fail(image, "%s is no code of this file", what);
+	}
+	return true;
+}
+
+/* In the copy a function's place stands for it: there is nothing to be called. */
+static bool copy_edges(struct elf_image *image, struct tile_descriptor *tile) {
+	if (tile->edge_count == 0) {
+		tile->edges = NULL;
+		return true;
+	}
+	if (tile->edge_count > VAT_EDGES_MAX) {
+		return elf_fail(image, "the descriptor has %u edges, of at most %u",
+			tile->edge_count, VAT_EDGES_MAX);
+	}
+	struct vat_edge *edges =
+		copy_table(image, tile->edges, tile->edge_count, sizeof(*edges), "edges");
+	if (!edges) {
+		return false;
+	}
+	tile->edges = edges;
+	for (uint32_t i = 0; i < tile->edge_count; i++) {
+		struct vat_edge *edge = &edges[i];
+		char what[VAT_NAME_SIZE + 64];
+		if (!copy_string(image, &edge->cell, VAT_NAME_SIZE, false, "cell of an edge")) {
+			return false;
+		}
+		snprintf(what, sizeof(what), "the function of edge %u to %u of cell %s", edge->from,
+			edge->to, edge->cell);
+		if ((edge->forth && !check_function(image, (const void *)edge->forth, what)) ||
+			(edge->back && !check_function(image, (const void *)edge->back, what))) {
+			return false;
+		}
+		if (edge->lost_count > 2 * VAT_FIELDS_MAX) {
+			return elf_fail(image, "edge %u to %u of cell %s loses %u fields",
+				edge->from, edge->to, edge->cell, edge->lost_count);
+		}
+		if (edge->lost_count == 0) {
+			edge->lost = NULL;
+			continue;
+		}
+		edge->lost = copy_table(image, edge->lost, edge->lost_count, sizeof(*edge->lost),
+			"lost fields of an edge");
+		if (!edge->lost) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool copy_state(struct elf_image *image, struct tile_descriptor *tile) {
+	if (!copy_decls(image, &tile->cells, tile->cell_count, "cells") ||
+		!copy_decls(image, &tile->schemas, tile->schema_count, "schemas") ||
+		!copy_edges(image, tile)) {
+		return false;
+	}
+	struct vat_lineage lineage = tile_lineage(tile);
 	struct vat_error error;
-	if (vat_decls_check(tile->cells, tile->cell_count, &error) < 0) {
+	if (vat_lineage_check(&lineage, &error) < 0) {
 		return elf_fail(image, "%s", error.text);
 	}
 	return true;
@@ -121,16 +190,21 @@ static bool copy_ports(struct elf_image *image, struct tile_descriptor *tile) {
 				ports[i].direction != TILE_PORT_OUT)) {
 			return elf_fail(image, "port %u has a wrong name or direction", i);
 		}
+		for (uint32_t n = 0; n < i; n++) {
+			if (strcmp(ports[n].name, ports[i].name) == 0 ||
+				(ports[i].id && ports[n].id == ports[i].id)) {
+				return elf_fail(image, "ports %u and %u have the same %s", n, i,
+					ports[i].id && ports[n].id == ports[i].id ? "id" : "name");
+			}
+		}
 	}
 	return true;
 }
 
 static bool check_operation(struct elf_image *image, const void *function, const char *name) {
-	const Elf64_Phdr *segment = elf_segment_at(image, (uintptr_t)function, 1);
-	if (!segment || !(segment->p_flags & PF_X)) {
-		return elf_fail(image, "the operation %s is no code of this file", name);
-	}
-	return true;
+	char what[64];
+	snprintf(what, sizeof(what), "the operation %s", name);
+	return check_function(image, function, what);
 }
 
 static bool check_ops(struct elf_image *image, const struct tile_descriptor *tile) {
@@ -216,19 +290,20 @@ bool elf_read_descriptor(struct elf_image *image) {
 	if (tile.magic != TILE_MAGIC) {
 		return elf_fail(image, "%s is no tile descriptor: its magic is wrong", TILE_SYMBOL);
 	}
-	if (tile.abi_version != TILE_ABI_VERSION) {
+	size_t size = tile_descriptor_size(tile.abi_version);
+	if (size == 0) {
 		return elf_fail(image,
 			"built for version %u of the tile ABI, this city has version %u; build it "
 			"again "
 			"with this city's tile.h",
 			tile.abi_version, TILE_ABI_VERSION);
 	}
-	found = elf_at(image, symbol.st_value, sizeof(tile));
-	if (tile.size != sizeof(tile) || !found) {
-		return elf_fail(image, "the descriptor has %u bytes in place of %zu", tile.size,
-			sizeof(tile));
+	found = elf_at(image, symbol.st_value, size);
+	if (tile.size != size || !found) {
+		return elf_fail(
+			image, "the descriptor has %u bytes in place of %zu", tile.size, size);
 	}
-	memcpy(&tile, found, sizeof(tile));
+	memcpy(&tile, found, size);
 	if (!check_ops(image, &tile) ||
 		!copy_string(image, &tile.name, VAT_NAME_SIZE, false, "name") ||
 		!copy_string(image, &tile.role, VAT_NAME_SIZE, true, "role") ||
@@ -250,8 +325,16 @@ bool elf_read_descriptor(struct elf_image *image) {
 		return elf_fail(
 			image, "a default size of %dx%d", tile.default_width, tile.default_height);
 	}
-	if (!copy_cells(image, &tile) || !copy_ports(image, &tile)) {
+	if (!copy_state(image, &tile) || !copy_ports(image, &tile)) {
 		return false;
+	}
+	bool cyclic = tile.time_model == TILE_TIME_PHASE;
+	if (tile.time_model > TILE_TIME_PHASE || tile.reserved ||
+		cyclic != (tile.time_period_ns != 0)) {
+		return elf_fail(image,
+			"a wrong time model (%u with a period of %lu ns): TILE_TIME_PHASE alone has "
+			"a period",
+			tile.time_model, (unsigned long)tile.time_period_ns);
 	}
 	tile.ops = NULL;
 	image->report->tile = tile;

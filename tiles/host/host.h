@@ -134,7 +134,7 @@ struct host {
 
 	/* artifact.c */
 	struct elf_report report;
-	const struct tile_descriptor *descriptor;
+	struct tile_descriptor descriptor; /* with zeros for what an older ABI does not have */
 	const struct tile_ops *ops;
 	bool warm; /* detach is due at the end */
 

@@ -49,7 +49,7 @@ void host_end(struct host *host) {
 
 bool host_held_back(const struct host *host) {
 	return host->frame && pixman_region32_not_empty((pixman_region32_t *)&host->damage) &&
-		!(host->descriptor->capabilities & TILE_CAP_BACKGROUND);
+		!(host->descriptor.capabilities & TILE_CAP_BACKGROUND);
 }
 
 void host_update_if_due(struct host *host) {

@@ -85,7 +85,7 @@ static void bell(struct tile *tile) {
 }
 
 static bool may(struct host *host, uint64_t capability, const char *what, const char *name) {
-	if (host->descriptor->capabilities & capability) {
+	if (host->descriptor.capabilities & capability) {
 		return true;
 	}
 	host_log(host, CITY_LOG_WARN, "%s needs %s in the descriptor", what, name);

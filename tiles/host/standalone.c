@@ -184,7 +184,7 @@ static bool start(struct host *host, const char *path, char *why, size_t why_siz
 	if (!host_load(host, fd, why, why_size)) {
 		return false;
 	}
-	snprintf(host->name, sizeof(host->name), "%s", host->descriptor->name);
+	snprintf(host->name, sizeof(host->name), "%s", host->descriptor.name);
 	host->width = host->width > 0 ? host->width : WINDOW_WIDTH;
 	host->height = host->height > 0 ? host->height : WINDOW_HEIGHT;
 	/* The keyboard needs what this makes, and may be there as soon as there is a connection. */

@@ -25,8 +25,8 @@ static void set_clock(struct host *host) {
 static bool find_cells(
 	struct host *host, const struct vat_adopt_report *report, char *why, size_t why_size) {
 	host->state_bytes = 0;
-	for (uint32_t i = 0; i < host->descriptor->cell_count; i++) {
-		const struct vat_cell_decl *decl = &host->descriptor->cells[i];
+	for (uint32_t i = 0; i < host->descriptor.cell_count; i++) {
+		const struct vat_cell_decl *decl = &host->descriptor.cells[i];
 		const struct vat_cell *cell =
 			vat_region_find(host->region, decl->name, decl->scope, decl->element);
 		if (!cell) {
@@ -51,7 +51,7 @@ static bool find_cells(
 }
 
 static int check_schema(struct host *host, struct vat_error *error) {
-	return vat_region_adopt(host->region, host->descriptor->cells, host->descriptor->cell_count,
+	return vat_region_adopt(host->region, host->descriptor.cells, host->descriptor.cell_count,
 		VAT_ADOPT_DRY_RUN, NULL, error);
 }
 
@@ -129,8 +129,8 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	host->migrated_bytes = 0;
 	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size);
 	if (ok &&
-		vat_region_adopt(host->region, host->descriptor->cells,
-			host->descriptor->cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
+		vat_region_adopt(host->region, host->descriptor.cells,
+			host->descriptor.cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
 			&error) < 0) {
 		snprintf(why, why_size, "%s", error.text);
 		ok = false;
@@ -198,7 +198,7 @@ bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_
 	if (!take_region(host, epoch, why, why_size) || !find_cells(host, NULL, why, why_size)) {
 		return false;
 	}
-	memset(host->cell_fresh, 0, host->descriptor->cell_count * sizeof(*host->cell_fresh));
+	memset(host->cell_fresh, 0, host->descriptor.cell_count * sizeof(*host->cell_fresh));
 	host_journal_take(host, false);
 	return attach(host, TILE_ATTACH_ROLLBACK, why, why_size);
 }
@@ -229,14 +229,14 @@ bool host_state_check(struct host *host, char *why, size_t why_size) {
 }
 
 bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count) {
-	if (host->state != HOST_LIVE || cell >= host->descriptor->cell_count) {
+	if (host->state != HOST_LIVE || cell >= host->descriptor.cell_count) {
 		host_log(host, CITY_LOG_ERROR, "cell_resize of cell %u is not possible now", cell);
 		return false;
 	}
 	if (host->cell_counts[cell] == count) {
 		return true;
 	}
-	const struct vat_cell_decl *decl = &host->descriptor->cells[cell];
+	const struct vat_cell_decl *decl = &host->descriptor.cells[cell];
 	struct vat_error error;
 	struct vat_txn *txn = NULL;
 	if (vat_txn_begin(host->region, &txn, &error) < 0) {

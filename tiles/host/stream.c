@@ -125,7 +125,7 @@ static bool fill_pty_request(
 }
 
 int host_stream_pty(struct host *host, const char *name, const struct tile_pty_options *options) {
-	if (!(host->descriptor->capabilities & TILE_CAP_PTY)) {
+	if (!(host->descriptor.capabilities & TILE_CAP_PTY)) {
 		host_log(host, CITY_LOG_ERROR, "pty_open needs TILE_CAP_PTY in the descriptor");
 		return -1;
 	}
