@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import City, CityError, Lines  # noqa: E402,F401
+from city import PATIENT, City, CityError, Lines  # noqa: E402,F401
 
 TILES = os.environ.get("SOURCE_CITY_TEST_TILES") or os.path.join(
     os.environ["SOURCE_CITY_BUILD"], "tests", "handover")
@@ -51,7 +51,7 @@ class LedgerCity(City):
 def ledger_city(limits=LIMITS, artifact="ledger-1", more=""):
     config = (f"tile ledger {{\n\tartifact {tile_path(artifact)}\n\tkind ledger\n\tat 100 100\n"
               f"\tsize 300 200\n}}\n{more}")
-    env = {"SOURCE_CITY_LIMITS": limits} if limits else {}
+    env = {"SOURCE_CITY_LIMITS": f"{PATIENT},{limits}"}
     return LedgerCity(config=config, env=env)
 
 

@@ -13,7 +13,8 @@ import time
 from ledger import adds_up, books, children_of, ledger_city, settled, swap, tile_path, tile_pids
 from tap import check, check_equal, run
 
-LIMITS = ("warm=600,attach=300,frame=300,check=300,retire=200,late=300,melt=60,probation=60,frames=2")
+LIMITS = ("warm=600,migrate=300,attach=300,frame=300,check=300,retire=200,late=300,"
+          "melt=60,probation=60,frames=2")
 FAULTS = ["warm-crash", "warm-hang", "attach-crash", "attach-hang", "attach-false", "draw-crash", "draw-hang",
           "check-false", "check-hang", "check-crash", "draw-wrong", "detach-hang",
           "warm-slow", "attach-slow", "quiesce-crash", "quiesce-hang", "quiesce-false"]

