@@ -329,7 +329,7 @@ struct city_control *city_control_create(struct city_server *server) {
 	wl_list_init(&control->requests);
 	wl_list_init(&control->new_tile.link);
 	control->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 2, control, handle_bind);
+		server->display, &source_city_control_v1_interface, 3, control, handle_bind);
 	if (!control->global) {
 		city_log(CITY_LOG_ERROR, "control",
 			"there is no control of this city: out of memory");

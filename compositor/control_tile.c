@@ -226,23 +226,42 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 	}
 }
 
+/* The same file, for reading only; -1 if there is none. */
+static int reading(int fd) {
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fd >= 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
 static void handle_get_region(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_handle *handle;
 	struct city_request *request = begin(client, resource, id, &handle);
 	if (!request) {
 		return;
 	}
-	int fd = -1;
-	if (handle->tile->region_fd >= 0) {
-		char path[64];
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", handle->tile->region_fd);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
+	int fd = reading(handle->tile->region_fd);
 	if (fd < 0) {
 		city_request_fail(request, "region", "the tile has no region yet");
 		return;
 	}
 	source_city_request_v1_send_region(request->resource, fd);
+	close(fd);
+	city_request_succeed(request);
+}
+
+static void handle_get_undo(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (!request) {
+		return;
+	}
+	const struct city_handover *handover = handle->tile->handover;
+	int fd = handover ? reading(city_handover_undo_fd(handover)) : -1;
+	if (fd < 0) {
+		city_request_fail(request, "undo", "the tile is not in probation");
+		return;
+	}
+	source_city_request_v1_send_undo(request->resource, fd);
 	close(fd);
 	city_request_succeed(request);
 }
@@ -265,6 +284,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.get_region = handle_get_region,
 	.close = handle_close,
 	.force = handle_force,
+	.get_undo = handle_get_undo,
 };
 
 /* ---- life */

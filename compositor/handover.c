@@ -51,6 +51,12 @@ enum city_step city_handover_step(const struct city_handover *handover) {
 	return handover->step;
 }
 
+int city_handover_undo_fd(const struct city_handover *handover) {
+	bool kept = handover->attach_sent && !handover->start && !handover->failing &&
+		handover->step != CITY_STEP_RETIRE;
+	return kept ? handover->undo_fd : -1;
+}
+
 /* ---- time */
 
 void city_handover_go_on_alone(struct city_handover *handover, const char *format, ...) {

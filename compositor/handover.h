@@ -111,6 +111,8 @@ void city_handover_unlisten(struct city_tiles *tiles, void *data);
 /* The tile is being closed, or the city ends: no resume, no record, nothing is started. */
 void city_handover_abandon(struct city_tile *tile);
 enum city_step city_handover_step(const struct city_handover *handover);
+/* The undo log, while what it holds is the state to go back to; otherwise -1. */
+int city_handover_undo_fd(const struct city_handover *handover);
 
 /* What versions do; called by tile_version.c and tile_protocol.c. */
 void city_handover_version_spawned(struct city_tile_version *version);

@@ -159,6 +159,7 @@ struct request {
 	char *text; /* all text events together, "" for none */
 	size_t text_size;
 	int region; /* fd, -1 for none */
+	int undo;   /* fd, -1 for none */
 	enum request_result result;
 	char *step, *reason; /* of a failure */
 	bool enough;	     /* set by a callback: no need to wait for the end */
@@ -212,6 +213,9 @@ void table_print(struct table *table, const struct ctl *ctl); /* and frees it */
 
 /* "312 µs", "1.3 ms", "2.1 s". Returns buffer. */
 const char *format_us(char *buffer, size_t size, double us);
+
+/* The time: in full (UTC, with the date) for programs, of the day for people. */
+void format_now(char *text, size_t size, bool full);
 
 /* An object to be printed as one line. */
 struct json {

@@ -2,30 +2,13 @@
 /* events: all that happens, as it happens */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ctl.h"
-
-static void stamp(char *text, size_t size, bool full) {
-	struct timespec now;
-	struct tm tm;
-	char seconds[40];
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (full) {
-		gmtime_r(&now.tv_sec, &tm);
-		strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
-		snprintf(text, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
-	} else {
-		localtime_r(&now.tv_sec, &tm);
-		strftime(seconds, sizeof(seconds), "%H:%M:%S", &tm);
-		snprintf(text, size, "%s.%03ld", seconds, now.tv_nsec / 1000000);
-	}
-}
 
 static void print_line(const struct ctl *ctl, const char *subject, enum color color,
 	const char *what, const char *text) {
 	char time[64];
-	stamp(time, sizeof(time), false);
+	format_now(time, sizeof(time), false);
 	char *clean_subject = clean_line(subject), *clean = clean_line(text);
 	printf("%s%s%s  %s%s%s  %s%s%s%s%s\n", color_on(ctl, DIM), time, color_off(ctl),
 		color_on(ctl, BOLD), clean_subject, color_off(ctl), color_on(ctl, color), what,
@@ -39,7 +22,7 @@ static void handle_message(
 	if (ctl->json) {
 		char time[64];
 		struct json json;
-		stamp(time, sizeof(time), true);
+		format_now(time, sizeof(time), true);
 		json_begin(&json, "message");
 		json_text(&json, "time", time);
 		json_text(&json, "severity", severity_name(severity));
@@ -56,7 +39,7 @@ static void handle_message(
 static void print_tile(struct ctl *ctl, const char *event, const struct tile *tile) {
 	char time[64];
 	struct json json;
-	stamp(time, sizeof(time), true);
+	format_now(time, sizeof(time), true);
 	json_begin(&json, event);
 	json_text(&json, "time", time);
 	json_tile(&json, tile);

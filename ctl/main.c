@@ -36,7 +36,11 @@ static const struct option watch_options[] = {
 static const struct option vat_options[] = {
 	{"all", NULL, "every element, not only the first ones"},
 	{"save", "FILE", "write a copy of the state to a file instead"},
-	{"file", "FILE", "print such a copy; neither TILE nor city is needed"},
+	{"file", "FILE", "read such a copy; neither TILE nor city is needed"},
+	{"diff", "FILE",
+		"what differs from such a copy, or from \"previous\": the state at the handover"},
+	{"watch", NULL, "print what changes, until ended"},
+	{"interval", "MS", "look so often (100)"},
 	{},
 };
 static const struct option history_options[] = {
@@ -56,7 +60,8 @@ const struct command commands[] = {
 		command_watch},
 	{"rollback", "TILE", 1, 1, "back to the version before", rollback_options,
 		command_rollback},
-	{"vat", "[TILE] [CELL]", 0, 2, "print the state of a tile", vat_options, command_vat},
+	{"vat", "[TILE] [CELL[.FIELD]]", 0, 2, "print the state of a tile, or what changes",
+		vat_options, command_vat},
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,
 		command_history},
 	{"events", "", 0, 0, "everything that happens, until ended", NULL, command_events},

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <utf8proc.h>
 
 #include "ctl.h"
@@ -177,6 +178,22 @@ const char *format_us(char *buffer, size_t size, double us) {
 }
 
 /* ---- JSON */
+
+void format_now(char *text, size_t size, bool full) {
+	struct timespec now;
+	struct tm tm;
+	char seconds[40];
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (full) {
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
+		snprintf(text, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+	} else {
+		localtime_r(&now.tv_sec, &tm);
+		strftime(seconds, sizeof(seconds), "%H:%M:%S", &tm);
+		snprintf(text, size, "%s.%03ld", seconds, now.tv_nsec / 1000000);
+	}
+}
 
 void json_begin(struct json *json, const char *event) {
 	json->doc = yyjson_mut_doc_new(NULL);

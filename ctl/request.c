@@ -37,6 +37,13 @@ static void handle_region(void *data, struct source_city_request_v1 *proxy, int3
 	request->region = fd;
 }
 
+static void handle_undo(void *data, struct source_city_request_v1 *proxy, int32_t fd) {
+	struct request *request = data;
+	if (request->undo >= 0)
+		close(request->undo);
+	request->undo = fd;
+}
+
 static void handle_record(void *data, struct source_city_request_v1 *proxy, const char *json) {
 	struct request *request = data;
 	if (request->record != NULL)
@@ -72,6 +79,7 @@ static const struct source_city_request_v1_listener listener = {
 	.succeeded = handle_succeeded,
 	.failed = handle_failed,
 	.superseded = handle_superseded,
+	.undo = handle_undo,
 };
 
 void request_begin(struct request *request, struct ctl *ctl, struct source_city_request_v1 *proxy) {
@@ -80,6 +88,7 @@ void request_begin(struct request *request, struct ctl *ctl, struct source_city_
 		.proxy = proxy,
 		.text = copy_text(""),
 		.region = -1,
+		.undo = -1,
 	};
 	source_city_request_v1_add_listener(proxy, &listener, request);
 }
@@ -113,6 +122,8 @@ void request_finish(struct request *request) {
 	source_city_request_v1_destroy(request->proxy);
 	if (request->region >= 0)
 		close(request->region);
+	if (request->undo >= 0)
+		close(request->undo);
 	free(request->text);
 	free(request->step);
 	free(request->reason);

@@ -10,14 +10,15 @@
 /* Commits that one copy is begun again for. */
 #define SAVE_TRIES 20
 
-static int write_all(int fd, const uint8_t *data, size_t size, uint64_t at) {
+int vat_write_all(int fd, const void *data, size_t size, uint64_t at) {
+	const uint8_t *from = data;
 	while (size > 0) {
-		ssize_t n = pwrite(fd, data, size, (off_t)at);
+		ssize_t n = pwrite(fd, from, size, (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -ENOSPC;
-		data += n;
+		from += n;
 		at += (uint64_t)n;
 		size -= (size_t)n;
 	}
@@ -46,14 +47,13 @@ int vat_read_all(int fd, void *buffer, size_t size, uint64_t at) {
 	return 0;
 }
 
-/* What is no hole. By read, not through a mapping: that would fill the holes of a memfd. */
-static int copy_data(int from, int to, uint64_t at, uint64_t end) {
+int vat_copy_data(int from, int to, uint64_t at, uint64_t end) {
 	uint8_t buffer[16 * VAT_PAGE];
 	while ((at = vat_next_data(from, at, end)) < end) {
 		size_t size = end - at < sizeof(buffer) ? end - at : sizeof(buffer);
 		int rc = vat_read_all(from, buffer, size, at);
 		if (rc == 0)
-			rc = write_all(to, buffer, size, at);
+			rc = vat_write_all(to, buffer, size, at);
 		if (rc < 0)
 			return rc;
 		at += size;
@@ -69,14 +69,14 @@ static int try_save(const struct vat_region *region, int fd) {
 	memcpy(header, region->base, sizeof(header));
 	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)region->size) < 0)
 		return -errno;
-	int rc = copy_data(region->fd, fd, VAT_PAGE, region->size);
+	int rc = vat_copy_data(region->fd, fd, VAT_PAGE, region->size);
 	if (rc < 0)
 		return rc;
 	if (generation != region->generation ||
 		vat_region_get(region, VAT_GENERATION) != generation ||
 		vat_region_get(region, VAT_KEPT) != kept)
 		return 0;
-	rc = write_all(fd, header, sizeof(header), 0);
+	rc = vat_write_all(fd, header, sizeof(header), 0);
 	return rc < 0 ? rc : 1;
 }
 
@@ -117,7 +117,7 @@ int vat_region_load(int fd, struct vat_error *err) {
 	int copy = vat_region_create(&info, (uint64_t)st.st_size, err);
 	if (copy < 0)
 		return copy;
-	rc = copy_data(fd, copy, 0, (uint64_t)st.st_size);
+	rc = vat_copy_data(fd, copy, 0, (uint64_t)st.st_size);
 	if (rc < 0) {
 		close(copy);
 		return vat_fail(

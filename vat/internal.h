@@ -116,6 +116,9 @@ int vat_identity_check(
 uint64_t vat_next_data(int fd, uint64_t at, uint64_t end);
 /* -ENODATA where the file ends too early. */
 int vat_read_all(int fd, void *buffer, size_t size, uint64_t at);
+int vat_write_all(int fd, const void *data, size_t size, uint64_t at);
+/* What is no hole. By read, not through a mapping: that would fill the holes of a memfd. */
+int vat_copy_data(int from, int to, uint64_t at, uint64_t end);
 
 /* space.c: where things are */
 struct vat_extent {

@@ -16,8 +16,13 @@ struct printer {
 	const struct vat_region *region;
 	FILE *file;
 	bool json, all;
-	const char *cell; /* may be NULL */
+	const char *cell, *field; /* may be NULL */
 };
+
+static bool is_shown(const struct printer *printer, const struct vat_stored_field *field) {
+	return field->type != VAT_GONE &&
+		(!printer->field || strcmp(field->name, printer->field) == 0);
+}
 
 int vat_format_value(char *buffer, size_t size, uint32_t type, const void *data, bool json) {
 	union {
@@ -157,6 +162,27 @@ static void put_field(
 		fprintf(printer->file, " ... %u values in all", field->count);
 }
 
+/* All fields: " x=1 y=2" or {"x":1,"y":2}. */
+static void put_element(
+	struct printer *printer, const struct vat_cell *cell, const uint8_t *element) {
+	bool first = true;
+	if (printer->json)
+		fputc('{', printer->file);
+	for (uint32_t i = 0; i < cell->field_count; i++) {
+		const struct vat_stored_field *field = &cell->fields[i];
+		if (!is_shown(printer, field))
+			continue;
+		if (printer->json)
+			fprintf(printer->file, "%s\"%s\":", first ? "" : ",", field->name);
+		else
+			fprintf(printer->file, " %s=", field->name);
+		put_field(printer, field, element);
+		first = false;
+	}
+	if (printer->json)
+		fputc('}', printer->file);
+}
+
 static void size_text(uint64_t bytes, char text[32]) {
 	if (bytes < 10 * 1024)
 		snprintf(text, 32, "%" PRIu64 " B", bytes);
@@ -188,13 +214,13 @@ static void print_cell_plain(struct printer *printer, const struct vat_cell *cel
 	int width = 0;
 	for (uint32_t i = 0; i < cell->field_count; i++) {
 		int n = (int)strlen(cell->fields[i].name);
-		if (cell->fields[i].type != VAT_GONE && n > width)
+		if (is_shown(printer, &cell->fields[i]) && n > width)
 			width = n;
 	}
 	const uint8_t *data = vat_cell_data(printer->region, cell);
 	for (uint32_t i = 0; i < cell->field_count; i++) {
 		const struct vat_stored_field *field = &cell->fields[i];
-		if (field->type == VAT_GONE)
+		if (!is_shown(printer, field))
 			continue;
 		type_text(field, type);
 		fprintf(file, "  %-*s  %s", width, field->name, type);
@@ -209,12 +235,7 @@ static void print_cell_plain(struct printer *printer, const struct vat_cell *cel
 	uint64_t shown = elements_shown(printer, cell);
 	for (uint64_t i = 0; i < shown; i++) {
 		fprintf(file, "  [%" PRIu64 "]", i);
-		for (uint32_t j = 0; j < cell->field_count; j++) {
-			if (cell->fields[j].type == VAT_GONE)
-				continue;
-			fprintf(file, " %s=", cell->fields[j].name);
-			put_field(printer, &cell->fields[j], data + i * cell->stride);
-		}
+		put_element(printer, cell, data + i * cell->stride);
 		fputc('\n', file);
 	}
 	if (shown < cell->count)
@@ -247,16 +268,8 @@ static void print_cell_json(struct printer *printer, const struct vat_cell *cell
 	const uint8_t *data = vat_cell_data(printer->region, cell);
 	uint64_t shown = elements_shown(printer, cell);
 	for (uint64_t i = 0; i < shown; i++) {
-		fputs(i ? ",{" : "{", file);
-		bool first = true;
-		for (uint32_t j = 0; j < cell->field_count; j++) {
-			if (cell->fields[j].type == VAT_GONE)
-				continue;
-			fprintf(file, "%s\"%s\":", first ? "" : ",", cell->fields[j].name);
-			put_field(printer, &cell->fields[j], data + i * cell->stride);
-			first = false;
-		}
-		fputc('}', file);
+		fputs(i ? "," : "", file);
+		put_element(printer, cell, data + i * cell->stride);
 	}
 	fprintf(file, "],\"elided\":%" PRIu64 "}", cell->count - shown);
 }
@@ -295,6 +308,24 @@ static void print_head(struct printer *printer) {
 		region->directory.cell_count, in_use, size);
 }
 
+static bool is_printed(const struct printer *printer, const struct vat_cell *cell) {
+	if (printer->cell && strcmp(cell->name, printer->cell) != 0)
+		return false;
+	bool any = !printer->field;
+	for (uint32_t i = 0; i < cell->field_count && !any; i++)
+		any = is_shown(printer, &cell->fields[i]);
+	return any;
+}
+
+static bool has_any(const struct printer *printer) {
+	const struct vat_directory *directory = &printer->region->directory;
+	for (size_t i = 0; i < directory->cell_count; i++) {
+		if (is_printed(printer, &directory->cells[i]))
+			return true;
+	}
+	return false;
+}
+
 int vat_print(const struct vat_region *region, FILE *file, const struct vat_print_options *options,
 	struct vat_error *err) {
 	struct printer printer = {.region = region, .file = file};
@@ -302,20 +333,17 @@ int vat_print(const struct vat_region *region, FILE *file, const struct vat_prin
 		printer.json = options->json;
 		printer.all = options->all;
 		printer.cell = options->cell;
+		printer.field = options->field;
 	}
-	size_t found = 0;
-	for (size_t i = 0; i < region->directory.cell_count; i++) {
-		if (!printer.cell || strcmp(region->directory.cells[i].name, printer.cell) == 0)
-			found++;
-	}
-	if (printer.cell && found == 0)
-		return vat_fail(err, ENOENT, "region '%s' has no cell '%s'", region->info.name,
-			printer.cell);
+	if ((printer.cell || printer.field) && !has_any(&printer))
+		return vat_fail(err, ENOENT, "region '%s' has no %s '%s%s%s'", region->info.name,
+			printer.field ? "field" : "cell", printer.cell ? printer.cell : "",
+			printer.field ? "." : "", printer.field ? printer.field : "");
 	print_head(&printer);
 	bool first = true;
 	for (size_t i = 0; i < region->directory.cell_count; i++) {
 		const struct vat_cell *cell = &region->directory.cells[i];
-		if (printer.cell && strcmp(cell->name, printer.cell) != 0)
+		if (!is_printed(&printer, cell))
 			continue;
 		if (printer.json) {
 			fputs(first ? "" : ",", file);
@@ -331,4 +359,216 @@ int vat_print(const struct vat_region *region, FILE *file, const struct vat_prin
 		return vat_fail(err, EIO, "region '%s': cannot be printed: %s", region->info.name,
 			strerror(errno));
 	return 0;
+}
+
+/* ---- differences */
+
+/* Of text and bytes that are too long to be shown whole: where what differs begins. It is inside
+ * the shorter of the two, or its end. */
+static uint32_t octets_start(
+	const struct printer *printer, const struct vat_difference *difference) {
+	const struct vat_stored_field *a = difference->field_before, *b = difference->field_after;
+	uint32_t limit = a->type == VAT_TEXT && b->type == VAT_TEXT ? TEXT_SHOWN : BYTES_SHOWN;
+	if (printer->all || (a->count <= limit && b->count <= limit))
+		return 0;
+	const uint8_t *old = difference->old + a->offset, *new = difference->new + b->offset;
+	uint32_t start = difference->index;
+	/* Not from the middle of a character. */
+	while (a->type == VAT_TEXT && start > 0 &&
+		((start < a->count && (old[start] & 0xc0) == 0x80) ||
+			(start < b->count && (new[start] & 0xc0) == 0x80)))
+		start--;
+	return start;
+}
+
+/* Where the value that differs begins, in values; the same for both sides. */
+static uint32_t value_start(
+	const struct printer *printer, const struct vat_difference *difference) {
+	const struct vat_stored_field *field = difference->field_after;
+	if (field->type == VAT_TEXT || field->type == VAT_BYTES)
+		return octets_start(printer, difference);
+	return difference->index;
+}
+
+/* The one value of a field that differs; of text and bytes as much as is shown. */
+static struct vat_stored_field value_part(const struct printer *printer,
+	const struct vat_stored_field *field, const struct vat_difference *difference) {
+	struct vat_stored_field part = *field;
+	uint32_t start = value_start(printer, difference);
+	part.offset += start * (uint32_t)vat_type_size(field->type);
+	part.count = field->type == VAT_TEXT || field->type == VAT_BYTES ? field->count - start : 1;
+	return part;
+}
+
+/* Where in the field: "[3]", or nothing. */
+static bool has_index(
+	const struct printer *printer, const struct vat_difference *difference, uint32_t *index) {
+	const struct vat_stored_field *from = difference->field_before,
+				      *to = difference->field_after;
+	if (difference->kind != VAT_VALUE_DIFFERS || (from->count == 1 && to->count == 1))
+		return false;
+	*index = value_start(printer, difference);
+	return *index > 0 || (to->type != VAT_TEXT && to->type != VAT_BYTES);
+}
+
+static void put_place(struct printer *printer, const struct vat_difference *difference) {
+	const struct vat_cell *cell = difference->after ? difference->after : difference->before;
+	const struct vat_stored_field *field =
+		difference->field_after ? difference->field_after : difference->field_before;
+	char label[VAT_LABEL_SIZE];
+	uint32_t index;
+	vat_cell_label(cell->name, cell->scope, cell->element, label, sizeof(label));
+	fputs(label, printer->file);
+	bool element = difference->kind >= VAT_ELEMENT_ADDED;
+	if (element && difference->keyed)
+		fprintf(printer->file, "[id %" PRId64 "]", (int64_t)difference->id);
+	else if (element && cell->count != 1)
+		fprintf(printer->file, "[%" PRIu64 "]", difference->place);
+	if (field)
+		fprintf(printer->file, ".%s", field->name);
+	if (has_index(printer, difference, &index))
+		fprintf(printer->file, "[%u]", index);
+	fputs(": ", printer->file);
+}
+
+static void put_field_come_or_gone(struct printer *printer, const char *what,
+	const struct vat_stored_field *field, const uint8_t *element) {
+	char type[32];
+	type_text(field, type);
+	fprintf(printer->file, "%s, %s", what, type);
+	if (element) {
+		fputs(" = ", printer->file);
+		put_field(printer, field, element);
+	}
+}
+
+static void print_difference_plain(
+	struct printer *printer, const struct vat_difference *difference) {
+	FILE *file = printer->file;
+	const struct vat_cell *before = difference->before, *after = difference->after;
+	const struct vat_stored_field *from = difference->field_before,
+				      *to = difference->field_after;
+	struct vat_stored_field part;
+	char old[32], new[32];
+	put_place(printer, difference);
+	switch (difference->kind) {
+	case VAT_CELL_ADDED:
+		fprintf(file, "added, %" PRIu64 " x %u B", after->count, after->stride);
+		break;
+	case VAT_CELL_GONE:
+		fprintf(file, "gone, %" PRIu64 " x %u B", before->count, before->stride);
+		break;
+	case VAT_VERSION_DIFFERS:
+		fprintf(file, "version %u -> %u", before->version, after->version);
+		break;
+	case VAT_COUNT_DIFFERS:
+		fprintf(file, "%" PRIu64 " elements -> %" PRIu64, before->count, after->count);
+		break;
+	case VAT_FIELD_ADDED:
+		put_field_come_or_gone(printer, "added", to, difference->new);
+		break;
+	case VAT_FIELD_GONE:
+		put_field_come_or_gone(printer, "gone", from, difference->old);
+		break;
+	case VAT_FIELD_RENAMED:
+		fprintf(file, "was called %s", from->name);
+		break;
+	case VAT_FIELD_RETYPED:
+		type_text(from, old);
+		type_text(to, new);
+		fprintf(file, "%s -> %s", old, new);
+		break;
+	case VAT_ELEMENT_ADDED:
+		fputs("added ", file);
+		put_element(printer, after, difference->new);
+		break;
+	case VAT_ELEMENT_GONE:
+		fputs("gone ", file);
+		put_element(printer, before, difference->old);
+		break;
+	case VAT_VALUE_DIFFERS:
+		part = value_part(printer, from, difference);
+		put_field(printer, &part, difference->old);
+		fputs(" -> ", file);
+		part = value_part(printer, to, difference);
+		put_field(printer, &part, difference->new);
+		break;
+	}
+	fputc('\n', file);
+}
+
+/* Of one side, by the name of its key. */
+static void put_side_json(struct printer *printer, enum vat_difference_kind kind, const char *key,
+	const struct vat_cell *cell, const struct vat_stored_field *field, const uint8_t *element) {
+	FILE *file = printer->file;
+	char type[32];
+	fprintf(file, ",\"%s\":", key);
+	if (cell && (kind == VAT_CELL_ADDED || kind == VAT_CELL_GONE || kind == VAT_COUNT_DIFFERS))
+		fprintf(file, "%" PRIu64, cell->count);
+	else if (cell && kind == VAT_VERSION_DIFFERS)
+		fprintf(file, "%u", cell->version);
+	else if (field && kind == VAT_FIELD_RENAMED)
+		put_string(printer, field->name);
+	else if (field && kind == VAT_FIELD_RETYPED) {
+		type_text(field, type);
+		put_string(printer, type);
+	} else if (element && (kind == VAT_ELEMENT_ADDED || kind == VAT_ELEMENT_GONE))
+		put_element(printer, cell, element);
+	else if (element && field)
+		put_field(printer, field, element);
+	else
+		fputs("null", file);
+}
+
+static void print_difference_json(
+	struct printer *printer, const struct vat_difference *difference, const char *time) {
+	static const char *const events[] = {"cell-added", "cell-gone", "version", "count",
+		"field-added", "field-gone", "field-renamed", "field-type", "element-added",
+		"element-gone", "value"};
+	FILE *file = printer->file;
+	enum vat_difference_kind kind = difference->kind;
+	const struct vat_cell *cell = difference->after ? difference->after : difference->before;
+	const struct vat_stored_field *from = difference->field_before,
+				      *to = difference->field_after;
+	char label[VAT_LABEL_SIZE];
+	uint32_t index;
+	vat_cell_label(cell->name, cell->scope, cell->element, label, sizeof(label));
+	fprintf(file, "{\"event\":\"%s\"", events[kind]);
+	if (time)
+		fprintf(file, ",\"time\":\"%s\"", time);
+	fprintf(file, ",\"cell\":\"%s\"", label);
+	if (kind >= VAT_ELEMENT_ADDED)
+		fprintf(file, ",\"element\":%" PRIu64, difference->place);
+	if (kind >= VAT_ELEMENT_ADDED && difference->keyed)
+		fprintf(file, ",\"id\":%" PRId64, (int64_t)difference->id);
+	if (from || to)
+		fprintf(file, ",\"field\":\"%s\"", (to ? to : from)->name);
+	if (has_index(printer, difference, &index))
+		fprintf(file, ",\"index\":%u", index);
+	struct vat_stored_field old = {0}, new = {0};
+	if (kind == VAT_VALUE_DIFFERS) {
+		old = value_part(printer, from, difference);
+		new = value_part(printer, to, difference);
+		from = &old;
+		to = &new;
+	}
+	put_side_json(printer, kind, "old", difference->before, from, difference->old);
+	put_side_json(printer, kind, "new", difference->after, to, difference->new);
+	fputs("}\n", file);
+}
+
+void vat_print_difference(const struct vat_difference *difference, FILE *file,
+	const struct vat_print_options *options, const char *time) {
+	struct printer printer = {.file = file};
+	if (options) {
+		printer.json = options->json;
+		printer.all = options->all;
+	}
+	if (printer.json) {
+		print_difference_json(&printer, difference, time);
+		return;
+	}
+	if (time)
+		fprintf(file, "%s  ", time);
+	print_difference_plain(&printer, difference);
 }

@@ -217,3 +217,55 @@ out:
 	vat_log_unmap(&log);
 	return rc;
 }
+
+/* Everything that was written before `copy` was taken has its entry by now. */
+static int put_images(const struct vat_log *log, const struct vat_undo_header *header, int copy) {
+	for (uint64_t i = 0; i < header->next; i++) {
+		uint64_t page = __atomic_load_n(&log->entries[i], __ATOMIC_ACQUIRE);
+		if (page <= 1 || page > header->pages)
+			continue;
+		int rc = vat_write_all(
+			copy, log->images + i * VAT_PAGE, VAT_PAGE, (page - 1) * VAT_PAGE);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error *err) {
+	struct vat_log log = {0};
+	struct vat_undo_header header;
+	struct vat_disk_header image;
+	uint64_t size = region->size;
+	int copy = vat_region_create(&region->info, size, err);
+	if (copy < 0)
+		return copy;
+	int rc = vat_copy_data(region->fd, copy, VAT_PAGE, size);
+	if (rc < 0) {
+		rc = vat_fail(err, -rc, "region '%s': cannot be copied: %s", region->info.name,
+			strerror(-rc));
+		goto error;
+	}
+	rc = log_open(undo_fd, &log, &header, err);
+	if (rc == 0)
+		rc = check_log(region, &log, &header, &image, err);
+	if (rc < 0)
+		goto error;
+	image.words[VAT_GENERATION] = header.return_to;
+	image.words[VAT_KEPT] = 0;
+	rc = put_images(&log, &header, copy);
+	if (rc == 0)
+		rc = vat_write_all(copy, &image, sizeof(image), 0);
+	if (rc < 0) {
+		rc = vat_fail(err, -rc, "region '%s': cannot be copied: %s", region->info.name,
+			strerror(-rc));
+		goto error;
+	}
+	vat_log_unmap(&log);
+	return copy;
+
+error:
+	vat_log_unmap(&log);
+	close(copy);
+	return rc;
+}

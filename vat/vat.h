@@ -534,6 +534,12 @@ int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *
  * log is checked in full before the first store.
  */
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err);
+/*
+ * The region as it was when the barrier was armed, as a new memfd to be mapped, while its writer
+ * goes on: the generation return_to is current in it. Costs a copy of what is not a hole. -ENODATA
+ * when the log was never armed.
+ */
+int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error *err);
 
 /* ---- Copies ---- */
 
@@ -548,17 +554,79 @@ int vat_region_save(struct vat_region *region, int fd, struct vat_error *err);
  * file's offset. */
 int vat_region_load(int fd, struct vat_error *err);
 
+/* ---- Comparing ---- */
+
+enum vat_difference_kind {
+	VAT_CELL_ADDED,
+	VAT_CELL_GONE,
+	VAT_VERSION_DIFFERS, /* of the schema */
+	VAT_COUNT_DIFFERS,   /* of elements */
+	VAT_FIELD_ADDED,
+	VAT_FIELD_GONE,
+	VAT_FIELD_RENAMED,
+	VAT_FIELD_RETYPED,
+	VAT_ELEMENT_ADDED, /* these two only in cells with a key field */
+	VAT_ELEMENT_GONE,
+	VAT_VALUE_DIFFERS,
+};
+
+/* Valid during the call that gets it. */
+struct vat_difference {
+	enum vat_difference_kind kind;
+	const struct vat_cell *before, *after; /* NULL where the cell is not there */
+	/* VAT_FIELD_* and VAT_VALUE_DIFFERS; NULL where it is not there. */
+	const struct vat_stored_field *field_before, *field_after;
+	/* VAT_ELEMENT_* and VAT_VALUE_DIFFERS: where the element now is, or was if it is gone. */
+	uint64_t place;
+	uint64_t id; /* its id, if keyed */
+	bool keyed;
+	uint32_t index; /* of the value in its field; of the first byte in text and bytes */
+	/* The element as it was and is: copies. Also of VAT_FIELD_ADDED and _GONE where there is
+	 * but one. Otherwise NULL. */
+	const uint8_t *old, *new;
+};
+typedef void (*vat_difference_func)(const struct vat_difference *difference, void *data);
+
+/*
+ * Tells what differs: cells known by name, scope and element, elements by their ids where the cell
+ * has a key field and by place where it has none, fields by id. cell and field (NULL for all) are
+ * the names of what is compared. The regions may be in use, also of different tiles. -EAGAIN when
+ * one has a newer generation than its handle, or a commit came between: refresh and ask again.
+ */
+int vat_diff(const struct vat_region *before, const struct vat_region *after, const char *cell,
+	const char *field, vat_difference_func func, void *data, struct vat_error *err);
+/* The generation before, which is kept, and the current one; -ENOENT when it is not kept. Cells
+ * that both share have the same values, whatever was written to them since. */
+int vat_diff_previous(const struct vat_region *region, const char *cell, const char *field,
+	vat_difference_func func, void *data, struct vat_error *err);
+
+/* A region watched by looking at it now and then: costs a copy of what is watched, and its writer
+ * nothing. The region stays the caller's; looking refreshes it. */
+struct vat_watch;
+int vat_watch_create(struct vat_region *region, const char *cell, const char *field,
+	struct vat_watch **watch, struct vat_error *err);
+/* Tells what is different from the last look. When commits follow each other too fast to see
+ * one whole generation, that is nothing yet. */
+int vat_watch_look(
+	struct vat_watch *watch, vat_difference_func func, void *data, struct vat_error *err);
+void vat_watch_destroy(struct vat_watch *watch); /* may be NULL */
+
 /* ---- Printing ---- */
 
 struct vat_print_options {
 	bool json;
-	bool all;	  /* every element, not only the first ones */
-	const char *cell; /* only cells of this name; may be NULL */
+	bool all;	   /* every element, not only the first ones */
+	const char *cell;  /* only cells of this name; may be NULL */
+	const char *field; /* only fields of this name; may be NULL */
 };
 /* All of a region for people, or as one JSON object on one line. options may be NULL. -EIO if
- * writing failed, -ENOENT if options->cell is not there. */
+ * writing failed, -ENOENT if options->cell is not there, or has no such field. */
 int vat_print(const struct vat_region *region, FILE *file, const struct vat_print_options *options,
 	struct vat_error *err);
+/* One difference on one line, or as one JSON object. time stands in front; may be NULL. Without
+ * options->all long text, bytes and elements are cut short, also in JSON. */
+void vat_print_difference(const struct vat_difference *difference, FILE *file,
+	const struct vat_print_options *options, const char *time);
 /* One value of a type other than text and bytes; returns the length as snprintf does. data need not
  * be aligned. */
 int vat_format_value(char *buffer, size_t size, uint32_t type, const void *data, bool json);

@@ -15,7 +15,7 @@ _cityctl() {
 		--socket)
 			socket=(--socket "${words[++i]}")
 			;;
-		--source | --artifact | --strategy | --at | --name | --last | --save | --file) ((i++)) ;;
+		--source | --artifact | --strategy | --at | --name | --last | --save | --file | --diff | --interval) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -31,6 +31,11 @@ _cityctl() {
 	--source)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--diff)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -W previous -- "$cur"; compgen -f -- "$cur")
 		return
 		;;
 	--artifact | --save | --file)
@@ -52,7 +57,7 @@ _cityctl() {
 			compgen -f -X '*.lock' -- "${cur:-wayland-}")
 		return
 		;;
-	--name | --last) return ;;
+	--name | --last | --interval) return ;;
 	esac
 
 	local options='--json --socket --help'
@@ -63,7 +68,7 @@ _cityctl() {
 	swap) options+=' --source --artifact --strategy --at --settled --force' ;;
 	rollback) options+=' --force' ;;
 	watch) options+=' --source' ;;
-	vat) options+=' --all --save --file' ;;
+	vat) options+=' --all --save --file --diff --watch --interval' ;;
 	history) options+=' --last' ;;
 	esac
 	if [[ $cur == -* ]]; then

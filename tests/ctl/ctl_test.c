@@ -374,6 +374,39 @@ static void test_vat_files(void **state) {
 	server_stop(&server);
 }
 
+static void test_vat_differences(void **state) {
+	struct server server;
+	server_start(&server);
+	const char *folder = make_folder(), *file = text("%s/saved", folder);
+	expect(run(&server, "vat terminal --save %s", file), 0, "", "");
+	expect(run(&server, "vat terminal --diff %s", file), 0, "", "");
+	expect(run(&server, "vat --file %s --diff %s", file, file), 0, "", "");
+	expect(run(&server, "vat terminal --diff previous"), 1, "",
+		"cityctl: terminal: there is no state of before: it is kept in probation only; "
+		"compare with a copy from cityctl vat --save\n");
+	assert_string_equal(server.log, "get_region terminal\nget_undo terminal\n");
+	expect(run(&server, "vat terminal --diff %s/none", folder), 1, "",
+		text("cityctl: %s/none: No such file or directory\n", folder));
+	struct result result = run(&server, "vat terminal cursor.first --json");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out, "\"values\":[{\"first\":11}]"));
+	expect(run(&server, "vat terminal cursor.frist"), 1, "",
+		"cityctl: terminal has no field cursor.frist; did you mean first?; cityctl vat "
+		"terminal shows them all\n");
+	expect(run(&server, "vat terminal crusor.first --watch"), 1, "",
+		"cityctl: terminal has no cell crusor.first; did you mean cursor?; cityctl vat "
+		"terminal shows them all\n");
+	expect_parts(run(&server, "vat terminal --diff a --watch"), 2, "",
+		"cityctl: only one of --save, --diff and --watch\n");
+	expect_parts(run(&server, "vat --file a --watch"), 2, "",
+		"cityctl: either --file or --watch: a copy does not change\n");
+	expect_parts(run(&server, "vat terminal --interval 9"), 2, "",
+		"cityctl: --interval is for --watch\n");
+	expect_parts(run(&server, "vat terminal --watch --interval 0"), 2, "",
+		"cityctl: --interval needs a number from 1 to 3600000, not 0\n");
+	server_stop(&server);
+}
+
 static void test_history(void **state) {
 	struct server server;
 	server_start(&server);
@@ -504,7 +537,8 @@ static void test_usage(void **state) {
 		assert_non_null(strstr(result.err, "usage: cityctl "));
 	}
 	expect_parts(run(&server, "--help"), 0, "swap TILE", "");
-	expect_parts(run(&server, "vat -h"), 0, "usage: cityctl vat [TILE] [CELL] [--all]", "");
+	expect_parts(
+		run(&server, "vat -h"), 0, "usage: cityctl vat [TILE] [CELL[.FIELD]] [--all]", "");
 	expect(run(&server, "version"), 0, "cityctl " CITY_VERSION "\n", "");
 	expect(run(&server, "--version --json"), 0, "{\"version\":\"" CITY_VERSION "\"}\n", "");
 	server_stop(&server);
@@ -578,6 +612,7 @@ int main(void) {
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_vat),
 		cmocka_unit_test(test_vat_files),
+		cmocka_unit_test(test_vat_differences),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_desktop),
 		cmocka_unit_test(test_unknown_tile),

@@ -120,7 +120,7 @@ static const struct source_city_request_v1_interface request_interface = {
 
 static struct wl_resource *make_request(struct wl_client *client, uint32_t id) {
 	struct wl_resource *request =
-		wl_resource_create(client, &source_city_request_v1_interface, 2, id);
+		wl_resource_create(client, &source_city_request_v1_interface, 3, id);
 	wl_resource_set_implementation(request, &request_interface, NULL, NULL);
 	return request;
 }
@@ -249,6 +249,12 @@ static void handle_get_region(struct wl_client *client, struct wl_resource *reso
 	source_city_request_v1_send_succeeded(request);
 }
 
+static void handle_get_undo(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct fake_tile *tile = wl_resource_get_user_data(resource);
+	note(tile->server, "get_undo %s", tile->name);
+	source_city_request_v1_send_failed(make_request(client, id), "undo", "not in probation");
+}
+
 static void handle_close(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct fake_tile *tile = wl_resource_get_user_data(resource);
 	note(tile->server, "close %s", tile->name);
@@ -269,6 +275,7 @@ static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.get_region = handle_get_region,
 	.close = handle_close,
 	.force = handle_force,
+	.get_undo = handle_get_undo,
 };
 
 static void handle_tile_gone(struct wl_resource *resource) {
@@ -420,7 +427,7 @@ void server_start(struct server *server) {
 	server->socket = wl_display_add_socket_auto(server->display);
 	assert_non_null(server->socket);
 	server->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 2, server, handle_bind);
+		server->display, &source_city_control_v1_interface, 3, server, handle_bind);
 	run_environment("WAYLAND_DISPLAY", server->socket);
 }
 
