@@ -87,11 +87,16 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	yyjson_mut_obj_add_uint(doc, object, "epoch", tile->epoch);
 	yyjson_mut_obj_add_int(doc, object, "pid", tile->live ? tile->live->pid : 0);
 	yyjson_mut_obj_add_strcpy(doc, object, "artifact", tile->live ? tile->live->hash : "");
-	yyjson_mut_obj_add_strcpy(doc, object, "good", tile->good);
+	const struct city_versions *good = &tile->good;
+	yyjson_mut_obj_add_strcpy(doc, object, "good", city_versions_good(good));
 	add_text(doc, object, "source", city_tile_source(tile));
 	yyjson_mut_val *earlier = yyjson_mut_obj_add_arr(doc, object, "earlier");
-	for (size_t i = 0; i < tile->earlier_count; i++) {
-		yyjson_mut_arr_add_strcpy(doc, earlier, tile->earlier[i]);
+	for (size_t i = good->at + 1; i < good->count; i++) {
+		yyjson_mut_arr_add_strcpy(doc, earlier, good->hashes[i]);
+	}
+	yyjson_mut_val *later = yyjson_mut_obj_add_arr(doc, object, "later");
+	for (size_t i = 0; i < good->at; i++) {
+		yyjson_mut_arr_add_strcpy(doc, later, good->hashes[i]);
 	}
 	yyjson_mut_obj_add_uint(
 		doc, object, "region_bytes", tile->region ? vat_region_size(tile->region) : 0);

@@ -132,12 +132,14 @@ static const char *folder_of(
 		city_request_fail(request, "build", "the source folder needs its absolute path");
 		return NULL;
 	}
-	if (!*city_tile_source(handle->tile)) {
+	/* What was swapped in last, though it may still be on probation. */
+	const char *source = city_handover_source(handle->tile);
+	if (!*source) {
 		city_request_fail(request, "build",
 			"the tile has no source folder that is known; name one with --source");
 		return NULL;
 	}
-	return city_tile_source(handle->tile);
+	return source;
 }
 
 static void handle_swap_source(struct wl_client *client, struct wl_resource *resource, uint32_t id,
@@ -182,14 +184,45 @@ static void handle_rollback_tile_destroy(struct wl_listener *listener, void *dat
 	city_request_fail(request, "closed", "the tile was closed");
 }
 
-static void handle_rollback(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+static void handle_rollback_to(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *which) {
 	struct city_handle *handle;
 	struct city_request *request = begin(client, resource, id, &handle);
 	if (!request) {
 		return;
 	}
 	struct city_tile *tile = handle->tile;
-	if (tile->handover && city_handover_roll_back(tile->handover, "rolled back by hand")) {
+	struct city_handover *handover = tile->handover;
+	char error[512];
+	const char *a = handover ? city_handover_keeps(handover) : NULL;
+	/* In probation the version that is kept is the one before; what is counted on from it. */
+	const char *running = tile->live ? tile->live->hash : tile->last;
+	size_t steps = city_versions_steps(which);
+	char rest[32];
+	bool undo = a && (steps == 1 || (steps == 0 && strncmp(a, which, strlen(which)) == 0));
+	if (a && steps > 1) {
+		running = a;
+		snprintf(rest, sizeof(rest), "%zu", steps - 1);
+		which = rest;
+	}
+	const char *hash = NULL;
+	if (!undo) {
+		hash = city_versions_find(&tile->good, running, which, error, sizeof(error));
+		const char *good = city_versions_good(&tile->good);
+		if (!hash && steps == 1 && !tile->live && *good) {
+			/* Where nothing runs, the last good one, also if that is what ended. */
+			hash = good;
+		}
+		if (!hash) {
+			city_request_fail(request, "rollback", error);
+			return;
+		}
+		if (tile->live && !a && strcmp(hash, running) == 0) {
+			city_request_fail(request, "rollback", "that version is the one that runs");
+			return;
+		}
+	}
+	if (a && city_handover_roll_back(handover, "rolled back by hand") && undo) {
 		request->rolling_back = tile;
 		request->tile_changed.notify = handle_rolled_back;
 		wl_signal_add(&tile->events.changed, &request->tile_changed);
@@ -197,19 +230,6 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 		wl_signal_add(&tile->events.destroy, &request->tile_destroy);
 		return;
 	}
-	/* The version before what runs; where nothing runs, the last good one. */
-	const char *running = tile->live ? tile->live->hash : tile->last;
-	const char *hash = *tile->good && strcmp(tile->good, running) != 0 ? tile->good
-		: tile->earlier_count > 0				   ? tile->earlier[0]
-									   : NULL;
-	if (!hash && !tile->live && *tile->good) {
-		hash = tile->good;
-	}
-	if (!hash) {
-		city_request_fail(request, "rollback", "there is no earlier version to go back to");
-		return;
-	}
-	char error[512];
 	struct city_swap swap = {
 		.artifact_fd = -1,
 		.hash = hash,
@@ -217,6 +237,7 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 		.strategy = CITY_STRATEGY_AUTO,
 		.splice = "",
 		.force = take_force(handle),
+		.back = true,
 		.build_ns = -1,
 		.listener = &city_request_listener,
 		.data = request,
@@ -224,6 +245,10 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 	if (!city_handover_request(tile, &swap, error, sizeof(error))) {
 		city_request_fail(request, "rollback", error);
 	}
+}
+
+static void handle_rollback(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	handle_rollback_to(client, resource, id, "");
 }
 
 /* The same file, for reading only; -1 if there is none. */
@@ -285,6 +310,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.close = handle_close,
 	.force = handle_force,
 	.get_undo = handle_get_undo,
+	.rollback_to = handle_rollback_to,
 };
 
 /* ---- life */

@@ -254,6 +254,7 @@ bool city_handover_request(
 	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
 	handover->source = swap->source ? strdup(swap->source) : NULL;
 	handover->force = swap->force;
+	handover->back = swap->back;
 	handover->strategy = swap->strategy;
 	if (handover->strategy == CITY_STRATEGY_AUTO) {
 		handover->strategy = tile->tiles->server->config->animations
@@ -298,6 +299,16 @@ bool city_handover_start(struct city_tile *tile, const char *hash, char *error, 
 	handover->source = tile->source ? strdup(tile->source) : NULL;
 	enqueue(handover);
 	return true;
+}
+
+const char *city_handover_source(const struct city_tile *tile) {
+	const struct city_handover *both[] = {tile->next, tile->handover};
+	for (size_t i = 0; i < 2; i++) {
+		if (both[i] && !both[i]->failing && both[i]->source) {
+			return both[i]->source;
+		}
+	}
+	return city_tile_source(tile);
 }
 
 void city_handover_unlisten(struct city_tiles *tiles, void *data) {

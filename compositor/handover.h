@@ -86,6 +86,7 @@ struct city_swap {
 	enum city_strategy strategy;
 	const char *splice;
 	bool force;	  /* also when the old version refuses to yield */
+	bool back;	  /* to a version that was good before */
 	int64_t begin_ns; /* of the request; 0: now */
 	int64_t build_ns; /* -1: it was not built */
 	const struct city_handover_listener *listener; /* may be NULL */
@@ -102,10 +103,14 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 	size_t error_size);
 /* Brings up a version on the state as it is; no record. */
 bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size);
+/* The artifact of A in probation, where a rollback goes; NULL if there is no A to go back to. */
+const char *city_handover_keeps(const struct city_handover *handover);
 /* Back to A in probation: ends like any failure. False if there is no A to go back to. */
 bool city_handover_roll_back(struct city_handover *handover, const char *reason);
 /* The region is there: what waited for it goes on. */
 void city_handover_kick(struct city_tile *tile);
+/* The folder that the newest version was built from, be it still on its way; "": not known. */
+const char *city_handover_source(const struct city_tile *tile);
 /* No more calls of this listener. */
 void city_handover_unlisten(struct city_tiles *tiles, void *data);
 /* The tile is being closed, or the city ends: no resume, no record, nothing is started. */

@@ -273,9 +273,16 @@ void city_handover_conclude_failure(struct city_handover *handover) {
 	city_handover_advance(tile);
 }
 
-bool city_handover_roll_back(struct city_handover *handover, const char *reason) {
+const char *city_handover_keeps(const struct city_handover *handover) {
 	if (!handover->shown || !handover->had_a || handover->failing ||
 		handover->step == CITY_STEP_RETIRE) {
+		return NULL;
+	}
+	return handover->record.from;
+}
+
+bool city_handover_roll_back(struct city_handover *handover, const char *reason) {
+	if (!city_handover_keeps(handover)) {
 		return false;
 	}
 	city_handover_fail(handover, "%s", reason);

@@ -97,7 +97,7 @@ static void settle(struct city_handover *handover) {
 		handover->record.undo_pages = (int64_t)stats.pages;
 	}
 	city_version_send_settle(handover->b);
-	city_tile_set_good(tile, handover->b->hash);
+	city_tile_set_good(tile, handover->b->hash, handover->back);
 	city_handover_set_step(handover, CITY_STEP_RETIRE);
 	if (handover->a) {
 		city_version_retire(handover->a);

@@ -59,7 +59,13 @@ static bool parse_number(const char *text, double *number) {
 	return *text && !*end && errno == 0 && isfinite(*number);
 }
 
-static bool read_line(struct city_place *place, const struct scfg_directive *line) {
+/* Lines of one place in any order. */
+struct lists {
+	struct city_versions later, earlier;
+};
+
+static bool read_line(
+	struct city_place *place, struct lists *lists, const struct scfg_directive *line) {
 	double x, y;
 	char **param = line->params;
 	size_t count = line->params_len;
@@ -75,6 +81,15 @@ static bool read_line(struct city_place *place, const struct scfg_directive *lin
 		free(*string);
 		*string = count == 1 ? strdup(param[0]) : NULL;
 		return *string != NULL;
+	}
+	bool later = strcmp(line->name, "later") == 0;
+	if (later || strcmp(line->name, "earlier") == 0) {
+		struct city_versions *versions = later ? &lists->later : &lists->earlier;
+		for (size_t i = 0; i < count; i++) {
+			/* What is no version any more is no reason to give the tile up. */
+			city_versions_append(versions, param[i]);
+		}
+		return true;
 	}
 	bool at = strcmp(line->name, "at") == 0;
 	if (at || strcmp(line->name, "size") == 0) {
@@ -93,6 +108,24 @@ static bool read_line(struct city_place *place, const struct scfg_directive *lin
 	}
 	/* A newer city may have written more. */
 	return true;
+}
+
+static void join_versions(struct city_place *place, const struct lists *lists) {
+	struct city_versions *versions = &place->versions;
+	if (!place->artifact || !city_hash_valid(place->artifact)) {
+		return;
+	}
+	for (size_t i = 0; i < lists->later.count; i++) {
+		city_versions_append(versions, lists->later.hashes[i]);
+	}
+	if (!city_versions_append(versions, place->artifact)) {
+		versions->count--; /* the oldest of so many later ones has to go */
+		city_versions_append(versions, place->artifact);
+	}
+	versions->at = versions->count - 1;
+	for (size_t i = 0; i < lists->earlier.count; i++) {
+		city_versions_append(versions, lists->earlier.hashes[i]);
+	}
 }
 
 int city_places_read(struct city_places *places, const char *path) {
@@ -117,14 +150,18 @@ int city_places_read(struct city_places *places, const char *path) {
 			break;
 		}
 		struct city_place *place = city_places_add(places, entry->params[0]);
+		struct lists lists = {0};
 		for (size_t j = 0; place && j < entry->children.directives_len; j++) {
 			struct scfg_directive *line = &entry->children.directives[j];
-			if (!read_line(place, line)) {
+			if (!read_line(place, &lists, line)) {
 				city_log(CITY_LOG_ERROR, SUBJECT, "%s:%d: bad %s", path,
 					line->lineno, line->name);
 				result = -1;
 				break;
 			}
+		}
+		if (place) {
+			join_versions(place, &lists);
 		}
 		if (!place || vat_uuid_is_nil(&place->uuid) ||
 			(place->kind && !vat_name_valid(place->kind))) {
@@ -206,6 +243,18 @@ static void put_string(FILE *file, const char *key, const char *value) {
 	fputs("\"\n", file);
 }
 
+static void put_versions(
+	FILE *file, const char *key, const struct city_versions *versions, size_t from, size_t to) {
+	if (from >= to) {
+		return;
+	}
+	fprintf(file, "\t%s", key);
+	for (size_t i = from; i < to; i++) {
+		fprintf(file, " %s", versions->hashes[i]);
+	}
+	fputc('\n', file);
+}
+
 bool city_places_save(const struct city_places *places) {
 	char *text = NULL;
 	size_t size = 0;
@@ -233,6 +282,9 @@ bool city_places_save(const struct city_places *places) {
 		if (place->artifact) {
 			put_string(file, "artifact", place->artifact);
 		}
+		const struct city_versions *versions = &place->versions;
+		put_versions(file, "later", versions, 0, versions->at);
+		put_versions(file, "earlier", versions, versions->at + 1, versions->count);
 		if (place->installed) {
 			put_string(file, "installed", place->installed);
 		}

@@ -11,6 +11,8 @@
  *		at 120 80
  *		size 800 600
  *		artifact 5e1c...
+ *		later 77a0...
+ *		earlier 03fe... 9b21...
  *	}
  *
  * Plain data. A file that cannot be understood is set aside under a new name and never overwritten.
@@ -21,14 +23,16 @@
 #include <stdbool.h>
 #include <wayland-util.h>
 
+#include "compositor/versions.h"
 #include "vat.h"
 
 struct city_place {
 	struct wl_list link; /* city_places.list */
 	char *name;
 	char *kind;
-	char *source;	 /* NULL: the installed one */
-	char *artifact;	 /* hash, NULL: none known to be good */
+	char *source;		       /* NULL: the installed one */
+	char *artifact;		       /* hash, NULL: none known to be good */
+	struct city_versions versions; /* that one, and the good ones before and after it */
 	char *installed; /* hash of the installed artifact when this was written; may be NULL */
 	struct vat_uuid uuid;
 	bool has_place;

@@ -66,18 +66,8 @@ const char *city_tile_source(const struct city_tile *tile) {
 	return tile->source ? tile->source : "";
 }
 
-void city_tile_set_good(struct city_tile *tile, const char *hash) {
-	if (strcmp(tile->good, hash) == 0) {
-		return;
-	}
-	if (*tile->good) {
-		size_t keep = tile->earlier_count < CITY_TILE_EARLIER - 1 ? tile->earlier_count
-									  : CITY_TILE_EARLIER - 1;
-		memmove(tile->earlier[1], tile->earlier[0], keep * sizeof(tile->earlier[0]));
-		memcpy(tile->earlier[0], tile->good, sizeof(tile->good));
-		tile->earlier_count = keep + 1;
-	}
-	snprintf(tile->good, sizeof(tile->good), "%s", hash);
+void city_tile_set_good(struct city_tile *tile, const char *hash, bool back) {
+	city_versions_add(&tile->good, hash, back);
 	tile->bad[0] = '\0';
 	city_tiles_save(tile->tiles);
 }
@@ -238,13 +228,14 @@ static void dead(struct city_tile *tile, const char *why) {
  * superseded; else the one of the config or the installed one. */
 static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 	char error[512] = "";
-	bool both_bad = strcmp(tile->good, tile->bad) == 0 &&
+	const char *good = city_versions_good(&tile->good);
+	bool both_bad = strcmp(good, tile->bad) == 0 &&
 		(!*tile->installed || strcmp(tile->installed, tile->bad) == 0);
-	if (*tile->good && (both_bad || strcmp(tile->good, tile->bad) != 0)) {
-		int fd = city_store_open(tile->tiles->store, tile->good, error, sizeof(error));
+	if (*good && (both_bad || strcmp(good, tile->bad) != 0)) {
+		int fd = city_store_open(tile->tiles->store, good, error, sizeof(error));
 		if (fd >= 0) {
 			close(fd);
-			memcpy(hash, tile->good, CITY_HASH_SIZE);
+			memcpy(hash, good, CITY_HASH_SIZE);
 			return true;
 		}
 		city_log(CITY_LOG_WARN, tile->name, "the last known good version is gone: %s",
@@ -268,7 +259,7 @@ static void start_now(struct city_tile *tile) {
 		if (!city_handover_start(tile, hash, error, sizeof(error))) {
 			dead(tile, error);
 		}
-	} else if (tile->source && !*tile->good && !*tile->installed) {
+	} else if (tile->source && tile->good.count == 0 && !*tile->installed) {
 		city_tile_place(tile, 640, 400);
 		city_tile_set_notice(tile, CITY_BADGE_INFO, "waits for its first build", true);
 		wl_signal_emit_mutable(&tile->tiles->events.needs_build, tile);

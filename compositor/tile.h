@@ -22,10 +22,10 @@
 #include <wayland-server-core.h>
 
 #include "compositor/store.h"
+#include "compositor/versions.h"
 #include "compositor/view.h"
 #include "vat.h"
 
-#define CITY_TILE_EARLIER 16
 #define CITY_TILE_CRASHES 3 /* this many within CITY_TILE_CRASH_NS: the tile is dead */
 #define CITY_TILE_CRASH_NS (10 * INT64_C(1000000000))
 
@@ -139,13 +139,11 @@ struct city_tile {
 	struct city_handover *handover; /* under way, from its splice point on; may be NULL */
 	struct city_handover *next;	/* being prepared: spawned, warmed; may be NULL */
 
-	char good[CITY_HASH_SIZE];	/* last known good artifact, empty: none */
+	struct city_versions good;	/* artifacts that were found good */
 	char last[CITY_HASH_SIZE];	/* artifact that was shown last */
 	char installed[CITY_HASH_SIZE]; /* that came with the city, as far as known; empty: none */
 	bool built;		  /* `installed` is the first build of its own source instead */
 	char bad[CITY_HASH_SIZE]; /* did not come up at the last start; empty: none */
-	char earlier[CITY_TILE_EARLIER][CITY_HASH_SIZE]; /* versions before, newest first */
-	size_t earlier_count;
 	struct wlr_buffer *last_picture; /* shown while nothing runs; locked */
 
 	int64_t crashes[CITY_TILE_CRASHES]; /* newest first; 0: none */
@@ -225,8 +223,8 @@ void city_tile_set_notice(
 void city_tile_changed(struct city_tile *tile);
 const char *city_tile_title(const struct city_tile *tile);  /* never NULL */
 const char *city_tile_source(const struct city_tile *tile); /* "" if there is none */
-/* A version of this hash is now the last known good one. */
-void city_tile_set_good(struct city_tile *tile, const char *hash);
+/* A version of this hash is now the last known good one. back: it was gone back to. */
+void city_tile_set_good(struct city_tile *tile, const char *hash, bool back);
 /* Starts the version that should run, if none does; with `delay_ms` later. */
 void city_tile_restart(struct city_tile *tile, int delay_ms);
 /* The live version ended by itself: restart, or give up. */

@@ -109,7 +109,8 @@ static void save_now(struct city_tiles *tiles) {
 		place->uuid = tile->uuid;
 		set_string(&place->kind, tile->kind);
 		set_string(&place->source, tile->source);
-		set_string(&place->artifact, tile->good);
+		set_string(&place->artifact, city_versions_good(&tile->good));
+		place->versions = tile->good;
 		set_string(&place->installed, tile->built ? NULL : tile->installed);
 		const struct city_view *view = &tile->view;
 		if (view->shown) {
@@ -235,8 +236,12 @@ static struct city_tile *make(struct city_tiles *tiles, struct city_place *place
 	 */
 	bool follows = place->artifact && place->installed && *tile->installed &&
 		strcmp(place->artifact, place->installed) == 0;
-	if (place->artifact && city_hash_valid(place->artifact) && !follows) {
-		snprintf(tile->good, sizeof(tile->good), "%s", place->artifact);
+	if (!follows) {
+		tile->good = place->versions;
+	} else if (place->versions.count > 1) {
+		/* Those before it can still be gone back to. */
+		tile->good = place->versions;
+		city_versions_add(&tile->good, tile->installed, false);
 	}
 	return tile;
 }

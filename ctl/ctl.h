@@ -235,6 +235,11 @@ void json_tile(struct json *json, const struct tile *tile);
 /* One line about a handover from its record: what replaced what, and what it cost. */
 void print_record(const struct ctl *ctl, const char *json);
 
+/* ---- versions.c */
+
+/* Prints the versions of the tile that were found good. The exit status. */
+int list_versions(struct ctl *ctl, const struct tile *tile);
+
 /* ---- commands */
 
 int command_tiles(struct ctl *ctl);

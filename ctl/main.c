@@ -26,6 +26,7 @@ static const struct option swap_options[] = {
 	{},
 };
 static const struct option rollback_options[] = {
+	{"list", NULL, "only list the versions that can be gone back to"},
 	{"force", NULL, "also when the version refuses to give its state up"},
 	{},
 };
@@ -58,7 +59,8 @@ const struct command commands[] = {
 		swap_options, command_swap},
 	{"watch", "TILE", 1, 1, "build and hand over at each save, until ended", watch_options,
 		command_watch},
-	{"rollback", "TILE", 1, 1, "back to the version before", rollback_options,
+	{"rollback", "TILE [N|HASH]", 1, 2,
+		"back to the good version before, N before, or of that hash", rollback_options,
 		command_rollback},
 	{"vat", "[TILE] [CELL[.FIELD]]", 0, 2, "print the state of a tile, or what changes",
 		vat_options, command_vat},

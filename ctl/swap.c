@@ -270,17 +270,38 @@ out:
 }
 
 int command_rollback(struct ctl *ctl) {
+	const char *which = ctl->word_count > 1 ? ctl->words[1] : NULL;
+	if (which != NULL &&
+		(which[0] == '\0' || strlen(which) > 64 ||
+			strspn(which, "0123456789abcdef") != strlen(which) ||
+			strcmp(which, "0") == 0))
+		return ctl_usage(ctl,
+			"%.80s is neither a number of versions, from 1 on, nor the "
+			"beginning of a hash",
+			which);
 	int status = ctl_connect(ctl);
 	if (status != CTL_OK)
 		return status;
 	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
 	if (tile == NULL)
 		return CTL_FAILED;
+	if (ctl_has(ctl, "list"))
+		return list_versions(ctl, tile);
 	status = send_force(ctl, tile);
 	if (status != CTL_OK)
 		return status;
+	struct source_city_request_v1 *proxy;
+	if (which == NULL) {
+		proxy = source_city_tile_handle_v1_rollback(tile->handle);
+	} else if (source_city_tile_handle_v1_get_version(tile->handle) <
+		SOURCE_CITY_TILE_HANDLE_V1_ROLLBACK_TO_SINCE_VERSION) {
+		return ctl_fail(
+			ctl, "request", "this city is older and only goes one version back");
+	} else {
+		proxy = source_city_tile_handle_v1_rollback_to(tile->handle, which);
+	}
 	struct handover handover;
-	begin(&handover, ctl, tile, source_city_tile_handle_v1_rollback(tile->handle));
+	begin(&handover, ctl, tile, proxy);
 	handover.settled = true;
 	status = finish(&handover);
 	if (status == CTL_OK && !ctl->json)

@@ -66,7 +66,7 @@ _cityctl() {
 	tiles) options+=' --names' ;;
 	open) options+=' --name' ;;
 	swap) options+=' --source --artifact --strategy --at --settled --force' ;;
-	rollback) options+=' --force' ;;
+	rollback) options+=' --force --list' ;;
 	watch) options+=' --source' ;;
 	vat) options+=' --all --save --file --diff --watch --interval' ;;
 	history) options+=' --last' ;;

@@ -179,6 +179,12 @@ static void test_rollback(void **state) {
 	assert_string_equal(server.log, "rollback terminal\n");
 	expect_parts(run(&server, "rollback terminal --force"), 0, "terminal: rolled back\n", "");
 	assert_string_equal(server.log, "force terminal\nrollback terminal\n");
+	expect_parts(run(&server, "rollback terminal 3"), 0, "terminal: rolled back\n", "");
+	assert_string_equal(server.log, "rollback terminal to 3\n");
+	expect_parts(run(&server, "rollback terminal abcdef"), 0, "terminal: rolled back\n", "");
+	assert_string_equal(server.log, "rollback terminal to abcdef\n");
+	expect_parts(run(&server, "rollback terminal 0"), 2, "", "cityctl: 0 is neither a number");
+	expect_parts(run(&server, "rollback terminal xyz"), 2, "", "cityctl: xyz is neither");
 	server.script = "fail";
 	expect(run(&server, "rollback terminal"), 1, "", "cityctl: terminal: it did not want to\n");
 	server_stop(&server);

@@ -200,6 +200,13 @@ static void handle_rollback(struct wl_client *client, struct wl_resource *resour
 	play(tile->server, make_request(client, id));
 }
 
+static void handle_rollback_to(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *which) {
+	struct fake_tile *tile = wl_resource_get_user_data(resource);
+	note(tile->server, "rollback %s to %s", tile->name, which);
+	play(tile->server, make_request(client, id));
+}
+
 static int make_region(const char *name) {
 	struct pair {
 		uint32_t first, second;
@@ -276,6 +283,7 @@ static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.close = handle_close,
 	.force = handle_force,
 	.get_undo = handle_get_undo,
+	.rollback_to = handle_rollback_to,
 };
 
 static void handle_tile_gone(struct wl_resource *resource) {

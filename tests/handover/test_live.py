@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 
-from ledger import City, books, ledger_city, settled, swap, tile_path
+from ledger import (City, LedgerCity, adds_up, books, ledger_city, limits_for, settled, swap,
+                    tile_path)
 import json
 
 from tap import check, check_equal, run
@@ -196,6 +197,99 @@ def test_rollback_later():
         check_equal(done.returncode, 0, done.stderr)
         check_equal(settled(city)["artifact"], before["artifact"], "artifact")
         check_equal(books(city)["ruined"], 0, "books")
+
+
+def versions_city():
+    """ledger-1, -2 and -3 have been good, in this order; the hashes of the three."""
+    city = ledger_city()
+    city.start()
+    hashes = [settled(city)["artifact"]]
+    for name in ("ledger-2", "ledger-3"):
+        status, record, said = swap(city, name, "--strategy", "instant")
+        check_equal(status, 0, said)
+        hashes.append(record["to"])
+    return city, hashes
+
+
+def test_rollback_several_versions():
+    city, (first, second, third) = versions_city()
+    try:
+        listed = city.ctl("rollback", "ledger", "--list")
+        check_equal([(v["back"], v["artifact"]) for v in listed],
+                    [(0, third), (1, second), (2, first)], "the list")
+        check("ledger-3" in listed[0]["origin"] and listed[0]["time"] != "", f"{listed[0]}")
+        was = books(city)
+        city.ctl("rollback", "ledger", "2")
+        tile = settled(city)
+        check_equal((tile["artifact"], tile["good"]), (first, first), "two versions back")
+        check_equal((tile["later"], tile["earlier"]), ([third, second], []), "none is forgotten")
+        now = books(city)
+        check(adds_up(now) and now["updates"] >= was["updates"], f"the state goes along: {now}")
+        check_equal(city.ctl("history")[-1]["origin"], "rollback", "record")
+        for which, words in (("1", b"no earlier version"), ("ffffffff", b"ffffffff"),
+                             (first[:8], b"is the one that runs")):
+            done = city.run("cityctl", "rollback", "ledger", which, check=False)
+            check_equal(done.returncode, 1, f"rollback {which}")
+            check(words in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr)
+        city.ctl("rollback", "ledger", second[:8])
+        check_equal(settled(city)["artifact"], second, "forward by its hash")
+        # Over a restart of everything.
+        city.own_folder = False
+        city.stop()
+        again = City(config=city.config, folder=city.folder, env=city.extra_env)
+        with again:
+            tile = settled(again)
+            check_equal((tile["good"], tile["later"], tile["earlier"]),
+                        (second, [third], [first]), "after a restart")
+            again.ctl("rollback", "ledger")
+            check_equal(settled(again)["artifact"], first, "back as before the restart")
+    finally:
+        city.own_folder = True
+        city.__exit__(None, None, None)
+
+
+def test_rollback_several_versions_in_probation():
+    """What the version in probation wrote is undone, then it goes further back."""
+    with ledger_city() as city:
+        first = settled(city)["artifact"]
+        check_equal(swap(city, "ledger-2", "--strategy", "instant")[0], 0, "swap")
+        city.own_folder = False
+        city.stop()
+        again = LedgerCity(config=city.config, folder=city.folder,
+                           env={"SOURCE_CITY_LIMITS": limits_for(probation=60000)})
+        again.own_folder = True
+        with again:
+            again.wait_tile("ledger")
+            helper = again.popen("cityctl", "swap", "ledger", "--artifact", tile_path("update-wrong"),
+                                 "--settled", "--json", "--strategy", "instant",
+                                 stdout=subprocess.PIPE)
+            for line in helper.stdout:
+                if json.loads(line).get("step") == "probation":
+                    break
+            again.popen("cityctl", "rollback", "ledger", "2", stdout=subprocess.DEVNULL)
+            again.until(lambda: again.tile("ledger")["artifact"] == first, what="not gone back to")
+            check_equal(helper.wait(60), 1, "the new version is rolled back")
+            check_equal(books(again)["ruined"], 0, "nothing of it is left")
+
+
+def test_swap_in_probation_builds_the_newest_folder():
+    """After swap --source X, a swap without a folder means X, also while X is on probation."""
+    with ledger_city(limits=limits_for(probation=60000)) as city:
+        city.wait_tile("ledger")
+        here = os.path.dirname(os.path.abspath(__file__))
+        folders = []
+        for name in ("one", "two"):
+            folders.append(os.path.join(city.folder, name))
+            os.makedirs(folders[-1])
+            shutil.copy(os.path.join(here, "tiles", "ledger.c"), folders[-1])
+        for folder in folders:
+            city.run("cityctl", "swap", "ledger", "--source", folder, "--strategy", "instant")
+        city.wait_tile("ledger", "probation")
+        with open(os.path.join(folders[1], "ledger.c"), "a") as file:
+            file.write('\n__attribute__((used)) static const char more[] = "newer";\n')
+        city.run("cityctl", "swap", "ledger", "--strategy", "instant")
+        newest = city.wait_tile("ledger", "probation")
+        check_equal(newest["source"], folders[1], "what runs was built from the newest folder")
 
 
 def test_no_earlier_version():

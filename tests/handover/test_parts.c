@@ -19,6 +19,7 @@
 #include "compositor/record.h"
 #include "compositor/store.h"
 #include "compositor/tile.h"
+#include "compositor/versions.h"
 
 static char folder[] = "/tmp/city-parts-XXXXXX";
 
@@ -244,6 +245,113 @@ static void test_store(void **state) {
 	city_store_destroy(store);
 }
 
+/* ---- versions to go back to */
+
+/* A hash that begins with these digits. */
+static const char *hash_of(const char *digits) {
+	static char hashes[4][CITY_HASH_SIZE];
+	static unsigned next;
+	char *hash = hashes[next++ % 4];
+	memset(hash, '0', CITY_HASH_SIZE - 1);
+	memcpy(hash, digits, strlen(digits));
+	return hash;
+}
+
+static void assert_versions(const struct city_versions *versions, const char *digits, size_t at) {
+	assert_int_equal(versions->count, strlen(digits));
+	assert_int_equal(versions->at, at);
+	for (size_t i = 0; i < versions->count; i++) {
+		assert_int_equal(versions->hashes[i][0], digits[i]);
+	}
+}
+
+static void test_versions_order(void **state) {
+	struct city_versions versions = {0};
+	assert_string_equal(city_versions_good(&versions), "");
+	for (const char *digit = "abcd"; *digit; digit++) {
+		city_versions_add(&versions, hash_of((char[]){*digit, '\0'}), false);
+	}
+	assert_versions(&versions, "dcba", 0);
+	/* Again the same. */
+	city_versions_add(&versions, hash_of("d"), false);
+	assert_versions(&versions, "dcba", 0);
+	/* Back, and further back. */
+	city_versions_add(&versions, hash_of("c"), true);
+	assert_versions(&versions, "dcba", 1);
+	city_versions_add(&versions, hash_of("a"), true);
+	assert_versions(&versions, "dcba", 3);
+	/* What comes new comes before what it replaces. */
+	city_versions_add(&versions, hash_of("e"), false);
+	assert_versions(&versions, "eadcb", 0);
+	/* An old one, but not by going back. */
+	city_versions_add(&versions, hash_of("c"), false);
+	assert_versions(&versions, "ceadb", 0);
+	for (int i = 0; i < 2 * CITY_VERSIONS_MAX; i++) {
+		char digits[16];
+		snprintf(digits, sizeof(digits), "f%03d", i);
+		city_versions_add(&versions, hash_of(digits), false);
+	}
+	assert_int_equal(versions.count, CITY_VERSIONS_MAX);
+	assert_int_equal(strncmp(city_versions_good(&versions), "f063", 4), 0);
+}
+
+static const char *find(const struct city_versions *versions, const char *running,
+	const char *which, char error[256]) {
+	char hash[CITY_HASH_SIZE];
+	snprintf(hash, sizeof(hash), "%s", hash_of(running));
+	error[0] = '\0';
+	return city_versions_find(versions, hash, which, error, 256);
+}
+
+static void test_versions_find(void **state) {
+	struct city_versions versions = {0};
+	char error[256];
+	assert_null(find(&versions, "a", "", error));
+	assert_non_null(strstr(error, "no earlier version"));
+	city_versions_add(&versions, hash_of("aaaa1"), false);
+	city_versions_add(&versions, hash_of("aaaa2"), false);
+	city_versions_add(&versions, hash_of("bbbb"), false);
+	assert_string_equal(find(&versions, "bbbb", "", error), hash_of("aaaa2"));
+	assert_string_equal(find(&versions, "bbbb", "1", error), hash_of("aaaa2"));
+	assert_string_equal(find(&versions, "bbbb", "2", error), hash_of("aaaa1"));
+	assert_null(find(&versions, "bbbb", "3", error));
+	assert_non_null(strstr(error, "only 2 earlier versions"));
+	/* What runs was not found good: the good one is the one before. */
+	assert_string_equal(find(&versions, "cccc", "", error), hash_of("bbbb"));
+	assert_string_equal(find(&versions, "cccc", "3", error), hash_of("aaaa1"));
+	assert_string_equal(find(&versions, "bbbb", "aaaa1", error), hash_of("aaaa1"));
+	assert_null(find(&versions, "bbbb", "aaaa", error));
+	assert_non_null(strstr(error, "more than one"));
+	assert_null(find(&versions, "bbbb", "dddd", error));
+	assert_non_null(strstr(error, "dddd"));
+	assert_null(find(&versions, "bbbb", "0", error));
+	assert_null(find(&versions, "bbbb", "abc", error));
+	city_versions_add(&versions, hash_of("aaaa1"), true);
+	assert_null(find(&versions, "aaaa1", "", error));
+	assert_string_equal(find(&versions, "aaaa1", "bbbb", error), hash_of("bbbb"));
+}
+
+static void test_versions_are_kept(void **state) {
+	struct city_places *places = city_places_load();
+	assert_non_null(places);
+	struct city_place *place = city_places_add(places, "versions");
+	assert_int_equal(vat_uuid_generate(&place->uuid), 0);
+	for (const char *digit = "abcde"; *digit; digit++) {
+		city_versions_add(&place->versions, hash_of((char[]){*digit, '\0'}), false);
+	}
+	city_versions_add(&place->versions, hash_of("c"), true);
+	place->artifact = strdup(city_versions_good(&place->versions));
+	assert_true(city_places_save(places));
+	city_places_destroy(places);
+	places = city_places_load();
+	place = city_places_find(places, "versions");
+	assert_non_null(place);
+	assert_versions(&place->versions, "edcba", 2);
+	city_places_remove(places, place);
+	assert_true(city_places_save(places));
+	city_places_destroy(places);
+}
+
 /* ---- the table of steps */
 
 static void test_steps(void **state) {
@@ -290,6 +398,9 @@ int main(void) {
 		cmocka_unit_test(test_record_is_utf8),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_store),
+		cmocka_unit_test(test_versions_order),
+		cmocka_unit_test(test_versions_find),
+		cmocka_unit_test(test_versions_are_kept),
 		cmocka_unit_test(test_steps),
 	};
 	return cmocka_run_group_tests_name("city-parts", tests, set_up, tear_down);

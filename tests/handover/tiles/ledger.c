@@ -27,6 +27,9 @@
 enum { WARM = 1, ATTACH, UPDATE, DRAW, INPUT, QUIESCE, CHECK, DETACH };
 enum { CRASH = 1, HANG, EXIT, FALSE_, SLOW, WRONG, STUCK, SLOWLY, STRAY };
 
+/* So that each of them is another artifact. */
+__attribute__((used)) static const int variant = VARIANT;
+
 struct ledger {
 	uint64_t sum;
 	uint64_t entries[ENTRIES];
