@@ -19,7 +19,8 @@
 #include "log.h"
 
 /* What children get to end by themselves before they are killed. */
-#define END_LIMIT_NS (2 * 1000000000ull)
+#define END_ASK_NS (1 * 1000000000ull)
+#define END_LIMIT_NS (5 * 1000000000ull)
 /* A compositor that ran this long did not crash in a loop. */
 #define STEADY_NS (10 * 1000000000ull)
 #define RESTARTS_MAX 3
@@ -300,19 +301,27 @@ static void end_children(struct keeper *keeper) {
 	kill_kind(keeper, KEEPER_CHILD_COMPOSITOR, SIGTERM);
 	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
 	kill_kind(keeper, KEEPER_CHILD_SPARE, SIGKILL);
-	/* Closing the last master end hangs up its terminal; tiles hold a copy until they end. */
+	/* Closing the last master end hangs up its terminal; tiles hold a copy until they end. A
+	 * second hangup at the same time could end a shell before it has passed the first one on to
+	 * its jobs, so it comes later, for those that did not hear the first. */
 	kill_kind(keeper, KEEPER_CHILD_TILE, SIGTERM);
 	while (keeper->streams != NULL) {
 		keeper_stream_remove(keeper, keeper->streams);
 	}
-	kill_kind(keeper, KEEPER_CHILD_PTY, SIGHUP);
-	kill_kind(keeper, KEEPER_CHILD_PTY, SIGCONT);
-	uint64_t limit = keeper_now() + END_LIMIT_NS;
+	const uint64_t start = keeper_now();
+	bool asked = false;
 	while (keeper->children != NULL) {
-		uint64_t now = keeper_now();
+		uint64_t passed = keeper_now() - start;
 		int left_ms = 1000;
-		if (now < limit) {
-			left_ms = (int)((limit - now) / 1000000) + 1;
+		if (passed < END_ASK_NS) {
+			left_ms = (int)((END_ASK_NS - passed) / 1000000) + 1;
+		} else if (!asked) {
+			asked = true;
+			kill_kind(keeper, KEEPER_CHILD_PTY, SIGHUP);
+			kill_kind(keeper, KEEPER_CHILD_PTY, SIGCONT);
+			continue;
+		} else if (passed < END_LIMIT_NS) {
+			left_ms = (int)((END_LIMIT_NS - passed) / 1000000) + 1;
 		} else {
 			for (struct keeper_child *child = keeper->children; child != NULL;
 				child = child->next) {
