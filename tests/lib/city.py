@@ -89,6 +89,7 @@ class City:
             WLR_LIBINPUT_NO_DEVICES="1",
             LIBGL_ALWAYS_SOFTWARE="1",
             SOURCE_CITY_LIMITS=PATIENT,
+            HISTFILE="",  # what tests type is not the user's history
         )
         if not os.path.isdir("/dev/dri"):
             env["WLR_RENDERER"] = "pixman"

@@ -170,6 +170,10 @@ void keeper_stream_tell_ended(
 /* Run what KEEPER_PTY_OPEN asks for. The new stream, or NULL with a reason in `why`. */
 struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child *tile,
 	const struct keeper_message *request, char *why, size_t why_size);
+/* Hang up what is left of the session that `leader` led, at the end of the city: the kernel tells
+ * only the foreground, and a shell may end before it has told its other jobs. What ignores the
+ * hangup, or has a session of its own, lives on. */
+void keeper_pty_hang_up_session(pid_t leader);
 
 /* --- dispatch.c --- */
 

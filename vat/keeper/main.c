@@ -229,6 +229,9 @@ static void child_ended(struct keeper *keeper, struct keeper_child *child, int s
 		break;
 	case KEEPER_CHILD_PTY:
 		keeper_stream_child_ended(keeper, child->pid, status);
+		if (keeper->quitting) {
+			keeper_pty_hang_up_session(child->pid);
+		}
 		break;
 	}
 	keeper_child_remove(keeper, child);

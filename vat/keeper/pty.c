@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,4 +243,34 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
 		close(master);
 	}
 	return stream;
+}
+
+static pid_t session_of(const char *pid) {
+	char path[64], line[512];
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		return -1;
+	}
+	const char *read = fgets(line, sizeof(line), file);
+	fclose(file);
+	/* Behind the program's name, which may hold anything: state, parent, group, session. */
+	const char *rest = read != NULL ? strrchr(line, ')') : NULL;
+	int session;
+	return rest != NULL && sscanf(rest, ") %*c %*d %*d %d", &session) == 1 ? session : -1;
+}
+
+void keeper_pty_hang_up_session(pid_t leader) {
+	DIR *folder = opendir("/proc");
+	if (folder == NULL) {
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+		int pid = atoi(entry->d_name);
+		if (pid > 0 && pid != leader && session_of(entry->d_name) == leader) {
+			kill(pid, SIGHUP);
+			kill(pid, SIGCONT);
+		}
+	}
+	closedir(folder);
 }
