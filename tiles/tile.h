@@ -306,8 +306,8 @@ struct tile_port {
 	const char *name;
 	const char *kind;
 	uint32_t direction; /* enum tile_port_direction */
-	uint32_t id;	    /* permanent, unique in the tile: a port that is renamed keeps it; 0: the
-			     * name identifies it */
+	uint32_t id; /* permanent, unique in the tile: a port that is renamed keeps it; 0: the
+		      * name identifies it */
 };
 
 /* What the tile's picture and state follow in time; says what has to fit at a handover. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Fitting a region to the declarations of the version that attaches. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "internal.h"
+#include "plan.h"
 
 const char *vat_outcome_name(enum vat_outcome outcome) {
 	static const char *const names[] = {
@@ -15,9 +17,10 @@ struct adoption {
 	const struct vat_cell_decl *decls;
 	size_t n;
 	unsigned flags;
+	struct vat_terms terms;
 	struct vat_adopt_report *report;
 	bool changes; /* a commit is needed */
-	int refused;  /* the first refusal */
+	size_t refused;
 };
 
 static struct vat_change *next_change(struct adoption *adoption) {
@@ -28,10 +31,6 @@ static bool clears(const struct adoption *adoption, const struct vat_cell_decl *
 	if (adoption->flags & VAT_ADOPT_RESET)
 		return true;
 	return decl->reset == VAT_RESET && !(adoption->flags & VAT_ADOPT_RESTART);
-}
-
-static unsigned change_flags(const struct adoption *adoption) {
-	return adoption->flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0;
 }
 
 /* What will happen to one cell; nothing is written. */
@@ -55,11 +54,10 @@ static int examine(
 		return 0;
 	}
 	struct vat_move move;
-	int rc = vat_move_init(&move, region, from, &to, change_flags(adoption), change,
-		adoption->refused ? NULL : err);
+	int rc = vat_move_init(&move, region, from, &to, &adoption->terms, change, err);
 	vat_move_finish(&move);
 	if (rc == -EUCLEAN) {
-		adoption->refused = rc;
+		adoption->refused++;
 		rc = 0;
 	}
 	if (change->outcome == VAT_MIGRATED || !vat_cell_same_text(from, &to))
@@ -78,6 +76,29 @@ static bool is_declared(const struct adoption *adoption, const struct vat_cell *
 	return false;
 }
 
+/* All that is refused, as far as there is room for it; one cell is explained already. */
+static void say_refusals(const struct adoption *adoption, struct vat_error *err) {
+	if (!err || adoption->refused < 2)
+		return;
+	size_t have = 0, share = (sizeof(err->text) - 20) / adoption->refused;
+	for (size_t i = 0; i < adoption->report->count; i++) {
+		const struct vat_change *change = &adoption->report->changes[i];
+		if (change->outcome != VAT_REFUSED)
+			continue;
+		char label[VAT_LABEL_SIZE], lost[sizeof(err->text)];
+		vat_cell_label(change->name, change->scope, change->element, label, sizeof(label));
+		size_t room = strlen(label) + 40;
+		if (share < room + 20 || have + share > sizeof(err->text)) {
+			snprintf(err->text + have, sizeof(err->text) - have, "%s",
+				have ? "; and more cells" : "many cells would lose state");
+			return;
+		}
+		vat_losses_say(lost, share - room, change->losses, change->loss_count);
+		have += (size_t)snprintf(err->text + have, sizeof(err->text) - have,
+			"%scell '%s' would lose state: %s", have ? "; " : "", label, lost);
+	}
+}
+
 static int examine_all(struct adoption *adoption, struct vat_error *err) {
 	for (size_t i = 0; i < adoption->n; i++) {
 		int rc = examine(adoption, &adoption->decls[i], err);
@@ -92,7 +113,8 @@ static int examine_all(struct adoption *adoption, struct vat_error *err) {
 		if (!(cell->flags & VAT_CELL_ORPHAN))
 			adoption->changes = true;
 	}
-	return adoption->refused;
+	say_refusals(adoption, err);
+	return adoption->refused ? -EUCLEAN : 0;
 }
 
 static int apply(struct adoption *adoption, struct vat_error *err) {
@@ -111,7 +133,7 @@ static int apply(struct adoption *adoption, struct vat_error *err) {
 			rc = vat_txn_reset(txn, decl, err);
 			break;
 		default:
-			rc = vat_txn_retype(txn, decl, change_flags(adoption), err);
+			rc = vat_txn_retype_by(txn, decl, &adoption->terms, err);
 			break;
 		}
 	}
@@ -143,13 +165,24 @@ static struct vat_cell_decl *fit_counts(
 }
 
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
-	unsigned flags, struct vat_adopt_report *out, struct vat_error *err) {
+	unsigned flags, struct vat_adopt_report *report, struct vat_error *err) {
+	const struct vat_lineage lineage = {.cells = decls, .cell_count = n};
+	return vat_region_adopt_by(region, &lineage, NULL, flags, report, err);
+}
+
+int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lineage,
+	const struct vat_lineage *older, unsigned flags, struct vat_adopt_report *out,
+	struct vat_error *err) {
+	const struct vat_cell_decl *decls = lineage->cells;
+	size_t n = lineage->cell_count;
 	struct vat_adopt_report report = {0};
 	if (out)
 		*out = report;
 	int rc = flags & VAT_ADOPT_DRY_RUN ? 0 : vat_region_check_writer(region, err);
 	if (rc == 0)
-		rc = vat_decls_check(decls, n, err);
+		rc = vat_lineage_check(lineage, err);
+	if (rc == 0 && older)
+		rc = vat_lineage_check(older, err);
 	if (rc == 0)
 		rc = vat_region_refresh(region, err);
 	if (rc < 0)
@@ -165,7 +198,18 @@ int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decl
 		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
 	}
 	struct adoption adoption = {
-		.region = region, .decls = fitted, .n = n, .flags = flags, .report = &report};
+		.region = region,
+		.decls = fitted,
+		.n = n,
+		.flags = flags,
+		.terms =
+			{
+				.lineage = lineage,
+				.older = older,
+				.flags = flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0,
+			},
+		.report = &report,
+	};
 	rc = examine_all(&adoption, err);
 	if (rc == 0 && adoption.changes && !(flags & VAT_ADOPT_DRY_RUN))
 		rc = apply(&adoption, err);
@@ -183,6 +227,8 @@ int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decl
 }
 
 void vat_adopt_report_finish(struct vat_adopt_report *report) {
+	for (size_t i = 0; i < report->count; i++)
+		vat_change_finish(&report->changes[i]);
 	free(report->changes);
 	*report = (struct vat_adopt_report){0};
 }

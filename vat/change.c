@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What becomes of one cell when its declaration changes. */
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "convert.h"
+#include "plan.h"
 
 bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b) {
 	if (a->version != b->version || a->reset != b->reset || a->flags != b->flags ||
@@ -41,100 +40,137 @@ static bool in_use(const struct vat_stored_field *key, const uint8_t *element) {
 }
 
 /* The elements that will not be there any more: lost, or moved up if known by their id. */
-static const char *plan_shrink(struct vat_move *move, const struct vat_region *region,
+static int plan_shrink(struct vat_move *move, const struct vat_region *region,
 	const struct vat_cell *from, const struct vat_cell *to) {
 	const uint8_t *data = vat_cell_data(region, from);
+	struct vat_losses *losses = &move->route->losses;
 	move->elements = to->count;
 	if (all_zero(data + to->count * from->stride, (from->count - to->count) * from->stride))
-		return NULL;
+		return 0;
 	const struct vat_stored_field *key =
 		from->key_field ? vat_cell_field(from, from->key_field) : NULL;
 	if (!key)
-		return "elements that are in use would be cut off";
+		return vat_losses_add(losses, NULL,
+			"elements that are in use would be cut off (%llu becomes %llu)",
+			(unsigned long long)from->count, (unsigned long long)to->count);
 	uint64_t used = 0;
 	for (uint64_t i = 0; i < from->count; i++)
 		used += in_use(key, data + i * from->stride);
 	move->way = VAT_MOVE_COMPACT;
 	move->elements = used < to->count ? used : to->count;
-	return used > to->count ? "more elements are in use than there will be" : NULL;
+	if (used <= to->count)
+		return 0;
+	return vat_losses_add(losses, NULL,
+		"more elements are in use than there will be (%llu becomes %llu)",
+		(unsigned long long)used, (unsigned long long)to->count);
 }
 
-/*
- * The one place that decides how the state of a cell gets from one schema to another: by field ids.
- * Edges that a version brings along are to be asked here first.
- */
+/* The one place that decides how the state of a cell gets from one schema to another. */
 int vat_move_init(struct vat_move *move, const struct vat_region *region,
-	const struct vat_cell *from, const struct vat_cell *to, unsigned flags,
+	const struct vat_cell *from, const struct vat_cell *to, const struct vat_terms *terms,
 	struct vat_change *change, struct vat_error *err) {
 	*move = (struct vat_move){0};
 	vat_change_init(change, VAT_SAME, from, to);
-	bool same = vat_cell_same_shape(from, to);
-	if (same && from->count == to->count && from->offset % to->align == 0)
+	move->route = calloc(1, sizeof(*move->route));
+	int rc = move->route ? vat_route_init(move->route, terms->lineage, terms->older, from, to)
+			     : -ENOMEM;
+	if (rc < 0)
+		goto no_memory;
+	/* Elements that look the same may still mean something else. */
+	bool same = !move->route->calls && move->route->losses.count == 0 &&
+		vat_cell_same_shape(from, to);
+	if (same && from->count == to->count && from->offset % to->align == 0) {
+		vat_move_finish(move);
 		return 0;
-
+	}
 	change->outcome = VAT_MIGRATED;
+	change->hops = (uint32_t)move->route->count;
 	move->way = VAT_MOVE_ALONG;
 	move->elements = from->count;
-	move->plan = calloc(1, sizeof(*move->plan));
 	move->fresh = calloc(1, sizeof(*move->fresh));
-	if (!move->plan || !move->fresh || vat_plan_init(move->plan, from, to) < 0 ||
-		vat_plan_init_fresh(move->fresh, to) < 0) {
-		vat_move_finish(move);
-		return vat_fail(err, ENOMEM, "cell '%s': out of memory", to->name);
+	if (!move->fresh || vat_plan_init_fresh(move->fresh, to) < 0 ||
+		(from->count > to->count && plan_shrink(move, region, from, to) < 0))
+		goto no_memory;
+
+	/* From here on they are the change's. */
+	struct vat_losses *losses = &move->route->losses;
+	change->losses = losses->items;
+	change->loss_count = losses->count;
+	*losses = (struct vat_losses){0};
+	for (size_t i = 0; i < change->loss_count && change->field_id == 0; i++) {
+		change->field_id = change->losses[i].field_id;
+		memcpy(change->field, change->losses[i].field, sizeof(change->field));
 	}
-	const char *cut = from->count > to->count ? plan_shrink(move, region, from, to) : NULL;
-	if (move->plan->lossy) {
-		change->field_id = move->plan->lost_id;
-		memcpy(change->field, move->plan->lost_field, sizeof(change->field));
-	}
-	if (cut)
-		snprintf(change->reason, sizeof(change->reason), "%s (%llu becomes %llu)%s%.100s",
-			cut, (unsigned long long)from->count, (unsigned long long)to->count,
-			move->plan->lossy ? "; " : "", move->plan->lost);
-	else
-		snprintf(change->reason, sizeof(change->reason), "%s", move->plan->lost);
-	change->lossy = cut || move->plan->lossy;
+	vat_losses_say(change->reason, sizeof(change->reason), change->losses, change->loss_count);
+	change->lossy = change->loss_count > 0;
 	change->elements = move->elements;
 	change->bytes = to->count * to->stride;
-	if (!change->lossy || (flags & VAT_ALLOW_LOSSY))
+	if (!change->lossy || (terms->flags & VAT_ALLOW_LOSSY))
 		return 0;
 
 	change->outcome = VAT_REFUSED;
 	change->elements = change->bytes = 0;
-	char label[VAT_LABEL_SIZE];
-	vat_cell_label(to->name, to->scope, to->element, label, sizeof(label));
 	vat_move_finish(move);
-	return vat_fail(err, EUCLEAN, "cell '%s' would lose state: %.180s", label, change->reason);
+	char label[VAT_LABEL_SIZE], lost[sizeof(err->text) - VAT_LABEL_SIZE - 32];
+	vat_cell_label(to->name, to->scope, to->element, label, sizeof(label));
+	vat_losses_say(lost, sizeof(lost), change->losses, change->loss_count);
+	return vat_fail(err, EUCLEAN, "cell '%s' would lose state: %s", label, lost);
+
+no_memory:
+	vat_move_finish(move);
+	return vat_fail(err, ENOMEM, "cell '%s': out of memory", to->name);
 }
 
-void vat_move_run(const struct vat_move *move, const struct vat_region *region,
-	const struct vat_cell *from, const struct vat_cell *to) {
+void vat_change_finish(struct vat_change *change) {
+	free(change->losses);
+	change->losses = NULL;
+	change->loss_count = 0;
+}
+
+/* Elements that are moved together are collected here, to be converted so many at a time. */
+#define COLLECT 256
+
+static int run_compact(const struct vat_move *move, const uint8_t *old, uint8_t *new,
+	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err) {
+	const struct vat_stored_field *key = vat_cell_field(from, from->key_field);
+	uint8_t *some = malloc((size_t)COLLECT * from->stride);
+	if (!some)
+		return vat_fail(err, ENOMEM, "cell '%s': out of memory", to->name);
+	uint64_t done = 0, n = 0;
+	int rc = 0;
+	for (uint64_t i = 0; i < from->count && done + n < move->elements && rc == 0; i++) {
+		if (!in_use(key, old + i * from->stride))
+			continue;
+		memcpy(some + n++ * from->stride, old + i * from->stride, from->stride);
+		if (n < COLLECT && done + n < move->elements)
+			continue;
+		rc = vat_route_run(move->route, some, new + done * to->stride, n, done, from, err);
+		done += n;
+		n = 0;
+	}
+	free(some);
+	return rc;
+}
+
+int vat_move_run(const struct vat_move *move, const struct vat_region *region,
+	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err) {
 	const uint8_t *old = vat_cell_data(region, from);
 	uint8_t *new = vat_cell_data(region, to);
 	uint64_t done = move->elements;
-	if (move->way == VAT_MOVE_ALONG) {
-		vat_plan_run(move->plan, old, new, done);
-	} else {
-		const struct vat_stored_field *key = vat_cell_field(from, from->key_field);
-		done = 0;
-		for (uint64_t i = 0; i < from->count && done < move->elements; i++) {
-			if (!in_use(key, old + i * from->stride))
-				continue;
-			vat_plan_run(
-				move->plan, old + i * from->stride, new + done * to->stride, 1);
-			done++;
-		}
-	}
-	if (done < to->count)
+	int rc = move->way == VAT_MOVE_ALONG
+		? vat_route_run(move->route, old, new, done, 0, from, err)
+		: run_compact(move, old, new, from, to, err);
+	if (rc == 0 && done < to->count)
 		vat_plan_run(move->fresh, NULL, new + done * to->stride, to->count - done);
+	return rc;
 }
 
 void vat_move_finish(struct vat_move *move) {
-	if (move->plan)
-		vat_plan_finish(move->plan);
+	if (move->route)
+		vat_route_finish(move->route);
 	if (move->fresh)
 		vat_plan_finish(move->fresh);
-	free(move->plan);
+	free(move->route);
 	free(move->fresh);
 	*move = (struct vat_move){0};
 }

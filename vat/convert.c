@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "convert.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Elements that a step handles before the next one's turn: few enough to stay in the cache. */
@@ -284,29 +283,17 @@ static void add_fill(struct vat_plan *plan, const struct vat_stored_field *field
 		plan->steps[plan->count++] = step;
 }
 
-static void note_loss(
-	struct vat_plan *plan, const struct vat_stored_field *field, const char *reason) {
-	if (!plan->lossy) {
-		plan->lossy = true;
-		plan->lost_id = field->id;
-		memcpy(plan->lost_field, field->name, sizeof(plan->lost_field));
-	}
-	size_t have = strlen(plan->lost);
-	snprintf(plan->lost + have, sizeof(plan->lost) - have, "%sfield '%s' (id %u) %s",
-		have ? "; " : "", field->name, field->id, reason);
-}
-
-static void plan_field(struct vat_plan *plan, const struct vat_stored_field *from,
+static int plan_field(struct vat_plan *plan, const struct vat_stored_field *from,
 	const struct vat_stored_field *to) {
-	char reason[80];
+	int rc = 0;
 	uint32_t count = from->count < to->count ? from->count : to->count;
 	if (from->type == to->type || (is_byte(from->type) && is_byte(to->type))) {
 		add_copy(plan, from->offset, to->offset, count * (uint32_t)vat_type_size(to->type));
 	} else if (is_number(from->type) && is_number(to->type)) {
 		if (!is_lossless(from->type, to->type)) {
-			snprintf(reason, sizeof(reason), "does not always fit from %s into %s",
-				vat_type_name(from->type), vat_type_name(to->type));
-			note_loss(plan, to, reason);
+			rc = vat_losses_add(&plan->losses, to,
+				"does not always fit from %s into %s", vat_type_name(from->type),
+				vat_type_name(to->type));
 		}
 		plan->steps[plan->count++] = (struct vat_plan_step){
 			.op = STEP_CONVERT,
@@ -317,17 +304,15 @@ static void plan_field(struct vat_plan *plan, const struct vat_stored_field *fro
 			.to_type = to->type,
 		};
 	} else {
-		snprintf(reason, sizeof(reason), "was %s and cannot become %s",
+		rc = vat_losses_add(&plan->losses, to, "was %s and cannot become %s",
 			vat_type_name(from->type), vat_type_name(to->type));
-		note_loss(plan, to, reason);
 		count = 0;
 	}
-	if (count > 0 && from->count > to->count) {
-		snprintf(reason, sizeof(reason), "is cut from %u values to %u", from->count,
-			to->count);
-		note_loss(plan, to, reason);
-	}
+	if (rc == 0 && count > 0 && from->count > to->count)
+		rc = vat_losses_add(
+			&plan->losses, to, "is cut from %u values to %u", from->count, to->count);
 	add_fill(plan, to, count);
+	return rc;
 }
 
 static int prepare(struct vat_plan *plan, const struct vat_cell *to) {
@@ -347,6 +332,35 @@ int vat_plan_init_fresh(struct vat_plan *plan, const struct vat_cell *to) {
 	return 0;
 }
 
+static int not_declared(struct vat_plan *plan, const struct vat_stored_field *field) {
+	return field->type == VAT_GONE
+		? 0
+		: vat_losses_add(&plan->losses, field, "is not declared any more");
+}
+
+static int plan_fields(
+	struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to) {
+	uint32_t i = 0;
+	int rc = 0;
+	for (uint32_t j = 0; j < to->field_count && rc == 0; j++) {
+		const struct vat_stored_field *field = &to->fields[j];
+		for (; i < from->field_count && from->fields[i].id < field->id && rc == 0; i++)
+			rc = not_declared(plan, &from->fields[i]);
+		const struct vat_stored_field *old = NULL;
+		if (i < from->field_count && from->fields[i].id == field->id)
+			old = &from->fields[i++];
+		if (field->type == VAT_GONE || rc != 0)
+			continue;
+		if (old && old->type != VAT_GONE)
+			rc = plan_field(plan, old, field);
+		else
+			add_fill(plan, field, 0);
+	}
+	for (; i < from->field_count && rc == 0; i++)
+		rc = not_declared(plan, &from->fields[i]);
+	return rc;
+}
+
 int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to) {
 	if (prepare(plan, to) < 0)
 		return -ENOMEM;
@@ -355,31 +369,14 @@ int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const stru
 		add_copy(plan, 0, 0, to->stride);
 		return 0;
 	}
-	uint32_t i = 0;
-	for (uint32_t j = 0; j < to->field_count; j++) {
-		const struct vat_stored_field *field = &to->fields[j];
-		for (; i < from->field_count && from->fields[i].id < field->id; i++) {
-			if (from->fields[i].type != VAT_GONE)
-				note_loss(plan, &from->fields[i], "is not declared any more");
-		}
-		const struct vat_stored_field *old = NULL;
-		if (i < from->field_count && from->fields[i].id == field->id)
-			old = &from->fields[i++];
-		if (field->type == VAT_GONE)
-			continue;
-		if (old && old->type != VAT_GONE)
-			plan_field(plan, old, field);
-		else
-			add_fill(plan, field, 0);
-	}
-	for (; i < from->field_count; i++) {
-		if (from->fields[i].type != VAT_GONE)
-			note_loss(plan, &from->fields[i], "is not declared any more");
-	}
-	return 0;
+	int rc = plan_fields(plan, from, to);
+	if (rc < 0)
+		vat_plan_finish(plan);
+	return rc;
 }
 
 void vat_plan_finish(struct vat_plan *plan) {
 	free(plan->steps);
+	vat_losses_finish(&plan->losses);
 	*plan = (struct vat_plan){0};
 }

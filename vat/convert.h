@@ -14,11 +14,7 @@ struct vat_plan {
 	struct vat_plan_step *steps;
 	size_t count;
 	uint32_t from_stride, to_stride;
-	/* What would be lost: the first field, and one line that names all. */
-	bool lossy;
-	uint32_t lost_id;
-	char lost_field[VAT_FIELD_SIZE];
-	char lost[160];
+	struct vat_losses losses; /* empty: nothing is lost */
 };
 
 /* -ENOMEM is the only error. from and to are only used during the call. */

@@ -139,29 +139,50 @@ void vat_space_finish(struct vat_space *space);
 /* Bytes that a cell or directory of this size takes, and how it is aligned. */
 uint64_t vat_space_round(uint64_t size);
 
+/* plan.c: what a change loses */
+struct vat_losses {
+	struct vat_loss *items;
+	size_t count;
+};
+/* field may be NULL: whole elements. -ENOMEM is the only error of both. */
+int vat_losses_add(struct vat_losses *losses, const struct vat_stored_field *field,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
+int vat_losses_append(struct vat_losses *losses, const struct vat_losses *more);
+void vat_losses_finish(struct vat_losses *losses);
+
 /* change.c */
 struct vat_plan;
+struct vat_route;
 /* How one cell gets from what it is to what it shall be. */
 struct vat_move {
 	enum { VAT_MOVE_NONE, VAT_MOVE_ALONG, VAT_MOVE_COMPACT } way;
 	uint64_t elements;
-	struct vat_plan *plan;	/* NULL for VAT_MOVE_NONE, as is fresh */
-	struct vat_plan *fresh; /* of elements that are new */
+	struct vat_route *route; /* NULL for VAT_MOVE_NONE, as is fresh */
+	struct vat_plan *fresh;	 /* of elements that are new */
 };
-/* Decides, and says so in change. -EUCLEAN with VAT_REFUSED if it loses something that flags do not
- * allow. */
+/* What decides about it. */
+struct vat_terms {
+	const struct vat_lineage *lineage, *older; /* may be NULL */
+	unsigned flags;				   /* enum vat_change_flags */
+};
+/* Decides, and says so in change, to be finished. -EUCLEAN with VAT_REFUSED if it loses something
+ * that flags do not allow; there is then no move. from and to are used as long as the move is. */
 int vat_move_init(struct vat_move *move, const struct vat_region *region,
-	const struct vat_cell *from, const struct vat_cell *to, unsigned flags,
+	const struct vat_cell *from, const struct vat_cell *to, const struct vat_terms *terms,
 	struct vat_change *change, struct vat_error *err);
-void vat_move_run(const struct vat_move *move, const struct vat_region *region,
-	const struct vat_cell *from, const struct vat_cell *to);
+/* Fails where an edge refuses. */
+int vat_move_run(const struct vat_move *move, const struct vat_region *region,
+	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err);
 void vat_move_finish(struct vat_move *move);
+void vat_change_finish(struct vat_change *change);
 void vat_change_init(struct vat_change *change, enum vat_outcome outcome,
 	const struct vat_cell *from, const struct vat_cell *to); /* either may be NULL */
 /* Whether a cell that keeps its bytes also keeps what is said about it. */
 bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b);
 
 /* txn.c */
+int vat_txn_retype_by(struct vat_txn *txn, const struct vat_cell_decl *decl,
+	const struct vat_terms *terms, struct vat_error *err);
 int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err);
 void vat_txn_orphan(struct vat_txn *txn, const struct vat_cell *cell);
 /* Gives memory that no root refers to back; under a barrier only what lies behind it. */

@@ -20,8 +20,7 @@ const struct vat_cell_decl *vat_lineage_find(
 	const struct vat_lineage *lineage, const char *name, uint32_t version) {
 	const struct vat_cell_decl *found =
 		find_in(lineage->cells, lineage->cell_count, name, version);
-	return found ? found
-		     : find_in(lineage->schemas, lineage->schema_count, name, version);
+	return found ? found : find_in(lineage->schemas, lineage->schema_count, name, version);
 }
 
 static bool has_field(const struct vat_cell_decl *decl, uint32_t id) {
@@ -45,8 +44,8 @@ static int check_schemas(const struct vat_lineage *lineage, struct vat_error *er
 			return vat_fail(err, EINVAL,
 				"cell '%s': version %u of its schema is declared twice",
 				schema->name, schema->version);
-		const struct vat_cell_decl *cell = find_in(
-			lineage->cells, lineage->cell_count, schema->name, schema->version);
+		const struct vat_cell_decl *cell =
+			find_in(lineage->cells, lineage->cell_count, schema->name, schema->version);
 		if (cell && !vat_decl_same_shape(cell, schema))
 			return vat_fail(err, EINVAL,
 				"cell '%s': two schemas have version %u; give the new one a new "

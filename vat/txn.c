@@ -194,11 +194,12 @@ int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct 
 }
 
 /* Takes draft->fields in every case. */
-static int change(struct vat_txn *txn, struct draft *old, struct draft *draft, unsigned flags,
-	struct vat_error *err) {
+static int change(struct vat_txn *txn, struct draft *old, struct draft *draft,
+	const struct vat_terms *terms, struct vat_error *err) {
 	struct vat_move move;
 	struct vat_change report;
-	int rc = vat_move_init(&move, txn->region, &old->cell, &draft->cell, flags, &report, err);
+	int rc = vat_move_init(&move, txn->region, &old->cell, &draft->cell, terms, &report, err);
+	vat_change_finish(&report);
 	if (rc == 0 && move.way == VAT_MOVE_NONE) {
 		draft->cell.offset = old->cell.offset;
 		draft->cell.size = old->cell.size;
@@ -207,7 +208,7 @@ static int change(struct vat_txn *txn, struct draft *old, struct draft *draft, u
 		rc = place(txn, &draft->cell, err);
 		vat_cut();
 		if (rc == 0)
-			vat_move_run(&move, txn->region, &old->cell, &draft->cell);
+			rc = vat_move_run(&move, txn->region, &old->cell, &draft->cell, err);
 		vat_move_finish(&move);
 	}
 	if (rc < 0) {
@@ -218,14 +219,20 @@ static int change(struct vat_txn *txn, struct draft *old, struct draft *draft, u
 	return 0;
 }
 
-int vat_txn_retype(struct vat_txn *txn, const struct vat_cell_decl *decl, unsigned flags,
-	struct vat_error *err) {
+int vat_txn_retype_by(struct vat_txn *txn, const struct vat_cell_decl *decl,
+	const struct vat_terms *terms, struct vat_error *err) {
 	struct draft *old = find(txn, decl->name, decl->scope, decl->element);
 	if (!old)
 		return missing(decl->name, decl->scope, decl->element, err);
 	struct draft draft;
 	int rc = from_decl(txn, decl, &draft, err);
-	return rc < 0 ? rc : change(txn, old, &draft, flags, err);
+	return rc < 0 ? rc : change(txn, old, &draft, terms, err);
+}
+
+int vat_txn_retype(struct vat_txn *txn, const struct vat_cell_decl *decl, unsigned flags,
+	struct vat_error *err) {
+	const struct vat_terms terms = {.flags = flags};
+	return vat_txn_retype_by(txn, decl, &terms, err);
 }
 
 int vat_txn_resize(struct vat_txn *txn, const char *name, const char *scope, uint64_t element,
@@ -243,7 +250,8 @@ int vat_txn_resize(struct vat_txn *txn, const char *name, const char *scope, uin
 		return vat_fail(err, ENOMEM, "cell '%s': out of memory", name);
 	memcpy(draft.fields, old->cell.fields, old->cell.field_count * sizeof(*draft.fields));
 	draft.cell.fields = draft.fields;
-	return change(txn, old, &draft, flags, err);
+	const struct vat_terms terms = {.flags = flags};
+	return change(txn, old, &draft, &terms, err);
 }
 
 int vat_txn_drop(struct vat_txn *txn, const char *name, const char *scope, uint64_t element,

@@ -204,7 +204,7 @@ typedef bool (*vat_edge_run)(const void *from, void *to, uint64_t n);
  * known: as a cell, or as one of the older (or newer) schemas that are given with the edges.
  */
 struct vat_edge {
-	const char *cell; /* its name */
+	const char *cell;  /* its name */
 	uint32_t from, to; /* versions: vat_cell_decl.version */
 	uint32_t kind;	   /* enum vat_edge_kind */
 	uint32_t lost_count;
@@ -231,7 +231,7 @@ struct vat_lineage {
 /* ---- Names, UUIDs, errors ---- */
 
 struct vat_error {
-	char text[256];
+	char text[1024];
 };
 
 struct vat_uuid {
@@ -451,6 +451,12 @@ enum vat_outcome {
 	VAT_REFUSED,  /* would lose something, or is not possible: see reason */
 };
 
+struct vat_loss {
+	uint32_t field_id;	    /* 0: whole elements */
+	char field[VAT_FIELD_SIZE]; /* "" for those */
+	char reason[96];	    /* as in "field 'x' REASON" */
+};
+
 struct vat_change {
 	enum vat_outcome outcome;
 	char name[VAT_NAME_SIZE];
@@ -459,12 +465,16 @@ struct vat_change {
 	uint64_t elements; /* carried over by VAT_MIGRATED */
 	uint64_t bytes;	   /* written into the new cell */
 	uint32_t from_version, to_version;
+	uint32_t hops; /* VAT_MIGRATED: schemas that it went through, the last one included */
 	/* VAT_REFUSED, and VAT_MIGRATED with a loss: the first field concerned, "" if it is the
 	 * cell */
 	uint32_t field_id;
 	char field[VAT_FIELD_SIZE];
 	bool lossy;
 	char reason[200]; /* one line; "" if there is nothing to explain */
+	/* All that is lost, or would be. */
+	struct vat_loss *losses;
+	size_t loss_count;
 };
 
 struct vat_adopt_report {
@@ -477,9 +487,19 @@ struct vat_adopt_report {
 /*
  * Fits the region to the declarations of the version that attaches. All or nothing: when a cell is
  * refused the region is as before, the report says which and why, and the result is -EUCLEAN; err
- * has the first refusal. Nothing is stored at all, and the generation stays, when the declarations
- * are those of last time. report may be NULL; finish it in every case.
+ * names all cells and fields that would be lost, as far as there is room. Nothing is stored at all,
+ * and the generation stays, when the declarations are those of last time. report may be NULL;
+ * finish it in every case.
+ *
+ * The declarations are lineage->cells. older is what the version that ran says, whose edges serve
+ * the way back to an older one; it may be NULL. State goes the shortest way over the edges of both
+ * that loses nothing, or else the one that loses in the fewest steps; see struct vat_edge. Their
+ * functions are called, except for a VAT_ADOPT_DRY_RUN.
  */
+int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lineage,
+	const struct vat_lineage *older, unsigned flags, struct vat_adopt_report *report,
+	struct vat_error *err);
+/* The same for a version without edges. */
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
 	unsigned flags, struct vat_adopt_report *report, struct vat_error *err);
 void vat_adopt_report_finish(struct vat_adopt_report *report);

@@ -257,7 +257,8 @@ static void test_edges(void **context) {
 	assert_refused(compile_edges("2", ", .kind = 4", ""), "kind 4");
 	assert_refused(compile_edges("2", ", .kind = 3, .back = 0", ""), "no function back");
 	assert_refused(compile_edges("2", ", .forth = 0", ""), "no function forth");
-	assert_refused(compile_edges("2", ", .forth = (const void *)lost", ""), "1 to 3", "no code");
+	assert_refused(
+		compile_edges("2", ", .forth = (const void *)lost", ""), "1 to 3", "no code");
 	assert_refused(compile_edges("2", ", .lost = (const void *)-1", ""), "out of bounds");
 	assert_refused(compile_edges("2", ", .lost_count = 1u << 30", ""), "loses 1073741824");
 	assert_refused(compile_edges("2", ", .lost = (const uint32_t[]){4}, .lost_count = 1", ""),
@@ -269,9 +270,10 @@ static void test_edges(void **context) {
 	assert_refused(compile_edges("2", "", ", .schema_count = 0"), "version 1 is not declared");
 	assert_refused(compile_edges("2", "", ", .time_model = 8"), "time model");
 	assert_refused(compile_edges("2", "", ", .time_period_ns = 0"), "time model");
-	assert_refused(
-		compile_tile("", "true", ", .ports = (const struct tile_port[]){{\"a\", \"b\", 1, 4}, "
-			     "{\"c\", \"b\", 1, 4}}, .port_count = 2", ""),
+	assert_refused(compile_tile("", "true",
+			       ", .ports = (const struct tile_port[]){{\"a\", \"b\", 1, 4}, "
+			       "{\"c\", \"b\", 1, 4}}, .port_count = 2",
+			       ""),
 		"same id");
 }
 

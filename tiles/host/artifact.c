@@ -119,8 +119,8 @@ static void print_json(const char *path, const struct elf_report *report) {
 		const struct vat_edge *edge = &tile->edges[i];
 		printf("%s{\"cell\":", i ? "," : "");
 		print_json_string(edge->cell);
-		printf(",\"from\":%u,\"to\":%u,\"kind\":\"%s\",\"back\":%s}", edge->from,
-			edge->to, vat_edge_kind_name(edge->kind), edge->back ? "true" : "false");
+		printf(",\"from\":%u,\"to\":%u,\"kind\":\"%s\",\"back\":%s}", edge->from, edge->to,
+			vat_edge_kind_name(edge->kind), edge->back ? "true" : "false");
 	}
 	printf("],\"imports\":[");
 	for (size_t i = 0; i < report->import_count; i++) {

@@ -88,8 +88,8 @@ static bool copy_decls(struct elf_image *image, const struct vat_cell_decl **tab
 	*table = cells;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!copy_string(image, &cells[i].name, VAT_NAME_SIZE, false, "name of a cell") ||
-			!copy_string(image, &cells[i].scope, VAT_SCOPE_SIZE, true,
-				"scope of a cell") ||
+			!copy_string(
+				image, &cells[i].scope, VAT_SCOPE_SIZE, true, "scope of a cell") ||
 			!copy_fields(image, &cells[i])) {
 			return false;
 		}
@@ -332,7 +332,8 @@ bool elf_read_descriptor(struct elf_image *image) {
 	if (tile.time_model > TILE_TIME_PHASE || tile.reserved ||
 		cyclic != (tile.time_period_ns != 0)) {
 		return elf_fail(image,
-			"a wrong time model (%u with a period of %lu ns): TILE_TIME_PHASE alone has "
+			"a wrong time model (%u with a period of %lu ns): TILE_TIME_PHASE alone "
+			"has "
 			"a period",
 			tile.time_model, (unsigned long)tile.time_period_ns);
 	}
