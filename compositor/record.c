@@ -99,7 +99,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_text(doc, root, "kind", record->kind);
 	put_text(doc, root, "from", record->from);
 	put_text(doc, root, "to", record->to);
-	char cut[512];
+	char cut[sizeof(record->reason)];
 	city_text_copy(cut, origin_size + 1, record->origin);
 	put_text(doc, root, "origin", cut);
 	put_text(doc, root, "strategy", record->strategy);

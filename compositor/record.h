@@ -55,7 +55,7 @@ struct city_record {
 	int64_t end_ns;
 	enum city_result result;
 	const char *step; /* static string: where it failed; "" when it did not */
-	char reason[512];
+	char reason[1024];
 };
 
 /* Into at most CITY_RECORD_SIZE bytes; heap, NULL when out of memory. */

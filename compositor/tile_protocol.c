@@ -19,7 +19,7 @@
 
 #define TILE_SIZE_MAX 16384
 #define CONFIGURES_MAX 64
-#define REASON_MAX 401
+#define REASON_MAX 1025
 #define TITLE_MAX 513
 
 static const struct source_city_tile_v1_interface tile_impl;

@@ -30,6 +30,7 @@
 #define HOST_STREAMS_MAX 64
 #define HOST_BUFFERS_MAX 3
 #define HOST_TRANSFERS_MAX 32
+#define HOST_WHY_SIZE sizeof(((struct vat_error *)0)->text) /* for one line with a reason */
 
 enum host_state {
 	HOST_LOADING,

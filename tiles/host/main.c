@@ -47,7 +47,7 @@ void host_init(struct host *host) {
 void host_finish(struct host *host) {
 	/* The end of the city: what is still outside of the cells is put into them. */
 	if (host->state == HOST_LIVE && host->region && host->exit_status == 0) {
-		char why[256];
+		char why[HOST_WHY_SIZE];
 		if (!host_state_yield(host, host_now(host) + 100000000, why, sizeof(why))) {
 			city_log(CITY_LOG_WARN, host->name, "state may be missing: %s", why);
 		}
@@ -135,7 +135,7 @@ static bool wait_for_work(struct host *host, int fds[KEEPER_FDS_MAX]) {
 
 /* Everything up to ready. The Wayland side comes first: it is what a failure is told through. */
 static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
-	char why[320];
+	char why[HOST_WHY_SIZE];
 	uint64_t began = host_monotonic();
 	if (!host_connect(host, fds[0], why, sizeof(why))) {
 		city_log(CITY_LOG_ERROR, host->name, "%s", why);

@@ -219,7 +219,7 @@ int host_standalone(const char *path) {
 	host_init(&host);
 	host.standalone = true;
 	host_crash_install(&host);
-	char why[320];
+	char why[HOST_WHY_SIZE];
 	if (start(&host, path, why, sizeof(why))) {
 		host_run(&host);
 	} else {

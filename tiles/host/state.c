@@ -253,7 +253,7 @@ bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count) {
 		host_log(host, CITY_LOG_ERROR, "%s", error.text);
 		return false;
 	}
-	char why[160];
+	char why[256];
 	if (!find_cells(host, NULL, why, sizeof(why))) {
 		host_log(host, CITY_LOG_ERROR, "%s", why);
 		return false;

@@ -31,7 +31,7 @@ static void refuse(struct host *host, const char *why) {
 }
 
 static void yield(struct host *host) {
-	char why[256] = "it does not run";
+	char why[HOST_WHY_SIZE] = "it does not run";
 	uint64_t now = host_monotonic();
 	uint64_t left = host->migrate_deadline > now ? host->migrate_deadline - now : 0;
 	if (host->state != HOST_LIVE ||
@@ -99,7 +99,7 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 		}
 		return;
 	}
-	char why[256];
+	char why[HOST_WHY_SIZE];
 	if (!host_state_attach(host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return;
@@ -119,7 +119,7 @@ static void handle_resume(
 	if (host->state != HOST_YIELDED) {
 		return;
 	}
-	char why[256];
+	char why[HOST_WHY_SIZE];
 	if (!host_state_resume(host, join(epoch_hi, epoch_lo), why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return;
@@ -133,7 +133,7 @@ static void handle_settle(void *data, struct source_city_tile_v1 *tile) {
 }
 
 static void handle_check(void *data, struct source_city_tile_v1 *tile, uint32_t serial) {
-	char why[256];
+	char why[HOST_WHY_SIZE];
 	bool ok = host_state_check(data, why, sizeof(why));
 	source_city_tile_v1_checked(tile, serial, ok, ok ? "" : why);
 }
