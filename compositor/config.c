@@ -662,6 +662,24 @@ static void run_animations(struct parser *p, const struct scfg_directive *d, voi
 	get_switch(p, d, &p->config->animations);
 }
 
+/* As the tile host reads it. */
+static void run_record(struct parser *p, const struct scfg_directive *d, void *target) {
+	const char *word = d->params[0];
+	char *end;
+	double bytes = strtod(word, &end);
+	const char *units = "KMG", *unit = *end != '\0' ? strchr(units, *end) : NULL;
+	if (unit != NULL) {
+		bytes *= (double)(1024ull << 10 * (unit - units));
+		end++;
+	}
+	if (strcmp(word, "off") != 0 &&
+		(end == word || *end != '\0' || !(bytes >= 1 << 20 && bytes <= 1 << 30))) {
+		complain(p, d, "\"record\" must be off, or a size from 1M to 1G, not \"%s\"", word);
+		return;
+	}
+	set_string(&p->config->record, word);
+}
+
 static const struct rule top_rules[] = {
 	{"keyboard", "keyboard { ... }", 0, 0, true, run_keyboard},
 	{"pointer", "pointer { ... }", 0, 0, true, run_pointer},
@@ -672,6 +690,7 @@ static const struct rule top_rules[] = {
 	{"theme", "theme { ... }", 0, 0, true, run_theme},
 	{"animations", "animations on|off", 1, 1, false, run_animations},
 	{"autostart", "autostart COMMAND...", 1, SIZE_MAX, false, run_autostart},
+	{"record", "record SIZE|off", 1, 1, false, run_record},
 };
 
 static const struct {
@@ -836,6 +855,7 @@ void city_config_destroy(struct city_config *config) {
 	free(config->xkb_layout);
 	free(config->xkb_variant);
 	free(config->xkb_options);
+	free(config->record);
 	free(config->cursor_theme);
 	free(config->font);
 	free(config->path);

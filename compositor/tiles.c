@@ -172,19 +172,22 @@ static void find_installed(struct city_tile *tile) {
 	free(path);
 }
 
-static bool copy_options(struct city_tile *tile, const struct city_tile_config *config) {
-	if (config->option_count == 0) {
-		return true;
-	}
-	tile->options = calloc(config->option_count, sizeof(*tile->options));
-	for (size_t i = 0; tile->options && i < config->option_count; i++) {
+/* Its own, then what is said for all; the first of a key counts. config may be NULL. */
+static void copy_options(struct city_tile *tile, const struct city_tile_config *config) {
+	const char *record = tile->tiles->server->config->record;
+	size_t count = config ? config->option_count : 0;
+	tile->options = calloc(count + 1, sizeof(*tile->options));
+	for (size_t i = 0; tile->options && i < count; i++) {
 		tile->options[i] = strdup(config->options[i]);
 		if (!tile->options[i]) {
-			return false;
+			return;
 		}
 		tile->option_count++;
 	}
-	return tile->options != NULL;
+	if (tile->options && record &&
+		asprintf(&tile->options[tile->option_count], "record=%s", record) >= 0) {
+		tile->option_count++;
+	}
 }
 
 static const struct city_tile_config *find_config(struct city_tiles *tiles, const char *name) {
@@ -226,8 +229,8 @@ static struct city_tile *make(struct city_tiles *tiles, struct city_place *place
 	}
 	if (config) {
 		tile->artifact = config->artifact ? strdup(config->artifact) : NULL;
-		copy_options(tile, config);
 	}
+	copy_options(tile, config);
 	find_installed(tile);
 	if (!tile->source) {
 		tile->source = city_source_own(tile->kind);

@@ -255,7 +255,7 @@ enum tile_attach {
 	TILE_ATTACH_HANDOVER, /* from an older (or newer) version */
 	TILE_ATTACH_ROLLBACK, /* this version ran, was replaced, and comes back */
 	TILE_ATTACH_RESTART,  /* same state, new process: a crash, or the desktop restarted */
-	TILE_ATTACH_REPLAY,   /* on a copy of the state, with recorded input and no streams */
+	TILE_ATTACH_REPLAY,   /* as HANDOVER, on a copy of the state and with recorded input */
 };
 
 /*

@@ -439,6 +439,12 @@ static struct fake_stream *find_stream(struct fake_city *city, const char *name)
 	return NULL;
 }
 
+struct fake_stream *fake_stream(struct fake_city *city, const char *name) {
+	struct fake_stream *stream = find_stream(city, name);
+	assert_non_null(stream);
+	return stream;
+}
+
 static struct fake_stream *add_stream(struct fake_city *city, const char *name, int fd, pid_t pid) {
 	assert_true(city->stream_count < 8);
 	struct fake_stream *stream = &city->streams[city->stream_count++];

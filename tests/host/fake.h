@@ -121,6 +121,8 @@ bool fake_time_left(uint64_t *limit); /* limit starts as 0 */
 		assert_true(condition_);                                                           \
 	} while (0)
 void fake_wait_exit(struct fake_version *version);
+/* The stream that the keeper has under this name; fails the test when there is none. */
+struct fake_stream *fake_stream(struct fake_city *city, const char *name);
 /* Look at the region afresh and return the data of a cell. */
 const void *fake_cell(struct fake_city *city, const char *name);
 

@@ -668,10 +668,11 @@ static void test_stream_end(void **context) {
 	fake_attach(a, TILE_ATTACH_COLD, -1);
 	wait_text(&city, 5);
 	int status;
-	assert_int_equal(waitpid(city.streams[1].pid, &status, 0), city.streams[1].pid);
+	struct fake_stream *shell = fake_stream(&city, "shell");
+	assert_int_equal(waitpid(shell->pid, &status, 0), shell->pid);
 	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->end_status, -1);
 	fake_send_stream_ended(a, "shell", status);
-	city.streams[1].pid = 0;
+	shell->pid = 0;
 	FAKE_WAIT(&city, ((const struct state *)fake_cell(&city, "state"))->end_status == status);
 	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->text_size, 5);
 	fake_city_finish(&city);
@@ -752,7 +753,7 @@ static void test_track(void **context) {
 	assert_true(vat_region_get(city.region, VAT_CLOCK) > clock);
 	fake_key(a, KEY_A);
 	fake_key(a, KEY_A);
-	assert_int_equal(write(city.streams[1].fd, "tracked\n", 8), 8);
+	assert_int_equal(write(fake_stream(&city, "shell")->fd, "tracked\n", 8), 8);
 	const struct state *state;
 	FAKE_WAIT(&city, (state = fake_cell(&city, "state"))->text_size > 0);
 	FAKE_WAIT(&city, a->pixels[0] == 0xff102033);

@@ -60,7 +60,7 @@ bool host_warm(struct host *host, char *why, size_t why_size) {
 	return ok;
 }
 
-static void print_json_string(const char *string) {
+void host_print_json(const char *string) {
 	putchar('"');
 	for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
 		if (*c == '"' || *c == '\\') {
@@ -76,13 +76,13 @@ static void print_json_string(const char *string) {
 
 static void print_json_member(const char *name, const char *value) {
 	printf(",\"%s\":", name);
-	print_json_string(value);
+	host_print_json(value);
 }
 
 static void print_json(const char *path, const struct elf_report *report) {
 	const struct tile_descriptor *tile = &report->tile;
 	printf("{\"file\":");
-	print_json_string(path);
+	host_print_json(path);
 	printf(",\"ok\":%s", *report->why ? "false" : "true");
 	if (*report->why) {
 		print_json_member("why", report->why);
@@ -100,7 +100,7 @@ static void print_json(const char *path, const struct elf_report *report) {
 	for (uint32_t i = 0; i < tile->cell_count; i++) {
 		const struct vat_cell_decl *cell = &tile->cells[i];
 		printf("%s{\"name\":", i ? "," : "");
-		print_json_string(cell->name);
+		host_print_json(cell->name);
 		print_json_member("scope", cell->scope ? cell->scope : "");
 		printf(",\"count\":%lu,\"stride\":%u,\"version\":%u,\"reset\":\"%s\",\"fields\":[",
 			(unsigned long)cell->count, cell->stride, cell->version,
@@ -108,7 +108,7 @@ static void print_json(const char *path, const struct elf_report *report) {
 		for (uint32_t n = 0; n < cell->field_count; n++) {
 			const struct vat_field *field = &cell->fields[n];
 			printf("%s{\"id\":%u,\"name\":", n ? "," : "", field->id);
-			print_json_string(field->name);
+			host_print_json(field->name);
 			print_json_member("type", vat_type_name(field->type));
 			printf(",\"count\":%u,\"offset\":%u}", field->count, field->offset);
 		}
@@ -118,14 +118,14 @@ static void print_json(const char *path, const struct elf_report *report) {
 	for (uint32_t i = 0; i < tile->edge_count; i++) {
 		const struct vat_edge *edge = &tile->edges[i];
 		printf("%s{\"cell\":", i ? "," : "");
-		print_json_string(edge->cell);
+		host_print_json(edge->cell);
 		printf(",\"from\":%u,\"to\":%u,\"kind\":\"%s\",\"back\":%s}", edge->from, edge->to,
 			vat_edge_kind_name(edge->kind), edge->back ? "true" : "false");
 	}
 	printf("],\"imports\":[");
 	for (size_t i = 0; i < report->import_count; i++) {
 		printf("%s", i ? "," : "");
-		print_json_string(report->imports[i]);
+		host_print_json(report->imports[i]);
 	}
 	puts("]}");
 }

@@ -76,6 +76,9 @@ static void handle_processor_time(int number) {
 	struct host *host = crashing;
 	int saved = errno;
 	if (host->operation && !host->stuck && host->operation_number == host->operation_watched) {
+		if (host->told_time) {
+			_exit(HOST_EXIT_STUCK);
+		}
 		host->stuck = true;
 		tell_trouble(host, 0);
 	}
@@ -125,6 +128,10 @@ static void handle_crash(int number, siginfo_t *info, void *context) {
 	/* Happens again with its default action, as soon as this returns if it was raised here. */
 	signal(number, SIG_DFL);
 	raise(number);
+}
+
+void host_crash_watch(struct host *host) {
+	crashing = host;
 }
 
 void host_crash_install(struct host *host) {

@@ -22,6 +22,7 @@
 #include <xkbcommon/xkbcommon.h>
 
 #include "keeper/wire.h"
+#include "recorder.h"
 #include "tile.h"
 #include "tile_elf.h"
 #include "vat.h"
@@ -157,6 +158,10 @@ struct host {
 	char *journal; /* what this version took over from the last one; NULL: nothing */
 	size_t journal_size;
 
+	struct host_recorder recorder;
+	/* Replay: what operations are told the time is; NULL: as it is. */
+	const struct tile_time *told_time;
+
 	/* loop.c */
 	uint64_t wake_at; /* HOST_NEVER: not */
 	int timer_fd;	  /* CLOCK_BOOTTIME, for wake_at alone */
@@ -248,6 +253,7 @@ __attribute__((format(printf, 3, 4))) void host_log(
 bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size);
 bool host_warm(struct host *host, char *why, size_t why_size);
 int host_check_file(const char *path, bool json); /* --check; the exit status */
+void host_print_json(const char *string);	  /* as a JSON string, on stdout */
 
 /* ---- state.c */
 /* Map the region and try, without writing, whether the descriptor's cells fit it. */
@@ -299,6 +305,10 @@ bool host_held_back(const struct host *host);
 
 /* ---- crash.c: says in which operation it crashes or does not return */
 void host_crash_install(struct host *host);
+/* Several hosts in one process, as in a replay: this one is about to call its tile. */
+void host_crash_watch(struct host *host);
+/* Status of a replay whose tile does not return from an operation. */
+#define HOST_EXIT_STUCK 86
 void host_no_longer_stuck(struct host *host); /* the operation that was told has returned */
 
 /* ---- loop.c */
@@ -409,6 +419,9 @@ int host_keeper_call(struct host *host, struct keeper_message *request, const in
 	size_t request_fd_count, struct keeper_message *answer, int fds[KEEPER_FDS_MAX], char *why,
 	size_t why_size);
 void host_keeper_dispatch(struct host *host);
+/* A memfd that the tile has under this name; an empty one if it had none. -1 after a line in the
+ * log. */
+int host_keeper_memory(struct host *host, const char *stream);
 
 /* ---- services.c */
 extern const struct tile_host host_services;

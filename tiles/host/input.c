@@ -13,6 +13,7 @@
 static void deliver(struct host *host, const struct tile_input *event) {
 	if (host->ops->input) {
 		host_begin(host, "input");
+		host_recorder_input(host, event);
 		host->ops->input(&host->tile, event);
 		host_end(host);
 	}

@@ -26,40 +26,10 @@ struct record {
 	char stream[VAT_NAME_SIZE];
 };
 
-static bool ask(struct host *host, uint32_t type, int fd) {
-	struct keeper_message *messages = calloc(2, sizeof(*messages));
-	if (!messages) {
-		return false;
-	}
-	messages[0].type = type;
-	snprintf(messages[0].name, sizeof(messages[0].name), "%s", JOURNAL_NAME);
-	int fds[KEEPER_FDS_MAX];
-	char why[256];
-	int result = host_keeper_call(host, &messages[0], fd >= 0 ? &fd : NULL, fd >= 0,
-		&messages[1], fds, why, sizeof(why));
-	if (result == 0 && type == KEEPER_STREAM_CLAIM) {
-		host->journal_fd = fds[0];
-		fds[0] = -1;
-	}
-	if (result == 0) {
-		keeper_wire_close(fds);
-	} else if (errno != ENOENT || type != KEEPER_STREAM_CLAIM) {
-		city_log(CITY_LOG_WARN, host->name, "no journal of streams: %s", why);
-	}
-	free(messages);
-	return result == 0;
-}
-
 /* Before the version is ready, so that nothing of it falls into the pause. */
 void host_journal_open(struct host *host) {
-	if (host->keeper_fd < 0 || ask(host, KEEPER_STREAM_CLAIM, -1)) {
-		return;
-	}
-	int fd = memfd_create("source-city-journal", MFD_CLOEXEC);
-	if (fd >= 0 && ask(host, KEEPER_STREAM_PUT, fd)) {
-		host->journal_fd = fd;
-	} else if (fd >= 0) {
-		close(fd);
+	if (host->keeper_fd >= 0) {
+		host->journal_fd = host_keeper_memory(host, JOURNAL_NAME);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -112,4 +113,42 @@ int host_keeper_call(struct host *host, struct keeper_message *request, const in
 		}
 		return 0;
 	}
+}
+
+static int ask_for_memory(
+	struct host *host, struct keeper_message messages[2], uint32_t type, int given, int *fd) {
+	int fds[KEEPER_FDS_MAX];
+	char why[256];
+	messages[0].type = type;
+	int result = host_keeper_call(host, &messages[0], given >= 0 ? &given : NULL, given >= 0,
+		&messages[1], fds, why, sizeof(why));
+	int error = errno;
+	if (result == 0) {
+		*fd = fds[0];
+		fds[0] = -1;
+		keeper_wire_close(fds);
+	} else if (error != ENOENT || type != KEEPER_STREAM_CLAIM) {
+		city_log(CITY_LOG_WARN, host->name, "no memory for %s: %s", messages[0].name, why);
+	}
+	return result;
+}
+
+int host_keeper_memory(struct host *host, const char *stream) {
+	struct keeper_message *messages = calloc(2, sizeof(*messages));
+	int fd = -1;
+	if (!messages) {
+		return -1;
+	}
+	snprintf(messages[0].name, sizeof(messages[0].name), "%s", stream);
+	if (ask_for_memory(host, messages, KEEPER_STREAM_CLAIM, -1, &fd) < 0) {
+		int none, made = memfd_create("source-city-memory", MFD_CLOEXEC);
+		if (made >= 0 &&
+			ask_for_memory(host, messages, KEEPER_STREAM_PUT, made, &none) == 0) {
+			fd = made;
+		} else if (made >= 0) {
+			close(made);
+		}
+	}
+	free(messages);
+	return fd;
 }

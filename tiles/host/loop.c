@@ -120,6 +120,10 @@ void host_run(struct host *host) {
 			}
 			return;
 		}
+		/* Nothing else to do: the moment for what takes longer than an event may wait. */
+		if (host_recorder_wants_base(host) && poll(fds, count, 0) == 0) {
+			host_recorder_base(host);
+		}
 		int ready = poll(fds, count, next_timeout(host));
 		if (ready <= 0 || !(fds[0].revents & (POLLIN | POLLHUP | POLLERR))) {
 			wl_display_cancel_read(host->display);

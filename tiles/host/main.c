@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "replay.h"
 #include "schedule.h"
 
 static const char usage[] =
@@ -19,6 +20,8 @@ static const char usage[] =
 	"refused\n"
 	"       source-city-tile --standalone FILE.so       run a tile as a window, with state of "
 	"its own\n"
+	"       source-city-tile --replay FILE ARTIFACT.so  run it on a recording; "
+	"see source-city-tile(1)\n"
 	"\n"
 	"Tiles of a city are started by its keeper. See docs/writing-a-tile.md.\n";
 
@@ -167,6 +170,7 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 		return false;
 	}
 	host_journal_open(host);
+	host_recorder_open(host);
 	host_surface_prepare(host);
 	host_tile_role_ready(host);
 	city_log(CITY_LOG_DEBUG, host->name, "ready within %lu us",
@@ -204,6 +208,9 @@ int main(int argc, char **argv) {
 	city_log_program("tile");
 	bool json = false, check = false, standalone = false;
 	const char *file = NULL;
+	if (argc > 1 && strncmp(argv[1], "--replay", 8) == 0) {
+		return host_replay(argc, argv);
+	}
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--check") == 0) {
 			check = true;

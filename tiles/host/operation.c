@@ -14,10 +14,15 @@ uint64_t host_monotonic(void) {
 }
 
 uint64_t host_now(const struct host *host) {
-	return clock_ns(CLOCK_BOOTTIME) + host->clock_offset;
+	return host->told_time ? host->told_time->now_ns
+			       : clock_ns(CLOCK_BOOTTIME) + host->clock_offset;
 }
 
 static void set_time(struct host *host) {
+	if (host->told_time) {
+		host->time = *host->told_time;
+		return;
+	}
 	host->time.now_ns = host_now(host);
 	int64_t wall = clock_ns(CLOCK_REALTIME);
 	/* All time zones change at quarters of an hour. */
@@ -44,6 +49,7 @@ void host_end(struct host *host) {
 		host_no_longer_stuck(host);
 	}
 	host->operation = NULL;
+	host_recorder_end(host, true);
 	host_track_changed(host, false);
 }
 
@@ -63,6 +69,7 @@ void host_update_if_due(struct host *host) {
 	}
 	host->time.update = vat_region_add(host->region, VAT_UPDATES, 1);
 	host_begin(host, "update");
+	host_recorder_operation(host, RECORDING_UPDATE);
 	host->ops->update(&host->tile);
 	host_end(host);
 	vat_region_set(host->region, VAT_CLOCK, host->time.now_ns);

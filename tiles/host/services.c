@@ -28,19 +28,27 @@ static void damage(struct tile *tile, double tx, double ty, double width, double
 }
 
 static int stream_claim(struct tile *tile, const char *name) {
-	return host_stream_claim(host_of(tile), name);
+	int stream = host_stream_claim(host_of(tile), name);
+	host_recorder_stream(host_of(tile), RECORDING_CLAIM, name, stream >= 0);
+	return stream;
 }
 
 static int pty_open(struct tile *tile, const char *name, const struct tile_pty_options *options) {
-	return host_stream_pty(host_of(tile), name, options);
+	int stream = host_stream_pty(host_of(tile), name, options);
+	host_recorder_stream(host_of(tile), RECORDING_OPEN, name, stream >= 0);
+	return stream;
 }
 
 static long stream_read(struct tile *tile, int stream, void *data, size_t size) {
-	return host_stream_read(host_of(tile), stream, data, size);
+	long got = host_stream_read(host_of(tile), stream, data, size);
+	host_recorder_read(host_of(tile), stream, data, got);
+	return got;
 }
 
 static long stream_write(struct tile *tile, int stream, const void *data, size_t size) {
-	return host_stream_write(host_of(tile), stream, data, size);
+	long put = host_stream_write(host_of(tile), stream, data, size);
+	host_recorder_write(host_of(tile), stream, size, put);
+	return put;
 }
 
 static void stream_watch(struct tile *tile, int stream, bool readable, bool writable) {
@@ -115,12 +123,17 @@ static void open_uri(struct tile *tile, const char *uri) {
 }
 
 static bool cell_resize(struct tile *tile, uint32_t cell, uint64_t count) {
-	return host_cell_resize(host_of(tile), cell, count);
+	bool done = host_cell_resize(host_of(tile), cell, count);
+	if (!done) {
+		host_recorder_no_cell(host_of(tile), cell);
+	}
+	return done;
 }
 
 static uint64_t random64(struct tile *tile) {
 	uint64_t value;
 	arc4random_buf(&value, sizeof(value));
+	host_recorder_random(host_of(tile), value);
 	return value;
 }
 

@@ -104,15 +104,19 @@ static bool take_region(struct host *host, uint64_t epoch, char *why, size_t why
 	return true;
 }
 
-/* Called after the cells were found; runs the tile's attach. */
-static bool attach(struct host *host, enum tile_attach reason, char *why, size_t why_size) {
+/* Called after the cells were found; runs the tile's attach. kept: the state is what the version
+ * before left, but for its shape. */
+static bool attach(
+	struct host *host, enum tile_attach reason, bool kept, char *why, size_t why_size) {
 	set_clock(host);
 	host->state = HOST_LIVE;
 	host->wake_at = HOST_NEVER;
 	host->time.update = vat_region_get(host->region, VAT_UPDATES);
 	host->last_log[0] = 0;
 	host_begin(host, "attach");
+	host_recorder_attach(host, reason, kept);
 	bool ok = host->ops->attach(&host->tile, reason);
+	host_recorder_end(host, ok);
 	host_end(host);
 	if (!ok) {
 		snprintf(why, why_size, "%s",
@@ -122,6 +126,19 @@ static bool attach(struct host *host, enum tile_attach reason, char *why, size_t
 	return ok;
 }
 
+/* Whether nothing was lost but what every version begins anew. */
+static bool was_kept(const struct host *host, const struct vat_adopt_report *report) {
+	for (size_t i = 0; i < report->count && i < host->descriptor.cell_count; i++) {
+		const struct vat_change *change = &report->changes[i];
+		if (change->lossy ||
+			(change->outcome == VAT_CLEARED &&
+				host->descriptor.cells[i].reset != VAT_RESET)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoch, int undo_fd,
 	char *why, size_t why_size) {
 	struct vat_error error;
@@ -129,9 +146,8 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	host->migrated_bytes = 0;
 	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size);
 	if (ok &&
-		vat_region_adopt(host->region, host->descriptor.cells,
-			host->descriptor.cell_count, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report,
-			&error) < 0) {
+		vat_region_adopt(host->region, host->descriptor.cells, host->descriptor.cell_count,
+			undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report, &error) < 0) {
 		snprintf(why, why_size, "%s", error.text);
 		ok = false;
 	}
@@ -148,7 +164,8 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	if (ok) {
 		host_journal_take(host, host->undo_fd >= 0);
 	}
-	ok = ok && find_cells(host, &report, why, why_size) && attach(host, reason, why, why_size);
+	ok = ok && find_cells(host, &report, why, why_size) &&
+		attach(host, reason, was_kept(host, &report), why, why_size);
 	vat_adopt_report_finish(&report);
 	if (undo_fd >= 0) {
 		close(undo_fd);
@@ -172,7 +189,9 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 	if (host->ops->quiesce) {
 		host->last_log[0] = 0;
 		host_begin(host, "quiesce");
+		host_recorder_operation(host, RECORDING_QUIESCE);
 		bool ok = host->ops->quiesce(&host->tile, deadline_ns);
+		host_recorder_end(host, ok);
 		host_end(host);
 		if (!ok) {
 			snprintf(why, why_size, "%s",
@@ -190,6 +209,7 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 		return false;
 	}
 	host_journal_leave(host);
+	host_recorder_yield(host);
 	host->state = HOST_YIELDED;
 	return true;
 }
@@ -200,7 +220,7 @@ bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_
 	}
 	memset(host->cell_fresh, 0, host->descriptor.cell_count * sizeof(*host->cell_fresh));
 	host_journal_take(host, false);
-	return attach(host, TILE_ATTACH_ROLLBACK, why, why_size);
+	return attach(host, TILE_ATTACH_ROLLBACK, true, why, why_size);
 }
 
 void host_state_settle(struct host *host) {
@@ -267,4 +287,5 @@ void host_state_close(struct host *host) {
 	vat_region_unmap(host->region);
 	host->region = NULL;
 	host_journal_finish(host);
+	host_recorder_finish(host);
 }

@@ -306,6 +306,7 @@ size_t host_stream_poll(struct host *host, struct pollfd *fds, size_t count, siz
 static void call_ready(struct host *host, int id, bool readable, bool writable) {
 	if (host->ops->stream_ready) {
 		host_begin(host, "stream_ready");
+		host_recorder_ready(host, host->streams[id].name, readable, writable);
 		host->ops->stream_ready(&host->tile, id, readable, writable);
 		host_end(host);
 	}

@@ -241,6 +241,7 @@ static void draw_into(struct host *host, struct host_buffer *buffer) {
 		.damage_count = region_to_rects(&buffer->stale, rects),
 	};
 	host_begin(host, "draw");
+	host_recorder_operation(host, RECORDING_DRAW);
 	host->ops->draw(&host->tile, &canvas);
 	host_end(host);
 	pixman_region32_clear(&buffer->stale);

@@ -380,16 +380,14 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why) {
 	terminal->drag_ns = 0;
 	terminal->sync_ns =
 		vt_mode(&terminal->vt, VT_MODE_SYNC) ? tile->time->now_ns + SYNC_LIMIT_NS : 0;
-	if (why != TILE_ATTACH_REPLAY) {
-		terminal->pty = tile->host->stream_claim(tile, PTY);
-		if (terminal->pty >= 0) {
-			tile->host->stream_watch(tile, terminal->pty, true, false);
-		} else if (!terminal->view->ended || why == TILE_ATTACH_RESTART) {
-			if (!fresh) {
-				forget_program(terminal);
-			}
-			terminal_start_shell(terminal);
+	terminal->pty = tile->host->stream_claim(tile, PTY);
+	if (terminal->pty >= 0) {
+		tile->host->stream_watch(tile, terminal->pty, true, false);
+	} else if (!terminal->view->ended || why == TILE_ATTACH_RESTART) {
+		if (!fresh) {
+			forget_program(terminal);
 		}
+		terminal_start_shell(terminal);
 	}
 	if (!fresh) {
 		tell_title(terminal);
