@@ -600,6 +600,22 @@ static void tile_option(struct parser *p, const struct scfg_directive *d, void *
 	*option = entry;
 }
 
+static void get_strategy(
+	struct parser *p, const struct scfg_directive *d, enum city_strategy *strategy) {
+	if (!city_strategy_parse(d->params[0], strategy) || *strategy == CITY_STRATEGY_RESET) {
+		*strategy = CITY_STRATEGY_AUTO;
+		complain(p, d,
+			"\"%s\" is no way to hand over; allowed: auto, instant, crossfade, "
+			"freeze-and-fade or melt",
+			d->params[0]);
+	}
+}
+
+static void tile_strategy(struct parser *p, const struct scfg_directive *d, void *target) {
+	struct city_tile_config *tile = target;
+	get_strategy(p, d, &tile->strategy);
+}
+
 static const struct rule tile_rules[] = {
 	{"kind", "kind NAME", 1, 1, false, tile_kind},
 	{"source", "source FOLDER", 1, 1, false, tile_source},
@@ -607,6 +623,7 @@ static const struct rule tile_rules[] = {
 	{"at", "at X Y", 2, 2, false, tile_at},
 	{"size", "size WIDTH HEIGHT", 2, 2, false, tile_size},
 	{"option", "option KEY VALUE", 2, 2, false, tile_option},
+	{"strategy", "strategy NAME", 1, 1, false, tile_strategy},
 };
 
 static void run_tile(struct parser *p, const struct scfg_directive *d, void *target) {
@@ -680,6 +697,10 @@ static void run_record(struct parser *p, const struct scfg_directive *d, void *t
 	set_string(&p->config->record, word);
 }
 
+static void run_strategy(struct parser *p, const struct scfg_directive *d, void *target) {
+	get_strategy(p, d, &p->config->strategy);
+}
+
 static const struct rule top_rules[] = {
 	{"keyboard", "keyboard { ... }", 0, 0, true, run_keyboard},
 	{"pointer", "pointer { ... }", 0, 0, true, run_pointer},
@@ -689,6 +710,7 @@ static const struct rule top_rules[] = {
 	{"tile", "tile NAME { ... }", 1, 1, true, run_tile},
 	{"theme", "theme { ... }", 0, 0, true, run_theme},
 	{"animations", "animations on|off", 1, 1, false, run_animations},
+	{"strategy", "strategy NAME", 1, 1, false, run_strategy},
 	{"autostart", "autostart COMMAND...", 1, SIZE_MAX, false, run_autostart},
 	{"record", "record SIZE|off", 1, 1, false, run_record},
 };

@@ -13,6 +13,8 @@
 #include <wayland-server-protocol.h>
 #include <xkbcommon/xkbcommon.h>
 
+#include "compositor/policy.h"
+
 struct city_bind {
 	uint32_t modifiers;  /* WLR_MODIFIER_* */
 	xkb_keysym_t keysym; /* in lower case */
@@ -41,6 +43,7 @@ struct city_tile_config {
 	bool has_place, has_size;
 	double cx, cy;
 	int width, height;
+	enum city_strategy strategy; /* of handovers that ask for none; AUTO: by what differs */
 };
 
 struct city_config {
@@ -59,7 +62,8 @@ struct city_config {
 
 	bool animations;
 	char *record; /* how much of what goes into tiles is kept: "32M", "off"; NULL: the default */
-	char *font; /* fontconfig name without size, NULL: CITY_FONT */
+	enum city_strategy strategy; /* as in city_tile_config, of the tiles that have none */
+	char *font;		     /* fontconfig name without size, NULL: CITY_FONT */
 	uint32_t color_ground, color_focus, color_frame;
 
 	/* arrays, heap */

@@ -86,6 +86,15 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 		doc, object, "stuck", tile->live && tile->live->stuck ? tile->live->operation : "");
 	yyjson_mut_obj_add_uint(doc, object, "epoch", tile->epoch);
 	yyjson_mut_obj_add_int(doc, object, "pid", tile->live ? tile->live->pid : 0);
+	yyjson_mut_val *versions = yyjson_mut_obj_add_arr(doc, object, "versions");
+	struct city_tile_version *version;
+	wl_list_for_each(version, &tile->versions, link) {
+		yyjson_mut_val *entry = yyjson_mut_arr_add_obj(doc, versions);
+		yyjson_mut_obj_add_int(doc, entry, "pid", version->pid);
+		yyjson_mut_obj_add_strcpy(doc, entry, "artifact", version->hash);
+		yyjson_mut_obj_add_str(
+			doc, entry, "state", city_version_state_name(version->state));
+	}
 	yyjson_mut_obj_add_strcpy(doc, object, "artifact", tile->live ? tile->live->hash : "");
 	const struct city_versions *good = &tile->good;
 	yyjson_mut_obj_add_strcpy(doc, object, "good", city_versions_good(good));

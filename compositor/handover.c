@@ -32,6 +32,7 @@ const struct city_step_info city_steps[CITY_STEP_COUNT] = {
 		"it did not take over the state in time: it hangs in attach", .needs_b = true},
 	[CITY_STEP_FRAME] = {"frame", LIMIT(frame_ms),
 		"it did not draw its first frame in time: it hangs in draw", .needs_b = true},
+	[CITY_STEP_WARM_UP] = {"warm-up", NO_LIMIT, NULL, .needs_b = true},
 	[CITY_STEP_COMMIT] = {"commit", LIMIT(frame_ms), NULL, .needs_b = true},
 	[CITY_STEP_MELT] = {"melt", NO_LIMIT, NULL, .shown = true, .needs_b = true},
 	[CITY_STEP_PROBATION] = {"probation", NO_LIMIT, NULL, .shown = true, .needs_b = true},
@@ -145,18 +146,6 @@ void city_handover_stop_busy(struct city_handover *handover) {
 
 /* ---- requests */
 
-static const char *strategy_name(enum city_strategy strategy) {
-	static const char *const names[] = {
-		[CITY_STRATEGY_AUTO] = "auto",
-		[CITY_STRATEGY_INSTANT] = "instant",
-		[CITY_STRATEGY_CROSSFADE] = "crossfade",
-		[CITY_STRATEGY_FREEZE_AND_FADE] = "freeze-and-fade",
-		[CITY_STRATEGY_RESET] = "reset",
-		[CITY_STRATEGY_MELT] = "melt",
-	};
-	return names[strategy];
-}
-
 bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *splice, char *error,
 	size_t error_size) {
 	if (tile->closing) {
@@ -172,10 +161,11 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 		snprintf(error, error_size, "strategy %u is not known", strategy);
 		return false;
 	}
-	if (strategy == CITY_STRATEGY_FREEZE_AND_FADE || strategy == CITY_STRATEGY_RESET) {
+	if (strategy == CITY_STRATEGY_RESET) {
 		snprintf(error, error_size,
-			"strategy %s is not there yet; auto, instant, crossfade and melt are",
-			strategy_name(strategy));
+			"strategy %s is not there yet; auto, instant, crossfade, freeze-and-fade "
+			"and melt are",
+			city_strategy_name(strategy));
 		return false;
 	}
 	if (*splice && strcmp(splice, "!") != 0) {
@@ -203,7 +193,7 @@ static struct city_handover *handover_create(struct city_tile *tile) {
 	record->uuid = tile->uuid;
 	record->pause_ns = record->state_bytes = record->migrated_bytes = -1;
 	record->undo_pages = record->build_ns = -1;
-	record->strategy = record->strategy_asked = strategy_name(CITY_STRATEGY_INSTANT);
+	record->strategy = record->strategy_asked = city_strategy_name(CITY_STRATEGY_AUTO);
 	snprintf(record->tile, sizeof(record->tile), "%s", tile->name);
 	snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
 	return handover;
@@ -255,19 +245,13 @@ bool city_handover_request(
 	handover->source = swap->source ? strdup(swap->source) : NULL;
 	handover->force = swap->force;
 	handover->back = swap->back;
-	handover->strategy = swap->strategy;
-	if (handover->strategy == CITY_STRATEGY_AUTO) {
-		handover->strategy = tile->tiles->server->config->animations
-			? CITY_STRATEGY_MELT
-			: CITY_STRATEGY_INSTANT;
-	}
+	handover->asked = swap->strategy;
 	handover->listener = swap->listener;
 	handover->data = swap->data;
 	struct city_record *record = &handover->record;
 	snprintf(record->from, sizeof(record->from), "%s", tile->live ? tile->live->hash : "");
 	record->id = city_history_next_id(tile->tiles->history);
-	record->strategy = strategy_name(handover->strategy);
-	record->strategy_asked = strategy_name(swap->strategy);
+	record->strategy_asked = city_strategy_name(swap->strategy);
 	record->build_ns = swap->build_ns;
 	if (swap->begin_ns > 0) {
 		record->wall_ns -= record->begin_ns - swap->begin_ns;
@@ -294,7 +278,7 @@ bool city_handover_start(struct city_tile *tile, const char *hash, char *error, 
 	}
 	handover->start = true;
 	handover->artifact_fd = fd;
-	handover->strategy = CITY_STRATEGY_INSTANT;
+	handover->asked = CITY_STRATEGY_INSTANT;
 	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
 	handover->source = tile->source ? strdup(tile->source) : NULL;
 	enqueue(handover);
@@ -334,8 +318,9 @@ static void prepare(struct city_handover *handover) {
 		/* From here to the end of the melt a frame that is missed counts. */
 		handover->busy = true;
 		city_server_busy_begin(tiles->server);
-		if (handover->strategy != CITY_STRATEGY_INSTANT && tiles->effects) {
-			city_effects_prepare(tiles->effects, handover->record.strategy);
+		if (handover->asked != CITY_STRATEGY_INSTANT && tiles->effects) {
+			city_effects_prepare(
+				tiles->effects, city_handover_program(handover->asked));
 		}
 	}
 	if (!tile->handover && tile->state != CITY_TILE_STARTING) {
@@ -375,6 +360,36 @@ void city_handover_attach(struct city_handover *handover, bool yielded) {
 	city_handover_set_step(handover, CITY_STEP_ATTACH);
 }
 
+/* By what differs between A and B, unless somebody asked for a way. */
+static void decide(struct city_handover *handover) {
+	const struct city_tile *tile = handover->tile;
+	struct city_record *record = &handover->record;
+	enum city_strategy configured = city_tile_strategy(tile);
+	bool animations = tile->tiles->server->config->animations;
+	struct city_decision decision = {.strategy = handover->asked};
+	if (handover->asked != CITY_STRATEGY_AUTO) {
+		snprintf(decision.reason, sizeof(decision.reason), "asked for");
+	} else if (!handover->a) {
+		decision.strategy = city_policy_look(CITY_STRATEGY_INSTANT, animations);
+		snprintf(decision.reason, sizeof(decision.reason), "nothing ran");
+	} else if (configured != CITY_STRATEGY_AUTO) {
+		decision.strategy = configured;
+		snprintf(decision.reason, sizeof(decision.reason), "the configuration says so");
+	} else {
+		struct city_difference difference;
+		city_policy_compare(&handover->a->traits, &handover->b->traits, &difference);
+		city_policy_choose(&difference, &decision);
+		decision.strategy = city_policy_look(decision.strategy, animations);
+	}
+	handover->strategy = decision.strategy;
+	record->strategy = city_strategy_name(decision.strategy);
+	snprintf(record->strategy_reason, sizeof(record->strategy_reason), "%s", decision.reason);
+	if (!handover->start && tile->tiles->effects) {
+		city_effects_prepare(
+			tile->tiles->effects, city_handover_program(decision.strategy));
+	}
+}
+
 /* The splice point: from here on it is this handover's turn. */
 static void splice(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -390,6 +405,7 @@ static void splice(struct city_handover *handover) {
 	city_handover_set_step(handover, CITY_STEP_SPLICE);
 	snprintf(handover->record.splice_met, sizeof(handover->record.splice_met), "%s",
 		*handover->record.splice_asked ? handover->record.splice_asked : "frame");
+	decide(handover);
 
 	struct vat_region *region = city_tile_region(tile);
 	if (!region) {

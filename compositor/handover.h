@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compositor/policy.h"
 #include "compositor/record.h"
 
 struct city_frame_event;
@@ -36,16 +37,6 @@ struct city_tile;
 struct city_tile_version;
 struct city_tiles;
 
-/* The values of source_city_tile_handle_v1.strategy. */
-enum city_strategy {
-	CITY_STRATEGY_AUTO = 0,
-	CITY_STRATEGY_INSTANT = 1,
-	CITY_STRATEGY_CROSSFADE = 2,
-	CITY_STRATEGY_FREEZE_AND_FADE = 3,
-	CITY_STRATEGY_RESET = 4,
-	CITY_STRATEGY_MELT = 5,
-};
-
 enum city_step {
 	CITY_STEP_SPAWN,
 	CITY_STEP_WARM,
@@ -53,6 +44,7 @@ enum city_step {
 	CITY_STEP_MIGRATE,
 	CITY_STEP_ATTACH,
 	CITY_STEP_FRAME,
+	CITY_STEP_WARM_UP,
 	CITY_STEP_COMMIT,
 	CITY_STEP_MELT,
 	CITY_STEP_PROBATION,

@@ -37,7 +37,9 @@ struct city_handover {
 	char hash[CITY_HASH_SIZE];
 	char *source;
 	int artifact_fd;	     /* until B has it; -1 */
-	enum city_strategy strategy; /* as used */
+	enum city_strategy asked;    /* as asked for */
+	enum city_strategy strategy; /* as used; decided at the splice point */
+	int64_t warm_until_ns;	     /* B has warmed up then */
 	struct city_record record;
 	const struct city_handover_listener *listener; /* may be NULL */
 	void *data;
@@ -74,7 +76,10 @@ void city_handover_go_on_alone(struct city_handover *handover, const char *forma
 void city_handover_advance(struct city_tile *tile);
 
 /* handover_show.c */
-void city_handover_await_commit(struct city_handover *handover);
+/* B has drawn its first frame. */
+void city_handover_drawn(struct city_handover *handover);
+/* The effect that shows a strategy. */
+const char *city_handover_program(enum city_strategy strategy);
 void city_handover_hasten(struct city_handover *handover);
 void city_handover_end_transition(struct city_handover *handover);
 void city_handover_step_late(struct city_handover *handover); /* of MELT and PROBATION */

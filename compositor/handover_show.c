@@ -2,9 +2,11 @@
 /* From B's first frame to the end of its probation. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/types/wlr_compositor.h>
 
+#include "compositor/config.h"
 #include "compositor/effects/effects.h"
 #include "compositor/handover_input.h"
 #include "compositor/handover_internal.h"
@@ -17,6 +19,7 @@
 /* An output that has shown nothing for this long has nothing to show. */
 #define IDLE_OUTPUT_NS INT64_C(100000000)
 #define PROBATION_PAUSE_MS 50
+#define WARM_UP_FRAME_MS 16
 
 /* ---- probation */
 
@@ -167,16 +170,24 @@ static const struct city_transition_impl transition_impl = {
 	.failed = handle_transition_failed,
 };
 
+const char *city_handover_program(enum city_strategy strategy) {
+	return strategy == CITY_STRATEGY_CROSSFADE || strategy == CITY_STRATEGY_FREEZE_AND_FADE
+		? "crossfade"
+		: "melt";
+}
+
 static void begin_transition(struct city_handover *handover, struct wlr_buffer *from) {
 	struct city_tile *tile = handover->tile;
 	struct city_server *server = tile->tiles->server;
 	struct wlr_surface *surface = handover->b->surface;
-	if (handover->strategy == CITY_STRATEGY_INSTANT || !from || !tile->tiles->effects ||
-		!surface || !surface->buffer || !city_view_is_visible(&tile->view)) {
+	bool wanted = handover->strategy != CITY_STRATEGY_INSTANT &&
+		(server->config->animations || handover->asked != CITY_STRATEGY_AUTO);
+	if (!wanted || !from || !tile->tiles->effects || !surface || !surface->buffer ||
+		!city_view_is_visible(&tile->view)) {
 		return;
 	}
 	struct city_transition_options options = {
-		.name = handover->strategy == CITY_STRATEGY_CROSSFADE ? "crossfade" : "melt",
+		.name = city_handover_program(handover->strategy),
 		.from = from,
 		.width = surface->buffer->base.width,
 		.height = surface->buffer->base.height,
@@ -266,7 +277,7 @@ static void commit(struct city_handover *handover, int64_t when_ns) {
 	city_handover_advance(tile);
 }
 
-void city_handover_await_commit(struct city_handover *handover) {
+static void await_commit(struct city_handover *handover) {
 	city_handover_set_step(handover, CITY_STEP_COMMIT);
 	if (city_view_is_visible(&handover->tile->view)) {
 		city_server_schedule_frame(handover->tile->tiles->server);
@@ -275,8 +286,39 @@ void city_handover_await_commit(struct city_handover *handover) {
 	}
 }
 
+/* B runs and draws, A's last picture stays. Nobody shows B's frames, so nobody else tells it when
+ * to draw the next one. */
+static void warm_up(struct city_handover *handover) {
+	int64_t now = city_now_ns();
+	if (now >= handover->warm_until_ns || !city_view_is_visible(&handover->tile->view)) {
+		await_commit(handover);
+		return;
+	}
+	struct timespec when = {.tv_sec = now / 1000000000, .tv_nsec = now % 1000000000};
+	if (handover->b->surface) {
+		wlr_surface_send_frame_done(handover->b->surface, &when);
+	}
+	city_handover_set_timer(handover, WARM_UP_FRAME_MS);
+}
+
+void city_handover_drawn(struct city_handover *handover) {
+	if (handover->strategy != CITY_STRATEGY_FREEZE_AND_FADE || !handover->had_a ||
+		!city_view_is_visible(&handover->tile->view)) {
+		await_commit(handover);
+		return;
+	}
+	uint32_t own = handover->b->traits.warm_up_ms;
+	int window = own > 0 ? (int)own : handover->tile->tiles->limits.warm_up_ms;
+	handover->warm_until_ns = city_now_ns() + window * INT64_C(1000000);
+	city_handover_set_step(handover, CITY_STEP_WARM_UP);
+	warm_up(handover);
+}
+
 void city_handover_step_late(struct city_handover *handover) {
 	switch (handover->step) {
+	case CITY_STEP_WARM_UP:
+		warm_up(handover);
+		break;
 	case CITY_STEP_COMMIT:
 		/* No output draws: nobody sees it, so any moment is right. */
 		commit(handover, city_now_ns());
@@ -298,7 +340,7 @@ void city_handover_version_committed(struct city_tile_version *version) {
 	struct city_handover *handover = tile->handover;
 	if (handover && handover->b == version && !handover->failing) {
 		if (handover->step == CITY_STEP_FRAME) {
-			city_handover_await_commit(handover);
+			city_handover_drawn(handover);
 			return;
 		}
 		if (handover->transition) {

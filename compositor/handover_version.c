@@ -118,7 +118,9 @@ void city_handover_version_stuck(struct city_tile_version *version) {
 	}
 	if (candidate && candidate->step != CITY_STEP_RETIRE) {
 		/* What is not shown yet has its deadlines. */
-		if (version->stuck && city_steps[candidate->step].shown) {
+		if (version->stuck &&
+			(city_steps[candidate->step].shown ||
+				candidate->step == CITY_STEP_WARM_UP)) {
 			city_handover_fail(candidate, "it hangs in %s", version->operation);
 		}
 		return;

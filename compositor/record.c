@@ -104,6 +104,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_text(doc, root, "origin", cut);
 	put_text(doc, root, "strategy", record->strategy);
 	put_text(doc, root, "strategy_asked", record->strategy_asked);
+	put_text(doc, root, "strategy_reason", record->strategy_reason);
 	put_text(doc, root, "splice_asked", record->splice_asked);
 	put_text(doc, root, "splice_met", record->splice_met);
 	yyjson_mut_obj_add_uint(doc, root, "epoch", record->epoch);

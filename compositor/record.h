@@ -37,6 +37,7 @@ struct city_record {
 	char origin[256];
 	const char *strategy; /* static string, as used */
 	const char *strategy_asked;
+	char strategy_reason[160]; /* one line: why that one */
 	char splice_asked[64], splice_met[64];
 	uint64_t epoch;		/* that the new version got, 0 if it never came to that */
 	int64_t pause_ns;	/* A's last update to B's first; -1: not known */

@@ -189,7 +189,7 @@ void city_tile_show(struct city_tile *tile, struct city_tile_version *version) {
 	bool same = tile->live == version && city_view_surface(&tile->view) == version->surface;
 	tile->live = version;
 	snprintf(tile->last, sizeof(tile->last), "%s", version->hash);
-	snprintf(tile->kind, sizeof(tile->kind), "%s", version->kind);
+	snprintf(tile->kind, sizeof(tile->kind), "%s", version->traits.kind);
 	snprintf(tile->role, sizeof(tile->role), "%s", version->role);
 	if (!same) {
 		city_view_set_surface(&tile->view, version->surface);

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <wayland-server-core.h>
 
+#include "compositor/policy.h"
 #include "compositor/store.h"
 #include "compositor/versions.h"
 #include "compositor/view.h"
@@ -93,7 +94,8 @@ struct city_tile_version {
 	struct wl_array configures;    /* struct city_configure, sent and not acknowledged */
 	int acked_width, acked_height; /* of the last acknowledged configure, 0: none yet */
 	bool described;
-	char kind[VAT_NAME_SIZE], role[VAT_NAME_SIZE]; /* as it described itself */
+	char role[VAT_NAME_SIZE];  /* as it described itself */
+	struct city_traits traits; /* the rest of that */
 
 	uint32_t serial;	 /* last used in migrate, attach and check */
 	uint32_t migrate_serial; /* of the one not yet answered, 0: none */
@@ -164,7 +166,7 @@ struct city_tile {
 /* Deadlines of a handover; $SOURCE_CITY_LIMITS ("warm=500,probation=200", in ms) changes them. */
 struct city_limits {
 	int spawn_ms, warm_ms, migrate_ms, attach_ms, frame_ms, check_ms, retire_ms, late_ms;
-	int melt_ms, probation_ms, probation_frames;
+	int melt_ms, warm_up_ms, probation_ms, probation_frames;
 };
 
 struct city_tiles {
@@ -223,6 +225,8 @@ void city_tile_set_notice(
 void city_tile_changed(struct city_tile *tile);
 const char *city_tile_title(const struct city_tile *tile);  /* never NULL */
 const char *city_tile_source(const struct city_tile *tile); /* "" if there is none */
+/* What the config says for handovers of it that ask for no strategy; mostly AUTO. */
+enum city_strategy city_tile_strategy(const struct city_tile *tile);
 /* A version of this hash is now the last known good one. back: it was gone back to. */
 void city_tile_set_good(struct city_tile *tile, const char *hash, bool back);
 /* Starts the version that should run, if none does; with `delay_ms` later. */

@@ -162,13 +162,68 @@ static void handle_describe(struct wl_client *client, struct wl_resource *resour
 	}
 	version->described = true;
 	/* They become the tile's when this version is shown. */
-	snprintf(version->kind, sizeof(version->kind), "%s", name);
+	snprintf(version->traits.kind, sizeof(version->traits.kind), "%s", name);
 	snprintf(version->role, sizeof(version->role), "%s", role);
 	if (tile->width <= 0 || tile->height <= 0) {
 		bool good = default_width > 0 && default_height > 0 &&
 			default_width <= TILE_SIZE_MAX && default_height <= TILE_SIZE_MAX;
 		city_tile_place(tile, good ? default_width : 640, good ? default_height : 400);
 		city_version_send_configure(version, tile->width, tile->height);
+	}
+}
+
+/* The version, if it may describe itself now. */
+static struct city_tile_version *describing(struct wl_resource *resource) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (!version) {
+		return NULL;
+	}
+	if (version->state > CITY_VERSION_WARMING || !version->described) {
+		protocol_error(version, SOURCE_CITY_TILE_V1_ERROR_ORDER,
+			"state, ports and time are described between describe and ready");
+		return NULL;
+	}
+	return version;
+}
+
+static void handle_describe_schema(struct wl_client *client, struct wl_resource *resource,
+	uint32_t digest_hi, uint32_t digest_lo) {
+	struct city_tile_version *version = describing(resource);
+	if (version) {
+		version->traits.schema = join(digest_hi, digest_lo);
+		version->traits.ports_known = true;
+	}
+}
+
+static void handle_describe_change(
+	struct wl_client *client, struct wl_resource *resource, const char *cell, uint32_t change) {
+	struct city_tile_version *version = describing(resource);
+	if (version && change < CITY_CELL_CHANGES && vat_name_valid(cell) &&
+		!*version->traits.cells[change]) {
+		snprintf(version->traits.cells[change], VAT_NAME_SIZE, "%s", cell);
+	}
+}
+
+static void handle_describe_port(struct wl_client *client, struct wl_resource *resource,
+	const char *name, const char *kind, uint32_t direction, uint32_t id) {
+	struct city_tile_version *version = describing(resource);
+	if (!version || version->traits.port_count == CITY_PORTS_MAX) {
+		return;
+	}
+	struct city_port *port = &version->traits.ports[version->traits.port_count++];
+	city_text_copy(port->name, sizeof(port->name), name);
+	city_text_copy(port->kind, sizeof(port->kind), kind);
+	port->direction = direction;
+	port->id = id;
+}
+
+static void handle_describe_time(struct wl_client *client, struct wl_resource *resource,
+	uint32_t model, uint32_t period_hi, uint32_t period_lo, uint32_t warm_up_ms) {
+	struct city_tile_version *version = describing(resource);
+	if (version && model <= TILE_TIME_PHASE && warm_up_ms <= TILE_WARM_UP_MAX_MS) {
+		version->traits.time_model = model;
+		version->traits.period_ns = join(period_hi, period_lo);
+		version->traits.warm_up_ms = warm_up_ms;
 	}
 }
 
@@ -351,6 +406,10 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.set_title = handle_set_title,
 	.bell = handle_bell,
 	.open_uri = handle_open_uri,
+	.describe_schema = handle_describe_schema,
+	.describe_change = handle_describe_change,
+	.describe_port = handle_describe_port,
+	.describe_time = handle_describe_time,
 };
 
 static void handle_tile_resource_destroy(struct wl_resource *resource) {
@@ -441,7 +500,7 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t bind_vers
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles) {
 	struct wl_global *global = wl_global_create(tiles->server->display,
-		&source_city_tile_manager_v1_interface, 1, tiles, handle_bind);
+		&source_city_tile_manager_v1_interface, 2, tiles, handle_bind);
 	if (global) {
 		city_server_hide_global(tiles->server, global, true);
 	}

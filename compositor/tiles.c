@@ -41,6 +41,7 @@ static void read_limits(struct city_limits *limits) {
 		.retire_ms = 1000,
 		.late_ms = 3000,
 		.melt_ms = CITY_TRANSITION_DURATION_MS,
+		.warm_up_ms = 200,
 		.probation_ms = 1500,
 		.probation_frames = 60,
 	};
@@ -57,6 +58,7 @@ static void read_limits(struct city_limits *limits) {
 		{"retire", &limits->retire_ms},
 		{"late", &limits->late_ms},
 		{"melt", &limits->melt_ms},
+		{"warm-up", &limits->warm_up_ms},
 		{"probation", &limits->probation_ms},
 		{"frames", &limits->probation_frames},
 	};
@@ -198,6 +200,13 @@ static const struct city_tile_config *find_config(struct city_tiles *tiles, cons
 		}
 	}
 	return NULL;
+}
+
+enum city_strategy city_tile_strategy(const struct city_tile *tile) {
+	const struct city_tile_config *config = find_config(tile->tiles, tile->name);
+	return config && config->strategy != CITY_STRATEGY_AUTO
+		? config->strategy
+		: tile->tiles->server->config->strategy;
 }
 
 /* The config says what a tile is; where it is and what it runs is as the user left it. */

@@ -76,8 +76,8 @@ size_t city_versions_steps(const char *which) {
 	return strtoul(which, NULL, 10);
 }
 
-static const char *find_hash(const struct city_versions *versions, const char *which, char *error,
-	size_t error_size) {
+static const char *find_hash(
+	const struct city_versions *versions, const char *which, char *error, size_t error_size) {
 	const char *found = NULL;
 	if (strlen(which) < PREFIX_MIN) {
 		snprintf(error, error_size,

@@ -9,7 +9,7 @@
 struct version {
 	const char *hash;    /* in the state's document */
 	char *time, *origin; /* of the record of when it came, "" when there is none */
-	long back;	     /* what rollback is given for it: 0 is the good one, below 0 later ones */
+	long back; /* what rollback is given for it: 0 is the good one, below 0 later ones */
 };
 
 struct versions {
@@ -43,8 +43,7 @@ static void handle_record(struct request *request, const char *json) {
 }
 
 static void add(struct versions *versions, const char *hash, long back) {
-	versions->list =
-		reallocarray(versions->list, versions->count + 1, sizeof(*versions->list));
+	versions->list = reallocarray(versions->list, versions->count + 1, sizeof(*versions->list));
 	if (versions->list == NULL)
 		abort();
 	versions->list[versions->count++] = (struct version){
@@ -119,8 +118,8 @@ int list_versions(struct ctl *ctl, const struct tile *tile) {
 		request_finish(&request);
 		return status;
 	}
-	yyjson_doc *state = yyjson_read(
-		request.text, request.text_size, YYJSON_READ_ALLOW_INVALID_UNICODE);
+	yyjson_doc *state =
+		yyjson_read(request.text, request.text_size, YYJSON_READ_ALLOW_INVALID_UNICODE);
 	read_state(&versions, yyjson_doc_get_root(state));
 	request_begin(&history, ctl, source_city_control_v1_get_history(ctl->control));
 	history.record = handle_record;

@@ -318,6 +318,8 @@ enum tile_time_model {
 	TILE_TIME_PHASE,    /* time.now_ns, again and again: a period of time_period_ns */
 };
 
+#define TILE_WARM_UP_MAX_MS 10000
+
 struct tile_descriptor {
 	uint64_t magic;	       /* TILE_MAGIC */
 	uint32_t abi_version;  /* TILE_ABI_VERSION */
@@ -340,8 +342,11 @@ struct tile_descriptor {
 	const struct vat_edge *edges;
 	uint32_t schema_count;
 	uint32_t edge_count;
-	uint32_t time_model;	 /* enum tile_time_model */
-	uint32_t reserved;	 /* 0 */
+	uint32_t time_model; /* enum tile_time_model */
+	/* How long it runs after attach before its picture is worth to be shown, because averages
+	 * have to settle or lines to fill up; the last picture of the version before stays so long.
+	 * 0: the first one is. At most TILE_WARM_UP_MAX_MS. */
+	uint32_t warm_up_ms;
 	uint64_t time_period_ns; /* of TILE_TIME_PHASE, otherwise 0 */
 };
 

@@ -270,6 +270,7 @@ static void test_edges(void **context) {
 	assert_refused(compile_edges("2", "", ", .schema_count = 0"), "version 1 is not declared");
 	assert_refused(compile_edges("2", "", ", .time_model = 8"), "time model");
 	assert_refused(compile_edges("2", "", ", .time_period_ns = 0"), "time model");
+	assert_refused(compile_edges("2", "", ", .warm_up_ms = 10001"), "warm-up");
 	assert_refused(compile_tile("", "true",
 			       ", .ports = (const struct tile_port[]){{\"a\", \"b\", 1, 4}, "
 			       "{\"c\", \"b\", 1, 4}}, .port_count = 2",

@@ -329,8 +329,11 @@ bool elf_read_descriptor(struct elf_image *image) {
 		return false;
 	}
 	bool cyclic = tile.time_model == TILE_TIME_PHASE;
-	if (tile.time_model > TILE_TIME_PHASE || tile.reserved ||
-		cyclic != (tile.time_period_ns != 0)) {
+	if (tile.warm_up_ms > TILE_WARM_UP_MAX_MS) {
+		return elf_fail(image, "a warm-up of %u ms: at most %u are allowed",
+			tile.warm_up_ms, TILE_WARM_UP_MAX_MS);
+	}
+	if (tile.time_model > TILE_TIME_PHASE || cyclic != (tile.time_period_ns != 0)) {
 		return elf_fail(image,
 			"a wrong time model (%u with a period of %lu ns): TILE_TIME_PHASE alone "
 			"has "

@@ -255,6 +255,10 @@ bool host_warm(struct host *host, char *why, size_t why_size);
 int host_check_file(const char *path, bool json); /* --check; the exit status */
 void host_print_json(const char *string);	  /* as a JSON string, on stdout */
 
+/* ---- describe.c */
+/* The state, ports and time model of this version; report: what attaching it would do. */
+void host_describe_state(struct host *host, const struct vat_adopt_report *report);
+
 /* ---- state.c */
 /* Map the region and try, without writing, whether the descriptor's cells fit it. */
 bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size);

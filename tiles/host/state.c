@@ -50,9 +50,10 @@ static bool find_cells(
 	return true;
 }
 
-static int check_schema(struct host *host, struct vat_error *error) {
+static int check_schema(
+	struct host *host, struct vat_adopt_report *report, struct vat_error *error) {
 	return vat_region_adopt(host->region, host->descriptor.cells, host->descriptor.cell_count,
-		VAT_ADOPT_DRY_RUN, NULL, error);
+		VAT_ADOPT_DRY_RUN, report, error);
 }
 
 bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size) {
@@ -64,10 +65,15 @@ bool host_state_open(struct host *host, int region_fd, char *why, size_t why_siz
 	set_clock(host);
 	/* A schema that does not fit is told now, while the old version runs undisturbed; but for
 	 * one that may still fit what is kept, see conclude. */
-	if (check_schema(host, &error) < 0 && !vat_region_has_previous(host->region)) {
+	struct vat_adopt_report report = {0};
+	bool fits = check_schema(host, &report, &error) == 0;
+	if (!fits && !vat_region_has_previous(host->region)) {
 		snprintf(why, why_size, "%s", error.text);
+		vat_adopt_report_finish(&report);
 		return false;
 	}
+	host_describe_state(host, &report);
+	vat_adopt_report_finish(&report);
 	return true;
 }
 
@@ -78,7 +84,7 @@ static bool conclude(struct host *host, char *why, size_t why_size) {
 	if (!vat_region_has_previous(host->region)) {
 		return true;
 	}
-	int fits = check_schema(host, &error);
+	int fits = check_schema(host, NULL, &error);
 	if (fits == -EUCLEAN) {
 		city_log(CITY_LOG_WARN, host->name,
 			"the version before did not get through its probation, its schema goes: %s",

@@ -8,6 +8,9 @@
  * FAULT_KIND: 1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books, 7 hang with
  * the books in order, 8 so slow that it looks like that, 9 writes all over its region and crashes.
  *
+ * WITH_PORT, WITH_MEMO (another cell), WIDE (another layout), PERIOD (a phase of so many ns) and
+ * WARM_UP (ms) make it differ in what the choice of a strategy looks at.
+ *
  * With kinds 1, 2, 3, 6 and 9 it ruins the books first in attach, update, draw or input, which must
  * be undone.
  */
@@ -34,6 +37,9 @@ struct ledger {
 	uint64_t sum;
 	uint64_t entries[ENTRIES];
 	uint64_t updates;
+#ifdef WIDE
+	uint64_t spare[16];
+#endif
 	uint64_t attaches;
 	uint64_t restarts;
 	uint64_t rollbacks;
@@ -54,8 +60,23 @@ static const struct vat_field fields[] = {
 	VAT_FIELD(9, TEXT, struct ledger, typed),
 };
 
+struct memo {
+	uint64_t notes[8];
+};
+
+[[maybe_unused]] static const struct vat_field memo_fields[] = {
+	VAT_FIELD(1, U64, struct memo, notes),
+};
+
 [[maybe_unused]] static const struct vat_cell_decl cells[] = {
 	VAT_CELL("ledger", struct ledger, 1, fields, .version = 1),
+#ifdef WITH_MEMO
+	VAT_CELL("memo", struct memo, 1, memo_fields, .version = 1),
+#endif
+};
+
+[[maybe_unused]] static const struct tile_port ports[] = {
+	{.name = "copies", .kind = "text", .direction = TILE_PORT_OUT},
 };
 
 static struct ledger *books(const struct tile *tile) {
@@ -236,7 +257,17 @@ static const struct tile_ops ops = {
 #endif
 #ifndef NO_DESCRIPTOR
 TILE_EXPORT(.name = "ledger", .role = ROLE, .summary = "Keeps books that must add up",
-	.cells = cells, .cell_count = 1, .default_width = 200, .default_height = 120, .ops = &ops);
+	.cells = cells, .cell_count = sizeof(cells) / sizeof(cells[0]),
+#ifdef WITH_PORT
+	.ports = ports, .port_count = 1,
+#endif
+#ifdef PERIOD
+	.time_model = TILE_TIME_PHASE, .time_period_ns = PERIOD,
+#endif
+#ifdef WARM_UP
+	.warm_up_ms = WARM_UP,
+#endif
+	.default_width = 200, .default_height = 120, .ops = &ops);
 #else
 extern const struct tile_ops *const not_a_tile;
 __attribute__((visibility("default"))) const struct tile_ops *const not_a_tile = &ops;
