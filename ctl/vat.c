@@ -73,7 +73,7 @@ static int map_file(const struct ctl *ctl, const char *path, struct vat_region *
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file < 0)
 		return ctl_fail(ctl, "file", "%s: %s", path, strerror(errno));
-	int status = CTL_OK, fd = vat_region_load(file, &error);
+	int status = CTL_OK, fd = vat_file_load(file, &error);
 	if (fd < 0 || vat_region_map(fd, VAT_READ, region, &error) < 0)
 		status = ctl_fail(ctl, "file", "%s: %s", path, error.text);
 	if (fd >= 0)
@@ -336,7 +336,7 @@ static int save(const struct inspection *inspection, const char *path) {
 		free(draft);
 		return status;
 	}
-	if (vat_region_save(inspection->region, fd, &error) < 0)
+	if (vat_file_save(inspection->region, -1, fd, &error) < 0)
 		status = ctl_fail(ctl, "save", "%s: %s", path, error.text);
 	else if (fsync(fd) < 0 || rename(draft, path) < 0)
 		status = cannot_save(ctl, path);

@@ -148,10 +148,11 @@ int vat_directory_parse(const struct vat_region_info *info, uint64_t region_size
 	return 0;
 }
 
-int vat_directory_load(const struct vat_region *region, uint64_t generation,
+int vat_directory_read(const struct vat_region_info *info, uint64_t region_size,
+	const struct vat_disk_root *from, uint64_t generation,
+	int (*read)(void *data, void *to, uint64_t size, uint64_t at), void *data,
 	struct vat_directory *directory, struct vat_error *err) {
-	struct vat_disk_root root;
-	memcpy(&root, &vat_header(region)->roots[generation & 1], sizeof(root));
+	struct vat_disk_root root = *from;
 	int rc = vat_root_check(&root, generation, err);
 	if (rc < 0)
 		return rc;
@@ -163,8 +164,8 @@ int vat_directory_load(const struct vat_region *region, uint64_t generation,
 			"region: the directory of generation %llu has impossible sizes",
 			(unsigned long long)generation);
 	if (root.size > 0 &&
-		(root.offset < VAT_PAGE || root.offset % VAT_GRAIN || root.size > region->size ||
-			root.offset > region->size - root.size))
+		(root.offset < VAT_PAGE || root.offset % VAT_GRAIN || root.size > region_size ||
+			root.offset > region_size - root.size))
 		return vat_fail(err, EBADMSG,
 			"region: the directory of generation %llu lies outside of the region",
 			(unsigned long long)generation);
@@ -172,16 +173,31 @@ int vat_directory_load(const struct vat_region *region, uint64_t generation,
 	void *blob = calloc(1, root.size + 1);
 	if (!blob)
 		return vat_fail(err, ENOMEM, "region: out of memory");
-	if (root.size > 0)
-		memcpy(blob, region->base + root.offset, root.size);
-	if (vat_checksum(blob, root.size) != root.checksum)
+	rc = root.size > 0 ? read(data, blob, root.size, root.offset) : 0;
+	if (rc < 0)
+		rc = vat_fail(err, -rc, "region: the directory of generation %llu: %s",
+			(unsigned long long)generation, strerror(-rc));
+	else if (vat_checksum(blob, root.size) != root.checksum)
 		rc = vat_fail(err, EBADMSG, "region: the directory of generation %llu is damaged",
 			(unsigned long long)generation);
 	else
-		rc = vat_directory_parse(&region->info, region->size, &root, blob, directory, err);
+		rc = vat_directory_parse(info, region_size, &root, blob, directory, err);
 	if (rc < 0)
 		free(blob);
 	return rc;
+}
+
+static int read_mapping(void *data, void *to, uint64_t size, uint64_t at) {
+	const struct vat_region *region = data;
+	memcpy(to, region->base + at, size);
+	return 0;
+}
+
+int vat_directory_load(const struct vat_region *region, uint64_t generation,
+	struct vat_directory *directory, struct vat_error *err) {
+	return vat_directory_read(&region->info, region->size,
+		&vat_header(region)->roots[generation & 1], generation, read_mapping,
+		(void *)region, directory, err);
 }
 
 void vat_directory_finish(struct vat_directory *directory) {

@@ -82,6 +82,47 @@ struct vat_undo_header {
 	uint64_t ended;	  /* 1 before anything is written that is not saved here */
 };
 
+/* A region file: header, pages, blocks, trailer. */
+#define VAT_FILE_FORMAT 1u
+#define VAT_FILE_MAGIC 0x0a1a0d4c49465689ull /* 89 'V' 'F' 'I' 'L' 0d 1a 0a */
+#define VAT_FILE_TRAILER_MAGIC 0x0a1a0d444e455689ull
+
+struct vat_file_header {
+	uint64_t magic;
+	uint32_t format;
+	uint32_t page;
+	struct vat_uuid tile;
+	struct vat_uuid city;
+	char name[VAT_NAME_SIZE];
+	uint64_t region_size;
+	uint64_t generation;
+	uint64_t saved; /* seconds since 1970 */
+	uint8_t reserved[VAT_PAGE - 144];
+	uint64_t self; /* checksum of all of the above */
+};
+
+struct vat_file_block {
+	uint64_t offset; /* in the region */
+	uint32_t pages;
+	uint32_t reserved;
+	uint64_t checksum;
+};
+
+struct vat_file_trailer {
+	uint64_t magic;
+	uint64_t blocks;
+	uint64_t pages;
+	uint64_t size;	 /* of the file */
+	uint64_t header; /* its checksum */
+	uint64_t index;	 /* checksum of the blocks' entries */
+	uint64_t reserved;
+	uint64_t self; /* checksum of all of the above */
+};
+
+_Static_assert(sizeof(struct vat_file_header) == VAT_PAGE, "format");
+_Static_assert(offsetof(struct vat_file_header, reserved) == 136, "format");
+_Static_assert(sizeof(struct vat_file_block) == 24, "format");
+_Static_assert(sizeof(struct vat_file_trailer) == 64, "format");
 _Static_assert(sizeof(struct vat_disk_root) == 64, "format");
 _Static_assert(sizeof(struct vat_disk_header) == 384, "format");
 _Static_assert(offsetof(struct vat_disk_header, identity) == 120, "format");

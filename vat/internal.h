@@ -94,6 +94,11 @@ int vat_directory_parse(const struct vat_region_info *info, uint64_t region_size
 	struct vat_error *err); /* takes blob when it succeeds */
 int vat_directory_load(const struct vat_region *region, uint64_t generation,
 	struct vat_directory *directory, struct vat_error *err);
+/* A directory from anywhere. read gives 0 or a negative errno. */
+int vat_directory_read(const struct vat_region_info *info, uint64_t region_size,
+	const struct vat_disk_root *root, uint64_t generation,
+	int (*read)(void *data, void *to, uint64_t size, uint64_t at), void *data,
+	struct vat_directory *directory, struct vat_error *err);
 void vat_directory_finish(struct vat_directory *directory);
 int vat_root_check(const struct vat_disk_root *root, uint64_t generation, struct vat_error *err);
 
@@ -111,7 +116,7 @@ int vat_region_load_previous(
 int vat_identity_check(
 	const struct vat_disk_header *header, struct vat_region_info *info, struct vat_error *err);
 
-/* copy.c */
+/* io.c */
 /* The first byte from at on that is not in a hole, or end. Moves the file's offset. */
 uint64_t vat_next_data(int fd, uint64_t at, uint64_t end);
 /* -ENODATA where the file ends too early. */

@@ -58,8 +58,7 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err) {
 		strerror(code));
 }
 
-/* Maps a log for reading after checking its header; *header is the copy that was checked. */
-static int log_open(
+int vat_log_open(
 	int fd, struct vat_log *log, struct vat_undo_header *header, struct vat_error *err) {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
@@ -92,7 +91,7 @@ int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *
 	struct vat_log log;
 	struct vat_undo_header header;
 	*stats = (struct vat_undo_stats){0};
-	int rc = log_open(undo_fd, &log, &header, err);
+	int rc = vat_log_open(undo_fd, &log, &header, err);
 	if (rc < 0)
 		return rc;
 	stats->pages = header.next;
@@ -168,7 +167,7 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 	struct vat_log log;
 	struct vat_undo_header header;
 	struct vat_disk_header image;
-	rc = log_open(undo_fd, &log, &header, err);
+	rc = vat_log_open(undo_fd, &log, &header, err);
 	if (rc < 0)
 		return rc;
 	/* Only growth counts here: after a death in here the roots say nothing yet. */
@@ -246,7 +245,7 @@ int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error
 			strerror(-rc));
 		goto error;
 	}
-	rc = log_open(undo_fd, &log, &header, err);
+	rc = vat_log_open(undo_fd, &log, &header, err);
 	if (rc == 0)
 		rc = check_log(region, &log, &header, &image, err);
 	if (rc < 0)

@@ -21,6 +21,9 @@ struct vat_log {
 
 uint64_t vat_log_size(uint64_t pages);
 int vat_log_map(int fd, uint64_t pages, bool write, struct vat_log *log, struct vat_error *err);
+/* Maps a log for reading after checking its header; *header is the copy that was checked. */
+int vat_log_open(
+	int fd, struct vat_log *log, struct vat_undo_header *header, struct vat_error *err);
 void vat_log_unmap(struct vat_log *log);
 
 #endif

@@ -561,18 +561,25 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
  */
 int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error *err);
 
-/* ---- Copies ---- */
+/* ---- Files ---- */
 
 /*
- * Writes a copy of the region to a file, byte for byte, while it is in use; holes stay holes. Both
- * roots are as they are in one generation; what the tile writes into its cells meanwhile may be in
- * the copy or not. Refreshes the handle. -EAGAIN when commits follow each other too fast. After a
- * failure the file is no region.
+ * Writes the region to a file, over whatever is in it: checksums everywhere, nothing for what is
+ * zero. After a failure the file is no region file; fsync and rename are the caller's. A region
+ * that could not be read again is not written: -EBADMSG.
+ *
+ * With the undo log of a barrier that is armed on the region (undo_fd): the state of the moment in
+ * which that was done, to the bit, whatever the tile writes meanwhile. -EAGAIN when the barrier
+ * ended before all was read. With undo_fd -1: the state as it is. If the tile is at work, both
+ * roots are those of one generation, and what it writes meanwhile may be in the file or not;
+ * -EAGAIN when commits or handovers follow each other too fast.
  */
-int vat_region_save(struct vat_region *region, int fd, struct vat_error *err);
-/* A saved region as a new memfd, to be mapped; a file could be cut off under its reader. Moves the
- * file's offset. */
-int vat_region_load(int fd, struct vat_error *err);
+int vat_file_save(struct vat_region *region, int undo_fd, int fd, struct vat_error *err);
+/*
+ * A saved region as a new memfd that can be mapped. Every byte is checked: a file that was cut off,
+ * damaged or mixed up gives -EBADMSG, one of another format -EPROTONOSUPPORT.
+ */
+int vat_file_load(int fd, struct vat_error *err);
 
 /* ---- Comparing ---- */
 

@@ -365,11 +365,11 @@ static void test_vat_files(void **state) {
 
 	write_file(file, "something else");
 	expect(run(&server, "vat --file %s", file), 1, "",
-		text("cityctl: %s: region: 14 bytes cannot be a region\n", file));
+		text("cityctl: %s: region file: this is not a region file (wrong magic)\n", file));
 	expect(run(&server, "vat --file %s/none", folder), 1, "",
 		text("cityctl: %s/none: No such file or directory\n", folder));
 	expect(run(&server, "vat --file %s", folder), 1, "",
-		text("cityctl: %s: region: this is not a regular file\n", folder));
+		text("cityctl: %s: region file: this is not a regular file\n", folder));
 	expect_parts(run(&server, "vat"), 2, "", "cityctl: vat needs TILE\n");
 	expect_parts(
 		run(&server, "vat --file a b c"), 2, "", "cityctl: with --file, what is \"c\"?\n");

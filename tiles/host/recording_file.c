@@ -367,41 +367,31 @@ const struct recording_event *recording_next(const struct recording *recording, 
 /* ---- the state */
 
 static int fill(int fd, const struct recording *recording) {
-	if (ftruncate(fd, (off_t)recording->header.base_size) < 0) {
-		return -errno;
-	}
 	for (uint64_t at = 0; at < recording->header.base_used;) {
 		struct recording_extent extent;
 		memcpy(&extent, recording->base + at, sizeof(extent));
 		at += sizeof(extent);
-		if (lseek(fd, (off_t)extent.at, SEEK_SET) < 0) {
-			return -errno;
-		}
-		int rc = write_all(fd, recording->base + at, extent.size);
+		int rc = vat_write_all(fd, recording->base + at, extent.size, extent.at);
 		if (rc < 0) {
 			return rc;
 		}
 		at += extent.size;
 	}
-	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
+	return 0;
 }
 
 int recording_region(const struct recording *recording, struct vat_error *err) {
-	if (recording->header.base_used == 0) {
-		struct vat_region_info info = {
-			.tile = recording->header.tile,
-			.city = recording->header.city,
-		};
-		memcpy(info.name, recording->header.name, sizeof(info.name));
-		return vat_region_create(&info, 0, err);
+	struct vat_region_info info = {
+		.tile = recording->header.tile,
+		.city = recording->header.city,
+	};
+	memcpy(info.name, recording->header.name, sizeof(info.name));
+	int region = vat_region_create(&info, recording->header.base_size, err);
+	int rc = region < 0 ? 0 : fill(region, recording);
+	if (rc < 0) {
+		close(region);
+		return vat_fail(
+			err, -rc, "recording: its state cannot be copied: %s", strerror(-rc));
 	}
-	int file = memfd_create("source-city-base", MFD_CLOEXEC);
-	if (file < 0) {
-		return vat_fail(err, errno, "recording: %s", strerror(errno));
-	}
-	int rc = fill(file, recording);
-	rc = rc < 0 ? vat_fail(err, -rc, "recording: its state cannot be copied: %s", strerror(-rc))
-		    : vat_region_load(file, err);
-	close(file);
-	return rc;
+	return region;
 }
