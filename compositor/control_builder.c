@@ -33,7 +33,7 @@ struct city_job {
 	struct wl_listener tile_destroy;
 	char *folder;
 	enum city_strategy strategy;
-	bool force;
+	struct city_terms terms;
 	char splice[64];
 };
 
@@ -118,7 +118,7 @@ static struct city_job *job_create(struct city_control *control, struct city_til
 
 void city_builder_build(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
-	bool force) {
+	const struct city_terms *terms) {
 	/* The newest wins here, too. */
 	struct city_job *old, *next;
 	wl_list_for_each_safe(old, next, &control->jobs, link) {
@@ -136,7 +136,7 @@ void city_builder_build(struct city_control *control, struct city_request *reque
 		return;
 	}
 	job->strategy = strategy;
-	job->force = force;
+	job->terms = *terms;
 	snprintf(job->splice, sizeof(job->splice), "%s", splice);
 	if (control->builder) {
 		job_send(job);
@@ -298,7 +298,9 @@ static void handle_built(struct wl_client *client, struct wl_resource *resource,
 		.origin = origin,
 		.strategy = job->strategy,
 		.splice = splice,
-		.force = job->force,
+		.force = job->terms.force,
+		.state = job->terms.state,
+		.lossy = job->terms.lossy,
 		.begin_ns = took >= 0 ? city_now_ns() - took : 0,
 		.build_ns = took >= 0 ? took : -1,
 		.listener = request ? &city_request_listener : NULL,

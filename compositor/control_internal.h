@@ -41,13 +41,20 @@ struct city_control {
 	struct wl_listener keeper_exited;
 };
 
+/* What is said before a swap and counts for the next one. */
+struct city_terms {
+	bool force; /* takes no refusal */
+	enum city_state_mode state;
+	bool lossy;
+};
+
 /* A tile as one client sees it. */
 struct city_handle {
 	struct wl_list link; /* city_control.handles */
 	struct city_control *control;
 	struct wl_resource *resource;
 	struct city_tile *tile;	      /* NULL once closed */
-	bool force;		      /* the next swap takes no refusal */
+	struct city_terms terms;      /* of the next swap */
 	struct wl_event_source *idle; /* properties are about to be sent */
 	struct wl_listener changed, destroy;
 };
@@ -86,7 +93,7 @@ void city_builder_register(struct city_control *control, struct wl_client *clien
 /* Builds the folder and hands over; answers through the request. */
 void city_builder_build(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
-	bool force);
+	const struct city_terms *terms);
 void city_builder_watch(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */

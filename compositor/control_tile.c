@@ -90,13 +90,21 @@ static void handle_destroy(struct wl_client *client, struct wl_resource *resourc
 
 static void handle_force(struct wl_client *client, struct wl_resource *resource) {
 	struct city_handle *handle = wl_resource_get_user_data(resource);
-	handle->force = true;
+	handle->terms.force = true;
 }
 
-static bool take_force(struct city_handle *handle) {
-	bool force = handle->force;
-	handle->force = false;
-	return force;
+static void handle_carry_state(
+	struct wl_client *client, struct wl_resource *resource, uint32_t mode, uint32_t lossy) {
+	struct city_handle *handle = wl_resource_get_user_data(resource);
+	/* One that is not known loses nothing. */
+	handle->terms.state = mode <= CITY_STATE_MERGE ? mode : CITY_STATE_INHERIT;
+	handle->terms.lossy = lossy == 1;
+}
+
+static struct city_terms take_terms(struct city_handle *handle) {
+	struct city_terms terms = handle->terms;
+	handle->terms = (struct city_terms){0};
+	return terms;
 }
 
 static void handle_swap_artifact(struct wl_client *client, struct wl_resource *resource,
@@ -108,12 +116,15 @@ static void handle_swap_artifact(struct wl_client *client, struct wl_resource *r
 		return;
 	}
 	char error[512];
+	struct city_terms terms = take_terms(handle);
 	struct city_swap swap = {
 		.artifact_fd = artifact,
 		.origin = origin,
 		.strategy = strategy,
 		.splice = splice,
-		.force = take_force(handle),
+		.force = terms.force,
+		.state = terms.state,
+		.lossy = terms.lossy,
 		.build_ns = -1,
 		.listener = &city_request_listener,
 		.data = request,
@@ -155,8 +166,9 @@ static void handle_swap_source(struct wl_client *client, struct wl_resource *res
 		city_request_fail(request, "request", error);
 		return;
 	}
-	city_builder_build(handle->control, request, handle->tile, source, strategy, splice,
-		take_force(handle));
+	struct city_terms terms = take_terms(handle);
+	city_builder_build(
+		handle->control, request, handle->tile, source, strategy, splice, &terms);
 }
 
 static void handle_watch(
@@ -230,13 +242,16 @@ static void handle_rollback_to(
 		wl_signal_add(&tile->events.destroy, &request->tile_destroy);
 		return;
 	}
+	struct city_terms terms = take_terms(handle);
 	struct city_swap swap = {
 		.artifact_fd = -1,
 		.hash = hash,
 		.origin = "rollback",
 		.strategy = CITY_STRATEGY_AUTO,
 		.splice = "",
-		.force = take_force(handle),
+		.force = terms.force,
+		.state = terms.state,
+		.lossy = terms.lossy,
 		.back = true,
 		.build_ns = -1,
 		.listener = &city_request_listener,
@@ -309,6 +324,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.get_region = handle_get_region,
 	.close = handle_close,
 	.force = handle_force,
+	.carry_state = handle_carry_state,
 	.get_undo = handle_get_undo,
 	.rollback_to = handle_rollback_to,
 };

@@ -39,6 +39,11 @@ const struct city_step_info city_steps[CITY_STEP_COUNT] = {
 	[CITY_STEP_RETIRE] = {"retire", NO_LIMIT, NULL, .shown = true},
 };
 
+const char *city_state_mode_name(enum city_state_mode mode) {
+	static const char *const names[] = {"inherit", "reset", "merge"};
+	return (size_t)mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "inherit";
+}
+
 static int step_limit(const struct city_handover *handover) {
 	size_t offset = city_steps[handover->step].limit;
 	if (offset == NO_LIMIT) {
@@ -244,6 +249,8 @@ bool city_handover_request(
 	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
 	handover->source = swap->source ? strdup(swap->source) : NULL;
 	handover->force = swap->force;
+	handover->state = swap->state;
+	handover->lossy = swap->lossy;
 	handover->back = swap->back;
 	handover->asked = swap->strategy;
 	handover->listener = swap->listener;
@@ -252,6 +259,8 @@ bool city_handover_request(
 	snprintf(record->from, sizeof(record->from), "%s", tile->live ? tile->live->hash : "");
 	record->id = city_history_next_id(tile->tiles->history);
 	record->strategy_asked = city_strategy_name(swap->strategy);
+	record->state = city_state_mode_name(swap->state);
+	record->lossy = swap->lossy;
 	record->build_ns = swap->build_ns;
 	if (swap->begin_ns > 0) {
 		record->wall_ns -= record->begin_ns - swap->begin_ns;
@@ -332,6 +341,19 @@ static void prepare(struct city_handover *handover) {
 	handover->b = city_version_create(tile, handover->hash, handover->source, fd);
 	if (!handover->b) {
 		city_handover_fail(handover, "its process cannot be started: %s", strerror(errno));
+		return;
+	}
+	if (handover->asked == CITY_STRATEGY_RESET) {
+		handover->state = CITY_STATE_RESET;
+		handover->record.state = city_state_mode_name(handover->state);
+	}
+	handover->b->state_mode = handover->state;
+	handover->b->lossy = handover->lossy;
+	/* Whose schemas the state has: only its edges lead the way back. */
+	const char *ran = tile->live ? tile->live->hash : tile->last;
+	if (*ran && strcmp(ran, handover->hash) != 0) {
+		char error[256];
+		handover->b->lineage_fd = city_store_open(tiles->store, ran, error, sizeof(error));
 	}
 }
 

@@ -37,6 +37,14 @@ struct city_tile;
 struct city_tile_version;
 struct city_tiles;
 
+/* The values of source_city_tile_handle_v1.state_mode and source_city_tile_v1.state_mode. */
+enum city_state_mode {
+	CITY_STATE_INHERIT = 0, /* all of it, or not at all */
+	CITY_STATE_RESET = 1,	/* nothing */
+	CITY_STATE_MERGE = 2,	/* what can be carried over */
+};
+const char *city_state_mode_name(enum city_state_mode mode);
+
 enum city_step {
 	CITY_STEP_SPAWN,
 	CITY_STEP_WARM,
@@ -77,7 +85,9 @@ struct city_swap {
 	const char *origin; /* for the record */
 	enum city_strategy strategy;
 	const char *splice;
-	bool force;	  /* also when the old version refuses to yield */
+	bool force; /* also when the old version refuses to yield */
+	enum city_state_mode state;
+	bool lossy;	  /* values may be lost where they do not fit */
 	bool back;	  /* to a version that was good before */
 	int64_t begin_ns; /* of the request; 0: now */
 	int64_t build_ns; /* -1: it was not built */

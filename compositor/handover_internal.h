@@ -30,6 +30,8 @@ struct city_handover {
 	struct city_tile_version *b; /* NULL: not yet, or it has ended */
 	bool had_a;
 	bool force; /* A's refusal does not count */
+	enum city_state_mode state;
+	bool lossy;
 	bool back;  /* B is a version that was good before, and is gone back to */
 	bool late;  /* A has missed the deadline of MIGRATE and has some more time to answer */
 	bool alone; /* goes on without A, which is being killed */

@@ -107,6 +107,7 @@ void city_handover_version_attached(struct city_tile_version *version, int64_t f
 	}
 	record->state_bytes = state_bytes;
 	record->migrated_bytes = migrated_bytes;
+	snprintf(record->lost, sizeof(record->lost), "%s", version->lost);
 	city_handover_set_step(handover, CITY_STEP_FRAME);
 }
 

@@ -82,6 +82,7 @@ static void format_time(int64_t wall_ns, char *text, size_t size) {
 }
 
 static char *record_json(const struct city_record *record, size_t reason_size, size_t origin_size) {
+	static_assert(sizeof(record->lost) == sizeof(record->reason));
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	if (!doc) {
 		return NULL;
@@ -105,6 +106,10 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_text(doc, root, "strategy", record->strategy);
 	put_text(doc, root, "strategy_asked", record->strategy_asked);
 	put_text(doc, root, "strategy_reason", record->strategy_reason);
+	put_text(doc, root, "state", record->state ? record->state : "inherit");
+	yyjson_mut_obj_add_bool(doc, root, "lossy", record->lossy);
+	city_text_copy(cut, reason_size + 1, record->lost);
+	put_text(doc, root, "lost", cut);
 	put_text(doc, root, "splice_asked", record->splice_asked);
 	put_text(doc, root, "splice_met", record->splice_met);
 	yyjson_mut_obj_add_uint(doc, root, "epoch", record->epoch);

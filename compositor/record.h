@@ -38,6 +38,9 @@ struct city_record {
 	const char *strategy; /* static string, as used */
 	const char *strategy_asked;
 	char strategy_reason[160]; /* one line: why that one */
+	const char *state; /* static string: inherit, reset or merge; NULL is inherit */
+	bool lossy;	   /* it was allowed to lose values */
+	char lost[1024];   /* what of the state was lost or began anew */
 	char splice_asked[64], splice_met[64];
 	uint64_t epoch;		/* that the new version got, 0 if it never came to that */
 	int64_t pause_ns;	/* A's last update to B's first; -1: not known */

@@ -76,6 +76,10 @@ struct city_tile_version {
 	char hash[CITY_HASH_SIZE];
 	char *source; /* folder that it was built from; NULL: not known */
 	int artifact_fd;
+	uint32_t state_mode; /* source_city_tile_v1.state_mode: how it takes the state over */
+	bool lossy;
+	int lineage_fd;	 /* artifact of the version that ran last, until it is sent; -1: none */
+	char lost[1024]; /* what the state lost by that; empty: nothing */
 
 	uint64_t spawn_request; /* 0 when answered */
 	uint64_t instance;	/* the keeper's name for the process, 0 before it is spawned */

@@ -393,6 +393,13 @@ static void handle_open_uri(
 	city_server_spawn(tile->tiles->server, command);
 }
 
+static void handle_lost(struct wl_client *client, struct wl_resource *resource, const char *what) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (version) {
+		city_text_copy(version->lost, sizeof(version->lost), what);
+	}
+}
+
 static const struct source_city_tile_v1_interface tile_impl = {
 	.destroy = handle_destroy,
 	.ack_configure = handle_ack_configure,
@@ -410,6 +417,7 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.describe_change = handle_describe_change,
 	.describe_port = handle_describe_port,
 	.describe_time = handle_describe_time,
+	.lost = handle_lost,
 };
 
 static void handle_tile_resource_destroy(struct wl_resource *resource) {
@@ -470,6 +478,12 @@ static void handle_get_tile(struct wl_client *client, struct wl_resource *manage
 	version->surface_destroy.notify = handle_surface_destroy;
 	wl_signal_add(&surface->events.destroy, &version->surface_destroy);
 
+	if (wl_resource_get_version(resource) >= SOURCE_CITY_TILE_V1_STATE_SINCE_VERSION) {
+		source_city_tile_v1_send_state(resource, version->state_mode, version->lossy);
+		if (version->lineage_fd >= 0) {
+			source_city_tile_v1_send_lineage(resource, version->lineage_fd);
+		}
+	}
 	struct city_tile *tile = version->tile;
 	/* Of a new tile the size is known when it has described itself. */
 	if (tile->width > 0 && tile->height > 0) {

@@ -153,6 +153,7 @@ struct city_tile_version *city_version_create(
 	}
 	version->tile = tile;
 	version->artifact_fd = artifact_fd;
+	version->lineage_fd = -1;
 	version->source = source ? strdup(source) : NULL;
 	snprintf(version->hash, sizeof(version->hash), "%s", hash);
 	wl_array_init(&version->configures);
@@ -271,6 +272,9 @@ void city_version_destroy(struct city_tile_version *version) {
 	}
 	if (version->artifact_fd >= 0) {
 		close(version->artifact_fd);
+	}
+	if (version->lineage_fd >= 0) {
+		close(version->lineage_fd);
 	}
 	wl_array_release(&version->configures);
 	wl_list_remove(&version->link);

@@ -23,11 +23,15 @@ static const struct option swap_options[] = {
 	{"at", "SPLICE", "when: !, @beat, @bar, @phrase(n), @loop, @marker(name)"},
 	{"settled", NULL, "wait for the end of probation too"},
 	{"force", NULL, "also when the old version refuses to give its state up"},
+	{"state", "MODE", "inherit, reset, or merge: what cannot be carried over starts anew"},
+	{"lossy", NULL, "values may be lost where they do not fit"},
 	{},
 };
 static const struct option rollback_options[] = {
 	{"list", NULL, "only list the versions that can be gone back to"},
 	{"force", NULL, "also when the version refuses to give its state up"},
+	{"state", "MODE", "inherit, reset, or merge: what cannot be carried over starts anew"},
+	{"lossy", NULL, "values may be lost where they do not fit"},
 	{},
 };
 static const struct option watch_options[] = {

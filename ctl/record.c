@@ -30,6 +30,8 @@ void print_record(const struct ctl *ctl, const char *json) {
 	/* It is live, but something was out of the ordinary. */
 	if (live && get_text(record, "reason")[0] != '\0')
 		fprintf(line, " (%s)", get_text(record, "reason"));
+	if (get_text(record, "lost")[0] != '\0')
+		fprintf(line, ", lost: %s", get_text(record, "lost"));
 	yyjson_val *pause = yyjson_obj_get(record, "pause_us");
 	if (yyjson_is_num(pause))
 		fprintf(line, ", pause %s",

@@ -206,14 +206,38 @@ static int open_artifact(const struct ctl *ctl, const char *path, int *fd) {
 	return CTL_OK;
 }
 
-/* The next request of this tile takes no refusal, if the command line says so. */
-static int send_force(struct ctl *ctl, struct tile *tile) {
-	if (!ctl_has(ctl, "force"))
+static int parse_state(const struct ctl *ctl, uint32_t *mode) {
+	static const char *const modes[] = {"inherit", "reset", "merge"};
+	const char *word = ctl_option(ctl, "state");
+	*mode = SOURCE_CITY_TILE_HANDLE_V1_STATE_MODE_INHERIT;
+	for (uint32_t i = 0; word != NULL && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(word, modes[i]) == 0) {
+			*mode = i;
+			return CTL_OK;
+		}
+	}
+	if (word == NULL)
 		return CTL_OK;
-	if (source_city_tile_handle_v1_get_version(tile->handle) <
-		SOURCE_CITY_TILE_HANDLE_V1_FORCE_SINCE_VERSION)
-		return ctl_fail(ctl, "request", "this city is older and knows no --force");
-	source_city_tile_handle_v1_force(tile->handle);
+	return ctl_usage(ctl, "no state mode %s; there are inherit, reset and merge", word);
+}
+
+/* What the command line says about the next request of this tile: --force, --state, --lossy. */
+static int send_terms(struct ctl *ctl, struct tile *tile) {
+	uint32_t mode, version = source_city_tile_handle_v1_get_version(tile->handle);
+	int status = parse_state(ctl, &mode);
+	if (status != CTL_OK)
+		return status;
+	if (ctl_has(ctl, "force")) {
+		if (version < SOURCE_CITY_TILE_HANDLE_V1_FORCE_SINCE_VERSION)
+			return ctl_fail(ctl, "request", "this city is older and knows no --force");
+		source_city_tile_handle_v1_force(tile->handle);
+	}
+	if (mode != SOURCE_CITY_TILE_HANDLE_V1_STATE_MODE_INHERIT || ctl_has(ctl, "lossy")) {
+		if (version < SOURCE_CITY_TILE_HANDLE_V1_CARRY_STATE_SINCE_VERSION)
+			return ctl_fail(ctl, "request",
+				"this city is older and knows neither --state nor --lossy");
+		source_city_tile_handle_v1_carry_state(tile->handle, mode, ctl_has(ctl, "lossy"));
+	}
 	return CTL_OK;
 }
 
@@ -230,7 +254,10 @@ int command_swap(struct ctl *ctl) {
 		splice = "";
 	if (strlen(splice) > 63)
 		return ctl_usage(ctl, "no splice point is that long: %.20s...", splice);
+	uint32_t mode;
 	int status = parse_strategy(ctl, &strategy);
+	if (status == CTL_OK)
+		status = parse_state(ctl, &mode);
 	if (status == CTL_OK)
 		status = artifact != NULL ? open_artifact(ctl, artifact, &fd)
 					  : find_folder(ctl, &folder);
@@ -243,7 +270,7 @@ int command_swap(struct ctl *ctl) {
 		status = CTL_FAILED;
 		goto out;
 	}
-	status = send_force(ctl, tile);
+	status = send_terms(ctl, tile);
 	if (status != CTL_OK)
 		goto out;
 	struct source_city_request_v1 *proxy;
@@ -287,7 +314,7 @@ int command_rollback(struct ctl *ctl) {
 		return CTL_FAILED;
 	if (ctl_has(ctl, "list"))
 		return list_versions(ctl, tile);
-	status = send_force(ctl, tile);
+	status = send_terms(ctl, tile);
 	if (status != CTL_OK)
 		return status;
 	struct source_city_request_v1 *proxy;

@@ -60,7 +60,7 @@ static int examine(
 		adoption->refused++;
 		rc = 0;
 	}
-	if (change->outcome == VAT_MIGRATED || !vat_cell_same_text(from, &to))
+	if (change->outcome != VAT_SAME || !vat_cell_same_text(from, &to))
 		adoption->changes = true;
 	free(fields);
 	return rc;
@@ -117,6 +117,25 @@ static int examine_all(struct adoption *adoption, struct vat_error *err) {
 	return adoption->refused ? -EUCLEAN : 0;
 }
 
+/* What an edge refuses starts anew, if that is how it shall be. */
+static int retype(struct adoption *adoption, struct vat_txn *txn, const struct vat_cell_decl *decl,
+	struct vat_change *change, struct vat_error *err) {
+	struct vat_error why;
+	int rc = vat_txn_retype_by(txn, decl, &adoption->terms, &why);
+	if (rc == -EUCLEAN && (adoption->flags & VAT_ADOPT_MERGE)) {
+		rc = vat_txn_reset(txn, decl, err);
+		change->outcome = VAT_CLEARED;
+		change->elements = 0;
+		change->lossy = true;
+		snprintf(change->reason, sizeof(change->reason), "%.*s",
+			(int)sizeof(change->reason) - 1, why.text);
+		return rc;
+	}
+	if (rc < 0 && err)
+		*err = why;
+	return rc;
+}
+
 static int apply(struct adoption *adoption, struct vat_error *err) {
 	struct vat_region *region = adoption->region;
 	struct vat_txn *txn;
@@ -133,7 +152,7 @@ static int apply(struct adoption *adoption, struct vat_error *err) {
 			rc = vat_txn_reset(txn, decl, err);
 			break;
 		default:
-			rc = vat_txn_retype_by(txn, decl, &adoption->terms, err);
+			rc = retype(adoption, txn, decl, &adoption->report->changes[i], err);
 			break;
 		}
 	}
@@ -206,7 +225,8 @@ int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lin
 			{
 				.lineage = lineage,
 				.older = older,
-				.flags = flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0,
+				.flags = (flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0) |
+					(flags & VAT_ADOPT_MERGE ? VAT_ALLOW_ANEW : 0),
 			},
 		.report = &report,
 	};
@@ -231,4 +251,23 @@ void vat_adopt_report_finish(struct vat_adopt_report *report) {
 		vat_change_finish(&report->changes[i]);
 	free(report->changes);
 	*report = (struct vat_adopt_report){0};
+}
+
+void vat_adopt_report_say(const struct vat_adopt_report *report, char *text, size_t size) {
+	size_t have = 0;
+	text[0] = 0;
+	for (size_t i = 0; i < report->count && have < size; i++) {
+		const struct vat_change *change = &report->changes[i];
+		if (!change->lossy || change->outcome == VAT_REFUSED)
+			continue;
+		char label[VAT_LABEL_SIZE], lost[sizeof(((struct vat_error *)0)->text)];
+		vat_cell_label(change->name, change->scope, change->element, label, sizeof(label));
+		if (change->loss_count > 0)
+			vat_losses_say(lost, sizeof(lost), change->losses, change->loss_count);
+		else
+			snprintf(lost, sizeof(lost), "%s", change->reason);
+		have += (size_t)snprintf(text + have, size - have, "%scell '%s'%s: %s",
+			have ? "; " : "", label,
+			change->outcome == VAT_CLEARED ? " starts anew" : "", lost);
+	}
 }

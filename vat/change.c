@@ -72,8 +72,10 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 	*move = (struct vat_move){0};
 	vat_change_init(change, VAT_SAME, from, to);
 	move->route = calloc(1, sizeof(*move->route));
-	int rc = move->route ? vat_route_init(move->route, terms->lineage, terms->older, from, to)
-			     : -ENOMEM;
+	bool anew = terms->flags & VAT_ALLOW_ANEW;
+	int rc = move->route
+		? vat_route_init(move->route, terms->lineage, terms->older, from, to, anew)
+		: -ENOMEM;
 	if (rc < 0)
 		goto no_memory;
 	/* Elements that look the same may still mean something else. */
@@ -105,7 +107,14 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 	change->lossy = change->loss_count > 0;
 	change->elements = move->elements;
 	change->bytes = to->count * to->stride;
-	if (!change->lossy || (terms->flags & VAT_ALLOW_LOSSY))
+	if (anew && move->route->none) {
+		/* Cell by cell, then. */
+		vat_move_finish(move);
+		change->outcome = VAT_CLEARED;
+		change->elements = 0;
+		return 0;
+	}
+	if (!change->lossy || anew || (terms->flags & VAT_ALLOW_LOSSY))
 		return 0;
 
 	change->outcome = VAT_REFUSED;

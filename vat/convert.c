@@ -284,25 +284,28 @@ static void add_fill(struct vat_plan *plan, const struct vat_stored_field *field
 }
 
 static int plan_field(struct vat_plan *plan, const struct vat_stored_field *from,
-	const struct vat_stored_field *to) {
+	const struct vat_stored_field *to, bool anew) {
 	int rc = 0;
 	uint32_t count = from->count < to->count ? from->count : to->count;
 	if (from->type == to->type || (is_byte(from->type) && is_byte(to->type))) {
 		add_copy(plan, from->offset, to->offset, count * (uint32_t)vat_type_size(to->type));
 	} else if (is_number(from->type) && is_number(to->type)) {
-		if (!is_lossless(from->type, to->type)) {
+		bool fits = is_lossless(from->type, to->type);
+		if (!fits)
 			rc = vat_losses_add(&plan->losses, to,
 				"does not always fit from %s into %s", vat_type_name(from->type),
 				vat_type_name(to->type));
-		}
-		plan->steps[plan->count++] = (struct vat_plan_step){
-			.op = STEP_CONVERT,
-			.from = from->offset,
-			.to = to->offset,
-			.count = count,
-			.from_type = from->type,
-			.to_type = to->type,
-		};
+		if (!fits && anew)
+			count = 0;
+		else
+			plan->steps[plan->count++] = (struct vat_plan_step){
+				.op = STEP_CONVERT,
+				.from = from->offset,
+				.to = to->offset,
+				.count = count,
+				.from_type = from->type,
+				.to_type = to->type,
+			};
 	} else {
 		rc = vat_losses_add(&plan->losses, to, "was %s and cannot become %s",
 			vat_type_name(from->type), vat_type_name(to->type));
@@ -339,7 +342,7 @@ static int not_declared(struct vat_plan *plan, const struct vat_stored_field *fi
 }
 
 static int plan_fields(
-	struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to) {
+	struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to, bool anew) {
 	uint32_t i = 0;
 	int rc = 0;
 	for (uint32_t j = 0; j < to->field_count && rc == 0; j++) {
@@ -352,7 +355,7 @@ static int plan_fields(
 		if (field->type == VAT_GONE || rc != 0)
 			continue;
 		if (old && old->type != VAT_GONE)
-			rc = plan_field(plan, old, field);
+			rc = plan_field(plan, old, field, anew);
 		else
 			add_fill(plan, field, 0);
 	}
@@ -361,7 +364,8 @@ static int plan_fields(
 	return rc;
 }
 
-int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to) {
+int vat_plan_init(
+	struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to, bool anew) {
 	if (prepare(plan, to) < 0)
 		return -ENOMEM;
 	plan->from_stride = from->stride;
@@ -369,7 +373,7 @@ int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const stru
 		add_copy(plan, 0, 0, to->stride);
 		return 0;
 	}
-	int rc = plan_fields(plan, from, to);
+	int rc = plan_fields(plan, from, to, anew);
 	if (rc < 0)
 		vat_plan_finish(plan);
 	return rc;

@@ -17,8 +17,10 @@ struct vat_plan {
 	struct vat_losses losses; /* empty: nothing is lost */
 };
 
-/* -ENOMEM is the only error. from and to are only used during the call. */
-int vat_plan_init(struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to);
+/* anew: fields that do not always fit get their initial values instead of the nearest ones. -ENOMEM
+ * is the only error. from and to are only used during the call. */
+int vat_plan_init(
+	struct vat_plan *plan, const struct vat_cell *from, const struct vat_cell *to, bool anew);
 /* A plan that only writes the initial values of new elements; from may be NULL when it is run. */
 int vat_plan_init_fresh(struct vat_plan *plan, const struct vat_cell *to);
 /* to must be zero, or have been written by the same plan. The two do not overlap. */

@@ -135,6 +135,7 @@ size_t vat_arcs_path(const struct vat_arc *arcs, size_t n, size_t nodes, uint32_
 
 struct graph {
 	const struct vat_cell *from, *to;
+	bool anew;
 	struct vat_cell *nodes; /* their fields are owned; the first is from, the second to */
 	size_t node_count;
 	uint32_t first; /* node with a version: 1 when from is not what is known under its number */
@@ -250,7 +251,7 @@ static int add_arc(
 	struct vat_hop *hop = &graph->hops[graph->arc_count];
 	*hop = (struct vat_hop){
 		.edge = edge, .back = back, .from = &graph->nodes[from], .to = &graph->nodes[to]};
-	int rc = vat_plan_init(&hop->plan, hop->from, hop->to);
+	int rc = vat_plan_init(&hop->plan, hop->from, hop->to, graph->anew && !edge);
 	if (rc == 0 && edge) {
 		rc = edge_losses(hop);
 		if (rc < 0)
@@ -390,13 +391,13 @@ static int prepare(struct vat_route *route) {
 }
 
 /* By ids alone, and nothing else. */
-static int go_direct(
-	struct vat_route *route, const struct vat_cell *from, const struct vat_cell *to) {
+static int go_direct(struct vat_route *route, const struct vat_cell *from,
+	const struct vat_cell *to, bool anew) {
 	route->hops = calloc(1, sizeof(*route->hops));
 	if (!route->hops)
 		return -ENOMEM;
 	route->hops[0] = (struct vat_hop){.from = from, .to = to};
-	int rc = vat_plan_init(&route->hops[0].plan, from, to);
+	int rc = vat_plan_init(&route->hops[0].plan, from, to, anew);
 	route->count = rc == 0;
 	return rc;
 }
@@ -419,9 +420,10 @@ static int take(struct vat_route *route, struct graph *graph, const uint32_t *pa
 }
 
 static int no_way(struct vat_route *route, const struct vat_cell *from, const struct vat_cell *to) {
-	int rc = go_direct(route, from, to);
+	int rc = go_direct(route, from, to, false);
 	if (rc < 0)
 		return rc;
+	route->none = true;
 	struct vat_losses *losses = &route->hops[0].plan.losses;
 	vat_losses_finish(losses);
 	for (uint32_t i = 0; i < from->field_count && rc == 0; i++) {
@@ -435,15 +437,16 @@ static int no_way(struct vat_route *route, const struct vat_cell *from, const st
 }
 
 int vat_route_init(struct vat_route *route, const struct vat_lineage *lineage,
-	const struct vat_lineage *older, const struct vat_cell *from, const struct vat_cell *to) {
+	const struct vat_lineage *older, const struct vat_cell *from, const struct vat_cell *to,
+	bool anew) {
 	const struct vat_lineage *const lineages[2] = {lineage, older};
 	*route = (struct vat_route){0};
 	int rc = 0;
 	if (from->version == to->version ||
 		(!has_edges(lineage, to->name) && !has_edges(older, to->name))) {
-		rc = go_direct(route, from, to);
+		rc = go_direct(route, from, to, anew);
 	} else {
-		struct graph graph = {.from = from, .to = to};
+		struct graph graph = {.from = from, .to = to, .anew = anew};
 		rc = fill_graph(&graph, lineages);
 		uint32_t *path = rc == 0 ? calloc(graph.arc_count + 1, sizeof(*path)) : NULL;
 		if (rc == 0 && !path)
@@ -518,7 +521,7 @@ static int try_back(const struct vat_route *route, const struct vat_hop *hop, co
 	const void *to, uint64_t n, uint64_t first, const struct vat_cell *cell,
 	struct vat_error *err) {
 	struct vat_plan plan;
-	if (vat_plan_init(&plan, hop->to, hop->from) < 0)
+	if (vat_plan_init(&plan, hop->to, hop->from, false) < 0)
 		return vat_fail(err, ENOMEM, "cell '%s': out of memory", cell->name);
 	int rc = call(hop, true, &plan, to, route->scratch[2], n, cell, err);
 	vat_plan_finish(&plan);

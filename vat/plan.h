@@ -34,6 +34,7 @@ struct vat_route {
 	struct vat_hop *hops;
 	size_t count;
 	bool calls; /* an edge's function */
+	bool none;  /* there is no way: by ids, if at all */
 	struct vat_losses losses;
 	struct vat_cell
 		*schemas; /* owned, with their fields; what hops point to, if there are any */
@@ -42,9 +43,10 @@ struct vat_route {
 };
 
 /* Both lineages may be NULL; they, from and to are used as long as the route is. -ENOMEM is the
- * only error. */
+ * only error. anew: see vat_plan_init. */
 int vat_route_init(struct vat_route *route, const struct vat_lineage *lineage,
-	const struct vat_lineage *older, const struct vat_cell *from, const struct vat_cell *to);
+	const struct vat_lineage *older, const struct vat_cell *from, const struct vat_cell *to,
+	bool anew);
 /*
  * Elements first to first + n, which are at from. to must be zero, or have been written by the same
  * route. Invertible edges are tried there and back; what edges write goes through scratch memory.

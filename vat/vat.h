@@ -404,6 +404,8 @@ struct vat_txn;
 enum vat_change_flags {
 	/* Values may be lost: narrowed, cut off, or dropped where there is no conversion. */
 	VAT_ALLOW_LOSSY = 1 << 0,
+	/* Instead: what cannot be carried over whole starts anew, a field or the cell. */
+	VAT_ALLOW_ANEW = 1 << 1,
 };
 
 int vat_txn_begin(struct vat_region *region, struct vat_txn **txn, struct vat_error *err);
@@ -440,6 +442,7 @@ enum vat_adopt_flags {
 	VAT_ADOPT_RESET = 1 << 2,   /* all declared cells start anew */
 	VAT_ADOPT_DRY_RUN = 1 << 3, /* report only; the region may be mapped read-only */
 	VAT_ADOPT_RESTART = 1 << 4, /* the same version again: policy reset does not apply */
+	VAT_ADOPT_MERGE = 1 << 5,   /* as VAT_ALLOW_ANEW, for all cells */
 };
 
 enum vat_outcome {
@@ -503,6 +506,9 @@ int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lin
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
 	unsigned flags, struct vat_adopt_report *report, struct vat_error *err);
 void vat_adopt_report_finish(struct vat_adopt_report *report);
+/* One line that names what was lost, or starts anew because it could not be carried over; "" if
+ * that is nothing. */
+void vat_adopt_report_say(const struct vat_adopt_report *report, char *text, size_t size);
 const char *vat_outcome_name(enum vat_outcome outcome);
 
 /* ---- Write barrier and undo log ---- */

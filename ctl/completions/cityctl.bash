@@ -48,6 +48,10 @@ _cityctl() {
 			compgen -W 'auto instant crossfade freeze-and-fade reset melt' -- "$cur")
 		return
 		;;
+	--state)
+		mapfile -t COMPREPLY < <(compgen -W 'inherit reset merge' -- "$cur")
+		return
+		;;
 	--at)
 		mapfile -t COMPREPLY < <(compgen -W '! @beat @bar @loop' -- "$cur")
 		return
@@ -65,8 +69,8 @@ _cityctl() {
 	'') options+=' --version' ;;
 	tiles) options+=' --names' ;;
 	open) options+=' --name' ;;
-	swap) options+=' --source --artifact --strategy --at --settled --force' ;;
-	rollback) options+=' --force --list' ;;
+	swap) options+=' --source --artifact --strategy --at --settled --force --state --lossy' ;;
+	rollback) options+=' --force --state --lossy --list' ;;
 	watch) options+=' --source' ;;
 	vat) options+=' --all --save --file --diff --watch --interval' ;;
 	history) options+=' --last' ;;

@@ -38,6 +38,8 @@ complete -c cityctl -n '__fish_seen_subcommand_from swap' -l strategy -x -a 'aut
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l at -x -a '! @beat @bar @loop' -d 'When'
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l settled -d 'Wait for the end of probation too'
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l force -d 'Take no refusal'
+complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l state -x -a 'inherit reset merge' -d 'What becomes of the state'
+complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l lossy -d 'Values may be lost'
 complete -c cityctl -n '__fish_seen_subcommand_from rollback' -l list -d 'Only list the versions'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l all -d 'Every element'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l save -r -F -d 'Write a copy to a file'

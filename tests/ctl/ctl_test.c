@@ -99,6 +99,15 @@ static void test_swap(void **state) {
 	assert_string_equal(server.log, "swap_source terminal [] 0 []\n");
 	expect_parts(run(&server, "swap terminal --settled --force"), 0, "terminal: live: ", "");
 	assert_string_equal(server.log, "force terminal\nswap_source terminal [] 0 []\n");
+	expect_parts(run(&server, "swap terminal --settled --state inherit"), 0, "terminal: live: ",
+		"");
+	assert_string_equal(server.log, "swap_source terminal [] 0 []\n");
+	expect_parts(run(&server, "swap terminal --settled --state merge --lossy"), 0,
+		"terminal: live: ", "");
+	assert_string_equal(
+		server.log, "carry_state terminal 2 1\nswap_source terminal [] 0 []\n");
+	expect_parts(run(&server, "swap terminal --state all"), 2, "",
+		"cityctl: no state mode all; there are inherit, reset and merge\n");
 
 	/* Live is enough. */
 	server.script = "spawn warm splice migrate attach frame commit hang";
@@ -179,6 +188,8 @@ static void test_rollback(void **state) {
 	assert_string_equal(server.log, "rollback terminal\n");
 	expect_parts(run(&server, "rollback terminal --force"), 0, "terminal: rolled back\n", "");
 	assert_string_equal(server.log, "force terminal\nrollback terminal\n");
+	expect_parts(run(&server, "rollback terminal --lossy"), 0, "terminal: rolled back\n", "");
+	assert_string_equal(server.log, "carry_state terminal 0 1\nrollback terminal\n");
 	expect_parts(run(&server, "rollback terminal 3"), 0, "terminal: rolled back\n", "");
 	assert_string_equal(server.log, "rollback terminal to 3\n");
 	expect_parts(run(&server, "rollback terminal abcdef"), 0, "terminal: rolled back\n", "");

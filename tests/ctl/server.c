@@ -273,6 +273,12 @@ static void handle_force(struct wl_client *client, struct wl_resource *resource)
 	note(tile->server, "force %s", tile->name);
 }
 
+static void handle_carry_state(
+	struct wl_client *client, struct wl_resource *resource, uint32_t mode, uint32_t lossy) {
+	struct fake_tile *tile = wl_resource_get_user_data(resource);
+	note(tile->server, "carry_state %s %u %u", tile->name, mode, lossy);
+}
+
 static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.destroy = handle_destroy,
 	.swap_artifact = handle_swap_artifact,
@@ -284,6 +290,7 @@ static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.force = handle_force,
 	.get_undo = handle_get_undo,
 	.rollback_to = handle_rollback_to,
+	.carry_state = handle_carry_state,
 };
 
 static void handle_tile_gone(struct wl_resource *resource) {

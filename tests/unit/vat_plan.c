@@ -450,6 +450,55 @@ static void test_same_number(void **state) {
 	close(fd);
 }
 
+/* What cannot be carried over starts anew: a field that may not fit, a cell that an edge refuses or
+ * to which no way leads. */
+static void test_merge(void **state) {
+	static const struct vat_edge refusing[] = {
+		{.cell = "laps", .from = 1, .to = 3, .kind = VAT_EDGE_LOSSLESS, .forth = refuses}};
+	struct narrow {
+		uint16_t seconds;
+		char name[2];
+	};
+	static const struct vat_field narrow_fields[] = {
+		VAT_FIELD_INIT(1, U16, struct narrow, seconds, .u = 5),
+		VAT_FIELD(2, TEXT, struct narrow, name),
+	};
+	static const struct vat_cell_decl narrow[] = {
+		VAT_CELL("laps", struct narrow, LAPS, narrow_fields, .version = 2)};
+	struct vat_error err;
+	struct vat_adopt_report report;
+	char text[512];
+	int fd;
+	struct vat_region *region = with_laps1(&fd);
+	assert_ok(vat_region_adopt(region, narrow, 1, VAT_ADOPT_MERGE, &report, &err), err);
+	assert_int_equal(report.changes[0].outcome, VAT_MIGRATED);
+	vat_adopt_report_say(&report, text, sizeof(text));
+	assert_non_null(strstr(text, "'seconds'"));
+	assert_non_null(strstr(text, "'name'"));
+	vat_adopt_report_finish(&report);
+	const struct narrow *laps = test_data(region, "laps");
+	assert_int_equal(laps[500].seconds, 5);
+	assert_memory_equal(laps[500].name, "ab", 2);
+	vat_region_unmap(region);
+	close(fd);
+
+	region = with_laps1(&fd);
+	struct vat_lineage one = version1(), three = version3(refusing, 1);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, VAT_ADOPT_MERGE, &report, &err), err);
+	assert_int_equal(report.changes[0].outcome, VAT_CLEARED);
+	vat_adopt_report_say(&report, text, sizeof(text));
+	assert_non_null(strstr(text, "cell 'laps' starts anew: "));
+	vat_adopt_report_finish(&report);
+	assert_int_equal(((struct lap3 *)test_data(region, "laps"))[5].us, 0);
+	three.schemas = before3 + 1; /* not over version 2 */
+	three.schema_count = 1;
+	assert_ok(vat_region_adopt_by(region, &one, &three, VAT_ADOPT_MERGE, &report, &err), err);
+	assert_int_equal(report.changes[0].outcome, VAT_CLEARED);
+	vat_adopt_report_finish(&report);
+	vat_region_unmap(region);
+	close(fd);
+}
+
 /* ---- Random edges ---- */
 
 struct item {
@@ -771,6 +820,7 @@ int main(void) {
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_all_named),
 		cmocka_unit_test(test_same_number),
+		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_random_edges),
 		cmocka_unit_test(test_keyed),
 	};

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
-	if (!elf_inspect(artifact_fd, &host->report) || !elf_resolve(&host->report)) {
-		snprintf(why, why_size, "%s", host->report.why);
+#include "log.h"
+
+static bool load(int artifact_fd, struct elf_report *report, struct tile_descriptor *descriptor,
+	char *why, size_t why_size) {
+	if (!elf_inspect(artifact_fd, report) || !elf_resolve(report)) {
+		snprintf(why, why_size, "%s", report->why);
 		return false;
 	}
 	/* Used once in the life of this process: the loader compares paths before it looks at
@@ -24,17 +27,32 @@ bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
 		snprintf(why, why_size, "cannot be loaded: %s", error ? error : "no reason given");
 		return false;
 	}
-	const struct tile_descriptor *descriptor = dlsym(object, TILE_SYMBOL);
-	if (!descriptor || !descriptor->ops) {
+	const struct tile_descriptor *found = dlsym(object, TILE_SYMBOL);
+	if (!found || !found->ops) {
 		snprintf(why, why_size, "cannot be loaded: no %s in it", TILE_SYMBOL);
 		return false;
 	}
-	memcpy(&host->descriptor, descriptor, tile_descriptor_size(descriptor->abi_version));
+	memcpy(descriptor, found, tile_descriptor_size(found->abi_version));
+	return true;
+}
+
+bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
+	if (!load(artifact_fd, &host->report, &host->descriptor, why, why_size)) {
+		return false;
+	}
 	host->ops = host->descriptor.ops;
 	/* Until the compositor says otherwise. */
 	host->width = host->width ? host->width : host->descriptor.default_width;
 	host->height = host->height ? host->height : host->descriptor.default_height;
 	return true;
+}
+
+void host_load_older(struct host *host, int artifact_fd) {
+	char why[HOST_WHY_SIZE];
+	if (!load(artifact_fd, &host->older_report, &host->older, why, sizeof(why))) {
+		city_log(CITY_LOG_INFO, host->name,
+			"the edges of the version before are not known: %s", why);
+	}
 }
 
 bool host_warm(struct host *host, char *why, size_t why_size) {

@@ -137,6 +137,8 @@ struct host {
 	/* artifact.c */
 	struct elf_report report;
 	struct tile_descriptor descriptor; /* with zeros for what an older ABI does not have */
+	struct elf_report older_report;	   /* of the version that ran last */
+	struct tile_descriptor older;	   /* its edges are for the way back; zeros: none */
 	const struct tile_ops *ops;
 	bool warm; /* detach is due at the end */
 
@@ -151,6 +153,9 @@ struct host {
 	bool told_changed; /* the keeper knows that there is something to save */
 	uint64_t clock_offset;
 	uint64_t state_bytes, migrated_bytes; /* of the last attach */
+	uint32_t state_mode;		      /* source_city_tile_v1.state_mode */
+	bool lossy;
+	char lost[HOST_WHY_SIZE]; /* by the last attach, "" for nothing */
 
 	/* journal.c */
 	int journal_fd; /* -1: none */
@@ -200,6 +205,7 @@ struct host {
 	bool migrating; /* asked to yield; a paste that is on its way comes first */
 	uint32_t migrate_serial;
 	uint64_t migrate_refuse_at, migrate_deadline; /* CLOCK_MONOTONIC */
+	int lineage_fd; /* artifact of the version that ran last; -1: none */
 	struct xdg_wm_base *wm_base;
 	struct xdg_surface *xdg_surface;
 	struct xdg_toplevel *toplevel;
@@ -251,6 +257,8 @@ __attribute__((format(printf, 3, 4))) void host_log(
 /* ---- artifact.c */
 /* Check and load. False with one line in why. */
 bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size);
+/* The version that ran last, for its edges; without it only this one's are known. */
+void host_load_older(struct host *host, int artifact_fd);
 bool host_warm(struct host *host, char *why, size_t why_size);
 int host_check_file(const char *path, bool json); /* --check; the exit status */
 void host_print_json(const char *string);	  /* as a JSON string, on stdout */

@@ -31,7 +31,7 @@ void host_init(struct host *host) {
 	host->tile.time = &host->time;
 	host->time.wall_ns = -1;
 	host->tile.scale = host->scale = 1;
-	host->keeper_fd = host->undo_fd = host->journal_fd = -1;
+	host->keeper_fd = host->undo_fd = host->journal_fd = host->lineage_fd = -1;
 	host->wake_at = host->timer_armed = host->keyboard.repeat_at = HOST_NEVER;
 	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
 		host->streams[i].fd = -1;
@@ -69,6 +69,7 @@ void host_finish(struct host *host) {
 		fcft_fini();
 	}
 	elf_report_finish(&host->report);
+	elf_report_finish(&host->older_report);
 	pixman_region32_fini(&host->damage);
 	free(host->cells);
 	free(host->cell_counts);
@@ -154,14 +155,20 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 		return false;
 	}
 	host_tile_role_describe(host);
-	if (!host_state_open(host, fds[2], why, sizeof(why))) {
+	/* How the state is to be taken over, the size (of a new tile known by its description) and
+	 * the scale; then, as the seat has told that it has a keyboard, the keymap, which takes
+	 * more than a millisecond to compile. */
+	bool connected = wl_display_roundtrip(host->display) >= 0;
+	if (host->lineage_fd >= 0) {
+		host_load_older(host, host->lineage_fd);
+		close(host->lineage_fd);
+		host->lineage_fd = -1;
+	}
+	if (connected && !host_state_open(host, fds[2], why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return false;
 	}
-	/* The size (of a new tile known by its description) and the scale; then, as the seat has
-	 * told that it has a keyboard, the keymap, which takes more than a millisecond to compile.
-	 */
-	if (wl_display_roundtrip(host->display) < 0 || wl_display_roundtrip(host->display) < 0) {
+	if (!connected || wl_display_roundtrip(host->display) < 0) {
 		city_log(CITY_LOG_ERROR, host->name, "the compositor hung up");
 		return false;
 	}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "source-city-tile-v1-client-protocol.h"
 
 /* The tile's clock goes on where the region's stopped. The offset is rounded up to whole steps, so
  * that every version finds the very same one and no time is lost in a handover. */
@@ -50,10 +51,24 @@ static bool find_cells(
 	return true;
 }
 
+/* As it was asked for, or as it is without having been asked. */
+static unsigned adopt_flags(const struct host *host) {
+	return (host->state_mode == SOURCE_CITY_TILE_V1_STATE_MODE_RESET ? VAT_ADOPT_RESET : 0) |
+		(host->state_mode == SOURCE_CITY_TILE_V1_STATE_MODE_MERGE ? VAT_ADOPT_MERGE : 0) |
+		(host->lossy ? VAT_ADOPT_LOSSY : 0);
+}
+
+static int adopt(struct host *host, unsigned flags, struct vat_adopt_report *report,
+	struct vat_error *error) {
+	struct vat_lineage lineage = tile_lineage(&host->descriptor);
+	struct vat_lineage older = tile_lineage(&host->older);
+	return vat_region_adopt_by(host->region, &lineage, host->older.magic ? &older : NULL,
+		flags | adopt_flags(host), report, error);
+}
+
 static int check_schema(
 	struct host *host, struct vat_adopt_report *report, struct vat_error *error) {
-	return vat_region_adopt(host->region, host->descriptor.cells, host->descriptor.cell_count,
-		VAT_ADOPT_DRY_RUN, report, error);
+	return adopt(host, VAT_ADOPT_DRY_RUN, report, error);
 }
 
 bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size) {
@@ -151,11 +166,14 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	struct vat_adopt_report report = {0};
 	host->migrated_bytes = 0;
 	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size);
-	if (ok &&
-		vat_region_adopt(host->region, host->descriptor.cells, host->descriptor.cell_count,
-			undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report, &error) < 0) {
-		snprintf(why, why_size, "%s", error.text);
-		ok = false;
+	if (ok) {
+		host_begin(host, "migrate");
+		ok = adopt(host, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report, &error) == 0;
+		host_end(host);
+		if (!ok) {
+			snprintf(why, why_size, "%s", error.text);
+		}
+		vat_adopt_report_say(&report, host->lost, sizeof(host->lost));
 	}
 	if (ok && undo_fd >= 0) {
 		if (vat_barrier_begin(host->region, undo_fd, report.generation_before, &error) <

@@ -106,6 +106,10 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 	}
 	uint64_t first = host_monotonic();
 	host_update_if_due(host);
+	if (*host->lost &&
+		source_city_tile_v1_get_version(tile) >= SOURCE_CITY_TILE_V1_LOST_SINCE_VERSION) {
+		source_city_tile_v1_lost(tile, host->lost);
+	}
 	source_city_tile_v1_attached(tile, serial, high(first), low(first), high(host->state_bytes),
 		low(host->state_bytes), high(host->migrated_bytes), low(host->migrated_bytes));
 	/* At once: should drawing crash or hang, it is known that attaching did not. */
@@ -142,6 +146,21 @@ static void handle_retire(void *data, struct source_city_tile_v1 *tile) {
 	host_quit(data, 0);
 }
 
+static void handle_state(
+	void *data, struct source_city_tile_v1 *tile, uint32_t mode, uint32_t lossy) {
+	struct host *host = data;
+	host->state_mode = mode;
+	host->lossy = lossy;
+}
+
+static void handle_lineage(void *data, struct source_city_tile_v1 *tile, int32_t artifact) {
+	struct host *host = data;
+	if (host->lineage_fd >= 0) {
+		close(host->lineage_fd);
+	}
+	host->lineage_fd = artifact;
+}
+
 static const struct source_city_tile_v1_listener tile_listener = {
 	.configure = handle_configure,
 	.migrate = handle_migrate,
@@ -150,6 +169,8 @@ static const struct source_city_tile_v1_listener tile_listener = {
 	.settle = handle_settle,
 	.check = handle_check,
 	.retire = handle_retire,
+	.state = handle_state,
+	.lineage = handle_lineage,
 };
 
 static void ack_configure(struct host *host, uint32_t serial) {
@@ -205,5 +226,9 @@ void host_tile_role_finish(struct host *host) {
 	if (host->wl_tile) {
 		source_city_tile_v1_destroy(host->wl_tile);
 		host->wl_tile = NULL;
+	}
+	if (host->lineage_fd >= 0) {
+		close(host->lineage_fd);
+		host->lineage_fd = -1;
 	}
 }

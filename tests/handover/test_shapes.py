@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""State that changes shape: up and down over migration edges, what is refused and why, and what becomes
+of the state when it may be lost. tiles/shapes.c says what the tiles are."""
+
+import json
+
+from ledger import LIMITS, PATIENT, LedgerCity, limits_for, settled, swap, tile_path
+from tap import check, check_equal, run
+
+SECOND = {1: ("seconds", 1), 2: ("ms", 1000), 3: ("us", 1000000), 4: ("us", 1000000)}
+
+
+def shapes_city(first="shapes-1", limits=LIMITS):
+    config = (f"tile shapes {{\n\tartifact {tile_path(first)}\n\tkind shapes\n\tat 100 100\n"
+              f"\tsize 100 80\n}}\n")
+    return LedgerCity(config=config, env={"SOURCE_CITY_LIMITS": f"{PATIENT},{limits}"})
+
+
+def cells(city):
+    text = city.run("cityctl", "vat", "shapes", "--json", "--all").stdout.decode()
+    region = json.loads(text.splitlines()[-1])
+    return {cell["name"]: cell for cell in region["cells"]}
+
+
+def laps(city, shape):
+    """The elements, whose ids are in order."""
+    cell = cells(city)["laps"]
+    check_equal(cell["version"], shape, "version of the schema")
+    check_equal([lap["id"] for lap in cell["values"]], list(range(1, 1001)), "ids")
+    name, second = SECOND[shape]
+    check(all(lap[name] % second == 0 for lap in cell["values"]), "whole seconds")
+    return cell["values"]
+
+
+def go(city, name, *options):
+    return swap(city, name, "--strategy", "instant", *options, tile="shapes")
+
+
+def went(city, name, *options):
+    """check() of the tile adds everything up, at the begin and at the end of the probation."""
+    status, record, said = go(city, name, *options)
+    check_equal(status, 0, said)
+    check_equal(record["result"], "live", "result")
+    return record
+
+
+def refused(city, name, *options, words=()):
+    before = settled(city, "shapes")
+    status, record, said = go(city, name, *options)
+    check_equal(status, 1, said)
+    check(record is None or record["result"] == "failed", "result")
+    for word in words:
+        check(word in said, f"{word!r} is said: {said}")
+    after = settled(city, "shapes")
+    check_equal(after["pid"], before["pid"], "the old version runs on")
+    return said
+
+
+def test_up_and_down():
+    with shapes_city() as city:
+        settled(city, "shapes")
+        record = went(city, "shapes-3")
+        check_equal(record["migrated_bytes"], 32000, "migrated bytes")
+        check_equal((record["state"], record["lossy"], record["lost"]), ("inherit", False, ""), "record")
+        check(all(lap["best"] == 300 for lap in laps(city, 3)), "a new field begins with its value")
+        # One version down loses nothing; the edge is in the version that runs.
+        went(city, "shapes-2")
+        check_equal(laps(city, 2)[26]["name"], "a", "names")
+        refused(city, "shapes-1", words=["cell 'laps'", "'best'"])
+        record = went(city, "shapes-1", "--lossy")
+        check_equal(record["lossy"], True, "record")
+        check("'best'" in record["lost"], record["lost"])
+        laps(city, 1)
+        # Two versions back by hand, over the edges of the newer one.
+        went(city, "shapes-3")
+        done = city.run("cityctl", "rollback", "shapes", check=False)
+        check_equal(done.returncode, 1, "a rollback that would lose something")
+        check(b"best" in done.stderr, done.stderr.decode())
+        city.run("cityctl", "rollback", "shapes", "--lossy")
+        settled(city, "shapes")
+        laps(city, 1)
+        check_equal(cells(city)["work"]["values"][0]["restarts"], 0, "never restarted")
+
+
+def test_all_losses_are_named():
+    with shapes_city("shapes-3") as city:
+        settled(city, "shapes")
+        refused(city, "shapes-4", words=["'name' (id 3)", "'best' (id 4)", "u32 into u8"])
+        record = went(city, "shapes-4", "--lossy")
+        check("'name'" in record["lost"] and "'best'" in record["lost"], record["lost"])
+        check(all(lap["best"] == 0 for lap in laps(city, 4)), "the nearest values")
+
+
+def test_merge():
+    with shapes_city("shapes-1") as city:
+        settled(city, "shapes")
+        went(city, "shapes-3")
+        record = went(city, "shapes-4", "--state", "merge")
+        check_equal(record["state"], "merge", "record")
+        check("'best'" in record["lost"], record["lost"])
+        check(all(lap["best"] == 9 for lap in laps(city, 4)), "it starts anew")
+        check(sum(lap["us"] for lap in laps(city, 4)) > 0, "the rest is carried over")
+
+
+def test_merge_after_a_lie():
+    with shapes_city("shapes-2") as city:
+        settled(city, "shapes")
+        record = went(city, "shapes-3-lie", "--state", "merge")
+        check("'laps' starts anew" in record["lost"] and "element 777" in record["lost"], record["lost"])
+        check_equal(laps(city, 3)[1]["name"], "b", "filled in again")
+
+
+def test_reset():
+    with shapes_city("shapes-2") as city:
+        settled(city, "shapes")
+        city.until(lambda: cells(city)["work"]["values"][0]["updates"] > 20, what="no updates")
+        attaches = cells(city)["work"]["values"][0]["attaches"]
+        record = went(city, "shapes-2b", "--state", "reset")
+        check_equal(record["state"], "reset", "record")
+        check_equal(cells(city)["work"]["values"][0]["attaches"], attaches, "everything began anew")
+        laps(city, 2)
+
+
+def test_edges_that_fail():
+    with shapes_city("shapes-2", limits=limits_for(attach=1500, warm=60000)) as city:
+        settled(city, "shapes")
+        refused(city, "shapes-3-lie", words=["cell 'laps'", "element 777", "'best'", "invertible"])
+        refused(city, "shapes-3-lie", "--lossy", words=["element 777"])
+        refused(city, "shapes-3-false", words=["from version 2 to 3 refuses"])
+        refused(city, "shapes-3-crash", words=["crashed in migrate"])
+        refused(city, "shapes-3-hang", words=["attach"])
+        check_equal(cells(city)["work"]["values"][0]["restarts"], 0, "never restarted")
+        went(city, "shapes-3")
+        laps(city, 3)
+
+
+if __name__ == "__main__":
+    run([value for name, value in list(globals().items()) if name.startswith("test_")])
