@@ -2,6 +2,7 @@
 /* Which view has the keyboard, and in what order they follow each other. */
 #include <wlr/types/wlr_scene.h>
 
+#include "compositor/desk.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/view.h"
@@ -42,6 +43,7 @@ void city_view_raise(struct city_view *view) {
 		wl_list_remove(&view->link);
 		wl_list_insert(&view->server->views, &view->link);
 	}
+	city_desk_changed(view->server->desk);
 	city_seat_scene_changed(view->server->seat);
 }
 

@@ -12,7 +12,9 @@
 #include "compositor/effects/effects.h"
 #include "compositor/handover_input.h"
 #include "compositor/handover_internal.h"
+#include "compositor/keeper.h"
 #include "compositor/server.h"
+#include "keeper/wire.h"
 #include "log.h"
 #include "source-city-tile-v1-server-protocol.h"
 
@@ -183,7 +185,7 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 	return true;
 }
 
-static struct city_handover *handover_create(struct city_tile *tile) {
+struct city_handover *city_handover_create(struct city_tile *tile) {
 	struct city_handover *handover = calloc(1, sizeof(*handover));
 	if (!handover) {
 		return NULL;
@@ -237,7 +239,7 @@ bool city_handover_request(
 		snprintf(hash, sizeof(hash), "%s", swap->hash);
 		fd = city_store_open(store, hash, error, error_size);
 	}
-	struct city_handover *handover = fd >= 0 ? handover_create(tile) : NULL;
+	struct city_handover *handover = fd >= 0 ? city_handover_create(tile) : NULL;
 	if (!handover) {
 		if (fd >= 0) {
 			snprintf(error, error_size, "out of memory");
@@ -277,7 +279,7 @@ bool city_handover_request(
 
 bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size) {
 	int fd = city_store_open(tile->tiles->store, hash, error, error_size);
-	struct city_handover *handover = fd >= 0 ? handover_create(tile) : NULL;
+	struct city_handover *handover = fd >= 0 ? city_handover_create(tile) : NULL;
 	if (!handover) {
 		if (fd >= 0) {
 			snprintf(error, error_size, "out of memory");
@@ -302,6 +304,37 @@ const char *city_handover_source(const struct city_tile *tile) {
 		}
 	}
 	return city_tile_source(tile);
+}
+
+bool city_handover_go_on(struct city_tile *tile, struct city_tile_version *a,
+	struct city_tile_version *b, int undo_fd) {
+	struct city_handover *handover = city_handover_create(tile);
+	if (!handover) {
+		close(undo_fd);
+		return false;
+	}
+	handover->a = a;
+	handover->b = b;
+	handover->undo_fd = undo_fd;
+	/* A start has nothing to go back to, and its version is no other than the one that ran. */
+	handover->start = !a && strcmp(b->hash, city_versions_good(&tile->good)) == 0;
+	handover->had_a = !handover->start;
+	handover->spawned = handover->attach_sent = true;
+	handover->strategy = CITY_STRATEGY_INSTANT;
+	snprintf(handover->hash, sizeof(handover->hash), "%s", b->hash);
+	handover->source = b->source ? strdup(b->source) : NULL;
+	struct city_record *record = &handover->record;
+	record->epoch = b->epoch;
+	record->strategy = city_strategy_name(handover->strategy);
+	snprintf(record->from, sizeof(record->from), "%s", a ? a->hash : "");
+	snprintf(record->to, sizeof(record->to), "%s", b->hash);
+	snprintf(record->origin, sizeof(record->origin), "the compositor before");
+	if (!handover->start) {
+		record->id = city_history_next_id(tile->tiles->history);
+	}
+	tile->handover = handover;
+	city_handover_show_again(handover);
+	return true;
 }
 
 void city_handover_unlisten(struct city_tiles *tiles, void *data) {
@@ -442,6 +475,8 @@ static void splice(struct city_handover *handover) {
 		city_handover_fail(handover, "no memory to keep the old state: %s", error.text);
 		return;
 	}
+	/* From here on the next compositor could go on with it, should this one end. */
+	city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, handover->undo_fd);
 	if (!handover->a) {
 		if (handover->b->surface) {
 			handover->input = city_input_redirect(
@@ -461,7 +496,7 @@ static void splice(struct city_handover *handover) {
 
 void city_handover_advance(struct city_tile *tile) {
 	struct city_handover *next = tile->next;
-	if (!next || next->failing || tile->closing || !tile->region) {
+	if (!next || next->failing || tile->closing || !tile->region || tile->rejoins) {
 		return;
 	}
 	struct city_handover *current = tile->handover;

@@ -107,6 +107,10 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size);
 /* The artifact of A in probation, where a rollback goes; NULL if there is no A to go back to. */
 const char *city_handover_keeps(const struct city_handover *handover);
+/* The probation of a handover that the last compositor had begun goes on: `a` (frozen; NULL: it has
+ * ended) and `b` have rejoined. Takes undo_fd. False when out of memory. */
+bool city_handover_go_on(struct city_tile *tile, struct city_tile_version *a,
+	struct city_tile_version *b, int undo_fd);
 /* Back to A in probation: ends like any failure. False if there is no A to go back to. */
 bool city_handover_roll_back(struct city_handover *handover, const char *reason);
 /* The region is there: what waited for it goes on. */

@@ -26,6 +26,8 @@ void city_handover_free(struct city_handover *handover) {
 		wl_event_source_remove(handover->check_timer);
 	}
 	if (handover->undo_fd >= 0) {
+		struct city_tile *tile = handover->tile;
+		city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, -1);
 		close(handover->undo_fd);
 	}
 	if (handover->artifact_fd >= 0) {
@@ -154,29 +156,38 @@ void city_handover_fail(struct city_handover *handover, const char *format, ...)
 	city_handover_set_timer(handover, 5000);
 }
 
-/* The region as it was when A yielded. B is dead. */
-static bool undo(struct city_handover *handover) {
-	struct city_tile *tile = handover->tile;
-	struct vat_region *region = tile->region; /* mapped before B could write */
+int city_tile_undo(struct city_tile *tile, int undo_fd, int64_t *pages) {
+	struct vat_region *region = tile->region; /* mapped before B could write, where possible */
 	struct vat_error error;
 	struct vat_undo_stats stats;
-	int armed = vat_undo_stats(handover->undo_fd, &stats, &error);
-	bool ok = (armed == 0 || armed == -ENODATA) &&
-		vat_region_protect(region, VAT_WRITE, &error) == 0;
-	if (ok && armed == 0) {
-		handover->record.undo_pages = (int64_t)stats.pages;
-		ok = vat_undo_apply(region, handover->undo_fd, &error) == 0;
-	} else if (ok && vat_region_has_previous(region)) {
+	*pages = -1;
+	int armed = vat_undo_stats(undo_fd, &stats, &error);
+	if (armed == -EALREADY) {
+		return armed;
+	}
+	int result = armed == -ENODATA ? 0 : armed;
+	if (result == 0) {
+		result = vat_region_protect(region, VAT_WRITE, &error);
+	}
+	if (result == 0 && armed == 0) {
+		*pages = (int64_t)stats.pages;
+		result = vat_undo_apply(region, undo_fd, &error);
+	} else if (result == 0 && vat_region_has_previous(region)) {
 		/* It came as far as fitting the region to its declarations. */
-		ok = vat_region_rollback(region, &error) == 0;
+		result = vat_region_rollback(region, &error);
 	}
 	vat_region_protect(region, VAT_READ, NULL);
-	if (!ok) {
+	if (result != 0) {
 		tile->damaged = true;
 		city_control_message(tile->tiles->server, CITY_LOG_ERROR, tile->name,
 			"what the new version wrote could not be undone: %s", error.text);
 	}
-	return ok;
+	return result;
+}
+
+/* The region as it was when A yielded. B is dead. */
+static bool undo(struct city_handover *handover) {
+	return city_tile_undo(handover->tile, handover->undo_fd, &handover->record.undo_pages) == 0;
 }
 
 /* For the version that comes next. */

@@ -77,11 +77,16 @@ void city_handover_go_on_alone(struct city_handover *handover, const char *forma
 /* Lets the tile's prepared handover go on if nothing is in its way. */
 void city_handover_advance(struct city_tile *tile);
 
+/* With nothing of it done yet; NULL when out of memory. */
+struct city_handover *city_handover_create(struct city_tile *tile);
+
 /* handover_show.c */
 /* B has drawn its first frame. */
 void city_handover_drawn(struct city_handover *handover);
 /* The effect that shows a strategy. */
 const char *city_handover_program(enum city_strategy strategy);
+/* From here on it is as if B had just been shown. */
+void city_handover_show_again(struct city_handover *handover);
 void city_handover_hasten(struct city_handover *handover);
 void city_handover_end_transition(struct city_handover *handover);
 void city_handover_step_late(struct city_handover *handover); /* of MELT and PROBATION */

@@ -277,6 +277,17 @@ static void commit(struct city_handover *handover, int64_t when_ns) {
 	city_handover_advance(tile);
 }
 
+void city_handover_show_again(struct city_handover *handover) {
+	handover->shown = true;
+	handover->shown_ns = city_now_ns();
+	city_tile_show(handover->tile, handover->b);
+	if (handover->start) {
+		city_version_send_settle(handover->b);
+	}
+	check(handover, CITY_CHECK_FIRST);
+	begin_probation(handover);
+}
+
 static void await_commit(struct city_handover *handover) {
 	city_handover_set_step(handover, CITY_STEP_COMMIT);
 	if (city_view_is_visible(&handover->tile->view)) {

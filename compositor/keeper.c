@@ -44,6 +44,11 @@ struct city_keeper {
 	struct wl_list outgoing; /* outgoing.link, oldest first */
 	uint64_t last_request;
 	bool gone;
+	int desk_fd;
+	enum keeper_start start;
+	int64_t ended_ns; /* of the compositor before this one */
+	struct city_keeper_instance *instances;
+	size_t instance_count, instances_told;
 	struct city_keeper_events events;
 	struct keeper_message in, out; /* too large for the stack of a handler */
 };
@@ -103,6 +108,7 @@ static void lost(struct city_keeper *keeper, const char *why) {
 			.status = ECONNRESET,
 			.reason = "the keeper is gone",
 			.fd = -1,
+			.undo_fd = -1,
 		};
 		/* The analyser does not see that it leaves the list before it is freed. */
 		answer(keeper, request, &reply); // NOLINT(clang-analyzer-unix.Malloc)
@@ -183,6 +189,7 @@ static uint64_t ask(struct city_keeper *keeper, const int *fds, size_t fd_count,
 		.status = errno,
 		.reason = strerror(errno),
 		.fd = -1,
+		.undo_fd = -1,
 	};
 	func(data, &reply);
 	return 0;
@@ -193,6 +200,31 @@ static void tell(struct city_keeper *keeper) {
 	if (!post(keeper, NULL, 0) && !keeper->gone) {
 		city_log(CITY_LOG_WARN, SUBJECT, "cannot tell the keeper: %s", strerror(errno));
 	}
+}
+
+void city_keeper_keep(
+	struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd) {
+	struct keeper_message *message = message_new(keeper, KEEPER_KEEP);
+	message->uuid = *uuid;
+	snprintf(message->name, sizeof(message->name), "%s", name);
+	if (!post(keeper, &fd, fd >= 0) && !keeper->gone) {
+		city_log(CITY_LOG_WARN, SUBJECT, "cannot tell the keeper: %s", strerror(errno));
+	}
+}
+
+const struct city_keeper_instance *city_keeper_instances(
+	const struct city_keeper *keeper, size_t *count) {
+	*count = keeper->instance_count;
+	return keeper->instances;
+}
+
+bool city_keeper_is_successor(const struct city_keeper *keeper, int64_t *ended_ns) {
+	*ended_ns = keeper->ended_ns;
+	return keeper->start != KEEPER_START_FIRST;
+}
+
+int city_keeper_desk(const struct city_keeper *keeper) {
+	return keeper->desk_fd;
 }
 
 static struct request *request_find(struct city_keeper *keeper, uint64_t number) {
@@ -229,12 +261,19 @@ uint64_t city_keeper_spawn(struct city_keeper *keeper, const struct vat_uuid *uu
 			.status = E2BIG,
 			.reason = "the tile's options are too long",
 			.fd = -1,
+			.undo_fd = -1,
 		};
 		func(data, &reply);
 		return 0;
 	}
 	int fds[] = {wayland_fd, artifact_fd};
 	return ask(keeper, fds, 2, func, data);
+}
+
+uint64_t city_keeper_reconnect(struct city_keeper *keeper, uint64_t instance, int wayland_fd,
+	city_keeper_reply_func func, void *data) {
+	message_new(keeper, KEEPER_RECONNECT)->instance = instance;
+	return ask(keeper, &wayland_fd, 1, func, data);
 }
 
 uint64_t city_keeper_start_forge(
@@ -322,6 +361,7 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 		.instance = in->instance,
 		.pid = in->pid,
 		.fd = in->type == KEEPER_REGION ? fds[0] : -1,
+		.undo_fd = in->type == KEEPER_REGION ? fds[1] : -1,
 		.fresh = in->type == KEEPER_REGION && in->status == 1,
 		.reason = "",
 		.message = in,
@@ -332,10 +372,11 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 		reply.status = in->status > 0 ? in->status : EIO;
 		reply.reason = text && *text ? text : strerror(reply.status);
 	}
-	bool region = reply.fd >= 0;
+	bool region = in->type == KEEPER_REGION;
 	answer(keeper, request, &reply);
-	if (region && reply.fd < 0) {
-		fds[0] = -1;
+	if (region) {
+		fds[0] = reply.fd;
+		fds[1] = reply.undo_fd;
 	}
 }
 
@@ -373,9 +414,35 @@ static int64_t now_ms(void) {
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* HELLO with the socket. */
-static bool greet(struct city_keeper *keeper) {
+static bool take_hello(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
+	const struct keeper_message *in = &keeper->in;
 	struct city_server *server = keeper->server;
+	server->listen_fd = fds[0];
+	keeper->desk_fd = fds[1];
+	fds[0] = fds[1] = -1;
+	free(server->socket_name);
+	server->socket_name = strdup(in->name);
+	keeper->start = (enum keeper_start)in->status;
+	keeper->ended_ns = (int64_t)in->instance;
+	keeper->instances = calloc(in->size + 1, sizeof(*keeper->instances));
+	keeper->instance_count = in->size;
+	return server->socket_name && keeper->instances;
+}
+
+static void take_instance(struct city_keeper *keeper) {
+	const struct keeper_message *in = &keeper->in;
+	struct city_keeper_instance *instance = &keeper->instances[keeper->instances_told++];
+	size_t offset = 0;
+	const char *hash = keeper_wire_next(in, &offset);
+	instance->instance = in->instance;
+	instance->pid = in->pid;
+	instance->uuid = in->uuid;
+	memcpy(instance->name, in->name, sizeof(instance->name));
+	snprintf(instance->hash, sizeof(instance->hash), "%s", hash ? hash : "");
+}
+
+/* HELLO with the socket, then what runs already. */
+static bool greet(struct city_keeper *keeper) {
 	int64_t end = now_ms() + GREETING_MS;
 	for (;;) {
 		int64_t left = end - now_ms();
@@ -398,16 +465,17 @@ static bool greet(struct city_keeper *keeper) {
 			city_log(CITY_LOG_ERROR, SUBJECT, "the keeper hung up at the start");
 			return false;
 		}
-		bool hello = keeper->in.type == KEEPER_HELLO && fds[0] >= 0;
-		if (hello) {
-			server->listen_fd = fds[0];
-			fds[0] = -1;
-			free(server->socket_name);
-			server->socket_name = strdup(keeper->in.name);
+		bool ok = true;
+		if (keeper->in.type == KEEPER_HELLO && fds[0] >= 0 && !keeper->instances) {
+			ok = take_hello(keeper, fds);
+		} else if (keeper->in.type == KEEPER_INSTANCE &&
+			keeper->instances_told < keeper->instance_count) {
+			take_instance(keeper);
 		}
 		keeper_wire_close(fds);
-		if (hello) {
-			return server->socket_name != NULL;
+		if (!ok ||
+			(keeper->instances && keeper->instances_told == keeper->instance_count)) {
+			return ok;
 		}
 	}
 }
@@ -431,6 +499,7 @@ struct city_keeper *city_keeper_create(struct city_server *server) {
 	}
 	keeper->server = server;
 	keeper->fd = (int)fd;
+	keeper->desk_fd = -1;
 	wl_list_init(&keeper->requests);
 	wl_list_init(&keeper->outgoing);
 	wl_signal_init(&keeper->events.exited);
@@ -451,6 +520,10 @@ struct city_keeper *city_keeper_create(struct city_server *server) {
 
 error:
 	close(keeper->fd);
+	if (keeper->desk_fd >= 0) {
+		close(keeper->desk_fd);
+	}
+	free(keeper->instances);
 	free(keeper);
 	return NULL;
 }
@@ -472,5 +545,9 @@ void city_keeper_destroy(struct city_keeper *keeper) {
 		wl_event_source_remove(keeper->source);
 	}
 	close(keeper->fd);
+	if (keeper->desk_fd >= 0) {
+		close(keeper->desk_fd);
+	}
+	free(keeper->instances);
 	free(keeper);
 }

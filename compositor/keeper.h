@@ -17,6 +17,7 @@
 #include <sys/types.h>
 #include <wayland-server-core.h>
 
+#include "compositor/store.h"
 #include "vat.h"
 
 struct city_keeper;
@@ -28,8 +29,10 @@ struct city_keeper_reply {
 	const char *reason; /* one line when status is not 0; never NULL */
 	uint64_t instance;  /* spawn, forge */
 	pid_t pid;
-	int fd;	    /* region; set it to -1 to keep it, otherwise it is closed */
-	bool fresh; /* region: it was made just now */
+	int fd;	     /* region; set it to -1 to keep it, otherwise it is closed */
+	int undo_fd; /* region: the undo log of a handover that was under way when the compositor
+		      * before this one ended, or -1; likewise */
+	bool fresh;  /* region: it was made just now */
 	const struct keeper_message *message; /* for what has no member here; NULL at the end */
 };
 typedef void (*city_keeper_reply_func)(void *data, struct city_keeper_reply *reply);
@@ -50,6 +53,15 @@ struct city_keeper_trouble {
 	const char *operation;
 };
 
+/* A process that ran before this compositor did. */
+struct city_keeper_instance {
+	uint64_t instance;
+	pid_t pid;
+	struct vat_uuid uuid; /* of its tile */
+	char name[VAT_NAME_SIZE];
+	char hash[CITY_HASH_SIZE];
+};
+
 struct city_keeper_events {
 	struct wl_signal exited;  /* struct city_keeper_exited */
 	struct wl_signal trouble; /* struct city_keeper_trouble: of a tile, before its end */
@@ -64,6 +76,14 @@ struct city_keeper *city_keeper_create(struct city_server *server);
 void city_keeper_destroy(struct city_keeper *keeper); /* NULL-safe */
 struct city_keeper_events *city_keeper_events(struct city_keeper *keeper);
 
+/* The processes that the keeper told of at the start; `count` of them. */
+const struct city_keeper_instance *city_keeper_instances(
+	const struct city_keeper *keeper, size_t *count);
+/* Whether there was a compositor before this one, and when it ended (CLOCK_MONOTONIC). */
+bool city_keeper_is_successor(const struct city_keeper *keeper, int64_t *ended_ns);
+/* What one compositor leaves to the next, see desk.h. The keeper's; not to be closed. */
+int city_keeper_desk(const struct city_keeper *keeper);
+
 /* Each returns the number of the request, with which city_keeper_forget takes it back: its answer
  * is then dropped, and a process that it started is killed. 0: failed at once, func was called. */
 uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uuid *uuid,
@@ -72,6 +92,9 @@ uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uu
 uint64_t city_keeper_spawn(struct city_keeper *keeper, const struct vat_uuid *uuid,
 	const char *name, const char *hash, const char *const *options, size_t option_count,
 	int wayland_fd, int artifact_fd, city_keeper_reply_func func, void *data);
+/* The process gets a new connection. */
+uint64_t city_keeper_reconnect(struct city_keeper *keeper, uint64_t instance, int wayland_fd,
+	city_keeper_reply_func func, void *data);
 uint64_t city_keeper_start_forge(
 	struct city_keeper *keeper, int wayland_fd, city_keeper_reply_func func, void *data);
 /* The names of the streams that were closed are the strings of reply->message. */
@@ -82,6 +105,10 @@ void city_keeper_forget(struct city_keeper *keeper, uint64_t request);
 /* Without an answer; a failure is logged. */
 void city_keeper_kill(struct city_keeper *keeper, uint64_t instance, int signal);
 void city_keeper_drop_region(struct city_keeper *keeper, const struct vat_uuid *uuid);
+/* Keep `fd` for the tile under this name (KEEPER_UNDO), beyond the compositor's end; -1: no more.
+ */
+void city_keeper_keep(
+	struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd);
 void city_keeper_ready(struct city_keeper *keeper);
 void city_keeper_quit(struct city_keeper *keeper);
 

@@ -12,6 +12,7 @@
 
 #include "compositor/config.h"
 #include "compositor/control.h"
+#include "compositor/desk.h"
 #include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
@@ -57,6 +58,7 @@ static bool check_runtime_dir(void) {
 
 /* What makes a desktop a city. Without a keeper there are no tiles, only windows. */
 static bool create_city(struct city_server *server) {
+	server->desk = city_desk_create(server);
 	if (server->keeper != NULL) {
 		server->tiles = city_tiles_create(server);
 		if (server->tiles == NULL) {
@@ -160,6 +162,8 @@ end:
 	server->control = NULL;
 	city_tiles_destroy(server->tiles);
 	server->tiles = NULL;
+	city_desk_destroy(server->desk);
+	server->desk = NULL;
 	city_server_destroy(server);
 	return exit_code;
 }

@@ -19,6 +19,7 @@
 
 struct city_config;
 struct city_control;
+struct city_desk;
 struct city_foreign;
 struct city_ground;
 struct city_idle;
@@ -160,6 +161,7 @@ struct city_server {
 
 	/* Written by others, opaque here; NULL where they are not in use. */
 	struct city_keeper *keeper;
+	struct city_desk *desk;
 	struct city_tiles *tiles;
 	struct city_control *control;
 

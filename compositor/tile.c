@@ -250,8 +250,8 @@ static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 
 static void start_now(struct city_tile *tile) {
 	char hash[CITY_HASH_SIZE], error[512] = "";
-	if (tile->live || tile->closing || tile->damaged || tile->handover || tile->next ||
-		!tile->region) {
+	if (tile->live || tile->closing || tile->damaged || tile->rejoins || tile->handover ||
+		tile->next || !tile->region) {
 		return;
 	}
 	if (choose(tile, hash)) {
@@ -338,8 +338,10 @@ static void handle_region(void *data, struct city_keeper_reply *reply) {
 		return;
 	}
 	tile->region_fd = reply->fd;
-	reply->fd = -1;
+	tile->undo_fd = reply->undo_fd;
+	reply->fd = reply->undo_fd = -1;
 	tile->epoch = vat_region_epoch(tile->region);
+	city_tile_rejoin_conclude(tile);
 	start_now(tile);
 	city_handover_kick(tile);
 }
@@ -355,7 +357,7 @@ struct city_tile *city_tile_create(struct city_tiles *tiles, const struct city_p
 	}
 	tile->tiles = tiles;
 	tile->uuid = place->uuid;
-	tile->region_fd = -1;
+	tile->region_fd = tile->undo_fd = -1;
 	tile->source = place->source ? strdup(place->source) : NULL;
 	tile->placed = place->has_place;
 	tile->cx = place->cx;
@@ -390,6 +392,12 @@ static void tile_destroy(struct city_tile *tile) {
 	}
 	if (tile->reap_idle) {
 		wl_event_source_remove(tile->reap_idle);
+	}
+	if (tile->rejoin_timer) {
+		wl_event_source_remove(tile->rejoin_timer);
+	}
+	if (tile->undo_fd >= 0) {
+		close(tile->undo_fd);
 	}
 	drop_picture(tile);
 	drop_input(tile);
@@ -444,7 +452,7 @@ void city_tile_close(struct city_tile *tile) {
 	if (place) {
 		city_places_remove(tiles->places, place);
 	}
-	city_tiles_save(tiles);
+	city_tiles_save_now(tiles);
 	struct city_tile_version *version;
 	wl_list_for_each(version, &tile->versions, link) {
 		if (version->state == CITY_VERSION_LIVE) {

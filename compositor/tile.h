@@ -5,7 +5,8 @@
  * struct city_tile is one tile of the city: an identity that outlives all code, a region, a place
  * on the map, and at most one live version. struct city_tile_version is one process that runs one
  * artifact for it, and its connection. tile.c has tiles, tile_version.c the processes,
- * tile_protocol.c what they say over source-city-tile-v1, handover.h what replaces one by another.
+ * tile_protocol.c what they say over source-city-tile-v1, tile_rejoin.c those that ran before this
+ * compositor did, handover.h what replaces one by another.
  *
  * Who owns what: city_tiles owns the tiles and everything that they share; a tile owns its
  * versions. A version is freed only when its process has ended (the keeper says so) and its
@@ -35,6 +36,7 @@ struct city_handover;
 struct city_history;
 struct city_input_log;
 struct city_keeper;
+struct city_keeper_instance;
 struct city_places;
 struct city_server;
 struct city_tile;
@@ -73,9 +75,12 @@ struct city_tile_version {
 	struct city_tile *tile;
 	enum city_version_state state;
 
+	bool awaited;	/* ran before this compositor did, and has not said yet what it is */
+	bool probation; /* it rejoined with what it writes in the undo log */
+
 	char hash[CITY_HASH_SIZE];
-	char *source; /* folder that it was built from; NULL: not known */
-	int artifact_fd;
+	char *source;	     /* folder that it was built from; NULL: not known */
+	int artifact_fd;     /* -1: it was not started from here */
 	uint32_t state_mode; /* source_city_tile_v1.state_mode: how it takes the state over */
 	bool lossy;
 	int lineage_fd;	 /* artifact of the version that ran last, until it is sent; -1: none */
@@ -138,7 +143,11 @@ struct city_tile {
 	int region_fd;		   /* -1 until the keeper gave it */
 	struct vat_region *region; /* for reading; NULL until then */
 	uint64_t epoch;		   /* the newest that was given to a version */
-	bool damaged;		   /* an undo failed: the region is in no known state */
+	bool rejoins;		   /* what ran before this compositor did is still to be found */
+	unsigned awaited;	   /* versions that have not said yet what they are */
+	struct wl_event_source *rejoin_timer;
+	int undo_fd;  /* of the last compositor's handover, until that is decided; -1: none */
+	bool damaged; /* an undo failed: the region is in no known state */
 
 	struct wl_list versions;	/* city_tile_version.link */
 	struct city_tile_version *live; /* what is shown and holds the epoch; may be NULL */
@@ -208,6 +217,8 @@ void city_tiles_destroy(struct city_tiles *tiles);
 struct city_tile *city_tiles_find(struct city_tiles *tiles, const char *name); /* may be NULL */
 /* Places are written soon, many changes at once. */
 void city_tiles_save(struct city_tiles *tiles);
+/* At once: a tile has come or gone. */
+void city_tiles_save_now(struct city_tiles *tiles);
 
 /*
  * A new tile. kind: the name of a configured or installed tile, or the absolute path of a source
@@ -247,6 +258,10 @@ void city_tile_keep_picture(struct city_tile *tile);
 void city_tile_sync_size(struct city_tile *tile);
 /* Puts the tile on the map once its size is known. */
 void city_tile_place(struct city_tile *tile, int width, int height);
+/* Undoes what a version wrote since the log was begun; it must be dead. 0, with the number of pages
+ * or -1 if there was nothing; -EALREADY if its probation was over; another error: the tile is
+ * damaged now, and that was said. */
+int city_tile_undo(struct city_tile *tile, int undo_fd, int64_t *pages);
 /* Region as it is now; NULL if it is not there (yet). */
 struct vat_region *city_tile_region(struct city_tile *tile);
 
@@ -256,6 +271,10 @@ struct vat_region *city_tile_region(struct city_tile *tile);
  * errno when it cannot be asked for; artifact_fd is then closed. */
 struct city_tile_version *city_version_create(
 	struct city_tile *tile, const char *hash, const char *source, int artifact_fd);
+/* The version of a process that ran before this compositor did; it gets a connection. NULL with
+ * errno. */
+struct city_tile_version *city_version_adopt(
+	struct city_tile *tile, const struct city_keeper_instance *instance);
 /* SIGKILL; city_handover_version_ended comes when the process is gone. */
 void city_version_kill(struct city_tile_version *version);
 /* Its process has ended, be it that nobody has said so yet. */

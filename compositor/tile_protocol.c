@@ -13,6 +13,7 @@
 #include "compositor/server.h"
 #include "compositor/text.h"
 #include "compositor/tile.h"
+#include "compositor/tile_internal.h"
 #include "log.h"
 #include "source-city-tile-v1-server-protocol.h"
 #include "tiles/tile.h"
@@ -232,13 +233,32 @@ static void handle_ready(struct wl_client *client, struct wl_resource *resource)
 	if (!version) {
 		return;
 	}
-	if (version->state > CITY_VERSION_WARMING || !version->described) {
+	if (version->state > CITY_VERSION_WARMING || version->awaited || !version->described) {
 		protocol_error(version, SOURCE_CITY_TILE_V1_ERROR_ORDER,
 			"ready must be sent once, after describe");
 		return;
 	}
 	version->state = CITY_VERSION_READY;
 	city_handover_version_ready(version);
+}
+
+static void handle_rejoin(struct wl_client *client, struct wl_resource *resource, uint32_t standing,
+	uint32_t epoch_hi, uint32_t epoch_lo) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (!version) {
+		return;
+	}
+	if (!version->awaited || !version->described) {
+		protocol_error(version, SOURCE_CITY_TILE_V1_ERROR_ORDER,
+			"rejoin is for a version from before this compositor, once, after "
+			"describe");
+		return;
+	}
+	version->epoch = join(epoch_hi, epoch_lo);
+	version->probation = standing == SOURCE_CITY_TILE_V1_STANDING_PROBATION;
+	version->state = standing == SOURCE_CITY_TILE_V1_STANDING_FROZEN ? CITY_VERSION_FROZEN
+									 : CITY_VERSION_LIVE;
+	city_tile_rejoined(version);
 }
 
 static const char *failure_name(uint32_t step) {
@@ -405,6 +425,7 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.ack_configure = handle_ack_configure,
 	.describe = handle_describe,
 	.ready = handle_ready,
+	.rejoin = handle_rejoin,
 	.failed = handle_failed,
 	.yielded = handle_yielded,
 	.refused = handle_refused,
@@ -478,7 +499,8 @@ static void handle_get_tile(struct wl_client *client, struct wl_resource *manage
 	version->surface_destroy.notify = handle_surface_destroy;
 	wl_signal_add(&surface->events.destroy, &version->surface_destroy);
 
-	if (wl_resource_get_version(resource) >= SOURCE_CITY_TILE_V1_STATE_SINCE_VERSION) {
+	if (!version->awaited &&
+		wl_resource_get_version(resource) >= SOURCE_CITY_TILE_V1_STATE_SINCE_VERSION) {
 		source_city_tile_v1_send_state(resource, version->state_mode, version->lossy);
 		if (version->lineage_fd >= 0) {
 			source_city_tile_v1_send_lineage(resource, version->lineage_fd);

@@ -14,6 +14,7 @@
 #include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
+#include "compositor/tile_internal.h"
 #include "log.h"
 #include "source-city-tile-v1-server-protocol.h"
 
@@ -104,7 +105,13 @@ void city_version_process_ended(struct city_tile_version *version, int status) {
 		city_tile_keep_picture(tile);
 	}
 	city_handover_version_ended(version);
+	bool awaited = version->awaited;
+	version->awaited = false;
 	city_version_destroy(version);
+	if (awaited) {
+		tile->awaited--;
+		city_tile_rejoin_conclude(tile);
+	}
 	city_tile_reap(tile);
 }
 
@@ -143,51 +150,85 @@ static void handle_spawned(void *data, struct city_keeper_reply *reply) {
 	city_handover_version_spawned(version);
 }
 
-struct city_tile_version *city_version_create(
-	struct city_tile *tile, const char *hash, const char *source, int artifact_fd) {
-	struct city_tiles *tiles = tile->tiles;
+/* A version with a connection, whose other end comes in *client_fd. NULL with errno. */
+static struct city_tile_version *version_create(
+	struct city_tile *tile, const char *hash, const char *source, int *client_fd) {
 	struct city_tile_version *version = calloc(1, sizeof(*version));
 	int fds[2] = {-1, -1};
 	if (!version || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-		goto error;
+		free(version);
+		return NULL;
+	}
+	version->client = wl_client_create(tile->tiles->server->display, fds[0]);
+	if (!version->client) {
+		close(fds[0]);
+		close(fds[1]);
+		free(version);
+		return NULL;
 	}
 	version->tile = tile;
-	version->artifact_fd = artifact_fd;
-	version->lineage_fd = -1;
+	version->artifact_fd = version->lineage_fd = -1;
 	version->source = source ? strdup(source) : NULL;
 	snprintf(version->hash, sizeof(version->hash), "%s", hash);
 	wl_array_init(&version->configures);
-	version->client = wl_client_create(tiles->server->display, fds[0]);
-	if (!version->client) {
-		goto error;
-	}
 	version->client_destroy.notify = handle_client_destroy;
 	wl_client_add_destroy_listener(version->client, &version->client_destroy);
 	wl_list_insert(tile->versions.prev, &version->link);
+	*client_fd = fds[1];
+	return version;
+}
 
+struct city_tile_version *city_version_create(
+	struct city_tile *tile, const char *hash, const char *source, int artifact_fd) {
+	struct city_tiles *tiles = tile->tiles;
+	int client_fd;
+	struct city_tile_version *version = version_create(tile, hash, source, &client_fd);
+	if (!version) {
+		int error = errno;
+		close(artifact_fd);
+		errno = error;
+		return NULL;
+	}
+	version->artifact_fd = artifact_fd;
 	/* When the keeper cannot be asked the answer comes from within the call, and the version is
 	 * gone when it returns. */
 	uint64_t request = city_keeper_spawn(tiles->keeper, &tile->uuid, tile->name, hash,
-		(const char *const *)tile->options, tile->option_count, fds[1], artifact_fd,
+		(const char *const *)tile->options, tile->option_count, client_fd, artifact_fd,
 		handle_spawned, version);
-	close(fds[1]);
+	close(client_fd);
 	if (request == 0) {
 		return NULL;
 	}
 	version->spawn_request = request;
 	return version;
+}
 
-error:
-	if (fds[0] >= 0) {
-		close(fds[0]);
-		close(fds[1]);
+static void handle_reconnected(void *data, struct city_keeper_reply *reply) {
+	struct city_tile_version *version = data;
+	version->spawn_request = 0;
+	if (reply->status != 0) {
+		/* It has ended before it could get the connection; the keeper has said so, or will.
+		 */
+		city_version_kill(version);
 	}
-	if (version) {
-		free(version->source);
-		free(version);
+}
+
+struct city_tile_version *city_version_adopt(
+	struct city_tile *tile, const struct city_keeper_instance *instance) {
+	int client_fd;
+	struct city_tile_version *version =
+		version_create(tile, instance->hash, tile->source, &client_fd);
+	if (!version) {
+		return NULL;
 	}
-	close(artifact_fd);
-	return NULL;
+	version->state = CITY_VERSION_WARMING;
+	version->instance = instance->instance;
+	version->pid = instance->pid;
+	version->awaited = true;
+	version->spawn_request = city_keeper_reconnect(
+		tile->tiles->keeper, version->instance, client_fd, handle_reconnected, version);
+	close(client_fd);
+	return version;
 }
 
 static void timer_stop(struct city_tile_version *version) {

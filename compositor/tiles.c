@@ -12,6 +12,7 @@
 #include <wlr/render/wlr_renderer.h>
 
 #include "compositor/config.h"
+#include "compositor/desk.h"
 #include "compositor/effects/effects.h"
 #include "compositor/files.h"
 #include "compositor/handover.h"
@@ -127,6 +128,10 @@ static void save_now(struct city_tiles *tiles) {
 		}
 	}
 	city_places_save(tiles->places);
+}
+
+void city_tiles_save_now(struct city_tiles *tiles) {
+	save_now(tiles);
 }
 
 static int handle_save(void *data) {
@@ -289,8 +294,64 @@ static void add_defaults(struct city_tiles *tiles) {
 	add_default(tiles, "clock", left + WIDTH + between, top, CLOCK, CLOCK_HEIGHT);
 }
 
+static struct city_place *find_place(struct city_tiles *tiles, const struct vat_uuid *uuid) {
+	struct city_place *place;
+	wl_list_for_each(place, &tiles->places->list, link) {
+		if (vat_uuid_equal(&place->uuid, uuid)) {
+			return place;
+		}
+	}
+	return NULL;
+}
+
+/* What runs is a tile, also if nothing else is known of it. */
+static void add_running(struct city_tiles *tiles) {
+	size_t count;
+	const struct city_keeper_instance *instances = city_keeper_instances(tiles->keeper, &count);
+	/* The newest comes first. */
+	for (size_t i = count; i-- > 0;) {
+		struct city_place *place = NULL;
+		if (!find_place(tiles, &instances[i].uuid) &&
+			!city_places_find(tiles->places, instances[i].name)) {
+			place = city_places_add(tiles->places, instances[i].name);
+		}
+		if (place) {
+			place->uuid = instances[i].uuid;
+			set_string(&place->kind, instances[i].name);
+		}
+	}
+}
+
+/* Newer than what was saved. */
+static bool take_from_desk(const struct city_desk *desk, struct city_place *place) {
+	const struct city_desk_entry *entry = city_desk_find(desk, &place->uuid);
+	if (entry && (entry->flags & CITY_DESK_SHOWN) && entry->box.width >= 1 &&
+		entry->box.height >= 1) {
+		place->has_place = true;
+		place->cx = entry->box.cx;
+		place->cy = entry->box.cy;
+		place->width = (int)entry->box.width;
+		place->height = (int)entry->box.height;
+	}
+	return entry != NULL;
+}
+
+static void rejoin(struct city_tiles *tiles, struct city_tile *tile) {
+	size_t count;
+	const struct city_keeper_instance *instances = city_keeper_instances(tiles->keeper, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (vat_uuid_equal(&instances[i].uuid, &tile->uuid)) {
+			city_tile_rejoin(tile, &instances[i]);
+		}
+	}
+}
+
 void city_tiles_start(struct city_tiles *tiles) {
 	const struct city_config *config = tiles->server->config;
+	int64_t ended_ns;
+	bool successor = city_keeper_is_successor(tiles->keeper, &ended_ns);
+	add_running(tiles);
+	bool left = false; /* by a compositor before this one */
 	for (size_t i = 0; i < config->tile_count; i++) {
 		if (!city_places_find(tiles->places, config->tiles[i].name) &&
 			vat_name_valid(config->tiles[i].name)) {
@@ -303,15 +364,23 @@ void city_tiles_start(struct city_tiles *tiles) {
 	bool first = true;
 	struct city_place *place;
 	wl_list_for_each(place, &tiles->places->list, link) {
+		left |= take_from_desk(tiles->server->desk, place);
+	}
+	wl_list_for_each(place, &tiles->places->list, link) {
 		struct city_tile *tile = make(tiles, place);
 		if (!tile) {
 			city_log(CITY_LOG_ERROR, place->name, "the tile cannot be made");
 			continue;
 		}
-		tile->focus_once = first;
+		tile->focus_once = first && !left;
 		first = false;
+		tile->rejoins = successor;
+		if (successor) {
+			rejoin(tiles, tile);
+		}
 		city_tile_begin(tile);
 	}
+	city_desk_begin(tiles->server->desk);
 	city_tiles_save(tiles);
 }
 
@@ -419,7 +488,7 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 	}
 	tile->focus_once = true;
 	city_tile_begin(tile);
-	city_tiles_save(tiles);
+	city_tiles_save_now(tiles);
 	return tile;
 }
 

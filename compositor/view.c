@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/edges.h>
 
+#include "compositor/desk.h"
 #include "compositor/ground.h"
 #include "compositor/output.h"
 #include "compositor/seat.h"
@@ -49,6 +50,7 @@ bool city_view_init(struct city_view *view, struct city_server *server, enum cit
 
 void city_view_finish(struct city_view *view) {
 	city_view_hide(view);
+	city_desk_changed(view->server->desk);
 	wl_signal_emit_mutable(&view->events.destroy, view);
 	wl_list_remove(&view->link);
 	city_seat_forget_view(view->server->seat, view);
@@ -232,6 +234,7 @@ static void announce_moved(struct city_view *view) {
 		city_ground_update_districts(view->server);
 	}
 	wl_signal_emit_mutable(&view->events.moved, view);
+	city_desk_changed(view->server->desk);
 	city_seat_scene_changed(view->server->seat);
 }
 
@@ -497,6 +500,7 @@ static void set_filling(
 	}
 	city_view_update(view);
 	wl_signal_emit_mutable(&view->events.states, view);
+	city_desk_changed(view->server->desk);
 }
 
 void city_view_set_fullscreen(struct city_view *view, bool fullscreen) {
@@ -529,6 +533,7 @@ void city_view_set_minimized(struct city_view *view, bool minimized) {
 	}
 	city_view_update(view);
 	wl_signal_emit_mutable(&view->events.states, view);
+	city_desk_changed(server->desk);
 	if (minimized && server->focused == view) {
 		city_server_focus_other(server, seen);
 	}

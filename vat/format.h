@@ -10,9 +10,10 @@
 #define VAT_FORMAT 1u
 #define VAT_MAGIC 0x0a1a0a0d54415689ull /* 89 'V' 'A' 'T' 0d 0a 1a 0a on little endian */
 #define VAT_UNDO_MAGIC 0x0a1a0d4f444e5589ull
-#define VAT_GRAIN 64u		    /* places and small sizes are multiples of it */
-#define VAT_GROWTH (64u * 1024)	    /* sizes of regions are multiples of it */
-#define VAT_REGION_MAX (1ull << 46) /* no size or offset is ever larger */
+#define VAT_UNDO_ENDED 0x0a1a0d444e455589ull /* in its place once the probation is over */
+#define VAT_GRAIN 64u			     /* places and small sizes are multiples of it */
+#define VAT_GROWTH (64u * 1024)		     /* sizes of regions are multiples of it */
+#define VAT_REGION_MAX (1ull << 46)	     /* no size or offset is ever larger */
 #define VAT_DIRECTORY_FIELDS_MAX (1u << 18)
 
 struct vat_disk_root {

@@ -70,6 +70,8 @@ int vat_log_open(
 	ssize_t n = pread(fd, header, sizeof(*header), 0);
 	if (n < 0 || (size_t)n < sizeof(*header) || header->magic == 0)
 		return vat_fail(err, ENODATA, "undo log: it was never armed");
+	if (header->magic == VAT_UNDO_ENDED)
+		return vat_fail(err, EALREADY, "undo log: its probation is over");
 	if (header->magic != VAT_UNDO_MAGIC || header->page != VAT_PAGE)
 		return vat_fail(err, EBADMSG, "undo log: this is not an undo log (wrong magic)");
 	if (header->format != VAT_FORMAT)
@@ -97,6 +99,15 @@ int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *
 	stats->pages = header.next;
 	stats->faults = header.faults;
 	vat_log_unmap(&log);
+	return 0;
+}
+
+int vat_undo_end(int undo_fd, struct vat_error *err) {
+	const uint64_t ended = VAT_UNDO_ENDED;
+	ssize_t n = pwrite(undo_fd, &ended, sizeof(ended), offsetof(struct vat_undo_header, magic));
+	if (n != sizeof(ended))
+		return vat_fail(err, n < 0 ? errno : EIO, "undo log: cannot be ended: %s",
+			strerror(n < 0 ? errno : EIO));
 	return 0;
 }
 

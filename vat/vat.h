@@ -551,6 +551,9 @@ struct vat_undo_stats {
 	uint64_t faults; /* taken for them */
 };
 int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err);
+/* The probation is over: the log can no longer be applied (-EALREADY), whoever holds it. To be
+ * called before the barrier ends. */
+int vat_undo_end(int undo_fd, struct vat_error *err);
 /*
  * Restores the region as it was when the barrier was armed, and makes the generation return_to
  * current again under a new number; epoch and clock go on. The writer must be dead or have ended

@@ -370,6 +370,35 @@ static void tile_set_title(
 	snprintf(version->title, sizeof(version->title), "%s", title);
 }
 
+static void tile_rejoin(struct wl_client *client, struct wl_resource *resource, uint32_t standing,
+	uint32_t epoch_hi, uint32_t epoch_lo) {
+	struct fake_version *version = version_of(client);
+	assert_true(version->described);
+	version->standing = (int)standing;
+	version->rejoined_epoch = join(epoch_hi, epoch_lo);
+}
+
+/* For the choice of a strategy: nobody chooses here. */
+
+static void tile_describe_schema(struct wl_client *client, struct wl_resource *resource,
+	uint32_t digest_hi, uint32_t digest_lo) {
+}
+
+static void tile_describe_change(
+	struct wl_client *client, struct wl_resource *resource, const char *cell, uint32_t change) {
+}
+
+static void tile_describe_port(struct wl_client *client, struct wl_resource *resource,
+	const char *name, const char *kind, uint32_t direction, uint32_t port) {
+}
+
+static void tile_describe_time(struct wl_client *client, struct wl_resource *resource,
+	uint32_t model, uint32_t period_hi, uint32_t period_lo, uint32_t warm_up_ms) {
+}
+
+static void tile_lost(struct wl_client *client, struct wl_resource *resource, const char *what) {
+}
+
 static void tile_bell(struct wl_client *client, struct wl_resource *resource) {
 }
 
@@ -389,6 +418,12 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.set_title = tile_set_title,
 	.bell = tile_bell,
 	.open_uri = tile_open_uri,
+	.describe_schema = tile_describe_schema,
+	.describe_change = tile_describe_change,
+	.describe_port = tile_describe_port,
+	.describe_time = tile_describe_time,
+	.lost = tile_lost,
+	.rejoin = tile_rejoin,
 };
 
 static void handle_tile_destroy(struct wl_resource *resource) {
@@ -403,7 +438,8 @@ void fake_send_configure(struct fake_version *version, int32_t width, int32_t he
 static void manager_get_tile(struct wl_client *client, struct wl_resource *resource, uint32_t id,
 	struct wl_resource *surface) {
 	struct fake_version *version = version_of(client);
-	version->tile = wl_resource_create(client, &source_city_tile_v1_interface, 1, id);
+	version->tile = wl_resource_create(
+		client, &source_city_tile_v1_interface, wl_resource_get_version(resource), id);
 	wl_resource_set_implementation(version->tile, &tile_impl, version, handle_tile_destroy);
 	fake_send_configure(version, 64, 48);
 }
@@ -549,7 +585,7 @@ void fake_city_init(struct fake_city *city) {
 		{&wp_viewporter_interface, 1},
 		{&wl_seat_interface, 9},
 		{&wl_data_device_manager_interface, 3},
-		{&source_city_tile_manager_v1_interface, 1},
+		{&source_city_tile_manager_v1_interface, 2},
 	};
 	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
 		assert_non_null(wl_global_create(city->display, globals[i].interface,
@@ -616,11 +652,18 @@ void fake_dispatch(struct fake_city *city, int timeout_ms) {
 	}
 }
 
+static void make_client(struct fake_version *version, int fd) {
+	version->client = wl_client_create(version->city->display, fd);
+	wl_client_set_user_data(version->client, version, NULL);
+	version->client_destroy.notify = handle_client_destroy;
+	wl_client_add_destroy_listener(version->client, &version->client_destroy);
+}
+
 struct fake_version *fake_start(
 	struct fake_city *city, const char *artifact, const char *const *options) {
 	struct fake_version *version = calloc(1, sizeof(*version));
 	version->city = city;
-	version->failed_step = version->paste_fd = -1;
+	version->failed_step = version->paste_fd = version->standing = -1;
 	version->damage_x1 = version->damage_y1 = INT32_MAX;
 	wl_list_insert(city->versions.prev, &version->link);
 	int keeper[2], wayland[2];
@@ -639,10 +682,7 @@ struct fake_version *fake_start(
 	}
 	close(keeper[1]);
 	version->keeper_fd = keeper[0];
-	version->client = wl_client_create(city->display, wayland[0]);
-	wl_client_set_user_data(version->client, version, NULL);
-	version->client_destroy.notify = handle_client_destroy;
-	wl_client_add_destroy_listener(version->client, &version->client_destroy);
+	make_client(version, wayland[0]);
 	version->keeper_source = wl_event_loop_add_fd(
 		city->loop, keeper[0], WL_EVENT_READABLE, handle_keeper, version);
 	int artifact_fd = open(artifact, O_RDONLY | O_CLOEXEC);
@@ -743,6 +783,26 @@ void fake_wait_exit(struct fake_version *version) {
 void fake_kill(struct fake_version *version) {
 	kill(version->pid, SIGKILL);
 	fake_wait_exit(version);
+}
+
+void fake_disconnect(struct fake_version *version) {
+	wl_client_destroy(version->client);
+	version->standing = -1;
+	version->described = false;
+	version->commits = 0;
+	version->width = version->height = 0;
+	version->title[0] = 0;
+}
+
+void fake_reconnect(struct fake_version *version) {
+	static struct keeper_message message;
+	int wayland[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wayland), 0);
+	make_client(version, wayland[0]);
+	message.type = KEEPER_RECONNECT;
+	assert_int_equal(keeper_wire_send(version->keeper_fd, &message, &wayland[1], 1), 0);
+	close(wayland[1]);
+	FAKE_WAIT(version->city, version->standing >= 0);
 }
 
 const void *fake_cell(struct fake_city *city, const char *name) {

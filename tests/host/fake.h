@@ -54,6 +54,8 @@ struct fake_version {
 	int32_t damage_x1, damage_y1, damage_x2, damage_y2; /* extents, of the last commit */
 
 	bool described, ready;
+	int standing; /* as it rejoined; -1: it has not */
+	uint64_t rejoined_epoch;
 	char role[64];
 	int default_width, default_height;
 	int failed_step;  /* -1: has not failed */
@@ -108,6 +110,10 @@ void fake_send_stream_ended(struct fake_version *version, const char *name, int 
 void fake_send_track(struct fake_version *version, int undo_fd);
 void fake_send_track_end(struct fake_version *version);
 void fake_kill(struct fake_version *version);
+/* The connection ends; fake_reconnect then gives another, as the keeper does, and waits until the
+ * version has rejoined. */
+void fake_disconnect(struct fake_version *version);
+void fake_reconnect(struct fake_version *version);
 
 /* Handle what is there, waiting at most so long for something to come. */
 void fake_dispatch(struct fake_city *city, int timeout_ms);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -360,6 +361,81 @@ static void expect_output(int pty, const char *text) {
 		size += (size_t)got;
 		seen[size] = '\0';
 	}
+}
+
+/* The next compositor learns what runs, and gives it connections. */
+static void test_tiles_outlive_the_compositor(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	assert_int_equal(city->message.status, KEEPER_START_FIRST);
+	struct stat desk, same;
+	assert_int_equal(fstat(city->fds[1], &desk), 0);
+	open_region(city);
+	assert_int_equal(city->fds[1], -1);
+	uint64_t instance = spawn_tile(city, &tile);
+	struct peer spare = accept_peer(city);
+
+	/* Something of the tile's handover, and something else that is not internal. */
+	int undo = memfd_create("undo", MFD_CLOEXEC);
+	struct stat kept, back;
+	assert_int_equal(fstat(undo, &kept), 0);
+	struct keeper_message keep = tile_message(KEEPER_KEEP, KEEPER_UNDO);
+	keep.request = 0;
+	send_message(city->compositor.wire, &keep, &undo, 1);
+	struct keeper_message visible = tile_message(KEEPER_KEEP, "pty");
+	send_message(city->compositor.wire, &visible, &undo, 1);
+	close(undo);
+
+	end_peer(&city->compositor, 1);
+	city->compositor = accept_peer(city);
+	expect_hello(city);
+	assert_int_equal(city->message.status, KEEPER_START_DIED);
+	assert_true(city->message.instance > 0);
+	assert_int_equal(city->message.size, 1);
+	assert_int_equal(fstat(city->fds[1], &same), 0);
+	assert_int_equal(same.st_ino, desk.st_ino);
+	next_message(city, city->compositor.wire, KEEPER_INSTANCE);
+	assert_int_equal(city->message.instance, instance);
+	assert_int_equal(city->message.pid, tile.pid);
+	assert_string_equal(city->message.name, "clock");
+	assert_string_equal(city->message.text, "abc");
+	assert_memory_equal(&city->message.uuid, &tile_uuid, sizeof(tile_uuid));
+	open_region(city);
+	assert_int_equal(city->message.status, 0);
+	assert_int_equal(fstat(city->fds[1], &back), 0);
+	assert_int_equal(back.st_ino, kept.st_ino);
+
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	struct keeper_message reconnect = {.type = KEEPER_RECONNECT, .request = 9};
+	reconnect.instance = instance;
+	send_message(city->compositor.wire, &reconnect, &pair[1], 1);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	assert_int_equal(city->message.status, 0);
+	next_message(city, tile.wire, KEEPER_RECONNECT);
+	assert_int_equal(write(city->fds[0], "x", 1), 1);
+	char byte;
+	await_readable(pair[0]);
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	close(pair[0]);
+	close(pair[1]);
+
+	/* Its internal streams are not swept, and go when they are let go. */
+	struct keeper_message sweep = tile_message(KEEPER_STREAM_SWEEP, "clock");
+	sweep.instance = instance;
+	send_message(city->compositor.wire, &sweep, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	assert_int_equal(city->message.text_size, 0);
+	send_message(city->compositor.wire, &keep, NULL, 0);
+	open_region(city);
+	assert_int_equal(city->fds[1], -1);
+
+	end_peer(&tile, 0);
+	next_message(city, city->compositor.wire, KEEPER_EXITED);
+	send_message(city->compositor.wire, &reconnect, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	assert_int_equal(city->message.status, ESRCH);
+	forget_peer(&spare);
 }
 
 static void test_pty_passes_from_version_to_version(void **state) {
@@ -785,6 +861,7 @@ int main(void) {
 		TEST(test_hello_gives_a_listening_socket),
 		TEST(test_region_outlives_the_compositor),
 		TEST(test_tile_end_is_told),
+		TEST(test_tiles_outlive_the_compositor),
 		TEST(test_pty_passes_from_version_to_version),
 		TEST(test_sweep_closes_what_nobody_claims),
 		TEST(test_program_that_cannot_run),

@@ -9,6 +9,10 @@
  * Life of a version: HOST_LOADING (checked, loaded, warmed beside the old version; the region is
  * mapped read-only) -> HOST_READY -> HOST_LIVE (holds the epoch, writes its cells) -> HOST_YIELDED
  * (read-only again; input is kept) -> the end, or HOST_LIVE again. HOST_FAILED waits for its end.
+ *
+ * It outlives the compositor: while it is HOST_LIVE or HOST_YIELDED a broken connection is put away
+ * (host.display is NULL then, and so is all that came from it), streams and updates go on, and the
+ * next compositor's connection comes from the keeper. SIGTERM is what ends it in good order.
  */
 #ifndef SOURCE_CITY_TILE_HOST_H
 #define SOURCE_CITY_TILE_HOST_H
@@ -125,7 +129,9 @@ struct host {
 	bool running; /* the loop goes on */
 	bool standalone;
 	int exit_status;
+	int end_fd; /* eventfd: SIGTERM has come */
 	char name[KEEPER_NAME_SIZE];
+	char title[1024];	       /* as the tile has set it last; empty: never */
 	struct keeper_message *assume; /* what we are; its text holds the options */
 	struct tile_time time;
 	const char *operation; /* being run, NULL between them; read by signal handlers */
@@ -151,6 +157,7 @@ struct host {
 	uint32_t tracker; /* enum host_tracker */
 	uint64_t tracked_generation;
 	bool told_changed; /* the keeper knows that there is something to save */
+	uint64_t epoch;	   /* that it was given last */
 	uint64_t clock_offset;
 	uint64_t state_bytes, migrated_bytes; /* of the last attach */
 	uint32_t state_mode;		      /* source_city_tile_v1.state_mode */
@@ -173,14 +180,16 @@ struct host {
 	uint64_t timer_armed;
 
 	/* stream.c */
-	int keeper_fd; /* -1: none */
+	int keeper_fd;	  /* -1: none */
+	int reconnect_fd; /* a new compositor's connection, to be used by the loop; -1: none */
 	uint64_t keeper_request;
 	struct host_stream streams[HOST_STREAMS_MAX];
 	char *stream_scratch; /* system calls write here, never into cells */
 
 	/* surface.c */
-	struct wl_display *display;
+	struct wl_display *display; /* NULL: there is no compositor just now */
 	struct wl_registry *registry;
+	struct wl_callback *globals_known; /* outstanding: reconnecting */
 	struct wl_compositor *compositor;
 	struct wl_shm *shm;
 	struct wp_viewporter *viewporter;
@@ -226,6 +235,7 @@ struct host {
 	struct wl_data_device *data_device;
 	struct zwp_primary_selection_device_manager_v1 *primary_manager;
 	struct zwp_primary_selection_device_v1 *primary_device;
+	bool selection_told[2];	  /* by this compositor: what is offered; [1]: primary */
 	struct wl_list offers;	  /* host_offer.link */
 	struct wl_list sources;	  /* host_source.link */
 	struct wl_list transfers; /* host_transfer.link */
@@ -326,9 +336,15 @@ void host_no_longer_stuck(struct host *host); /* the operation that was told has
 /* ---- loop.c */
 void host_run(struct host *host);
 void host_quit(struct host *host, int status);
+/* From here on SIGTERM ends the loop; an operation that does not return gets two seconds. */
+void host_end_install(struct host *host);
 
 /* ---- surface.c */
 bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size);
+/* Take up what a new compositor gave; returns at once, the rest follows from events. */
+void host_reconnect(struct host *host, int wayland_fd);
+/* Put away the connection and all that came from it. */
+void host_disconnect(struct host *host);
 void host_surface_configure(struct host *host, uint32_t serial, int32_t width, int32_t height);
 /* Make buffers of the current size beforehand, their pages touched. */
 void host_surface_prepare(struct host *host);
@@ -350,6 +366,8 @@ extern const struct host_role host_window_role;
 void host_tile_role_init(struct host *host);
 void host_tile_role_describe(struct host *host);
 void host_tile_role_ready(struct host *host);
+/* Instead of ready: it was running before this compositor. */
+void host_tile_role_rejoin(struct host *host);
 void host_tile_role_failed(struct host *host, enum host_step step, const char *reason);
 /* Yield or refuse, if that waits and can be done now. */
 void host_tile_role_advance(struct host *host);
@@ -364,6 +382,9 @@ int host_private_pty(const struct keeper_message *request, int *pid);
 
 /* ---- input.c */
 void host_seat_bind(struct host *host, uint32_t name, uint32_t version);
+/* The connection has broken: the tile sees focus and pointer leave. */
+void host_seat_lost(struct host *host);
+void host_seat_release(struct host *host);
 void host_seat_finish(struct host *host);
 /* Hand an event to the tile, or keep it until there is one. A paste's text is copied if kept. */
 void host_input(struct host *host, const struct tile_input *event);
@@ -374,12 +395,14 @@ uint32_t host_modifiers(const struct host *host);
 void host_keyboard_prewarm(struct host_keyboard *keyboard);
 void host_keyboard_bind(struct host *host);
 void host_keyboard_repeat(struct host *host); /* repeat_at has come */
+void host_keyboard_lost(struct host *host);
 void host_keyboard_release(struct host *host);
 void host_keyboard_finish(struct host *host);
 
 /* ---- pointer.c */
 void host_pointer_bind(struct host *host);
 void host_pointer_set_cursor(struct host *host, enum tile_cursor cursor);
+void host_pointer_lost(struct host *host);
 void host_pointer_release(struct host *host);
 
 /* ---- selection.c */
@@ -393,6 +416,9 @@ void host_selection_dispatch(struct host *host, const struct pollfd *fds, size_t
 bool host_selection_receiving(const struct host *host);
 /* When dispatch has to be called even if no descriptor says so; HOST_NEVER: not. */
 uint64_t host_selection_deadline(const struct host *host);
+void host_selection_offer_again(struct host *host);
+/* The connection ends. What is offered stays, to be offered again on the next one. */
+void host_selection_disconnect(struct host *host);
 /* Others that are pasting from us get half a second to finish. */
 void host_selection_finish(struct host *host);
 

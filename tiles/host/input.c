@@ -119,6 +119,14 @@ void host_seat_finish(struct host *host) {
 		struct host_input *kept = wl_container_of(host->input_queue.next, kept, link);
 		drop(host, kept);
 	}
+}
+
+void host_seat_lost(struct host *host) {
+	host_pointer_lost(host);
+	host_keyboard_lost(host);
+}
+
+void host_seat_release(struct host *host) {
 	host_keyboard_release(host);
 	host_pointer_release(host);
 	if (host->seat) {

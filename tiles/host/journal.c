@@ -18,8 +18,8 @@
 
 #include "log.h"
 
-/* No tile can name a stream like this by accident. */
-#define JOURNAL_NAME "host.journal"
+/* Internal: no tile can name it. */
+#define JOURNAL_NAME ".journal"
 
 struct record {
 	uint64_t size;

@@ -13,11 +13,20 @@
 /* The keeper answers in microseconds; more than this means that it is stuck. */
 #define KEEPER_PATIENCE_NS 2000000000ull
 
-/* fds are the caller's. */
+/* fds are the caller's, but for one that is kept: that is -1 then. */
 static void handle_event(
-	struct host *host, const struct keeper_message *message, const int fds[KEEPER_FDS_MAX]) {
+	struct host *host, const struct keeper_message *message, int fds[KEEPER_FDS_MAX]) {
 	if (message->type == KEEPER_TRACK || message->type == KEEPER_TRACK_END) {
 		host_track_handle(host, message, fds[0]);
+		return;
+	}
+	if (message->type == KEEPER_RECONNECT && fds[0] >= 0) {
+		/* Only the newest compositor counts. */
+		if (host->reconnect_fd >= 0) {
+			close(host->reconnect_fd);
+		}
+		host->reconnect_fd = fds[0];
+		fds[0] = -1;
 		return;
 	}
 	if (message->type != KEEPER_STREAM_ENDED) {
@@ -39,6 +48,9 @@ static void lost_keeper(struct host *host) {
 	city_log(CITY_LOG_WARN, host->name, "the keeper is gone");
 	close(host->keeper_fd);
 	host->keeper_fd = -1;
+	if (!host->display) {
+		host_quit(host, 0); /* nobody could give it one any more */
+	}
 }
 
 void host_keeper_dispatch(struct host *host) {

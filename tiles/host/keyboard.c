@@ -123,14 +123,26 @@ static void handle_enter(void *data, struct wl_keyboard *wl_keyboard, uint32_t s
 	send_focus(host, true);
 }
 
-static void handle_leave(
-	void *data, struct wl_keyboard *wl_keyboard, uint32_t serial, struct wl_surface *surface) {
-	struct host *host = data;
+static void leave(struct host *host) {
 	stop_repeat(&host->keyboard);
 	if (host->keyboard.compose) {
 		xkb_compose_state_reset(host->keyboard.compose);
 	}
 	send_focus(host, false);
+}
+
+static void handle_leave(
+	void *data, struct wl_keyboard *wl_keyboard, uint32_t serial, struct wl_surface *surface) {
+	leave(data);
+}
+
+void host_keyboard_lost(struct host *host) {
+	if (host->keyboard.state) {
+		xkb_state_update_mask(host->keyboard.state, 0, 0, 0, 0, 0, 0);
+	}
+	if (host->tile.focused) {
+		leave(host);
+	}
 }
 
 static xkb_keysym_t plain_keysym(struct xkb_keymap *keymap, xkb_keycode_t code, uint32_t layout) {

@@ -5,14 +5,40 @@
 #include "host.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "log.h"
 
-/* Wayland, keeper, timer, streams, and transfers of selections. */
-#define POLL_MAX (3 + HOST_STREAMS_MAX + HOST_TRANSFERS_MAX)
+/* Wayland, keeper, timer, end; then streams and transfers of selections. */
+#define FIXED 4
+#define POLL_MAX (FIXED + HOST_STREAMS_MAX + HOST_TRANSFERS_MAX)
+/* What an operation gets that runs when the end is asked for. */
+#define END_S 2
+
+static int end_fd = -1;
+
+static void handle_term(int number) {
+	const uint64_t one = 1;
+	int saved = errno;
+	ssize_t ignored = write(end_fd, &one, sizeof(one));
+	(void)ignored;
+	alarm(END_S);
+	errno = saved;
+}
+
+void host_end_install(struct host *host) {
+	host->end_fd = end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (end_fd < 0) {
+		return; /* it ends at once then */
+	}
+	struct sigaction action = {.sa_handler = handle_term, .sa_flags = SA_RESTART};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+}
 
 void host_quit(struct host *host, int status) {
 	host->running = false;
@@ -63,6 +89,8 @@ static void handle_timer(struct host *host) {
 	}
 }
 
+/* The connection has broken. The tile itself has not: what holds the state, or may get it back,
+ * goes on and waits for the next compositor. */
 static void lost_compositor(struct host *host) {
 	int error = wl_display_get_error(host->display);
 	if (error == EPROTO) {
@@ -71,7 +99,31 @@ static void lost_compositor(struct host *host) {
 		city_log(CITY_LOG_ERROR, host->name, "the compositor reports error %u on %s", code,
 			interface ? interface->name : "an object");
 	}
-	host_quit(host, error == EPROTO ? 1 : 0);
+	bool goes_on = error != EPROTO && host->keeper_fd >= 0 &&
+		(host->state == HOST_LIVE || host->state == HOST_YIELDED);
+	host_disconnect(host);
+	if (goes_on) {
+		city_log(CITY_LOG_DEBUG, host->name, "goes on without a compositor");
+		host_seat_lost(host);
+	} else {
+		host_quit(host, error == EPROTO ? 1 : 0);
+	}
+}
+
+static void take_connection(struct host *host) {
+	if (host->reconnect_fd < 0) {
+		return;
+	}
+	if (host->display) {
+		lost_compositor(host);
+	}
+	int fd = host->reconnect_fd;
+	host->reconnect_fd = -1;
+	if (host->running) {
+		host_reconnect(host, fd);
+	} else {
+		close(fd);
+	}
 }
 
 /* What has to be done before waiting: these depend on each other only in this direction. */
@@ -81,6 +133,7 @@ static void advance(struct host *host) {
 	if (host->state == HOST_LIVE) {
 		host_update_if_due(host);
 		host_surface_draw(host, false);
+		host_selection_offer_again(host);
 	}
 	arm_timer(host);
 }
@@ -96,46 +149,72 @@ static bool flush(struct host *host, short *events) {
 	return true;
 }
 
+/* Handles what has been read, and announces that more will be. */
+static void begin_read(struct host *host) {
+	while (host->display && wl_display_prepare_read(host->display) != 0) {
+		if (wl_display_dispatch_pending(host->display) < 0) {
+			lost_compositor(host);
+		}
+	}
+}
+
+/* Reads if there is something to read; handles it. */
+static void end_read(struct host *host, short revents) {
+	if (!host->display) {
+		return;
+	}
+	bool broken = false;
+	if (revents & (POLLIN | POLLHUP | POLLERR)) {
+		broken = wl_display_read_events(host->display) < 0;
+	} else {
+		wl_display_cancel_read(host->display);
+	}
+	if (broken || wl_display_dispatch_pending(host->display) < 0) {
+		lost_compositor(host);
+	}
+}
+
 void host_run(struct host *host) {
 	struct pollfd fds[POLL_MAX];
 	host->running = true;
-	while (host->running) {
-		while (wl_display_prepare_read(host->display) != 0) {
-			if (wl_display_dispatch_pending(host->display) < 0) {
-				lost_compositor(host);
-				return;
-			}
+	while (true) {
+		take_connection(host);
+		begin_read(host);
+		if (host->running) {
+			advance(host);
 		}
-		advance(host);
-		fds[0] = (struct pollfd){.fd = wl_display_get_fd(host->display), .events = POLLIN};
+		fds[0] = (struct pollfd){.fd = -1, .events = POLLIN};
+		if (host->display) {
+			fds[0].fd = wl_display_get_fd(host->display);
+		}
 		fds[1] = (struct pollfd){.fd = host->keeper_fd, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = host->timer_fd, .events = POLLIN};
-		size_t count = host_stream_poll(host, fds, 3, POLL_MAX);
+		fds[3] = (struct pollfd){.fd = host->end_fd, .events = POLLIN};
+		size_t count = host_stream_poll(host, fds, FIXED, POLL_MAX);
 		count = host_selection_poll(host, fds, count, POLL_MAX);
+		bool sent = !host->display || flush(host, &fds[0].events);
 		/* An operation may have ended this version. */
-		if (!host->running || !flush(host, &fds[0].events)) {
-			wl_display_cancel_read(host->display);
-			if (host->running) {
-				lost_compositor(host);
+		if (!host->running || !sent) {
+			if (host->display) {
+				wl_display_cancel_read(host->display);
 			}
-			return;
+			if (!host->running) {
+				return;
+			}
+			lost_compositor(host);
+			continue;
 		}
 		/* Nothing else to do: the moment for what takes longer than an event may wait. */
 		if (host_recorder_wants_base(host) && poll(fds, count, 0) == 0) {
 			host_recorder_base(host);
 		}
 		int ready = poll(fds, count, next_timeout(host));
-		if (ready <= 0 || !(fds[0].revents & (POLLIN | POLLHUP | POLLERR))) {
-			wl_display_cancel_read(host->display);
-		} else if (wl_display_read_events(host->display) < 0) {
-			lost_compositor(host);
-			return;
-		}
-		if (wl_display_dispatch_pending(host->display) < 0) {
-			lost_compositor(host);
-			return;
-		}
+		end_read(host, ready > 0 ? fds[0].revents : 0);
 		if (ready < 0) {
+			continue;
+		}
+		if (fds[3].revents) {
+			host_quit(host, 0);
 			continue;
 		}
 		if (fds[1].fd >= 0 && fds[1].revents) {
@@ -147,7 +226,7 @@ void host_run(struct host *host) {
 		if (host->keyboard.repeat_at != HOST_NEVER) {
 			host_keyboard_repeat(host);
 		}
-		host_selection_dispatch(host, fds + 3, count - 3);
-		host_stream_dispatch(host, fds + 3, count - 3);
+		host_selection_dispatch(host, fds + FIXED, count - FIXED);
+		host_stream_dispatch(host, fds + FIXED, count - FIXED);
 	}
 }

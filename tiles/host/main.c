@@ -32,6 +32,7 @@ void host_init(struct host *host) {
 	host->time.wall_ns = -1;
 	host->tile.scale = host->scale = 1;
 	host->keeper_fd = host->undo_fd = host->journal_fd = host->lineage_fd = -1;
+	host->reconnect_fd = host->end_fd = -1;
 	host->wake_at = host->timer_armed = host->keyboard.repeat_at = HOST_NEVER;
 	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
 		host->streams[i].fd = -1;
@@ -78,6 +79,12 @@ void host_finish(struct host *host) {
 	host->assume = NULL;
 	if (host->keeper_fd >= 0) {
 		close(host->keeper_fd);
+	}
+	if (host->reconnect_fd >= 0) {
+		close(host->reconnect_fd);
+	}
+	if (host->end_fd >= 0) {
+		close(host->end_fd);
 	}
 	close(host->timer_fd);
 }
@@ -202,6 +209,7 @@ static int run_tile(int keeper_fd) {
 	if (start(&host, fds)) {
 		close(fds[1]);
 		close(fds[2]);
+		host_end_install(&host);
 		host_run(&host);
 	} else {
 		host.exit_status = 1;

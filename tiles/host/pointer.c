@@ -200,6 +200,13 @@ void host_pointer_bind(struct host *host) {
 	}
 }
 
+void host_pointer_lost(struct host *host) {
+	if (host->pointer.inside) {
+		host->pointer.inside = host->pointer.moved = host->pointer.scrolled = false;
+		send_simple(host, TILE_INPUT_POINTER_LEAVE);
+	}
+}
+
 void host_pointer_release(struct host *host) {
 	struct host_pointer *pointer = &host->pointer;
 	if (!pointer->wl_pointer) {
@@ -215,5 +222,4 @@ void host_pointer_release(struct host *host) {
 		wl_pointer_destroy(pointer->wl_pointer);
 	}
 	pointer->wl_pointer = NULL;
-	pointer->inside = false;
 }

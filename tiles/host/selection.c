@@ -46,6 +46,7 @@ struct host_source {
 	struct host *host;
 	bool primary;
 	union {
+		void *object; /* NULL: its compositor is gone, to be offered again */
 		struct wl_data_source *data;
 		struct zwp_primary_selection_source_v1 *primary_source;
 	};
@@ -278,6 +279,7 @@ static struct host_offer *add_offer(struct host *host, bool primary) {
 
 /* The selection is another one now; its offer, of which there may be none, was announced before. */
 static void set_current(struct host *host, bool primary, void *wl_offer) {
+	host->selection_told[primary] = true;
 	struct host_offer *offer, *next;
 	wl_list_for_each_safe(offer, next, &host->offers, link) {
 		if (offer->primary != primary) {
@@ -387,13 +389,18 @@ void host_selection_request(struct host *host, bool primary) {
 
 /* ---- what we offer */
 
-static void destroy_source(struct host_source *source) {
-	wl_list_remove(&source->link);
-	if (source->primary) {
+static void withdraw(struct host_source *source) {
+	if (source->object && source->primary) {
 		zwp_primary_selection_source_v1_destroy(source->primary_source);
-	} else {
+	} else if (source->object) {
 		wl_data_source_destroy(source->data);
 	}
+	source->object = NULL;
+}
+
+static void destroy_source(struct host_source *source) {
+	wl_list_remove(&source->link);
+	withdraw(source);
 	free(source->text);
 	free(source);
 }
@@ -455,25 +462,9 @@ static const struct zwp_primary_selection_source_v1_listener primary_source_list
 	.cancelled = handle_primary_source_cancelled,
 };
 
-void host_selection_set(struct host *host, bool primary, const char *text, size_t size) {
-	if (primary ? !host->primary_device : !host->data_device) {
-		return;
-	}
-	struct host_source *source = calloc(1, sizeof(*source));
-	char *copy = malloc(size + 1);
-	if (!source || !copy) {
-		free(source);
-		free(copy);
-		return;
-	}
-	memcpy(copy, text, size);
-	source->host = host;
-	source->primary = primary;
-	source->text = copy;
-	source->size = size;
-	wl_list_insert(&host->sources, &source->link);
-	/* The source that we set before is cancelled by the compositor, and ends there. */
-	if (primary) {
+/* The source that was offered before is cancelled by the compositor, and ends there. */
+static void offer(struct host *host, struct host_source *source) {
+	if (source->primary) {
 		source->primary_source = zwp_primary_selection_device_manager_v1_create_source(
 			host->primary_manager);
 		zwp_primary_selection_source_v1_add_listener(
@@ -491,6 +482,62 @@ void host_selection_set(struct host *host, bool primary, const char *text, size_
 			wl_data_source_offer(source->data, text_types[i]);
 		}
 		wl_data_device_set_selection(host->data_device, source->data, host->input_serial);
+	}
+}
+
+/* What waits for a compositor, and is not to be offered any more. */
+static void forget_kept(struct host *host, bool primary) {
+	struct host_source *source, *next;
+	wl_list_for_each_safe(source, next, &host->sources, link) {
+		if (source->primary == primary && !source->object) {
+			destroy_source(source);
+		}
+	}
+}
+
+void host_selection_set(struct host *host, bool primary, const char *text, size_t size) {
+	bool can = primary ? host->primary_device != NULL : host->data_device != NULL;
+	if (!can && host->display) {
+		return;
+	}
+	struct host_source *source = calloc(1, sizeof(*source));
+	char *copy = malloc(size + 1);
+	if (!source || !copy) {
+		free(source);
+		free(copy);
+		return;
+	}
+	memcpy(copy, text, size);
+	source->host = host;
+	source->primary = primary;
+	source->text = copy;
+	source->size = size;
+	forget_kept(host, primary);
+	wl_list_insert(&host->sources, &source->link);
+	if (can) {
+		offer(host, source);
+	}
+}
+
+/* What was offered when the compositor went is offered to the next one, if nobody has offered
+ * anything there before this tile gets the keyboard. */
+void host_selection_offer_again(struct host *host) {
+	struct host_source *source, *next;
+	wl_list_for_each_safe(source, next, &host->sources, link) {
+		if (source->object || !host->tile.focused ||
+			!host->selection_told[source->primary]) {
+			continue;
+		}
+		bool taken = false;
+		struct host_offer *other;
+		wl_list_for_each(other, &host->offers, link) {
+			taken |= other->current && other->primary == source->primary;
+		}
+		if (taken) {
+			destroy_source(source);
+		} else {
+			offer(host, source);
+		}
 	}
 }
 
@@ -527,21 +574,23 @@ static void finish_sending(struct host *host) {
 	}
 }
 
-void host_selection_finish(struct host *host) {
-	finish_sending(host);
-	struct host_transfer *transfer, *next_transfer;
-	// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-	wl_list_for_each_safe(transfer, next_transfer, &host->transfers, link) {
-		end_transfer(transfer);
-	}
+void host_selection_disconnect(struct host *host) {
 	struct host_offer *offer, *next_offer;
 	wl_list_for_each_safe(offer, next_offer, &host->offers, link) {
 		destroy_offer(offer);
 	}
+	/* The newest of each kind is the first. */
+	bool kept[2] = {false, false};
 	struct host_source *source, *next_source;
 	wl_list_for_each_safe(source, next_source, &host->sources, link) {
-		destroy_source(source);
+		if (kept[source->primary]) {
+			destroy_source(source);
+			continue;
+		}
+		kept[source->primary] = true;
+		withdraw(source);
 	}
+	host->selection_told[0] = host->selection_told[1] = false;
 	if (host->data_device) {
 		wl_data_device_destroy(host->data_device);
 		host->data_device = NULL;
@@ -549,5 +598,18 @@ void host_selection_finish(struct host *host) {
 	if (host->primary_device) {
 		zwp_primary_selection_device_v1_destroy(host->primary_device);
 		host->primary_device = NULL;
+	}
+}
+
+void host_selection_finish(struct host *host) {
+	finish_sending(host);
+	struct host_transfer *transfer, *next_transfer;
+	// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+	wl_list_for_each_safe(transfer, next_transfer, &host->transfers, link) {
+		end_transfer(transfer);
+	}
+	struct host_source *source, *next_source;
+	wl_list_for_each_safe(source, next_source, &host->sources, link) {
+		destroy_source(source);
 	}
 }

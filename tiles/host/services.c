@@ -80,6 +80,7 @@ static void set_title(struct tile *tile, const char *title) {
 	struct host *host = host_of(tile);
 	char text[1024];
 	snprintf(text, sizeof(text), "%.*s", fitting(title, sizeof(text) - 1), title);
+	memcpy(host->title, text, sizeof(host->title));
 	host->role->set_title(host, text);
 }
 

@@ -122,6 +122,7 @@ static bool take_region(struct host *host, uint64_t epoch, char *why, size_t why
 		snprintf(why, why_size, "%s", error.text);
 		return false;
 	}
+	host->epoch = epoch;
 	return true;
 }
 
@@ -248,9 +249,13 @@ bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_
 }
 
 void host_state_settle(struct host *host) {
+	struct vat_error error;
+	/* First: what is written from now on will not be in it. */
+	if (host->undo_fd >= 0 && vat_undo_end(host->undo_fd, &error) < 0) {
+		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
+	}
 	host_journal_end(host);
 	end_probation(host);
-	struct vat_error error;
 	if (host->state == HOST_LIVE && vat_region_has_previous(host->region) &&
 		vat_region_forget_previous(host->region, &error) < 0) {
 		city_log(CITY_LOG_WARN, host->name, "%s", error.text);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "cursor-shape-v1-client-protocol.h"
 #include "fractional-scale-v1-client-protocol.h"
@@ -108,7 +109,7 @@ static const struct wl_registry_listener registry_listener = {
 	.global_remove = handle_global_remove,
 };
 
-bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size) {
+static bool open_display(struct host *host, int wayland_fd, char *why, size_t why_size) {
 	host->display =
 		wayland_fd >= 0 ? wl_display_connect_to_fd(wayland_fd) : wl_display_connect(NULL);
 	if (!host->display) {
@@ -117,10 +118,11 @@ bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size)
 	}
 	host->registry = wl_display_get_registry(host->display);
 	wl_registry_add_listener(host->registry, &registry_listener, host);
-	if (wl_display_roundtrip(host->display) < 0) {
-		snprintf(why, why_size, "the compositor hung up");
-		return false;
-	}
+	return true;
+}
+
+/* Once the globals are known. */
+static bool make_surface(struct host *host, char *why, size_t why_size) {
 	if (!host->compositor || !host->shm) {
 		snprintf(why, why_size, "the compositor has no wl_compositor or no wl_shm");
 		return false;
@@ -138,6 +140,104 @@ bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size)
 		wp_fractional_scale_v1_add_listener(host->fractional_scale, &scale_listener, host);
 	}
 	return true;
+}
+
+bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size) {
+	if (!open_display(host, wayland_fd, why, why_size)) {
+		return false;
+	}
+	if (wl_display_roundtrip(host->display) < 0) {
+		snprintf(why, why_size, "the compositor hung up");
+		return false;
+	}
+	return make_surface(host, why, why_size);
+}
+
+/* ---- the next compositor */
+
+static void handle_globals_known(void *data, struct wl_callback *callback, uint32_t serial) {
+	struct host *host = data;
+	char why[160] = "the compositor does not know it as a tile";
+	wl_callback_destroy(callback);
+	host->globals_known = NULL;
+	if (!host->tile_manager ||
+		wl_proxy_get_version((struct wl_proxy *)host->tile_manager) < 2 ||
+		!make_surface(host, why, sizeof(why))) {
+		city_log(CITY_LOG_ERROR, host->name, "%s", why);
+		/* Found to be broken by the loop: nothing may be freed in here. */
+		shutdown(wl_display_get_fd(host->display), SHUT_RDWR);
+		return;
+	}
+	host_tile_role_init(host);
+	host_tile_role_describe(host);
+	host_describe_state(host, &(struct vat_adopt_report){0});
+	host_tile_role_rejoin(host);
+	host_surface_damage_all(host);
+}
+
+static const struct wl_callback_listener globals_listener = {
+	.done = handle_globals_known,
+};
+
+void host_reconnect(struct host *host, int wayland_fd) {
+	char why[160];
+	host_disconnect(host);
+	if (!open_display(host, wayland_fd, why, sizeof(why))) {
+		city_log(CITY_LOG_ERROR, host->name, "%s", why);
+		return;
+	}
+	host->globals_known = wl_display_sync(host->display);
+	wl_callback_add_listener(host->globals_known, &globals_listener, host);
+}
+
+static void release(void *proxy_of_global) {
+	void **proxy = proxy_of_global;
+	if (*proxy) {
+		wl_proxy_destroy(*proxy);
+		*proxy = NULL;
+	}
+}
+
+void host_disconnect(struct host *host) {
+	if (!host->display) {
+		return;
+	}
+	host_selection_disconnect(host);
+	host_seat_release(host);
+	host_buffers_finish(host);
+	host_tile_role_finish(host);
+	host_window_role_finish(host);
+	if (host->frame) {
+		wl_callback_destroy(host->frame);
+		host->frame = NULL;
+	}
+	if (host->globals_known) {
+		wl_callback_destroy(host->globals_known);
+		host->globals_known = NULL;
+	}
+	if (host->fractional_scale) {
+		wp_fractional_scale_v1_destroy(host->fractional_scale);
+		host->fractional_scale = NULL;
+	}
+	if (host->viewport) {
+		wp_viewport_destroy(host->viewport);
+		host->viewport = NULL;
+	}
+	if (host->surface) {
+		wl_surface_destroy(host->surface);
+		host->surface = NULL;
+	}
+	void *const globals[] = {&host->compositor, &host->shm, &host->viewporter,
+		&host->scale_manager, &host->shape_manager, &host->data_manager,
+		&host->primary_manager, &host->tile_manager, &host->wm_base,
+		&host->decoration_manager, &host->registry};
+	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
+		release(globals[i]);
+	}
+	host->configured = host->acknowledge = host->commit_needed = false;
+	wl_display_flush(host->display);
+	wl_display_disconnect(host->display);
+	host->display = NULL;
 }
 
 /* ---- size */
@@ -298,35 +398,7 @@ void host_surface_draw(struct host *host, bool first) {
 }
 
 void host_surface_finish(struct host *host) {
-	if (!host->display) {
-		return;
-	}
 	host_selection_finish(host);
+	host_disconnect(host);
 	host_seat_finish(host);
-	host_buffers_finish(host);
-	host_tile_role_finish(host);
-	host_window_role_finish(host);
-	if (host->frame) {
-		wl_callback_destroy(host->frame);
-	}
-	if (host->fractional_scale) {
-		wp_fractional_scale_v1_destroy(host->fractional_scale);
-	}
-	if (host->viewport) {
-		wp_viewport_destroy(host->viewport);
-	}
-	if (host->surface) {
-		wl_surface_destroy(host->surface);
-	}
-	void *const globals[] = {host->compositor, host->shm, host->viewporter, host->scale_manager,
-		host->shape_manager, host->data_manager, host->primary_manager, host->tile_manager,
-		host->wm_base, host->decoration_manager, host->registry};
-	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
-		if (globals[i]) {
-			wl_proxy_destroy(globals[i]);
-		}
-	}
-	wl_display_flush(host->display);
-	wl_display_disconnect(host->display);
-	host->display = NULL;
 }

@@ -177,16 +177,24 @@ static void ack_configure(struct host *host, uint32_t serial) {
 	source_city_tile_v1_ack_configure(host->wl_tile, serial);
 }
 
+/* Without a compositor a title waits for the next one; a bell and a link are of the moment. */
+
 static void set_title(struct host *host, const char *title) {
-	source_city_tile_v1_set_title(host->wl_tile, title);
+	if (host->wl_tile) {
+		source_city_tile_v1_set_title(host->wl_tile, title);
+	}
 }
 
 static void bell(struct host *host) {
-	source_city_tile_v1_bell(host->wl_tile);
+	if (host->wl_tile) {
+		source_city_tile_v1_bell(host->wl_tile);
+	}
 }
 
 static void open_uri(struct host *host, const char *uri) {
-	source_city_tile_v1_open_uri(host->wl_tile, uri);
+	if (host->wl_tile) {
+		source_city_tile_v1_open_uri(host->wl_tile, uri);
+	}
 }
 
 const struct host_role host_tile_role = {
@@ -213,16 +221,31 @@ void host_tile_role_ready(struct host *host) {
 	source_city_tile_v1_ready(host->wl_tile);
 }
 
+void host_tile_role_rejoin(struct host *host) {
+	uint32_t standing = SOURCE_CITY_TILE_V1_STANDING_FROZEN;
+	if (host->state == HOST_LIVE) {
+		standing = host->undo_fd >= 0 ? SOURCE_CITY_TILE_V1_STANDING_PROBATION
+					      : SOURCE_CITY_TILE_V1_STANDING_LIVE;
+	}
+	source_city_tile_v1_rejoin(host->wl_tile, standing, high(host->epoch), low(host->epoch));
+	if (*host->title) {
+		source_city_tile_v1_set_title(host->wl_tile, host->title);
+	}
+}
+
 void host_tile_role_failed(struct host *host, enum host_step step, const char *reason) {
 	city_log(CITY_LOG_ERROR, host->name, "%s", reason);
 	host->state = HOST_FAILED;
-	source_city_tile_v1_failed(host->wl_tile, step, reason);
-	/* It must be there before the end of this process is noticed. */
-	wl_display_roundtrip(host->display);
+	if (host->wl_tile) {
+		source_city_tile_v1_failed(host->wl_tile, step, reason);
+		/* It must be there before the end of this process is noticed. */
+		wl_display_roundtrip(host->display);
+	}
 	host_quit(host, 1);
 }
 
 void host_tile_role_finish(struct host *host) {
+	host->migrating = false;
 	if (host->wl_tile) {
 		source_city_tile_v1_destroy(host->wl_tile);
 		host->wl_tile = NULL;

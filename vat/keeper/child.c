@@ -182,7 +182,19 @@ static struct keeper_child *start(struct keeper *keeper, enum keeper_child_kind 
 	return child;
 }
 
-int keeper_start_compositor(struct keeper *keeper) {
+static void introduce(struct keeper *keeper, const struct keeper_child *tile) {
+	struct keeper_message message = {
+		.type = KEEPER_INSTANCE,
+		.instance = tile->instance,
+		.uuid = tile->uuid,
+		.pid = tile->pid,
+	};
+	memcpy(message.name, tile->name, sizeof(message.name));
+	keeper_wire_add(&message, tile->artifact);
+	keeper_send(keeper, keeper->compositor, &message, NULL, 0);
+}
+
+int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns) {
 	struct keeper_child *child = start(keeper, KEEPER_CHILD_COMPOSITOR,
 		"source-city-compositor", keeper->compositor_args, -1);
 	if (child == NULL) {
@@ -190,9 +202,22 @@ int keeper_start_compositor(struct keeper *keeper) {
 	}
 	keeper->last_start_ns = keeper_now();
 	keeper->compositor = child;
-	struct keeper_message hello = {.type = KEEPER_HELLO};
+	struct keeper_message hello = {
+		.type = KEEPER_HELLO,
+		.status = ended_ns == 0 ? KEEPER_START_FIRST : KEEPER_START_DIED,
+		.instance = ended_ns,
+	};
 	memcpy(hello.name, keeper->socket.name, sizeof(hello.name));
-	keeper_send(keeper, child, &hello, &keeper->socket.fd, 1);
+	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {
+		hello.size += tile->kind == KEEPER_CHILD_TILE;
+	}
+	const int gifts[] = {keeper->socket.fd, keeper->desk};
+	keeper_send(keeper, child, &hello, gifts, 2);
+	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {
+		if (tile->kind == KEEPER_CHILD_TILE) {
+			introduce(keeper, tile);
+		}
+	}
 	return 0;
 }
 

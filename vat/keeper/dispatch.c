@@ -58,7 +58,7 @@ static void send_stream(struct keeper *keeper, struct keeper_child *child,
 
 static void handle_stream_put(struct keeper *keeper, struct keeper_child *tile,
 	const struct keeper_message *request, int fds[KEEPER_FDS_MAX]) {
-	if (fds[0] < 0 || !vat_name_valid(request->name)) {
+	if (fds[0] < 0 || !keeper_stream_name_valid(request->name)) {
 		send_result(keeper, tile, request, EINVAL,
 			"a stream needs a descriptor and a valid name");
 		return;
@@ -180,7 +180,9 @@ static void handle_region_open(struct keeper *keeper, struct keeper_child *compo
 		.uuid = region->uuid,
 		.status = created,
 	};
-	keeper_send(keeper, compositor, &answer, &region->fd, 1);
+	const struct keeper_stream *undo = keeper_stream_find(keeper, &request->uuid, KEEPER_UNDO);
+	const int gifts[] = {region->fd, undo != NULL ? undo->fd : -1};
+	keeper_send(keeper, compositor, &answer, gifts, undo != NULL ? 2 : 1);
 }
 
 /* Tell the spare, or a new process, what to run. It may have died while it waited: then the next
@@ -228,6 +230,9 @@ static void handle_spawn(struct keeper *keeper, struct keeper_child *compositor,
 	tile->kind = KEEPER_CHILD_TILE;
 	tile->uuid = request->uuid;
 	memcpy(tile->name, request->name, sizeof(tile->name));
+	size_t offset = 0;
+	const char *artifact = keeper_wire_next(request, &offset);
+	snprintf(tile->artifact, sizeof(tile->artifact), "%s", artifact != NULL ? artifact : "");
 	struct keeper_message answer = {
 		.type = KEEPER_SPAWNED,
 		.request = request->request,
@@ -256,6 +261,41 @@ static void handle_forge(struct keeper *keeper, struct keeper_child *compositor,
 	keeper_send(keeper, compositor, &answer, NULL, 0);
 }
 
+static void handle_reconnect(struct keeper *keeper, struct keeper_child *compositor,
+	const struct keeper_message *request, const int fds[KEEPER_FDS_MAX]) {
+	struct keeper_child *tile = keeper_child_by_instance(keeper, request->instance);
+	if (fds[0] < 0 || tile == NULL || tile->kind != KEEPER_CHILD_TILE || tile->wire < 0) {
+		send_result(keeper, compositor, request, ESRCH,
+			"no tile runs that a connection could be given to");
+		return;
+	}
+	struct keeper_message event = {.type = KEEPER_RECONNECT, .instance = tile->instance};
+	keeper_send(keeper, tile, &event, fds, 1);
+	send_result(keeper, compositor, request, 0, NULL);
+}
+
+static void handle_keep(
+	struct keeper *keeper, const struct keeper_message *request, int fds[KEEPER_FDS_MAX]) {
+	if (!keeper_stream_is_internal(request->name) || !keeper_stream_name_valid(request->name)) {
+		city_log(CITY_LOG_WARN, "compositor", "\"%s\" does not name an internal stream",
+			request->name);
+		return;
+	}
+	struct keeper_stream *stream = keeper_stream_find(keeper, &request->uuid, request->name);
+	if (stream != NULL) {
+		keeper_stream_remove(keeper, stream);
+	}
+	if (fds[0] < 0) {
+		return;
+	}
+	if (keeper_stream_add(keeper, &request->uuid, request->name, fds[0], 0) == NULL) {
+		city_log(CITY_LOG_WARN, "compositor", "cannot keep %s of a tile: %s", request->name,
+			strerror(errno));
+		return;
+	}
+	fds[0] = -1; /* the stream's now */
+}
+
 static void handle_kill(struct keeper *keeper, const struct keeper_message *request) {
 	struct keeper_child *child = keeper_child_by_instance(keeper, request->instance);
 	if (child != NULL && child->kind != KEEPER_CHILD_COMPOSITOR && request->status > 0 &&
@@ -277,7 +317,8 @@ static void handle_sweep(struct keeper *keeper, struct keeper_child *compositor,
 		if (!vat_uuid_equal(&stream->uuid, &request->uuid)) {
 			continue;
 		}
-		if (!keeper_stream_has_claim(stream, request->instance)) {
+		if (!keeper_stream_is_internal(stream->name) &&
+			!keeper_stream_has_claim(stream, request->instance)) {
 			city_log(CITY_LOG_INFO, request->name,
 				"stream \"%s\" is closed: the new version does not claim it",
 				stream->name);
@@ -315,6 +356,12 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 		return true;
 	case KEEPER_FORGE:
 		handle_forge(keeper, compositor, request, fds);
+		return true;
+	case KEEPER_RECONNECT:
+		handle_reconnect(keeper, compositor, request, fds);
+		return true;
+	case KEEPER_KEEP:
+		handle_keep(keeper, request, fds);
 		return true;
 	case KEEPER_KILL:
 		handle_kill(keeper, request);

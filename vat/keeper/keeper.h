@@ -2,10 +2,11 @@
 /*
  * The keeper: the small process that outlives everything else in the city.
  *
- * It owns the regions (memfds), the streams (PTYs and other descriptors), the listening socket and
- * all child processes. It is single-threaded, runs one epoll loop, uses nothing but libc and
- * libvat, and keeps no state that its children could corrupt: what they send is checked in wire.c
- * and dispatch.c. Only main.c ends the process.
+ * It owns the regions (memfds), the streams (PTYs and other descriptors), the desk (what one
+ * compositor leaves to the next), the listening socket and all child processes. When the compositor
+ * ends by accident it starts another; everything else runs on meanwhile. It is single-threaded,
+ * runs one epoll loop, uses nothing but libc and libvat, and keeps no state that its children could
+ * corrupt: what they send is checked in wire.c and dispatch.c. Only main.c ends the process.
  */
 #ifndef SOURCE_CITY_KEEPER_H
 #define SOURCE_CITY_KEEPER_H
@@ -36,6 +37,7 @@ struct keeper_child {
 	uint64_t instance; /* what the compositor calls it; 0 for none */
 	struct vat_uuid uuid;
 	char name[KEEPER_NAME_SIZE];
+	char artifact[KEEPER_NAME_SIZE + 8]; /* hash of what a tile runs; empty: not a tile */
 	uint64_t start_ns;
 	unsigned broken;			       /* messages of it that made no sense */
 	struct keeper_waiting *waiting, *waiting_last; /* that the wire did not take yet; send.c */
@@ -75,6 +77,7 @@ struct keeper {
 	int epoll;
 	int signals; /* signalfd */
 	int timer;   /* timerfd: when to start the next spare */
+	int desk;    /* memfd; what it holds is the compositors' business */
 	struct keeper_socket socket;
 	char *program_dir;	/* where the other programs lie, owned */
 	char **compositor_args; /* NULL-terminated, borrowed from main's argv */
@@ -105,8 +108,9 @@ void keeper_socket_close(struct keeper_socket *socket);
 
 /* --- child.c: processes --- */
 
-/* Start the compositor, with HELLO waiting in its wire. 0, or -1 logged. */
-int keeper_start_compositor(struct keeper *keeper);
+/* Start the compositor, with HELLO and the running tiles waiting in its wire. `ended_ns`: when the
+ * one before ended, 0: there was none. 0, or -1 logged. */
+int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns);
 /* Start the forge; `wayland` is its connection. The child, or NULL logged. */
 struct keeper_child *keeper_start_forge(struct keeper *keeper, int wayland);
 /* Start a tile host that waits. The child, or NULL logged. */
@@ -147,6 +151,9 @@ void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid);
 
 /* --- stream.c --- */
 
+/* Whether it names a stream that tiles may have, or an internal one. */
+bool keeper_stream_name_valid(const char *name);
+bool keeper_stream_is_internal(const char *name);
 struct keeper_stream *keeper_stream_find(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name);
 /* Take over `fd`. NULL with errno (EEXIST when the name is taken, EMFILE when the tile has too

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -144,6 +145,7 @@ static void describe_end(int status, char *text, size_t size) {
 }
 
 static void compositor_ended(struct keeper *keeper, int status) {
+	const uint64_t ended_ns = keeper_now();
 	char end[128];
 	describe_end(status, end, sizeof(end));
 	if (keeper->quitting) {
@@ -172,13 +174,10 @@ static void compositor_ended(struct keeper *keeper, int status) {
 		keeper->quitting = true;
 		return;
 	}
-	city_log(CITY_LOG_ERROR, "compositor",
-		"%s; starting it again, regions and streams are kept", end);
-	/* Their connections ended with it; the new compositor starts tiles anew on the same state.
-	 */
-	kill_kind(keeper, KEEPER_CHILD_TILE, SIGKILL);
+	city_log(CITY_LOG_ERROR, "compositor", "%s; starting it again, the tiles run on", end);
+	/* Tiles run on and are given to the new one; the forge has lost its connection for good. */
 	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
-	if (keeper_start_compositor(keeper) < 0) {
+	if (keeper_start_compositor(keeper, ended_ns) < 0) {
 		keeper->exit_status = EXIT_FAILURE;
 		keeper->quitting = true;
 	}
@@ -341,6 +340,9 @@ static void finish(struct keeper *keeper) {
 		keeper_region_drop(keeper, &uuid);
 	}
 	keeper_socket_close(&keeper->socket);
+	if (keeper->desk >= 0) {
+		close(keeper->desk);
+	}
 	if (keeper->timer >= 0) {
 		close(keeper->timer);
 	}
@@ -373,6 +375,7 @@ int main(int argc, char **argv) {
 		.epoll = -1,
 		.signals = -1,
 		.timer = -1,
+		.desk = -1,
 		.socket = {.fd = -1, .lock_fd = -1},
 		.compositor_args = argv + optind,
 		.exit_status = EXIT_FAILURE,
@@ -390,7 +393,12 @@ int main(int argc, char **argv) {
 	if (keeper_socket_open(&keeper.socket, socket_name) < 0) {
 		goto end;
 	}
-	if (keeper_start_compositor(&keeper) < 0) {
+	keeper.desk = memfd_create("source-city-desk", MFD_CLOEXEC);
+	if (keeper.desk < 0) {
+		city_log(CITY_LOG_ERROR, "keeper", "no memory for the desk: %s", strerror(errno));
+		goto end;
+	}
+	if (keeper_start_compositor(&keeper, 0) < 0) {
 		goto end;
 	}
 	keeper.exit_status = EXIT_SUCCESS;

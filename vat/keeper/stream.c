@@ -7,6 +7,14 @@
 
 #include "keeper/keeper.h"
 
+bool keeper_stream_is_internal(const char *name) {
+	return name[0] == '.';
+}
+
+bool keeper_stream_name_valid(const char *name) {
+	return vat_name_valid(keeper_stream_is_internal(name) ? name + 1 : name);
+}
+
 struct keeper_stream *keeper_stream_find(
 	struct keeper *keeper, const struct vat_uuid *uuid, const char *name) {
 	for (struct keeper_stream *stream = keeper->streams; stream != NULL;

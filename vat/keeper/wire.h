@@ -7,6 +7,11 @@
  * beside it (SCM_RIGHTS). Who sends what, and which descriptors, stands with each type below.
  * Requests carry a number that the answer repeats; events carry 0.
  *
+ * When the compositor dies the tiles run on. Its successor is told which they are
+ * (KEEPER_INSTANCE), makes a connection for each and has it handed over (KEEPER_RECONNECT).
+ * A stream whose name begins with a dot is internal: kept for the city itself, unknown to the
+ * tile's code, and never swept.
+ *
  * Both ends run the same build except while the keeper is being replaced, so the structure is
  * checked by `version` only. A packet that does not parse is logged and dropped; the keeper never
  * trusts a length or a name that a child sent.
@@ -20,25 +25,37 @@
 
 #include "vat.h"
 
-#define KEEPER_WIRE_VERSION 1u
+#define KEEPER_WIRE_VERSION 2u
 #define KEEPER_FDS_MAX 4
 #define KEEPER_NAME_SIZE 64
 /* Holds a program with its arguments and environment; see KEEPER_PTY_OPEN. */
 #define KEEPER_TEXT_SIZE 8192
+/* The internal stream that holds the undo log of a tile's handover, from before its version can
+ * write the region until it is settled or undone. */
+#define KEEPER_UNDO ".undo"
+
+/* KEEPER_HELLO: why this compositor was started. */
+enum keeper_start {
+	KEEPER_START_FIRST,
+	KEEPER_START_DIED, /* the one before died */
+};
 
 enum keeper_message_type {
 	/* Any child. Answer to every request that has no answer of its own: status 0, or an errno
 	 * with a reason as text. */
 	KEEPER_RESULT = 1,
 
-	/* keeper -> compositor, once at its start. fds: listening socket. name: the socket's name.
-	 */
+	/* keeper -> compositor, once at its start. fds: listening socket, the desk (a memfd for
+	 * what one compositor leaves to the next; empty at first). name: the socket's name. status:
+	 * enum keeper_start. size: how many KEEPER_INSTANCE follow. instance: when the one before
+	 * ended, CLOCK_MONOTONIC in ns. */
 	KEEPER_HELLO,
 
 	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with
 	 * `size` bytes when it is not there. Answer: KEEPER_REGION. */
 	KEEPER_REGION_OPEN,
-	/* keeper -> compositor. fds: the region. uuid. status 1 when it was created just now. */
+	/* keeper -> compositor. fds: the region and, if one is kept, the undo log. uuid. status 1
+	 * when it was created just now. */
 	KEEPER_REGION,
 	/* compositor -> keeper: forget the region and close the streams of tile `uuid`. */
 	KEEPER_REGION_DROP,
@@ -102,6 +119,15 @@ enum keeper_message_type {
 	KEEPER_TRACKED,
 	/* keeper -> tile, event: that is enough. */
 	KEEPER_TRACK_END,
+	/* keeper -> compositor, after KEEPER_HELLO: process `instance` runs a version of tile
+	 * `uuid`, with pid. name: the tile's name. text: the artifact's hash. */
+	KEEPER_INSTANCE,
+	/* compositor -> keeper: process `instance` gets fds[0] as its Wayland connection, in place
+	 * of one that has broken. Answer: KEEPER_RESULT. Passed on to the tile as an event. */
+	KEEPER_RECONNECT,
+	/* compositor -> keeper: keep fds[0] as the internal stream `name` of tile `uuid` instead of
+	 * what is kept there; without a descriptor: keep nothing. No answer. */
+	KEEPER_KEEP,
 };
 
 struct keeper_message {

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tiles that ran before this compositor did.
+ *
+ * Each of their processes gets a new connection and says what it is: live, on probation, or frozen
+ * after it yielded. When all of a tile's processes have said so, or have ended, it is decided from
+ * that alone what becomes of a handover that was under way when the last compositor ended:
+ *
+ *   a live version              the handover is done, or had not begun; frozen ones retire
+ *   one on probation            the probation goes on, with the frozen one to go back to
+ *   only a frozen one           it came to nothing: what its successor wrote is undone, and the
+ *                               frozen one goes on
+ *   none                        what the last one wrote on probation is undone; the good version
+ *                               is started
+ *
+ * So the state is that from before the handover or that of the new version, never one between.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compositor/control.h"
+#include "compositor/handover.h"
+#include "compositor/keeper.h"
+#include "compositor/server.h"
+#include "compositor/tile.h"
+#include "compositor/tile_internal.h"
+#include "keeper/wire.h"
+#include "log.h"
+
+/* Who has not said anything is of no use: a version that hangs, for example. */
+static int handle_late(void *data) {
+	struct city_tile *tile = data;
+	struct city_tile_version *version, *next;
+	wl_list_for_each_safe(version, next, &tile->versions, link) {
+		if (version->awaited) {
+			city_log(CITY_LOG_WARN, tile->name,
+				"pid %d does not come back after the compositor's end: killed",
+				version->pid);
+			city_version_kill(version);
+		}
+	}
+	return 0;
+}
+
+void city_tile_rejoin(struct city_tile *tile, const struct city_keeper_instance *instance) {
+	if (!city_version_adopt(tile, instance)) {
+		city_log(CITY_LOG_ERROR, tile->name, "pid %d cannot be given a connection: %s",
+			instance->pid, strerror(errno));
+		city_keeper_kill(tile->tiles->keeper, instance->instance, SIGKILL);
+		return;
+	}
+	tile->awaited++;
+	if (!tile->rejoin_timer) {
+		tile->rejoin_timer =
+			wl_event_loop_add_timer(tile->tiles->server->loop, handle_late, tile);
+	}
+	if (tile->rejoin_timer) {
+		wl_event_source_timer_update(tile->rejoin_timer, tile->tiles->limits.warm_ms);
+	}
+}
+
+void city_tile_rejoined(struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
+	if (!version->awaited) {
+		return;
+	}
+	version->awaited = false;
+	tile->awaited--;
+	city_tile_rejoin_conclude(tile);
+}
+
+/* Of those that are `standing`, or do so on probation, the one with the newest epoch. */
+static struct city_tile_version *newest(struct city_tile *tile, bool frozen) {
+	struct city_tile_version *found = NULL, *version;
+	wl_list_for_each(version, &tile->versions, link) {
+		bool is_frozen = version->state == CITY_VERSION_FROZEN;
+		bool is_live = version->state == CITY_VERSION_LIVE;
+		if ((frozen ? is_frozen : is_live) && (!found || version->epoch > found->epoch)) {
+			found = version;
+		}
+	}
+	return found;
+}
+
+/* Whether the state is that from before the handover, or never was another. False: its probation
+ * was over, and it is that of a version which has ended since. */
+static bool undone(struct city_tile *tile) {
+	int64_t pages = -1;
+	if (tile->undo_fd < 0) {
+		return true;
+	}
+	int result = city_tile_undo(tile, tile->undo_fd, &pages);
+	if (result == 0 && pages >= 0) {
+		city_control_message(tile->tiles->server, CITY_LOG_WARN, tile->name,
+			"the new version has ended together with the compositor: its %lld pages "
+			"are undone",
+			(long long)pages);
+	}
+	return result != -EALREADY;
+}
+
+static void forget_undo(struct city_tile *tile) {
+	if (tile->undo_fd >= 0) {
+		close(tile->undo_fd);
+		tile->undo_fd = -1;
+		city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, -1);
+	}
+}
+
+static void retire_others(struct city_tile *tile, const struct city_tile_version *first,
+	const struct city_tile_version *second) {
+	struct city_tile_version *version;
+	wl_list_for_each(version, &tile->versions, link) {
+		if (version != first && version != second) {
+			city_version_retire(version);
+		}
+	}
+}
+
+static void go_on_live(struct city_tile *tile, struct city_tile_version *version) {
+	retire_others(tile, version, NULL);
+	forget_undo(tile);
+	city_tile_show(tile, version);
+	city_tile_set_state(tile, CITY_TILE_LIVE);
+}
+
+static void go_on_frozen(struct city_tile *tile, struct city_tile_version *version) {
+	if (!undone(tile)) {
+		/* Its time was over. */
+		forget_undo(tile);
+		city_version_retire(version);
+		return;
+	}
+	forget_undo(tile);
+	if (tile->damaged) {
+		city_version_kill(version);
+		city_tile_set_state(tile, CITY_TILE_DEAD);
+		return;
+	}
+	city_control_message(tile->tiles->server, CITY_LOG_WARN, tile->name,
+		"the handover that was under way came to nothing, as the compositor ended: the "
+		"version before goes on with its state");
+	retire_others(tile, version, NULL);
+	city_tile_show(tile, version);
+	city_version_send_resume(version, ++tile->epoch);
+	city_tile_set_state(tile, CITY_TILE_LIVE);
+}
+
+void city_tile_rejoin_conclude(struct city_tile *tile) {
+	if (!tile->rejoins || tile->awaited > 0 || !tile->region || tile->closing) {
+		return;
+	}
+	tile->rejoins = false;
+	if (tile->rejoin_timer) {
+		wl_event_source_remove(tile->rejoin_timer);
+		tile->rejoin_timer = NULL;
+	}
+	struct city_tile_version *live = newest(tile, false);
+	struct city_tile_version *frozen = newest(tile, true);
+	if (live && live->epoch > tile->epoch) {
+		tile->epoch = live->epoch;
+	}
+	if (live && live->probation && tile->undo_fd >= 0) {
+		retire_others(tile, live, frozen);
+		int undo_fd = tile->undo_fd;
+		tile->undo_fd = -1;
+		if (city_handover_go_on(tile, frozen, live, undo_fd)) {
+			return;
+		}
+	}
+	if (live && live->probation) {
+		/* Nothing is left to go back to. */
+		city_version_send_settle(live);
+	}
+	if (live) {
+		go_on_live(tile, live);
+	} else if (frozen) {
+		go_on_frozen(tile, frozen);
+	} else {
+		undone(tile);
+		forget_undo(tile);
+		if (tile->damaged) {
+			city_tile_set_state(tile, CITY_TILE_DEAD);
+		}
+	}
+	if (!tile->live) {
+		city_tile_restart(tile, 0);
+	}
+	city_handover_kick(tile);
+}

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The compositor dies, also in the middle of a handover: versions of tiles run on, and the state is
+that of before the handover or that of the new version, never between."""
+
+import json
+import signal
+import subprocess
+
+from ledger import (adds_up, books, children_of, ledger_city, limits_for, limits_of, settled, swap,
+                    tile_path, tile_pids)
+from tap import check, check_equal, run
+
+LONG = limits_for(probation=20000, melt=50)
+
+
+def compositor_of(city):
+    for pid in children_of(city.keeper.pid):
+        if name_of(pid).startswith("source-city-com"):
+            return pid
+    return None
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def process_state(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def back(city, dead):
+    """Another compositor answers."""
+    city.until(lambda: compositor_of(city) not in (None, dead), what="no other compositor")
+    city.until(lambda: city.run("cityctl", "tiles", check=False).returncode == 0,
+               what="the compositor does not answer")
+
+
+def die(city, number=signal.SIGKILL):
+    dead = compositor_of(city)
+    city.kill(dead, number)
+    back(city, dead)
+
+
+def live(city):
+    """Perhaps on probation still, after its start."""
+    return city.until(lambda: is_live(city), what="the ledger is not live")
+
+
+def is_live(city):
+    tile = city.ctl("state")[-1]["tiles"][0]
+    return tile if tile["state"] == "live" else None
+
+
+def together(city, *others):
+    """The compositor and others die before the keeper hears of any of them."""
+    dead = compositor_of(city)
+    city.kill(city.keeper.pid, signal.SIGSTOP)
+    city.until(lambda: process_state(city.keeper.pid) == "T")
+    for pid in (dead, *others):
+        city.kill(pid)
+        city.until(lambda: process_state(pid) in ("Z", ""))
+    city.kill(city.keeper.pid, signal.SIGCONT)
+    back(city, dead)
+
+
+def goes_on(city):
+    """With sound books that are written on."""
+    tile = live(city)
+    now = books(city)
+    check_equal(now["ruined"], 0, "what a failed version wrote is undone")
+    check(adds_up(now), f"the books add up: {now}")
+    city.until(lambda: books(city)["updates"] > now["updates"], what="it stands still")
+    return tile, now
+
+
+def swap_until(city, step, artifact="ledger-2"):
+    """A handover that has reached this step, and the process of its new version."""
+    old = set(tile_pids(city.keeper.pid))
+    helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path(artifact),
+                        "--settled", "--json", "--strategy", "instant", stdout=subprocess.PIPE)
+    for line in helper.stdout:
+        if json.loads(line).get("step") == step:
+            break
+    return helper, old
+
+
+def test_versions_run_on():
+    with ledger_city() as city:
+        before = settled(city)
+        was = books(city)
+        for number in (signal.SIGKILL, signal.SIGABRT):
+            die(city, number)
+            after, now = goes_on(city)
+            check_equal(after["pid"], before["pid"], "the process")
+            check_equal(after["artifact"], before["artifact"], "the artifact")
+            check_equal(now["attaches"], was["attaches"], "it was never attached again")
+            check(now["updates"] > was["updates"], "it has gone on")
+        status, record, said = swap(city, "ledger-2")
+        check_equal(status, 0, said)
+        check_equal(goes_on(city)[0]["artifact"], record["to"], "the new version")
+        city.ctl("run", "focus", "ledger")
+        city.type("keys")
+        city.until(lambda: books(city)["typed"] == "keys", what="keys do not arrive")
+
+
+def test_dies_while_there_is_no_compositor():
+    with ledger_city() as city:
+        before = settled(city)
+        was = books(city)
+        together(city, before["pid"])
+        after, now = goes_on(city)
+        check(after["pid"] != before["pid"], "another process")
+        check_equal(now["restarts"], was["restarts"] + 1, "started again")
+        check(now["updates"] >= was["updates"], "on the state that it left")
+
+
+def make_step(step, artifact):
+    """At each step: afterwards it is one version or the other."""
+    def test():
+        with ledger_city(artifact="quiesce-slow" if step == "migrate" else "ledger-1") as city:
+            before = settled(city)
+            was = books(city)
+            helper, _ = swap_until(city, step, artifact)
+            die(city)
+            helper.wait(60)
+            after, now = goes_on(city)
+            check(now["updates"] >= was["updates"], "no update is lost")
+            if after["pid"] == before["pid"]:
+                check_equal(after["artifact"], before["artifact"], "the old version")
+            else:
+                check(after["artifact"] != before["artifact"], "the new version")
+                check_equal(now["attaches"], was["attaches"] + 1, "attached once")
+            # Nobody else is left but a spare.
+            city.until(lambda: len(tile_pids(city.keeper.pid)) <= 2, what="processes are left")
+            status, record, said = swap(city, "ledger-3")
+            check_equal(status, 0, said)
+    test.__name__ = f"test_in_{step}_{artifact}"
+    return test
+
+
+def test_new_version_hangs_in_attach():
+    with ledger_city(limits=limits_for(warm=2000)) as city:
+        before = settled(city)
+        swap_until(city, "attach", "attach-hang")
+        die(city)
+        after, _ = goes_on(city)
+        check_equal(after["pid"], before["pid"], "the old version goes on")
+
+
+def test_probation_goes_on():
+    """What the new version writes can still be undone, to the bit."""
+    with ledger_city(limits=LONG) as city:
+        before = live(city)
+        helper, _ = swap_until(city, "probation")
+        new = city.tile("ledger")["pid"]
+        at_handover = books(city)
+        die(city)
+        tile = city.until(lambda: in_probation(city), what="the probation does not go on")
+        check_equal(tile["pid"], new, "the new version is shown")
+        city.until(lambda: books(city)["updates"] > at_handover["updates"] + 20)
+        die(city)
+        city.until(lambda: in_probation(city), what="the probation does not go on")
+        city.kill(new)
+        after, now = goes_on(city)
+        check_equal(after["pid"], before["pid"], "the old version comes back")
+        check_equal(now["rollbacks"], 1, "by a rollback")
+        check_equal(now["attaches"], 2, "of which the books know as much as before")
+        check_equal(city.ctl("history")[-1]["result"], "rolled-back", "the record")
+        helper.wait(60)
+
+
+def test_rollback_by_hand_after_the_death():
+    with ledger_city(limits=LONG) as city:
+        before = live(city)
+        swap_until(city, "probation")
+        die(city)
+        city.until(lambda: in_probation(city), what="the probation does not go on")
+        city.run("cityctl", "rollback", "ledger")
+        after, _ = goes_on(city)
+        check_equal(after["pid"], before["pid"], "the old version comes back")
+
+
+def test_probation_ends_well():
+    with ledger_city(limits=limits_for(probation=2000, melt=50)) as city:
+        before = live(city)
+        swap_until(city, "probation")
+        new = city.tile("ledger")["pid"]
+        die(city)
+        after, now = goes_on(city)
+        check_equal(after["pid"], new, "the new version")
+        settled(city)
+        city.until(lambda: process_state(before["pid"]) == "", what="the old one does not retire")
+        check_equal(now["attaches"], 2, "attached once each")
+
+
+def test_new_version_dies_as_well():
+    with ledger_city(limits=LONG) as city:
+        before = live(city)
+        swap_until(city, "probation")
+        together(city, city.tile("ledger")["pid"])
+        after, now = goes_on(city)
+        check_equal(after["pid"], before["pid"], "the old version goes on")
+        check_equal(now["rollbacks"], 1, "by a rollback")
+
+
+def test_old_version_dies_as_well():
+    """In probation there is then only the state to go back to."""
+    with ledger_city(limits=LONG) as city:
+        before = live(city)
+        swap_until(city, "probation")
+        new = city.tile("ledger")["pid"]
+        together(city, before["pid"])
+        tile = city.until(lambda: in_probation(city), what="the probation does not go on")
+        check_equal(tile["pid"], new, "the new version")
+        city.kill(new)
+        after, _ = goes_on(city)
+        check_equal(after["artifact"], before["artifact"], "the good version is started")
+
+
+def test_both_die_as_well():
+    with ledger_city(limits=LONG) as city:
+        before = live(city)
+        swap_until(city, "probation")
+        together(city, before["pid"], city.tile("ledger")["pid"])
+        after, now = goes_on(city)
+        check_equal(after["artifact"], before["artifact"], "the good version is started")
+        check_equal(now["attaches"], 2, "on the state of before")
+
+
+def in_probation(city):
+    tile = city.ctl("state")[-1]["tiles"][0]
+    return tile if tile["step"] == "probation" else None
+
+
+if __name__ == "__main__":
+    tests = [make_step("spawn", "ledger-2"), make_step("warm", "warm-slow"),
+             make_step("migrate", "ledger-2"), make_step("attach", "attach-slow"),
+             make_step("frame", "draw-slow"), make_step("commit", "ledger-2"),
+             make_step("melt", "ledger-2"), make_step("retire", "ledger-2")]
+    tests += [value for name, value in list(globals().items()) if name.startswith("test_")]
+    run(tests)
