@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
+#include "compositor/watchdog.h"
 #include "vat/log.h"
 #include "vat/schedule.h"
 
@@ -77,6 +79,19 @@ static bool create_city(struct city_server *server) {
 	return true;
 }
 
+static void run_loop(struct city_server *server) {
+	struct pollfd wait = {.fd = wl_event_loop_get_fd(server->loop), .events = POLLIN};
+	city_watchdog_loop();
+	while (server->running) {
+		wl_event_loop_dispatch_idle(server->loop);
+		wl_display_flush_clients(server->display);
+		city_watchdog_sleeps();
+		poll(&wait, 1, -1);
+		city_watchdog_wakes();
+		wl_event_loop_dispatch(server->loop, 0);
+	}
+}
+
 int main(int argc, char *argv[]) {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
@@ -131,6 +146,12 @@ int main(int argc, char *argv[]) {
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 
+	if (getenv("SOURCE_CITY_KEEPER_FD") != NULL) {
+		struct city_limits limits;
+		city_limits_read(&limits);
+		city_watchdog_start(limits.hang_ms);
+	}
+
 	int exit_code = EXIT_FAILURE;
 	int config_errors = 0;
 	struct city_config *config = city_config_load(config_path, false, &config_errors);
@@ -154,7 +175,7 @@ int main(int argc, char *argv[]) {
 	if (command != NULL) {
 		city_server_spawn(server, command);
 	}
-	wl_display_run(server->display);
+	run_loop(server);
 	exit_code = server->exit_code;
 
 end:

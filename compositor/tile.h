@@ -180,7 +180,10 @@ struct city_tile {
 struct city_limits {
 	int spawn_ms, warm_ms, migrate_ms, attach_ms, frame_ms, check_ms, retire_ms, late_ms;
 	int melt_ms, warm_up_ms, probation_ms, probation_frames;
+	int hang_ms; /* of the compositor's own loop */
 };
+/* The usual ones, as far as $SOURCE_CITY_LIMITS does not say otherwise. */
+void city_limits_read(struct city_limits *limits);
 
 struct city_tiles {
 	struct city_server *server;

@@ -31,7 +31,7 @@
 
 /* ---- limits */
 
-static void read_limits(struct city_limits *limits) {
+void city_limits_read(struct city_limits *limits) {
 	*limits = (struct city_limits){
 		.spawn_ms = 5000,
 		.warm_ms = 10000,
@@ -45,6 +45,7 @@ static void read_limits(struct city_limits *limits) {
 		.warm_up_ms = 200,
 		.probation_ms = 1500,
 		.probation_frames = 60,
+		.hang_ms = 10000,
 	};
 	const struct {
 		const char *name;
@@ -62,6 +63,7 @@ static void read_limits(struct city_limits *limits) {
 		{"warm-up", &limits->warm_up_ms},
 		{"probation", &limits->probation_ms},
 		{"frames", &limits->probation_frames},
+		{"hang", &limits->hang_ms},
 	};
 	const char *text = getenv("SOURCE_CITY_LIMITS");
 	char *copy = text ? strdup(text) : NULL, *rest = NULL;
@@ -584,7 +586,7 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	}
 	tiles->server = server;
 	tiles->keeper = server->keeper;
-	read_limits(&tiles->limits);
+	city_limits_read(&tiles->limits);
 	wl_list_init(&tiles->list);
 	wl_signal_init(&tiles->events.tile);
 	wl_signal_init(&tiles->events.needs_build);

@@ -198,30 +198,9 @@ def test_tile_process_dies():
         check_equal(home.shell_pid(), pid, "the shell's process")
 
 
-def test_compositor_dies():
-    with Home() as home:
-        pid = home.shell_pid()
-        compositor = [c for c in children(home.city.keeper.pid)
-                      if name_of(c) == "source-city-com"][0]
-        home.city.kill(compositor)
-        home.city.until(lambda: back_up(home.city), what="the compositor did not come back")
-        home.city.wait_tile("terminal")
-        home.city.ctl("run", "focus", "terminal")
-        check_equal(home.shell_pid(), pid, "the shell's process")
-
-
-def back_up(city):
-    return city.run("cityctl", "tiles", check=False).returncode == 0
-
-
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(n) for n in file.read().split()]
-
-
-def name_of(pid):
-    with open(f"/proc/{pid}/comm") as file:
-        return file.read().strip()
 
 
 def test_end_leaves_nothing():
@@ -270,7 +249,6 @@ if __name__ == "__main__":
         test_compile_error_is_shown_and_mended,
         test_a_save_is_one_handover,
         test_tile_process_dies,
-        test_compositor_dies,
         test_end_leaves_nothing,
         test_programs_of_the_distribution,
     ])

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The compositor dies, hangs or breaks down again and again under somebody who works in the city."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from city import City  # noqa: E402
+from tap import check, check_equal, run  # noqa: E402
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(n) for n in file.read().split()]
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def process_state(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+class Desk(City):
+    """A city whose programs leave files in `folder`/test."""
+
+    def __enter__(self):
+        super().__enter__()
+        os.makedirs(self.path(""))
+        return self
+
+    def __exit__(self, *exc):
+        if exc[0] is not None:
+            for line in self.said().splitlines()[-60:]:
+                print(f"# {line}")
+        super().__exit__(*exc)
+
+    def path(self, name):
+        return os.path.join(self.folder, "test", name)
+
+    def wait_file(self, name):
+        def read():
+            try:
+                with open(self.path(name)) as file:
+                    return file.read().strip()
+            except FileNotFoundError:
+                return ""
+        return self.until(read, what=f"{name} was not written")
+
+    def enter(self, text):
+        self.type(text, "-k", "Return")
+
+    def compositor(self):
+        found = [p for p in children(self.keeper.pid) if name_of(p) == "source-city-com"]
+        return found[0] if found else 0
+
+    def back(self, dead):
+        self.until(lambda: self.compositor() not in (0, dead), what="no other compositor")
+        self.until(lambda: self.run("cityctl", "tiles", check=False).returncode == 0,
+                   what="the compositor does not answer")
+
+    def die(self, number=signal.SIGKILL):
+        dead = self.compositor()
+        self.kill(dead, number)
+        self.back(dead)
+
+    def views(self):
+        """From the topmost down, without what changes by itself."""
+        found = []
+        for view in self.ctl("state")[0]["views"]:
+            found.append({key: view[key] for key in (
+                "tile", "cx", "cy", "width", "height", "minimized", "fullscreen", "maximized",
+                "focused")})
+        return found
+
+    def camera(self):
+        return self.ctl("state")[0]["camera"]
+
+
+def test_shell_works_on_across_the_death():
+    with Desk() as city:
+        before = city.wait_tile("terminal")
+        city.ctl("run", "focus", "terminal")
+        fifo = city.path("go")
+        os.mkfifo(fifo)
+        # The program goes on printing while nobody shows it.
+        city.enter(f"printf '\\033]0;at work\\007'; echo $$ > {city.path('pid')}; "
+                   f"(read x < {fifo}; seq 1 20000; echo 'the last one' > {city.path('printed')})")
+        pid = city.wait_file("pid")
+        city.until(lambda: city.tile("terminal")["title"] == "at work", what="no title")
+        color = city.edge("terminal")
+        dead = city.compositor()
+        city.kill(city.keeper.pid, signal.SIGSTOP)
+        city.kill(dead)
+        city.until(lambda: process_state(dead) in ("Z", ""))
+        with open(fifo, "w") as file:
+            file.write("go\n")
+        # More than a PTY holds: the terminal has read it without a compositor.
+        city.wait_file("printed")
+        city.kill(city.keeper.pid, signal.SIGCONT)
+        city.back(dead)
+        after = city.wait_tile("terminal")
+        check_equal(after["pid"], before["pid"], "the terminal's process")
+        check_equal(after["title"], "at work", "the title")
+        check_equal(city.edge("terminal"), color, "what is on the screen")
+        city.enter(f"echo $$ > {city.path('again')}")
+        check_equal(city.wait_file("again"), pid, "the shell that has the focus again")
+
+
+def test_desk_is_as_it_was():
+    with Desk(config="animations off\n") as city:
+        city.wait_tile("terminal")
+        city.wait_tile("clock")
+        city.ctl("open", "clock", "--name", "second")
+        city.wait_tile("second")
+        for command in ("focus terminal", "move 300 -40", "resize 640 480"):
+            city.ctl("run", *command.split())
+        city.until(lambda: [v for v in city.views() if v["tile"] == "terminal"][0]["width"] == 640)
+        for command in ("maximize", "focus second", "move -500 80", "minimize", "focus clock", "zoom 0.7",
+                        "pan 30 40"):
+            city.ctl("run", *command.split())
+        city.until(lambda: city.tile("clock")["state"] == "live")
+        # The maximised one has been drawn as large as it is to be.
+        city.until(lambda: [v for v in city.views() if v["maximized"]][0]["width"] > 1000,
+                   what="the terminal is not as large as the screen")
+        views, camera = city.views(), city.camera()
+        for _ in range(2):
+            city.die()
+            city.until(lambda: city.views() == views, what=f"not as it was: {views}")
+            check_equal(city.camera(), camera, "the camera")
+        city.ctl("run", "focus", "terminal")
+        city.ctl("run", "maximize")
+        city.until(lambda: [v for v in city.views() if v["tile"] == "terminal"][0]["width"] == 640,
+                   what="the size before it was maximised is lost")
+
+
+def test_opened_and_closed_at_the_last_moment():
+    with Desk() as city:
+        city.wait_tile("terminal")
+        city.ctl("open", "clock", "--name", "second")
+        tile = city.wait_tile("second")
+        city.ctl("close", "clock")
+        city.die()
+        after = city.wait_tile("second")
+        check_equal((after["pid"], after["kind"]), (tile["pid"], "clock"), "the new tile")
+        check_equal(sorted(t["name"] for t in city.ctl("tiles")), ["second", "terminal"], "tiles")
+
+
+def test_clipboard_of_a_tile():
+    with Desk() as city:
+        city.wait_tile("terminal")
+        city.ctl("run", "focus", "terminal")
+        city.enter("printf '\\033]52;c;Y29waWVk\\007'")
+        if city.run("which", "wl-paste", check=False).returncode != 0:
+            return
+        city.until(lambda: city.run("wl-paste", "-n", check=False).stdout == b"copied",
+                   what="nothing was copied")
+        city.die()
+        city.wait_tile("terminal")
+        city.until(lambda: city.run("wl-paste", "-n", check=False).stdout == b"copied",
+                   what="what was copied is lost")
+
+
+def test_clients_connect_again():
+    """The socket stays: who connects while nobody is there waits, and is served."""
+    with Desk() as city:
+        city.wait_tile("terminal")
+        loop = city.popen("sh", "-c", "while :; do foot sh -c "
+                          f"'echo up >> {city.path('foot')}; sleep 1000'; done")
+        try:
+            city.wait_file("foot")
+            dead = city.compositor()
+            city.kill(city.keeper.pid, signal.SIGSTOP)
+            city.kill(dead)
+            city.until(lambda: process_state(dead) in ("Z", ""))
+            waiting = city.popen("cityctl", "tiles", "--json", stdout=subprocess.PIPE)
+            city.kill(city.keeper.pid, signal.SIGCONT)
+            said, _ = waiting.communicate(timeout=60)
+            check_equal(waiting.returncode, 0, "who came meanwhile was served")
+            check(b"terminal" in said, said)
+            city.until(lambda: any(v["app_id"] == "foot" for v in city.ctl("state")[0]["views"]),
+                       what="the program that connects again is not there")
+        finally:
+            loop.terminate()
+            loop.wait()
+
+
+def test_hanging_compositor_is_replaced():
+    with Desk(env={"SOURCE_CITY_LIMITS": "hang=1000"}) as city:
+        before = city.wait_tile("terminal")
+        dead = city.compositor()
+        config = os.path.join(city.folder, "config", "source-city", "config")
+        os.rename(config, config + ".real")
+        # Whoever reads this waits for what is never written.
+        os.mkfifo(config)
+        asked = city.popen("cityctl", "run", "reload", stderr=subprocess.DEVNULL)
+        writer = city.until(lambda: writer_of(config), what="nobody reads it")
+        os.rename(config + ".real", config)
+        city.back(dead)
+        os.close(writer)
+        asked.wait(60)
+        check_equal(city.wait_tile("terminal")["pid"], before["pid"], "the terminal's process")
+        check("hangs for 1000 ms" in city.said(), "the log says why")
+        check("SIGABRT" in city.said() or "signal 6" in city.said(), "and how it ended")
+
+
+def writer_of(fifo):
+    """As soon as there is a reader."""
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+def test_stopped_compositor_is_left_alone():
+    with Desk(env={"SOURCE_CITY_LIMITS": "hang=200"}) as city:
+        city.wait_tile("terminal")
+        compositor = city.compositor()
+        for _ in range(3):
+            # Busy, so that its watchdog is awake.
+            city.ctl("state")
+            city.kill(compositor, signal.SIGSTOP)
+            city.until(lambda: process_state(compositor) == "T")
+            # That nothing happens can only be seen by waiting.
+            time.sleep(0.5)
+            city.kill(compositor, signal.SIGCONT)
+            city.ctl("state")
+        check_equal(city.compositor(), compositor, "the compositor")
+
+
+if __name__ == "__main__":
+    run([value for name, value in list(globals().items()) if name.startswith("test_")])
