@@ -323,6 +323,16 @@ static bool run_reload(struct call *call) {
 	return true;
 }
 
+static bool run_restart(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	if (!city_server_restart(call->server)) {
+		return fail(call, "nobody would start it again: the city has no keeper");
+	}
+	return true;
+}
+
 static bool run_quit(struct call *call) {
 	if (call->server != NULL) {
 		city_server_quit(call->server, 0);
@@ -348,6 +358,7 @@ static const struct command commands[] = {
 	{"quit", "quit", 0, 0, run_quit},
 	{"reload", "reload", 0, 0, run_reload},
 	{"resize", "resize narrower|wider|shorter|taller or resize WIDTH HEIGHT", 1, 2, run_resize},
+	{"restart", "restart", 0, 0, run_restart},
 	{"zoom", "zoom in|out|room|all|NUMBER", 1, 1, run_zoom},
 };
 

@@ -8,7 +8,7 @@
  *   zoom in|out|room|all|NUMBER                  pan left|right|up|down|DX DY   (output pixels)
  *   camera CX CY [ZOOM]         move left|right|up|down|CX CY                   (city units)
  *   resize narrower|wider|shorter|taller|WIDTH HEIGHT                           (city units)
- *   reload                      quit             none
+ *   reload                      restart          quit             none
  */
 #ifndef CITY_COMMAND_H
 #define CITY_COMMAND_H

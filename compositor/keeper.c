@@ -314,6 +314,11 @@ void city_keeper_ready(struct city_keeper *keeper) {
 	tell(keeper);
 }
 
+void city_keeper_restart(struct city_keeper *keeper) {
+	message_new(keeper, KEEPER_RESTART);
+	tell(keeper);
+}
+
 void city_keeper_quit(struct city_keeper *keeper) {
 	message_new(keeper, KEEPER_QUIT);
 	tell(keeper);

@@ -110,6 +110,8 @@ void city_keeper_drop_region(struct city_keeper *keeper, const struct vat_uuid *
 void city_keeper_keep(
 	struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd);
 void city_keeper_ready(struct city_keeper *keeper);
+/* Another compositor is to be started once this one has ended. */
+void city_keeper_restart(struct city_keeper *keeper);
 void city_keeper_quit(struct city_keeper *keeper);
 
 /* A one-line description of a wait status: "exit 3", "SIGSEGV". */

@@ -14,6 +14,7 @@
 #include "compositor/config.h"
 #include "compositor/control.h"
 #include "compositor/desk.h"
+#include "compositor/files.h"
 #include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
@@ -29,6 +30,7 @@ static const char usage[] =
 	"  -c, --config FILE        read this configuration\n"
 	"  -C, --check-config FILE  look for errors in a configuration and end\n"
 	"  -s, --command CMD        run this shell command once the city is up\n"
+	"      --safe WHY           safe mode: nothing of the user's; shows WHY\n"
 	"  -V, --version            print the version\n"
 	"  -h, --help               print this\n";
 
@@ -60,7 +62,7 @@ static bool check_runtime_dir(void) {
 
 /* What makes a desktop a city. Without a keeper there are no tiles, only windows. */
 static bool create_city(struct city_server *server) {
-	server->desk = city_desk_create(server);
+	server->desk = server->safe == NULL ? city_desk_create(server) : NULL;
 	if (server->keeper != NULL) {
 		server->tiles = city_tiles_create(server);
 		if (server->tiles == NULL) {
@@ -74,9 +76,24 @@ static bool create_city(struct city_server *server) {
 	if (server->tiles != NULL) {
 		city_tiles_start(server->tiles);
 		city_keeper_ready(server->keeper);
-		city_control_start_forge(server->control);
+		if (server->safe == NULL) {
+			city_control_start_forge(server->control);
+		}
+	}
+	if (server->safe != NULL) {
+		city_server_show_safe(server);
 	}
 	return true;
+}
+
+/* What came with the city, and a renderer without a driver. */
+static struct city_config *load_safely(void) {
+	setenv("WLR_RENDERER", "pixman", 1);
+	char *path = city_file_installed("config");
+	struct city_config *config =
+		path != NULL ? city_config_load(path, false, NULL) : city_config_default();
+	free(path);
+	return config;
 }
 
 static void run_loop(struct city_server *server) {
@@ -97,11 +114,12 @@ int main(int argc, char *argv[]) {
 		{"config", required_argument, NULL, 'c'},
 		{"check-config", required_argument, NULL, 'C'},
 		{"command", required_argument, NULL, 's'},
+		{"safe", required_argument, NULL, 'S'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	const char *config_path = NULL, *check_path = NULL, *command = NULL;
+	const char *config_path = NULL, *check_path = NULL, *command = NULL, *safe = NULL;
 	int option;
 	while ((option = getopt_long(argc, argv, "c:C:s:Vh", options, NULL)) != -1) {
 		switch (option) {
@@ -113,6 +131,9 @@ int main(int argc, char *argv[]) {
 			break;
 		case 's':
 			command = optarg;
+			break;
+		case 'S':
+			safe = optarg;
 			break;
 		case 'V':
 			puts("source-city-compositor " CITY_VERSION);
@@ -154,7 +175,8 @@ int main(int argc, char *argv[]) {
 
 	int exit_code = EXIT_FAILURE;
 	int config_errors = 0;
-	struct city_config *config = city_config_load(config_path, false, &config_errors);
+	struct city_config *config =
+		safe != NULL ? load_safely() : city_config_load(config_path, false, &config_errors);
 	if (config == NULL) {
 		return EXIT_FAILURE;
 	}
@@ -165,6 +187,7 @@ int main(int argc, char *argv[]) {
 	if (server == NULL) {
 		return EXIT_FAILURE;
 	}
+	server->safe = safe != NULL ? strdup(safe) : NULL;
 	if (!city_server_start(server)) {
 		goto end;
 	}
@@ -176,6 +199,13 @@ int main(int argc, char *argv[]) {
 		city_server_spawn(server, command);
 	}
 	run_loop(server);
+	if (server->restarting) {
+		/* As a compositor that dies: tiles must not take it for the end of the city. */
+		wl_event_loop_dispatch_idle(server->loop);
+		city_tiles_leave(server->tiles);
+		wl_display_flush_clients(server->display);
+		_exit(EXIT_SUCCESS);
+	}
 	exit_code = server->exit_code;
 
 end:

@@ -193,6 +193,14 @@ static void set_aside(const char *path) {
 	}
 }
 
+struct city_places *city_places_none(void) {
+	struct city_places *places = calloc(1, sizeof(*places));
+	if (places) {
+		wl_list_init(&places->list);
+	}
+	return places;
+}
+
 struct city_places *city_places_load(void) {
 	struct city_places *places = calloc(1, sizeof(*places));
 	if (!places) {
@@ -256,6 +264,9 @@ static void put_versions(
 }
 
 bool city_places_save(const struct city_places *places) {
+	if (!places->path) {
+		return true;
+	}
 	char *text = NULL;
 	size_t size = 0;
 	FILE *file = open_memstream(&text, &size);

@@ -48,6 +48,8 @@ struct city_places {
 
 /* NULL when out of memory or without a state folder (one line in the log). */
 struct city_places *city_places_load(void);
+/* No places, and none will be saved. NULL when out of memory. */
+struct city_places *city_places_none(void);
 void city_places_destroy(struct city_places *places); /* NULL-safe */
 struct city_place *city_places_find(struct city_places *places, const char *name);
 /* A new entry at the end; NULL when out of memory. */

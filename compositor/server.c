@@ -29,6 +29,7 @@
 #include "compositor/output_manager.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/theme.h"
 #include "compositor/view.h"
 #include "compositor/xdg.h"
 #include "vat/log.h"
@@ -327,6 +328,7 @@ void city_server_destroy(struct city_server *server) {
 	wl_array_release(&server->privileged);
 	city_config_destroy(server->config);
 	free(server->socket_name);
+	free(server->safe);
 	free(server);
 }
 
@@ -336,7 +338,45 @@ void city_server_quit(struct city_server *server, int code) {
 	wl_display_terminate(server->display);
 }
 
+bool city_server_restart(struct city_server *server) {
+	if (server->keeper == NULL) {
+		return false;
+	}
+	server->restarting = true;
+	city_keeper_restart(server->keeper);
+	city_server_quit(server, 0);
+	return true;
+}
+
+void city_server_show_safe(struct city_server *server) {
+	static const char advice[] =
+		"This is safe mode: the configuration, shaders and tiles of your own are left out. "
+		"Your tiles run on unseen. Mend what was changed last, such as "
+		"~/.config/source-city/config, then go back with: cityctl run restart";
+	char text[1024];
+	snprintf(text, sizeof(text), "%s %s", server->safe, advice);
+	city_log(CITY_LOG_WARN, "safe mode", "%s", text);
+	const struct city_label_style style = {
+		.size = 15,
+		.color = CITY_COLOR_BADGE_TEXT,
+		.background = CITY_COLOR_BADGE_ERROR,
+		.pad_x = 12,
+		.pad_y = 8,
+		.max_width = 760,
+		.max_lines = 6,
+	};
+	server->safe_label = city_label_create(server->layers.shell_overlay);
+	if (server->safe_label != NULL) {
+		city_label_set(server->safe_label, text, &style, server->label_scale);
+		city_label_set_position(server->safe_label, 8, 8);
+	}
+}
+
 bool city_server_reload(struct city_server *server) {
+	if (server->safe != NULL) {
+		city_log(CITY_LOG_ERROR, "config", "safe mode does without: cityctl run restart");
+		return false;
+	}
 	int errors = 0;
 	struct city_config *old = server->config;
 	struct city_config *config =

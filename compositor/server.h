@@ -25,6 +25,7 @@ struct city_ground;
 struct city_idle;
 struct city_input_method;
 struct city_keeper;
+struct city_label;
 struct city_layers_shell;
 struct city_lock;
 struct city_output_manager;
@@ -196,7 +197,10 @@ struct city_server {
 	uint64_t busy_serial; /* counts the times busy fell to 0 */
 
 	bool running;
+	bool restarting; /* ends to be started again: tiles run on */
 	int exit_code;
+	char *safe; /* safe mode, and why; NULL: not. Heap */
+	struct city_label *safe_label;
 	rlim_t programs_files; /* limit on files that programs are started with; 0: as it is */
 
 	struct wl_listener backend_destroy;
@@ -218,6 +222,12 @@ void city_server_destroy(struct city_server *server);
 bool city_server_reload(struct city_server *server);
 /* Ends the loop; `code` is the exit status of the process. */
 void city_server_quit(struct city_server *server, int code);
+
+/* Ends this compositor, and has the keeper start another that goes on with the tiles. False without
+ * a keeper. */
+bool city_server_restart(struct city_server *server);
+/* Says on the screen that this is safe mode, and how to leave it. */
+void city_server_show_safe(struct city_server *server);
 
 /* Hides a global from sandboxed clients, or from everybody but tile workers. */
 void city_server_hide_global(struct city_server *server, struct wl_global *global, bool tiles_only);

@@ -215,6 +215,9 @@ struct city_tiles {
 struct city_tiles *city_tiles_create(struct city_server *server);
 /* Makes the tiles of the config and of the places, or the default ones, and starts them. */
 void city_tiles_start(struct city_tiles *tiles);
+/* This compositor ends, the city does not: saves the places. What safe mode had is ended.
+ * NULL-safe. */
+void city_tiles_leave(struct city_tiles *tiles);
 /* NULL-safe. Saves the places; the processes end with their connections. */
 void city_tiles_destroy(struct city_tiles *tiles);
 struct city_tile *city_tiles_find(struct city_tiles *tiles, const char *name); /* may be NULL */

@@ -28,6 +28,7 @@
 #include "log.h"
 
 #define SAVE_MS 500
+#define SAFE_NAME "safe-mode"
 
 /* ---- limits */
 
@@ -348,7 +349,37 @@ static void rejoin(struct city_tiles *tiles, struct city_tile *tile) {
 	}
 }
 
+/* Nothing of the user's: a terminal to mend things with. The one of a safe mode before this one is
+ * still there. */
+static void start_safely(struct city_tiles *tiles) {
+	size_t count;
+	const struct city_keeper_instance *instances = city_keeper_instances(tiles->keeper, &count);
+	struct city_place *place = city_places_add(tiles->places, SAFE_NAME);
+	if (!place) {
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(instances[i].name, SAFE_NAME) == 0) {
+			place->uuid = instances[i].uuid;
+		}
+	}
+	set_string(&place->kind, "terminal");
+	struct city_tile *tile = make(tiles, place);
+	if (!tile) {
+		city_log(CITY_LOG_ERROR, place->name, "the tile cannot be made");
+		return;
+	}
+	tile->focus_once = true;
+	tile->rejoins = count > 0;
+	rejoin(tiles, tile);
+	city_tile_begin(tile);
+}
+
 void city_tiles_start(struct city_tiles *tiles) {
+	if (tiles->server->safe) {
+		start_safely(tiles);
+		return;
+	}
 	const struct city_config *config = tiles->server->config;
 	int64_t ended_ns;
 	bool successor = city_keeper_is_successor(tiles->keeper, &ended_ns);
@@ -591,7 +622,7 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	wl_signal_init(&tiles->events.tile);
 	wl_signal_init(&tiles->events.needs_build);
 	tiles->store = city_store_create();
-	tiles->places = city_places_load();
+	tiles->places = server->safe ? city_places_none() : city_places_load();
 	tiles->history = city_history_create();
 	tiles->save_timer = wl_event_loop_add_timer(server->loop, handle_save, tiles);
 	tiles->global = city_tile_protocol_create(tiles);
@@ -600,7 +631,7 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 		city_log(CITY_LOG_ERROR, NULL, "there can be no tiles");
 		goto error;
 	}
-	tiles->effects = create_effects(server);
+	tiles->effects = server->safe ? NULL : create_effects(server);
 	server->is_tile_client = is_tile_client;
 	tiles->keeper_exited.notify = handle_keeper_exited;
 	wl_signal_add(&city_keeper_events(tiles->keeper)->exited, &tiles->keeper_exited);
@@ -628,6 +659,25 @@ error:
 	city_store_destroy(tiles->store);
 	free(tiles);
 	return NULL;
+}
+
+void city_tiles_leave(struct city_tiles *tiles) {
+	if (!tiles) {
+		return;
+	}
+	save_now(tiles);
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		struct city_tile_version *version;
+		wl_list_for_each(version, &tile->versions, link) {
+			if (tiles->server->safe) {
+				city_version_kill(version);
+			}
+		}
+		if (tiles->server->safe) {
+			city_keeper_drop_region(tiles->keeper, &tile->uuid);
+		}
+	}
 }
 
 void city_tiles_destroy(struct city_tiles *tiles) {

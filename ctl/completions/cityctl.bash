@@ -101,7 +101,7 @@ _cityctl() {
 	run)
 		((places == 0)) || return
 		mapfile -t COMPREPLY < <(compgen -W 'exec close focus fullscreen maximize minimize zoom
-			pan camera move resize reload quit' -- "$cur")
+			pan camera move resize reload restart quit' -- "$cur")
 		;;
 	esac
 }

@@ -48,4 +48,4 @@ complete -c cityctl -n '__fish_seen_subcommand_from vat' -l diff -r -F -a previo
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l watch -d 'What changes, as it does'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l interval -x -d 'Milliseconds between two looks'
 complete -c cityctl -n '__fish_seen_subcommand_from history' -l last -x -d 'Only the last'
-complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec close focus fullscreen maximize minimize zoom pan camera move resize reload quit'
+complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec close focus fullscreen maximize minimize zoom pan camera move resize reload restart quit'

@@ -242,5 +242,52 @@ def test_stopped_compositor_is_left_alone():
         check_equal(city.compositor(), compositor, "the compositor")
 
 
+def test_restart_on_request():
+    """As after an update of the compositor."""
+    with Desk() as city:
+        city.wait_tile("terminal")
+        city.wait_tile("clock")
+        before = {tile["name"]: tile["pid"] for tile in city.ctl("tiles")}
+        for _ in range(5):
+            dead = city.compositor()
+            city.run("cityctl", "run", "restart")
+            city.back(dead)
+        city.wait_tile("terminal")
+        city.wait_tile("clock")
+        check_equal({tile["name"]: tile["pid"] for tile in city.ctl("tiles")}, before, "tiles")
+        check("breaks down" not in city.said() and "safe mode" not in city.said(), city.said())
+
+
+def test_safe_mode():
+    with Desk() as city:
+        city.wait_tile("clock")
+        before = city.wait_tile("terminal")
+        config = os.path.join(city.folder, "config", "source-city", "config")
+        with open(config, "a") as file:
+            file.write("ground 0x00ff00\n")
+        for _ in range(4):
+            city.die()
+        check("in safe mode" in city.said(), "the log says so")
+        check("broke down 4 times in a row" in city.said(), "and why")
+        tiles = city.until(lambda: city.wait_tile("safe-mode"), what="no terminal to mend with")
+        check_equal([t["name"] for t in city.ctl("tiles")], ["safe-mode"], "tiles")
+        check(tiles["pid"] != before["pid"], "it is a terminal of its own")
+        # The words are on the screen: light on the colour of errors.
+        row = [pixel for line in city.pixels((8, 8, 700, 40)) for pixel in line]
+        check(sum(p[0] > 200 and p[1] > 200 for p in row) > 200, "no message on the screen")
+        check(os.path.exists(f"/proc/{before['pid']}"), "the user's tile does not run on")
+        city.ctl("run", "focus", "safe-mode")
+        # It breaks down once more: that terminal is kept as well.
+        city.die()
+        check_equal(city.wait_tile("safe-mode")["pid"], tiles["pid"], "the terminal")
+        dead = city.compositor()
+        city.enter("cityctl run restart")
+        city.back(dead)
+        check_equal(city.wait_tile("terminal")["pid"], before["pid"], "the user's tile")
+        check_equal(sorted(t["name"] for t in city.ctl("tiles")), ["clock", "terminal"], "tiles")
+        city.until(lambda: not os.path.exists(f"/proc/{tiles['pid']}"),
+                   what="the terminal of safe mode is left")
+
+
 if __name__ == "__main__":
     run([value for name, value in list(globals().items()) if name.startswith("test_")])

@@ -788,22 +788,80 @@ static void test_compositor_that_never_starts(void **state) {
 	city->keeper = -1;
 }
 
+/* Whether it was started with this option. */
+static bool has_option(const struct peer *peer, const char *option) {
+	char path[64], line[1024] = "";
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", peer->pid);
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	size_t size = fread(line, 1, sizeof(line) - 1, file);
+	fclose(file);
+	for (size_t at = 0; at < size; at += strlen(line + at) + 1) {
+		if (strcmp(line + at, option) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void break_down(struct city *city, int times) {
+	for (int i = 0; i < times; i++) {
+		end_peer(&city->compositor, 1);
+		/* That it gets as far as this does not make it a good one. */
+		city->compositor = accept_peer(city);
+		say_ready(city);
+	}
+}
+
 static void test_crash_loop_ends(void **state) {
 	struct city *city = *state;
 	struct peer spare = make_ready(city);
-	for (int i = 0; i < 4; i++) {
-		end_peer(&city->compositor, 1);
-		if (i < 3) {
-			/* That it gets as far as this does not make it a good one. */
-			city->compositor = accept_peer(city);
-			say_ready(city);
-		}
-	}
+	break_down(city, 3);
+	assert_false(has_option(&city->compositor, "--safe"));
+	break_down(city, 1);
+	assert_true(has_option(&city->compositor, "--safe"));
+	assert_true(log_has(city, "in safe mode"));
+	break_down(city, 3);
+	assert_true(has_option(&city->compositor, "--safe"));
+	end_peer(&city->compositor, 1);
 	assert_int_equal(WEXITSTATUS(await_exit(city->keeper)), 1);
 	assert_true(log_has(city, "giving up"));
 	city->keeper = -1;
 	close(spare.wire);
 	close(spare.control);
+}
+
+/* Asked for, it is no breakdown, and the way out of safe mode. */
+static void test_restart_when_asked(void **state) {
+	struct city *city = *state;
+	struct peer spare = make_ready(city);
+	struct keeper_message restart = {.type = KEEPER_RESTART};
+	for (int i = 0; i < 5; i++) {
+		send_message(city->compositor.wire, &restart, NULL, 0);
+		end_peer(&city->compositor, 0);
+		city->compositor = accept_peer(city);
+		say_ready(city);
+		assert_int_equal(city->message.status, KEEPER_START_ASKED);
+	}
+	break_down(city, 4);
+	assert_true(has_option(&city->compositor, "--safe"));
+	send_message(city->compositor.wire, &restart, NULL, 0);
+	end_peer(&city->compositor, 0);
+	city->compositor = accept_peer(city);
+	assert_false(has_option(&city->compositor, "--safe"));
+	forget_peer(&spare);
+}
+
+/* A signal before it was up, such as that of a broken driver: it may work without what broke it. */
+static void test_compositor_that_crashes_at_its_start(void **state) {
+	struct city *city = *state;
+	for (int i = 0; i < 4; i++) {
+		kill(city->compositor.pid, SIGKILL);
+		await_end(&city->compositor);
+		forget_peer(&city->compositor);
+		city->compositor = accept_peer(city);
+	}
+	assert_true(has_option(&city->compositor, "--safe"));
 }
 
 static void test_term_leaves_nothing_behind(void **state) {
@@ -880,6 +938,8 @@ int main(void) {
 		TEST(test_stale_socket_is_taken_over),
 		TEST(test_compositor_that_never_starts),
 		TEST(test_crash_loop_ends),
+		TEST(test_restart_when_asked),
+		TEST(test_compositor_that_crashes_at_its_start),
 		TEST(test_term_leaves_nothing_behind),
 		cmocka_unit_test_setup_teardown(
 			test_nothing_starts_at_the_end, setup_stubborn, teardown),

@@ -182,6 +182,10 @@ static struct keeper_child *start(struct keeper *keeper, enum keeper_child_kind 
 	return child;
 }
 
+static bool is_there(const struct keeper_child *child) {
+	return child->kind == KEEPER_CHILD_TILE && !child->ending;
+}
+
 static void introduce(struct keeper *keeper, const struct keeper_child *tile) {
 	struct keeper_message message = {
 		.type = KEEPER_INSTANCE,
@@ -195,8 +199,11 @@ static void introduce(struct keeper *keeper, const struct keeper_child *tile) {
 }
 
 int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns) {
-	struct keeper_child *child = start(keeper, KEEPER_CHILD_COMPOSITOR,
-		"source-city-compositor", keeper->compositor_args, -1);
+	char safe[] = "--safe";
+	char *safe_args[] = {safe, keeper->safe, NULL};
+	struct keeper_child *child =
+		start(keeper, KEEPER_CHILD_COMPOSITOR, "source-city-compositor",
+			keeper->safe != NULL ? safe_args : keeper->compositor_args, -1);
 	if (child == NULL) {
 		return -1;
 	}
@@ -204,20 +211,23 @@ int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns) {
 	keeper->compositor = child;
 	struct keeper_message hello = {
 		.type = KEEPER_HELLO,
-		.status = ended_ns == 0 ? KEEPER_START_FIRST : KEEPER_START_DIED,
+		.status = ended_ns == 0 ? KEEPER_START_FIRST
+			: keeper->asked ? KEEPER_START_ASKED
+					: KEEPER_START_DIED,
 		.instance = ended_ns,
 	};
 	memcpy(hello.name, keeper->socket.name, sizeof(hello.name));
 	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {
-		hello.size += tile->kind == KEEPER_CHILD_TILE;
+		hello.size += is_there(tile);
 	}
 	const int gifts[] = {keeper->socket.fd, keeper->desk};
 	keeper_send(keeper, child, &hello, gifts, 2);
 	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {
-		if (tile->kind == KEEPER_CHILD_TILE) {
+		if (is_there(tile)) {
 			introduce(keeper, tile);
 		}
 	}
+	keeper->asked = false;
 	return 0;
 }
 

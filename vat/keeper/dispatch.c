@@ -300,6 +300,7 @@ static void handle_kill(struct keeper *keeper, const struct keeper_message *requ
 	struct keeper_child *child = keeper_child_by_instance(keeper, request->instance);
 	if (child != NULL && child->kind != KEEPER_CHILD_COMPOSITOR && request->status > 0 &&
 		request->status < NSIG) {
+		child->ending |= request->status == SIGKILL;
 		kill(child->pid, request->status);
 	}
 }
@@ -343,6 +344,9 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 		return true;
 	case KEEPER_QUIT:
 		keeper->quitting = true;
+		return true;
+	case KEEPER_RESTART:
+		keeper->asked = true;
 		return true;
 	case KEEPER_REGION_OPEN:
 		handle_region_open(keeper, compositor, request);

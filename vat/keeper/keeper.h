@@ -39,6 +39,7 @@ struct keeper_child {
 	char name[KEEPER_NAME_SIZE];
 	char artifact[KEEPER_NAME_SIZE + 8]; /* hash of what a tile runs; empty: not a tile */
 	uint64_t start_ns;
+	bool ending;				       /* was sent SIGKILL */
 	unsigned broken;			       /* messages of it that made no sense */
 	struct keeper_waiting *waiting, *waiting_last; /* that the wire did not take yet; send.c */
 	unsigned waiting_count;
@@ -96,6 +97,8 @@ struct keeper {
 	bool quitting;
 	int exit_status;
 	unsigned restarts; /* of the compositor in a row */
+	bool asked;	   /* the compositor ends to be started again */
+	char *safe;	   /* the compositor runs in safe mode, and why; NULL: it does not. Owned */
 	uint64_t last_start_ns;
 };
 
@@ -109,7 +112,8 @@ void keeper_socket_close(struct keeper_socket *socket);
 /* --- child.c: processes --- */
 
 /* Start the compositor, with HELLO and the running tiles waiting in its wire. `ended_ns`: when the
- * one before ended, 0: there was none. 0, or -1 logged. */
+ * one before ended, 0: there was none. In safe mode it gets --safe instead of its options. 0, or -1
+ * logged. */
 int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns);
 /* Start the forge; `wayland` is its connection. The child, or NULL logged. */
 struct keeper_child *keeper_start_forge(struct keeper *keeper, int wayland);

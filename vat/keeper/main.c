@@ -144,37 +144,69 @@ static void describe_end(int status, char *text, size_t size) {
 	}
 }
 
-static void compositor_ended(struct keeper *keeper, int status) {
-	const uint64_t ended_ns = keeper_now();
+/* It broke down once too often. False: also in safe mode, so nothing is left to be tried. */
+static bool enter_safe_mode(struct keeper *keeper, const char *end) {
+	if (keeper->safe != NULL) {
+		city_log(CITY_LOG_ERROR, "compositor",
+			"%s, %u times in a row in safe mode: giving up", end, keeper->restarts);
+		return false;
+	}
+	if (asprintf(&keeper->safe, "The compositor broke down %u times in a row; the last one %s.",
+		    keeper->restarts, end) < 0) {
+		keeper->safe = NULL;
+		return false;
+	}
+	city_log(CITY_LOG_ERROR, "compositor",
+		"%s, %u times in a row: starting it in safe mode, without the user's "
+		"configuration, "
+		"shaders and tiles; \"cityctl run restart\" there leaves it",
+		end, keeper->restarts);
+	keeper->restarts = 0;
+	return true;
+}
+
+/* Whether another one is to be started. */
+static bool goes_on_after(struct keeper *keeper, int status) {
 	char end[128];
 	describe_end(status, end, sizeof(end));
-	if (keeper->quitting) {
-		return;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && keeper->asked) {
+		free(keeper->safe);
+		keeper->safe = NULL;
+		keeper->restarts = 0;
+		city_log(CITY_LOG_INFO, "compositor", "starting it again, as it was asked for");
+		return true;
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		keeper->quitting = true;
-		return;
+		return false;
 	}
-	if (!keeper->ready) {
+	if (!keeper->ready && WIFEXITED(status)) {
 		/* It never worked: it has said why, and trying again would only say it again. */
-		keeper->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
-		if (WIFSIGNALED(status)) {
-			city_log(CITY_LOG_ERROR, "compositor", "%s before it was up", end);
-		}
-		keeper->quitting = true;
-		return;
+		keeper->exit_status = WEXITSTATUS(status);
+		return false;
 	}
 	if (keeper_now() - keeper->last_start_ns > STEADY_NS) {
 		keeper->restarts = 0;
 	}
 	if (++keeper->restarts > RESTARTS_MAX) {
-		city_log(CITY_LOG_ERROR, "compositor", "%s, %u times in a row: giving up", end,
-			keeper->restarts);
+		if (enter_safe_mode(keeper, end)) {
+			return true;
+		}
 		keeper->exit_status = EXIT_FAILURE;
+		return false;
+	}
+	city_log(CITY_LOG_ERROR, "compositor", "%s; starting it again, the tiles run on", end);
+	return true;
+}
+
+static void compositor_ended(struct keeper *keeper, int status) {
+	const uint64_t ended_ns = keeper_now();
+	if (keeper->quitting) {
+		return;
+	}
+	if (!goes_on_after(keeper, status)) {
 		keeper->quitting = true;
 		return;
 	}
-	city_log(CITY_LOG_ERROR, "compositor", "%s; starting it again, the tiles run on", end);
 	/* Tiles run on and are given to the new one; the forge has lost its connection for good. */
 	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
 	if (keeper_start_compositor(keeper, ended_ns) < 0) {
@@ -352,6 +384,7 @@ static void finish(struct keeper *keeper) {
 	if (keeper->epoll >= 0) {
 		close(keeper->epoll);
 	}
+	free(keeper->safe);
 	free(keeper->program_dir);
 }
 

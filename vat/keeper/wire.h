@@ -37,7 +37,8 @@
 /* KEEPER_HELLO: why this compositor was started. */
 enum keeper_start {
 	KEEPER_START_FIRST,
-	KEEPER_START_DIED, /* the one before died */
+	KEEPER_START_DIED,  /* the one before died */
+	KEEPER_START_ASKED, /* the one before asked for it */
 };
 
 enum keeper_message_type {
@@ -128,6 +129,9 @@ enum keeper_message_type {
 	/* compositor -> keeper: keep fds[0] as the internal stream `name` of tile `uuid` instead of
 	 * what is kept there; without a descriptor: keep nothing. No answer. */
 	KEEPER_KEEP,
+	/* compositor -> keeper: start another when this one has ended, and not in safe mode. No
+	 * answer. */
+	KEEPER_RESTART,
 };
 
 struct keeper_message {
