@@ -193,7 +193,7 @@ struct city_handover *city_handover_create(struct city_tile *tile) {
 	struct timespec wall;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	handover->tile = tile;
-	handover->artifact_fd = handover->undo_fd = -1;
+	handover->artifact_fd = handover->undo_fd = handover->track_fd = -1;
 	struct city_record *record = &handover->record;
 	record->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
 	record->begin_ns = city_now_ns();
@@ -507,6 +507,7 @@ void city_handover_advance(struct city_tile *tile) {
 		}
 		return;
 	}
+	city_handover_track_advance(next);
 	if (next->step != CITY_STEP_WARM || !next->b || next->b->state != CITY_VERSION_READY) {
 		return;
 	}

@@ -132,6 +132,9 @@ void city_handover_version_failed(
 	struct city_tile_version *version, const char *step, const char *reason);
 void city_handover_version_yielded(struct city_tile_version *version, int64_t last_update_ns);
 void city_handover_version_refused(struct city_tile_version *version, const char *reason);
+/* It wants to build cells of so many bytes ahead. */
+void city_handover_version_prebuild(struct city_tile_version *version, uint64_t room);
+void city_handover_version_tracking(struct city_tile_version *version, bool ok);
 void city_handover_version_attached(struct city_tile_version *version, int64_t first_update_ns,
 	int64_t state_bytes, int64_t migrated_bytes);
 void city_handover_version_committed(struct city_tile_version *version);

@@ -16,6 +16,7 @@
 #include "log.h"
 
 void city_handover_free(struct city_handover *handover) {
+	city_handover_track_finish(handover);
 	city_handover_end_transition(handover);
 	city_handover_stop_busy(handover);
 	city_input_log_destroy(handover->input);

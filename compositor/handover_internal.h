@@ -21,6 +21,12 @@ enum city_check {
 	CITY_CHECK_LAST,  /* at its end */
 };
 
+enum city_track {
+	CITY_TRACK_NONE,
+	CITY_TRACK_WAITING, /* for the end of another handover */
+	CITY_TRACK_ASKED,   /* A is to be tracked */
+};
+
 struct city_handover {
 	struct city_tile *tile;
 	bool start; /* no request: no record, nothing to go back to */
@@ -64,6 +70,11 @@ struct city_handover {
 	enum city_check check;
 	bool hasten; /* a newer request waits for the end of the probation */
 	struct wl_event_source *check_timer;
+
+	enum city_track track; /* what B's building ahead waits for */
+	uint64_t track_room;
+	int track_fd; /* the log; -1: none */
+	struct wl_event_source *track_timer;
 };
 
 void city_handover_set_step(struct city_handover *handover, enum city_step step);
@@ -79,6 +90,13 @@ void city_handover_advance(struct city_tile *tile);
 
 /* With nothing of it done yet; NULL when out of memory. */
 struct city_handover *city_handover_create(struct city_tile *tile);
+
+/* handover_track.c */
+/* Lets A be tracked if B wants it and nothing is in its way. */
+void city_handover_track_advance(struct city_handover *handover);
+/* The version's process has ended. */
+void city_handover_track_ended(struct city_tile_version *version);
+void city_handover_track_finish(struct city_handover *handover);
 
 /* handover_show.c */
 /* B has drawn its first frame. */

@@ -47,6 +47,7 @@ void city_handover_version_failed(
 }
 
 void city_handover_version_yielded(struct city_tile_version *version, int64_t last_update_ns) {
+	version->tracked_for = NULL; /* yielding ends that */
 	struct city_tile *tile = version->tile;
 	struct city_handover *handover = tile->handover;
 	if (handover && handover->a == version && handover->step == CITY_STEP_MIGRATE &&
@@ -166,6 +167,7 @@ void city_handover_version_ended(struct city_tile_version *version) {
 	struct city_handover *candidate = candidate_of(version);
 	struct city_handover *handover = tile->handover;
 	bool was_live = tile->live == version;
+	city_handover_track_ended(version);
 	if (was_live) {
 		tile->live = NULL;
 		if (tile->notice_stuck) {

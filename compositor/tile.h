@@ -103,6 +103,7 @@ struct city_tile_version {
 	struct wl_array configures;    /* struct city_configure, sent and not acknowledged */
 	int acked_width, acked_height; /* of the last acknowledged configure, 0: none yet */
 	bool described;
+	bool prebuilds;		   /* has asked to build cells ahead */
 	char role[VAT_NAME_SIZE];  /* as it described itself */
 	struct city_traits traits; /* the rest of that */
 
@@ -113,7 +114,8 @@ struct city_tile_version {
 	uint64_t epoch; /* that it was given last */
 	char *title;	/* NULL: none set */
 
-	struct wl_event_source *timer; /* of retire and of a late answer to migrate */
+	struct wl_event_source *timer;		     /* of retire and of a late answer to migrate */
+	const struct city_tile_version *tracked_for; /* its successor builds cells; NULL: none */
 };
 
 struct city_tile {
@@ -305,6 +307,11 @@ void city_version_destroy(struct city_tile_version *version);
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles);
 void city_version_send_configure(struct city_tile_version *version, int width, int height);
+/* The answer to prebuild; log_fd -1: it is not possible. */
+void city_version_send_snapshot(struct city_tile_version *version, int log_fd);
+/* False if it cannot be asked. */
+bool city_version_send_track(struct city_tile_version *version, uint64_t room, int log_fd);
+void city_version_send_untrack(struct city_tile_version *version);
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms);
 /* undo_fd -1: none. Flushes the connection: this is the pause. */
 void city_version_send_attach(

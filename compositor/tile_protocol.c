@@ -420,6 +420,28 @@ static void handle_lost(struct wl_client *client, struct wl_resource *resource, 
 	}
 }
 
+static void handle_prebuild(struct wl_client *client, struct wl_resource *resource,
+	uint32_t room_hi, uint32_t room_lo) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (!version) {
+		return;
+	}
+	if (version->state > CITY_VERSION_WARMING || version->prebuilds) {
+		protocol_error(version, SOURCE_CITY_TILE_V1_ERROR_ORDER,
+			"prebuild must be sent once, before ready");
+		return;
+	}
+	version->prebuilds = true;
+	city_handover_version_prebuild(version, (uint64_t)room_hi << 32 | room_lo);
+}
+
+static void handle_tracking(struct wl_client *client, struct wl_resource *resource, uint32_t ok) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (version) {
+		city_handover_version_tracking(version, ok == 1);
+	}
+}
+
 static const struct source_city_tile_v1_interface tile_impl = {
 	.destroy = handle_destroy,
 	.ack_configure = handle_ack_configure,
@@ -439,6 +461,8 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.describe_port = handle_describe_port,
 	.describe_time = handle_describe_time,
 	.lost = handle_lost,
+	.prebuild = handle_prebuild,
+	.tracking = handle_tracking,
 };
 
 static void handle_tile_resource_destroy(struct wl_resource *resource) {
@@ -567,6 +591,38 @@ void city_version_send_configure(struct city_tile_version *version, int width, i
 		.height = height,
 	};
 	source_city_tile_v1_send_configure(version->resource, configure->serial, width, height);
+}
+
+void city_version_send_snapshot(struct city_tile_version *version, int log_fd) {
+	if (!version->resource || version->state == CITY_VERSION_DYING) {
+		return;
+	}
+	int null_fd = log_fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+	source_city_tile_v1_send_snapshot(
+		version->resource, log_fd >= 0, log_fd >= 0 ? log_fd : null_fd);
+	wl_client_flush(version->client);
+	if (null_fd >= 0) {
+		close(null_fd);
+	}
+}
+
+bool city_version_send_track(struct city_tile_version *version, uint64_t room, int log_fd) {
+	if (!version->resource ||
+		wl_resource_get_version(version->resource) <
+			SOURCE_CITY_TILE_V1_TRACK_SINCE_VERSION) {
+		return false;
+	}
+	source_city_tile_v1_send_track(
+		version->resource, (uint32_t)(room >> 32), (uint32_t)room, log_fd);
+	wl_client_flush(version->client);
+	return true;
+}
+
+void city_version_send_untrack(struct city_tile_version *version) {
+	if (version->resource) {
+		source_city_tile_v1_send_untrack(version->resource);
+		wl_client_flush(version->client);
+	}
 }
 
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms) {

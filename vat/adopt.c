@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "build.h"
 #include "internal.h"
 #include "plan.h"
 
@@ -27,10 +28,15 @@ static struct vat_change *next_change(struct adoption *adoption) {
 	return &adoption->report->changes[adoption->report->count++];
 }
 
-static bool clears(const struct adoption *adoption, const struct vat_cell_decl *decl) {
-	if (adoption->flags & VAT_ADOPT_RESET)
+bool vat_adopt_clears(const struct vat_cell_decl *decl, unsigned flags) {
+	if (flags & VAT_ADOPT_RESET)
 		return true;
-	return decl->reset == VAT_RESET && !(adoption->flags & VAT_ADOPT_RESTART);
+	return decl->reset == VAT_RESET && !(flags & VAT_ADOPT_RESTART);
+}
+
+unsigned vat_adopt_change_flags(unsigned flags) {
+	return (flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0) |
+		(flags & VAT_ADOPT_MERGE ? VAT_ALLOW_ANEW : 0);
 }
 
 /* What will happen to one cell; nothing is written. */
@@ -46,7 +52,7 @@ static int examine(
 
 	const struct vat_cell *from =
 		vat_region_find(region, decl->name, decl->scope, decl->element);
-	if (!from || clears(adoption, decl)) {
+	if (!from || vat_adopt_clears(decl, adoption->flags)) {
 		vat_change_init(change, from ? VAT_CLEARED : VAT_FRESH, from, &to);
 		change->bytes = to.count * to.stride;
 		adoption->changes = true;
@@ -121,7 +127,11 @@ static int examine_all(struct adoption *adoption, struct vat_error *err) {
 static int retype(struct adoption *adoption, struct vat_txn *txn, const struct vat_cell_decl *decl,
 	struct vat_change *change, struct vat_error *err) {
 	struct vat_error why;
-	int rc = vat_txn_retype_by(txn, decl, &adoption->terms, &why);
+	const struct vat_cell *cell =
+		vat_region_find(adoption->region, decl->name, decl->scope, decl->element);
+	const char *refusal = cell ? vat_build_refusal(adoption->terms.build, cell) : NULL;
+	int rc = refusal ? vat_fail(&why, EUCLEAN, "%s", refusal)
+			 : vat_txn_retype_by(txn, decl, &adoption->terms, &why);
 	if (rc == -EUCLEAN && (adoption->flags & VAT_ADOPT_MERGE)) {
 		rc = vat_txn_reset(txn, decl, err);
 		change->outcome = VAT_CLEARED;
@@ -142,6 +152,8 @@ static int apply(struct adoption *adoption, struct vat_error *err) {
 	int rc = vat_txn_begin(region, &txn, err);
 	if (rc < 0)
 		return rc;
+	if (vat_txn_claim(txn, adoption->terms.build) < 0)
+		rc = vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
 	for (size_t i = 0; i < adoption->n && rc == 0; i++) {
 		const struct vat_cell_decl *decl = &adoption->decls[i];
 		switch (adoption->report->changes[i].outcome) {
@@ -167,8 +179,7 @@ static int apply(struct adoption *adoption, struct vat_error *err) {
 	return vat_txn_commit(txn, adoption->flags & VAT_ADOPT_KEEP, err);
 }
 
-/* The declarations with the counts that their cells have grown to. Owned by the caller. */
-static struct vat_cell_decl *fit_counts(
+struct vat_cell_decl *vat_adopt_fit_counts(
 	const struct vat_region *region, const struct vat_cell_decl *decls, size_t n) {
 	struct vat_cell_decl *fitted = calloc(n + 1, sizeof(*fitted));
 	if (!fitted)
@@ -186,12 +197,12 @@ static struct vat_cell_decl *fit_counts(
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
 	unsigned flags, struct vat_adopt_report *report, struct vat_error *err) {
 	const struct vat_lineage lineage = {.cells = decls, .cell_count = n};
-	return vat_region_adopt_by(region, &lineage, NULL, flags, report, err);
+	return vat_region_adopt_by(region, &lineage, NULL, NULL, flags, report, err);
 }
 
 int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lineage,
-	const struct vat_lineage *older, unsigned flags, struct vat_adopt_report *out,
-	struct vat_error *err) {
+	const struct vat_lineage *older, struct vat_build *build, unsigned flags,
+	struct vat_adopt_report *out, struct vat_error *err) {
 	const struct vat_cell_decl *decls = lineage->cells;
 	size_t n = lineage->cell_count;
 	struct vat_adopt_report report = {0};
@@ -207,11 +218,15 @@ int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lin
 	if (rc < 0)
 		return rc;
 
+	/* What was built for another state is of no use. */
+	if (build &&
+		(flags & VAT_ADOPT_DRY_RUN || vat_build_generation(build) != region->generation))
+		build = NULL;
 	report.generation_before = report.generation_after = region->generation;
 	report.changes = calloc(n + region->directory.cell_count + 1, sizeof(*report.changes));
 	if (!report.changes)
 		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
-	struct vat_cell_decl *fitted = fit_counts(region, decls, n);
+	struct vat_cell_decl *fitted = vat_adopt_fit_counts(region, decls, n);
 	if (!fitted) {
 		vat_adopt_report_finish(&report);
 		return vat_fail(err, ENOMEM, "region '%s': out of memory", region->info.name);
@@ -225,12 +240,14 @@ int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lin
 			{
 				.lineage = lineage,
 				.older = older,
-				.flags = (flags & VAT_ADOPT_LOSSY ? VAT_ALLOW_LOSSY : 0) |
-					(flags & VAT_ADOPT_MERGE ? VAT_ALLOW_ANEW : 0),
+				.build = build,
+				.flags = vat_adopt_change_flags(flags),
 			},
 		.report = &report,
 	};
 	rc = examine_all(&adoption, err);
+	if (rc == 0 && build)
+		rc = vat_build_catch_up(build, err);
 	if (rc == 0 && adoption.changes && !(flags & VAT_ADOPT_DRY_RUN))
 		rc = apply(&adoption, err);
 	free(fitted);

@@ -313,11 +313,16 @@ void vat_barrier_drop(struct vat_region *region) {
 	munmap(barrier, sizeof(*barrier) + barrier->pages);
 }
 
-int vat_barrier_end(struct vat_region *region, struct vat_error *err) {
+void vat_barrier_stop(struct vat_region *region) {
 	struct vat_barrier *barrier = region->barrier;
-	if (!barrier)
+	if (barrier)
+		__atomic_store_n(&barrier->log.header->ended, 1, __ATOMIC_SEQ_CST);
+}
+
+int vat_barrier_end(struct vat_region *region, struct vat_error *err) {
+	if (!region->barrier)
 		return 0;
-	__atomic_store_n(&barrier->log.header->ended, 1, __ATOMIC_SEQ_CST);
+	vat_barrier_stop(region);
 	if (mprotect(region->base, region->size, PROT_READ | PROT_WRITE) < 0)
 		return vat_fail(err, errno, "region '%s': cannot be made writable: %s",
 			region->info.name, strerror(errno));

@@ -161,10 +161,8 @@ static int run_compact(const struct vat_move *move, const uint8_t *old, uint8_t 
 	return rc;
 }
 
-int vat_move_run(const struct vat_move *move, const struct vat_region *region,
+int vat_move_run_at(const struct vat_move *move, const uint8_t *old, uint8_t *new,
 	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err) {
-	const uint8_t *old = vat_cell_data(region, from);
-	uint8_t *new = vat_cell_data(region, to);
 	uint64_t done = move->elements;
 	int rc = move->way == VAT_MOVE_ALONG
 		? vat_route_run(move->route, old, new, done, 0, from, err)
@@ -172,6 +170,12 @@ int vat_move_run(const struct vat_move *move, const struct vat_region *region,
 	if (rc == 0 && done < to->count)
 		vat_plan_run(move->fresh, NULL, new + done * to->stride, to->count - done);
 	return rc;
+}
+
+int vat_move_run(const struct vat_move *move, const struct vat_region *region,
+	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err) {
+	return vat_move_run_at(
+		move, vat_cell_data(region, from), vat_cell_data(region, to), from, to, err);
 }
 
 void vat_move_finish(struct vat_move *move) {

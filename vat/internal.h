@@ -110,6 +110,8 @@ int vat_region_grow(struct vat_region *region, uint64_t size, struct vat_error *
 void vat_put(void *to, const void *from, size_t n);
 void vat_put_word(uint64_t *to, uint64_t value);
 void vat_cut(void);
+/* Loads before it are done before loads after it. */
+void vat_read_fence(void);
 /* The directory of the kept generation; empty when none is kept. */
 int vat_region_load_previous(
 	const struct vat_region *region, struct vat_directory *directory, struct vat_error *err);
@@ -138,6 +140,10 @@ int vat_space_add(struct vat_space *space, uint64_t start, uint64_t size);
 int vat_space_add_directory(struct vat_space *space, const struct vat_directory *directory);
 int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t size,
 	uint64_t align, bool populate, uint64_t *offset, struct vat_error *err);
+/* Whole pages below limit (0: anywhere), for somebody who maps them: the region's own mapping need
+ * not be writable. */
+int vat_space_reserve(struct vat_space *space, struct vat_region *region, uint64_t size,
+	uint64_t limit, bool populate, uint64_t *offset, struct vat_error *err);
 /* Gives the memory of all gaps back to the system. */
 void vat_space_release(struct vat_space *space, struct vat_region *region);
 void vat_space_finish(struct vat_space *space);
@@ -168,6 +174,7 @@ struct vat_move {
 /* What decides about it. */
 struct vat_terms {
 	const struct vat_lineage *lineage, *older; /* may be NULL */
+	const struct vat_build *build;		   /* may be NULL */
 	unsigned flags;				   /* enum vat_change_flags */
 };
 /* Decides, and says so in change, to be finished. -EUCLEAN with VAT_REFUSED if it loses something
@@ -178,6 +185,8 @@ int vat_move_init(struct vat_move *move, const struct vat_region *region,
 /* Fails where an edge refuses. */
 int vat_move_run(const struct vat_move *move, const struct vat_region *region,
 	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err);
+int vat_move_run_at(const struct vat_move *move, const uint8_t *old, uint8_t *new,
+	const struct vat_cell *from, const struct vat_cell *to, struct vat_error *err);
 void vat_move_finish(struct vat_move *move);
 void vat_change_finish(struct vat_change *change);
 void vat_change_init(struct vat_change *change, enum vat_outcome outcome,
@@ -185,7 +194,19 @@ void vat_change_init(struct vat_change *change, enum vat_outcome outcome,
 /* Whether a cell that keeps its bytes also keeps what is said about it. */
 bool vat_cell_same_text(const struct vat_cell *a, const struct vat_cell *b);
 
+/* adopt.c */
+/* The declarations with the counts that their cells have grown to. Owned by the caller; NULL when
+ * out of memory. */
+struct vat_cell_decl *vat_adopt_fit_counts(
+	const struct vat_region *region, const struct vat_cell_decl *decls, size_t n);
+bool vat_adopt_clears(const struct vat_cell_decl *decl, unsigned flags);
+unsigned vat_adopt_change_flags(unsigned flags);
+
 /* txn.c */
+/* All that is in use now: what both roots refer to. */
+int vat_region_used_space(
+	struct vat_region *region, struct vat_space *space, struct vat_error *err);
+int vat_txn_claim(struct vat_txn *txn, const struct vat_build *build);
 int vat_txn_retype_by(struct vat_txn *txn, const struct vat_cell_decl *decl,
 	const struct vat_terms *terms, struct vat_error *err);
 int vat_txn_reset(struct vat_txn *txn, const struct vat_cell_decl *decl, struct vat_error *err);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Elements that go through all hops before the next ones: few enough to stay in the cache. */
-#define BLOCK 256
+/* Bytes of elements that go through all hops before the next ones: few enough to stay in the cache.
+ */
+#define PIECE (32u * 1024)
 
 /* ---- What is lost ---- */
 
@@ -381,9 +382,10 @@ static int prepare(struct vat_route *route) {
 	/* One hop by ids needs none. */
 	if (route->count == 1 && !route->calls)
 		return 0;
+	route->piece = stride < PIECE ? PIECE / stride : 1;
 	for (size_t i = 0; i < 3; i++) {
 		route->scratch[i] = aligned_alloc(
-			VAT_PAGE, (stride * BLOCK + VAT_PAGE - 1) & ~(size_t)(VAT_PAGE - 1));
+			VAT_PAGE, (stride * route->piece + VAT_PAGE - 1) & ~(size_t)(VAT_PAGE - 1));
 		if (!route->scratch[i])
 			return -ENOMEM;
 	}
@@ -561,8 +563,8 @@ int vat_route_run(const struct vat_route *route, const void *from, void *to, uin
 	uint8_t *q = to;
 	uint32_t from_stride = route->hops[0].from->stride;
 	uint32_t to_stride = route->hops[route->count - 1].to->stride;
-	for (uint64_t done = 0; done < n; done += BLOCK) {
-		uint64_t m = n - done < BLOCK ? n - done : BLOCK;
+	for (uint64_t done = 0; done < n; done += route->piece) {
+		uint64_t m = n - done < route->piece ? n - done : route->piece;
 		int rc = run_block(route, p + done * from_stride, q + done * to_stride, m,
 			first + done, cell, err);
 		if (rc < 0)

@@ -39,7 +39,8 @@ struct vat_route {
 	struct vat_cell
 		*schemas; /* owned, with their fields; what hops point to, if there are any */
 	size_t schema_count;
-	void *scratch[3];
+	void *scratch[3]; /* each for that many elements */
+	size_t piece;
 };
 
 /* Both lineages may be NULL; they, from and to are used as long as the route is. -ENOMEM is the

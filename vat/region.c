@@ -176,7 +176,7 @@ static int reserve(struct vat_region *region, uint64_t size, struct vat_error *e
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
-static void read_fence(void) {
+void vat_read_fence(void) {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 #if defined(__GNUC__) && !defined(__clang__)
@@ -193,7 +193,7 @@ static int load_current(struct vat_region *region, struct vat_directory *directo
 	for (int i = 0; i < LOAD_TRIES; i++) {
 		*generation = vat_region_get(region, VAT_GENERATION);
 		rc = vat_directory_load(region, *generation, directory, err);
-		read_fence();
+		vat_read_fence();
 		if (vat_region_get(region, VAT_GENERATION) == *generation)
 			return rc;
 		if (rc == 0)
@@ -257,16 +257,18 @@ void vat_region_unmap(struct vat_region *region) {
 int vat_region_protect(struct vat_region *region, enum vat_access access, struct vat_error *err) {
 	if (region->access == access)
 		return 0;
-	if (region->barrier || region->in_txn)
+	if ((region->barrier && access == VAT_WRITE) || region->in_txn)
 		return vat_fail(err, EBUSY,
 			"region '%s': access cannot change under a barrier or in a transaction",
 			region->info.name);
+	vat_barrier_stop(region);
 	int protection = access == VAT_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	if (mprotect(region->base, region->size, protection) < 0)
 		return vat_fail(err, errno, "region '%s': cannot be mapped %s: %s",
 			region->info.name, access == VAT_WRITE ? "for writing" : "read-only",
 			strerror(errno));
 	region->access = access;
+	vat_barrier_drop(region);
 	return 0;
 }
 

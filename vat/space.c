@@ -49,47 +49,55 @@ static int refused(
 		region->info.name, (unsigned long long)size, strerror(code));
 }
 
+/* Whole pages lose their memory, and are zero then. */
+static int clear(struct vat_region *region, uint64_t first, uint64_t size, struct vat_error *err) {
+	int rc, code = vat_hooks.refuse ? vat_hooks.refuse(first, size) : 0;
+	if (code)
+		return refused(region, size, code, err);
+	do {
+		rc = fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first,
+			(off_t)size);
+	} while (rc < 0 && errno == EINTR);
+	return rc < 0 ? refused(region, size, errno, err) : 0;
+}
+
+/* Whole pages get theirs. */
+static int fill(struct vat_region *region, uint64_t first, uint64_t size, struct vat_error *err) {
+	int rc;
+	do {
+		rc = fallocate(region->fd, 0, (off_t)first, (off_t)size);
+	} while (rc < 0 && errno == EINTR);
+	return rc < 0 ? refused(region, size, errno, err) : 0;
+}
+
 /* Makes sure that [offset, offset + size) is zero, and backed by memory if populate. */
 static int prepare(struct vat_region *region, uint64_t offset, uint64_t size, bool populate,
 	struct vat_error *err) {
 	uint64_t first = (offset + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
 	uint64_t last = (offset + size) & ~(uint64_t)(VAT_PAGE - 1);
-	int code = vat_hooks.refuse ? vat_hooks.refuse(offset, size) : 0;
-	if (code)
-		return refused(region, size, code, err);
 	int rc = 0;
 	if (first < last) {
-		do {
-			rc = fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				(off_t)first, (off_t)(last - first));
-		} while (rc < 0 && errno == EINTR);
+		rc = clear(region, first, last - first, err);
 	} else {
+		int code = vat_hooks.refuse ? vat_hooks.refuse(offset, size) : 0;
+		if (code)
+			rc = refused(region, size, code, err);
 		first = last = offset + size;
 	}
-	if (rc < 0)
-		return refused(region, size, errno, err);
-	if (populate) {
+	if (rc == 0 && populate) {
 		uint64_t from = offset & ~(uint64_t)(VAT_PAGE - 1);
 		uint64_t to = (offset + size + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
-		do {
-			rc = fallocate(region->fd, 0, (off_t)from, (off_t)(to - from));
-		} while (rc < 0 && errno == EINTR);
-		if (rc < 0)
-			return refused(region, size, errno, err);
+		rc = fill(region, from, to - from, err);
 	}
+	if (rc < 0)
+		return rc;
 	memset(region->base + offset, 0, first - offset);
 	memset(region->base + last, 0, offset + size - last);
 	return 0;
 }
 
-int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t size,
-	uint64_t align, bool populate, uint64_t *offset, struct vat_error *err) {
-	size = vat_space_round(size);
-	if (size >= VAT_PAGE)
-		align = VAT_PAGE;
-	else if (align < VAT_GRAIN)
-		align = VAT_GRAIN;
-	/* The first gap that is large enough. */
+/* The first gap that is large enough. */
+static uint64_t find_gap(const struct vat_space *space, uint64_t size, uint64_t align) {
 	uint64_t at = space->floor > VAT_PAGE ? space->floor : VAT_PAGE;
 	at = (at + align - 1) & ~(align - 1);
 	for (size_t i = 0; i < space->count; i++) {
@@ -99,6 +107,47 @@ int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t 
 			break;
 		at = (space->used[i].end + align - 1) & ~(align - 1);
 	}
+	return at;
+}
+
+int vat_space_reserve(struct vat_space *space, struct vat_region *region, uint64_t size,
+	uint64_t limit, bool populate, uint64_t *offset, struct vat_error *err) {
+	uint64_t at = find_gap(space, size, VAT_PAGE);
+	if (at > VAT_REGION_MAX - size || (limit && at + size > limit))
+		return refused(region, size, ENOSPC, err);
+	int rc = vat_region_grow(region, at + size, err);
+	if (rc == 0)
+		rc = clear(region, at, size, err);
+	if (rc == 0 && populate)
+		rc = fill(region, at, size, err);
+	if (rc == 0 && vat_space_add(space, at, size) < 0)
+		rc = refused(region, size, ENOMEM, err);
+	if (rc == 0)
+		*offset = at;
+	return rc;
+}
+
+int vat_region_make_room(struct vat_region *region, uint64_t size, struct vat_error *err) {
+	struct vat_space space;
+	int rc = vat_region_used_space(region, &space, err);
+	if (rc < 0)
+		return rc;
+	size = (size + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
+	uint64_t at = find_gap(&space, size, VAT_PAGE);
+	vat_space_finish(&space);
+	if (size > VAT_REGION_MAX || at > VAT_REGION_MAX - size)
+		return refused(region, size, ENOMEM, err);
+	return vat_region_grow(region, at + size, err);
+}
+
+int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t size,
+	uint64_t align, bool populate, uint64_t *offset, struct vat_error *err) {
+	size = vat_space_round(size);
+	if (size >= VAT_PAGE)
+		align = VAT_PAGE;
+	else if (align < VAT_GRAIN)
+		align = VAT_GRAIN;
+	uint64_t at = find_gap(space, size, align);
 	if (at > VAT_REGION_MAX - size)
 		return refused(region, size, ENOMEM, err);
 	int rc = vat_region_grow(region, at + size, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "build.h"
 #include "convert.h"
 
 struct draft {
@@ -25,8 +26,8 @@ static void txn_destroy(struct vat_txn *txn) {
 	free(txn);
 }
 
-/* All that is in use now: what both roots refer to. */
-static int used_space(struct vat_region *region, struct vat_space *space, struct vat_error *err) {
+int vat_region_used_space(
+	struct vat_region *region, struct vat_space *space, struct vat_error *err) {
 	*space = (struct vat_space){.floor = vat_barrier_limit(region)};
 	struct vat_directory previous;
 	int rc = vat_region_load_previous(region, &previous, err);
@@ -45,7 +46,7 @@ static int used_space(struct vat_region *region, struct vat_space *space, struct
  * saved at its first store, and this is none. */
 void vat_region_release(struct vat_region *region) {
 	struct vat_space space;
-	if (used_space(region, &space, NULL) < 0)
+	if (vat_region_used_space(region, &space, NULL) < 0)
 		return;
 	vat_space_release(&space, region);
 	vat_space_finish(&space);
@@ -74,7 +75,7 @@ int vat_txn_begin(struct vat_region *region, struct vat_txn **out, struct vat_er
 	txn->region = region;
 	txn->capacity = region->directory.cell_count + 16;
 	txn->drafts = calloc(txn->capacity, sizeof(*txn->drafts));
-	rc = txn->drafts ? used_space(region, &txn->space, err)
+	rc = txn->drafts ? vat_region_used_space(region, &txn->space, err)
 			 : vat_fail(err, ENOMEM, "region '%s': out of memory", name);
 	if (rc < 0) {
 		free(txn->drafts);
@@ -204,6 +205,8 @@ static int change(struct vat_txn *txn, struct draft *old, struct draft *draft,
 		draft->cell.offset = old->cell.offset;
 		draft->cell.size = old->cell.size;
 		draft->cell.born = old->cell.born;
+	} else if (rc == 0 && vat_build_take(terms->build, &draft->cell)) {
+		vat_move_finish(&move);
 	} else if (rc == 0) {
 		rc = place(txn, &draft->cell, err);
 		vat_cut();
@@ -217,6 +220,10 @@ static int change(struct vat_txn *txn, struct draft *old, struct draft *draft,
 	}
 	replace(old, draft);
 	return 0;
+}
+
+int vat_txn_claim(struct vat_txn *txn, const struct vat_build *build) {
+	return vat_build_claim(build, &txn->space);
 }
 
 int vat_txn_retype_by(struct vat_txn *txn, const struct vat_cell_decl *decl,

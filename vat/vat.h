@@ -316,7 +316,8 @@ int vat_region_create(const struct vat_region_info *info, uint64_t size, struct 
 int vat_region_map(
 	int fd, enum vat_access access, struct vat_region **region, struct vat_error *err);
 void vat_region_unmap(struct vat_region *region); /* may be NULL */
-/* Makes the mapping writable or read-only: A gives up the epoch, gets it back. */
+/* Makes the mapping writable or read-only: A gives up the epoch, gets it back. Read-only ends a
+ * barrier. */
 int vat_region_protect(struct vat_region *region, enum vat_access access, struct vat_error *err);
 /*
  * Looks at the region afresh after another process changed it: growth, new generation. On failure
@@ -436,6 +437,8 @@ int vat_region_rollback(struct vat_region *region, struct vat_error *err);
 
 /* ---- Attaching a version ---- */
 
+struct vat_build; /* cells that were built beforehand */
+
 enum vat_adopt_flags {
 	VAT_ADOPT_LOSSY = 1 << 0,   /* as VAT_ALLOW_LOSSY, for all cells */
 	VAT_ADOPT_KEEP = 1 << 1,    /* keep the generation before, for a rollback */
@@ -498,10 +501,13 @@ struct vat_adopt_report {
  * the way back to an older one; it may be NULL. State goes the shortest way over the edges of both
  * that loses nothing, or else the one that loses in the fewest steps; see struct vat_edge. Their
  * functions are called, except for a VAT_ADOPT_DRY_RUN.
+ *
+ * build (may be NULL) has cells that were built beforehand from the same arguments; it must have
+ * been current when the writer stopped, and is of no use afterwards.
  */
 int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lineage,
-	const struct vat_lineage *older, unsigned flags, struct vat_adopt_report *report,
-	struct vat_error *err);
+	const struct vat_lineage *older, struct vat_build *build, unsigned flags,
+	struct vat_adopt_report *report, struct vat_error *err);
 /* The same for a version without edges. */
 int vat_region_adopt(struct vat_region *region, const struct vat_cell_decl *decls, size_t n,
 	unsigned flags, struct vat_adopt_report *report, struct vat_error *err);
@@ -510,6 +516,33 @@ void vat_adopt_report_finish(struct vat_adopt_report *report);
  * that is nothing. */
 void vat_adopt_report_say(const struct vat_adopt_report *report, char *text, size_t size);
 const char *vat_outcome_name(enum vat_outcome outcome);
+
+/*
+ * The cells that a version gets in another shape, built before it attaches, in memory of the region
+ * that nobody uses. The region's mapping may be, and for a version with edges had better be,
+ * read-only: the new cells are mapped on their own, so that an edge that writes where it should not
+ * harms nothing. Its descriptor must be open for writing.
+ *
+ * log_fd is -1 when nobody writes. Otherwise the version that runs goes on meanwhile, under a
+ * barrier with this log, and is to stay under it until it has given the region up: cells are built
+ * from the state at the moment at which the barrier was armed, and the elements on pages that were
+ * written since are converted again when the region is adopted. They need a place below what the
+ * barrier covers; see vat_region_make_room. Cells that get fewer elements are left to the adopting.
+ *
+ * *build is NULL if there is nothing to build. -EUCLEAN as vat_region_adopt_by, -ESTALE when the
+ * log is not one of the state as it is.
+ */
+int vat_build_begin(struct vat_region *region, const struct vat_lineage *lineage,
+	const struct vat_lineage *older, unsigned flags, int log_fd, struct vat_build **build,
+	struct vat_error *err);
+/* Whether the region still is what it was built for: no other epoch, no other generation. */
+bool vat_build_is_current(const struct vat_build *build);
+/* Bytes that were built, and of these, bytes that had to be converted again. */
+void vat_build_stats(const struct vat_build *build, uint64_t *bytes, uint64_t *again);
+void vat_build_destroy(
+	struct vat_build *build); /* may be NULL; its cells are lost if not adopted */
+/* Makes the region so large that there is a gap of this size, before it comes under a barrier. */
+int vat_region_make_room(struct vat_region *region, uint64_t size, struct vat_error *err);
 
 /* ---- Write barrier and undo log ---- */
 
@@ -544,6 +577,9 @@ bool vat_barrier_handle_fault(void *address);
 /* Disarms: the log is marked as ended and left as it is, then all of the mapping is writable again.
  */
 int vat_barrier_end(struct vat_region *region, struct vat_error *err);
+/* The writer is done: the log is marked as ended. What is left is to make the mapping read-only,
+ * with vat_region_protect, which ends the barrier and may come later. */
+void vat_barrier_stop(struct vat_region *region);
 bool vat_barrier_armed(const struct vat_region *region);
 
 struct vat_undo_stats {

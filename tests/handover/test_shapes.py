@@ -4,6 +4,7 @@
 of the state when it may be lost. tiles/shapes.c says what the tiles are."""
 
 import json
+import re
 
 from ledger import LIMITS, PATIENT, LedgerCity, limits_for, settled, swap, tile_path
 from tap import check, check_equal, run
@@ -130,9 +131,42 @@ def test_edges_that_fail():
         refused(city, "shapes-3-false", words=["from version 2 to 3 refuses"])
         refused(city, "shapes-3-crash", words=["crashed in migrate"])
         refused(city, "shapes-3-hang", words=["attach"])
+        refused(city, "shapes-3-stray", words=["crashed in migrate"])
         check_equal(cells(city)["work"]["values"][0]["restarts"], 0, "never restarted")
         went(city, "shapes-3")
         laps(city, 3)
+
+
+def ahead(city):
+    """How often cells were built before the pause, and what of them again in it."""
+    found = re.findall(r"(\d+) bytes of cells were built ahead, (\d+) of them again", city.said())
+    return [(int(built), int(again)) for built, again in found]
+
+
+def test_built_ahead():
+    with shapes_city("big-1") as city:
+        settled(city, "shapes")
+        for number, (name, size) in enumerate([("big-2", 2400000), ("big-3", 3200000),
+                                               ("big-2", 2400000), ("big-3", 3200000)], 1):
+            went(city, name)
+            done = ahead(city)
+            check_equal(len(done), number, f"built ahead: {done}")
+            check_equal(done[-1][0], size, "bytes built")
+            # Few enough pages are written between two moments that not all is done twice.
+            check(0 < done[-1][1] <= size, f"some were converted again: {done}")
+        settled(city, "shapes")
+
+
+def test_ahead_comes_to_nothing():
+    with shapes_city("big-2") as city:
+        settled(city, "shapes")
+        refused(city, "big-3-lie", words=["element 777", "'best'"])
+        refused(city, "big-3-crash", words=["crashed in migrate"])
+        check_equal(ahead(city), [], "nothing was taken over")
+        # Whoever was tracked for them is so no more, and is tracked for the next.
+        went(city, "big-3")
+        check_equal(len(ahead(city)), 1, "built ahead")
+        check_equal(cells(city)["work"]["values"][0]["restarts"], 0, "never restarted")
 
 
 if __name__ == "__main__":

@@ -121,7 +121,6 @@ static void test_write_and_undo(void **state) {
 	assert_ok(vat_barrier_begin(region, city.undo, city.generation, &err), err);
 	assert_fails(vat_barrier_begin(region, city.undo, city.generation, &err), EBUSY);
 	assert_true(vat_barrier_armed(region));
-	assert_fails(vat_region_protect(region, VAT_READ, &err), EBUSY);
 	assert_fails(vat_undo_apply(region, city.undo, &err), EBUSY);
 	assert_fails(vat_region_forget_previous(region, &err), EBUSY);
 
@@ -440,6 +439,35 @@ static void test_threads(void **state) {
 	}
 }
 
+/* Giving up: the log ends at once, the mapping becomes read-only later, and that ends the barrier.
+ */
+static void test_give_up(void **state) {
+	struct vat_error err;
+	struct city city;
+	city_init(&city);
+	struct vat_region *region = city.region;
+	assert_ok(vat_barrier_begin(region, city.undo, city.generation, &err), err);
+	struct item *bulk = test_data(region, "bulk");
+	bulk[700].a = 5;
+	vat_barrier_stop(region);
+	uint64_t ended = 0;
+	assert_int_equal(
+		pread(city.undo, &ended, sizeof(ended), offsetof(struct vat_undo_header, ended)),
+		sizeof(ended));
+	assert_int_equal(ended, 1);
+	assert_true(vat_barrier_armed(region));
+	assert_ok(vat_region_protect(region, VAT_READ, &err), err);
+	assert_false(vat_barrier_armed(region));
+	assert_fails(vat_region_set_epoch(region, 9, &err), EACCES);
+	struct vat_undo_stats stats;
+	assert_ok(vat_undo_stats(city.undo, &stats, &err), err);
+	assert_int_equal(stats.pages, 2); /* the header is one */
+	assert_ok(vat_region_protect(region, VAT_WRITE, &err), err);
+	bulk[701].a = 6;
+	assert_ok(vat_undo_apply(region, city.undo, &err), err);
+	city_finish(&city);
+}
+
 static void test_real_faults(void **state) {
 	struct vat_error err;
 	struct city city;
@@ -604,6 +632,7 @@ int main(void) {
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_scattered),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_give_up),
 		cmocka_unit_test(test_real_faults),
 		cmocka_unit_test(test_keep_under_barrier),
 		cmocka_unit_test(test_reuse),

@@ -248,11 +248,13 @@ static void test_up_and_down(void **state) {
 	struct vat_region *region = with_laps1(&fd);
 	struct vat_lineage one = version1(), three = version3(edges, 2);
 	calls = 0;
-	assert_ok(vat_region_adopt_by(region, &three, NULL, VAT_ADOPT_DRY_RUN, &report, &err), err);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, NULL, VAT_ADOPT_DRY_RUN, &report, &err),
+		err);
 	assert_int_equal(calls, 0);
 	assert_int_equal(report.changes[0].outcome, VAT_MIGRATED);
 	vat_adopt_report_finish(&report);
-	assert_ok(vat_region_adopt_by(region, &three, NULL, VAT_ADOPT_KEEP, &report, &err), err);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, NULL, VAT_ADOPT_KEEP, &report, &err),
+		err);
 	assert_int_equal(report.changes[0].outcome, VAT_MIGRATED);
 	assert_int_equal(report.changes[0].hops, 2);
 	assert_int_equal(report.changes[0].elements, LAPS);
@@ -261,20 +263,21 @@ static void test_up_and_down(void **state) {
 	check_laps3(region);
 	assert_ok(vat_region_rollback(region, &err), err);
 	check_laps1(region);
-	assert_ok(vat_region_adopt_by(region, &three, NULL, 0, NULL, &err), err);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, NULL, 0, NULL, &err), err);
 	check_laps3(region);
 
 	/* Without the newer one's edges ids alone would say microseconds are seconds. */
-	assert_fails(vat_region_adopt_by(region, &one, NULL, 0, NULL, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &one, NULL, NULL, 0, NULL, &err), EUCLEAN);
 	/* With them only what version 2 has added is lost. */
-	assert_fails(vat_region_adopt_by(region, &one, &three, 0, &report, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &one, &three, NULL, 0, &report, &err), EUCLEAN);
 	assert_int_equal(report.changes[0].outcome, VAT_REFUSED);
 	assert_int_equal(report.changes[0].loss_count, 1);
 	assert_string_equal(report.changes[0].losses[0].field, "best");
 	assert_non_null(strstr(err.text, "best"));
 	vat_adopt_report_finish(&report);
 	check_laps3(region);
-	assert_ok(vat_region_adopt_by(region, &one, &three, VAT_ADOPT_LOSSY, &report, &err), err);
+	assert_ok(vat_region_adopt_by(region, &one, &three, NULL, VAT_ADOPT_LOSSY, &report, &err),
+		err);
 	assert_int_equal(report.changes[0].hops, 2);
 	assert_true(report.changes[0].lossy);
 	vat_adopt_report_finish(&report);
@@ -299,8 +302,8 @@ static void test_no_way_back(void **state) {
 	struct vat_adopt_report report;
 	int fd;
 	struct vat_region *region = with_laps1(&fd);
-	assert_ok(vat_region_adopt_by(region, &three, NULL, 0, NULL, &err), err);
-	assert_fails(vat_region_adopt_by(region, &one, &three, 0, &report, &err), EUCLEAN);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, NULL, 0, NULL, &err), err);
+	assert_fails(vat_region_adopt_by(region, &one, &three, NULL, 0, &report, &err), EUCLEAN);
 	assert_int_equal(report.changes[0].loss_count, 3);
 	assert_non_null(strstr(err.text, "'best'"));
 	assert_non_null(strstr(err.text, "'us'"));
@@ -329,21 +332,21 @@ static void test_not_invertible(void **state) {
 	struct vat_lineage three = version3(&edge, 1);
 	struct vat_lineage two = {.cells = laps2, .cell_count = 1};
 	uint64_t generation = vat_region_generation(region);
-	assert_fails(vat_region_adopt_by(region, &two, &three, 0, NULL, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &two, &three, NULL, 0, NULL, &err), EUCLEAN);
 	assert_non_null(strstr(err.text, "cell 'laps'"));
 	assert_non_null(strstr(err.text, "element 777"));
 	assert_non_null(strstr(err.text, "'us'"));
 	assert_int_equal(vat_region_generation(region), generation);
 	assert_int_equal(laps[777].us, 5001);
 	/* Asking for a lossy way does not make a wrong claim right. */
-	assert_fails(
-		vat_region_adopt_by(region, &two, &three, VAT_ADOPT_LOSSY, NULL, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &two, &three, NULL, VAT_ADOPT_LOSSY, NULL, &err),
+		EUCLEAN);
 	laps[777].us = 5000;
 	memcpy(laps[3].name, "too long", 8);
-	assert_fails(vat_region_adopt_by(region, &two, &three, 0, NULL, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &two, &three, NULL, 0, NULL, &err), EUCLEAN);
 	assert_non_null(strstr(err.text, "element 3, field 'name'"));
 	memset(laps[3].name, 0, 8);
-	assert_ok(vat_region_adopt_by(region, &two, &three, 0, NULL, &err), err);
+	assert_ok(vat_region_adopt_by(region, &two, &three, NULL, 0, NULL, &err), err);
 	assert_int_equal(((struct lap2 *)test_data(region, "laps"))[999].ms, 999);
 	vat_region_unmap(region);
 	close(fd);
@@ -364,18 +367,18 @@ static void test_refusals(void **state) {
 	int fd;
 	struct vat_region *region = with_laps1(&fd);
 	struct vat_lineage three = version3(refusing, 1);
-	assert_fails(
-		vat_region_adopt_by(region, &three, NULL, VAT_ADOPT_KEEP, NULL, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &three, NULL, NULL, VAT_ADOPT_KEEP, NULL, &err),
+		EUCLEAN);
 	assert_non_null(strstr(err.text, "version 1 to 3 refuses"));
 	assert_int_equal(vat_region_generation(region), 1);
 	check_laps1(region);
 	three = version3(lossy, 1);
 	three.schema_count = 0;
-	assert_fails(vat_region_adopt_by(region, &three, NULL, 0, NULL, &err), EINVAL);
+	assert_fails(vat_region_adopt_by(region, &three, NULL, NULL, 0, NULL, &err), EINVAL);
 	static const struct vat_cell_decl only1[] = {LAP(1)};
 	three.schemas = only1;
 	three.schema_count = 1;
-	assert_fails(vat_region_adopt_by(region, &three, NULL, 0, &report, &err), EUCLEAN);
+	assert_fails(vat_region_adopt_by(region, &three, NULL, NULL, 0, &report, &err), EUCLEAN);
 	assert_int_equal(report.changes[0].loss_count, 2);
 	assert_non_null(strstr(err.text, "'seconds' (id 1)"));
 	assert_non_null(strstr(err.text, "'name' (id 2)"));
@@ -442,7 +445,7 @@ static void test_same_number(void **state) {
 	assert_ok(vat_region_adopt(region, decl, 1, 0, NULL, &err), err);
 	((struct short1 *)test_data(region, "laps"))[9].seconds = 60000;
 	struct vat_lineage three = version3(edges, 2);
-	assert_ok(vat_region_adopt_by(region, &three, NULL, 0, &report, &err), err);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, NULL, 0, &report, &err), err);
 	assert_int_equal(report.changes[0].hops, 3);
 	vat_adopt_report_finish(&report);
 	assert_int_equal(((struct lap3 *)test_data(region, "laps"))[9].us, 60000000000ull);
@@ -484,7 +487,8 @@ static void test_merge(void **state) {
 
 	region = with_laps1(&fd);
 	struct vat_lineage one = version1(), three = version3(refusing, 1);
-	assert_ok(vat_region_adopt_by(region, &three, NULL, VAT_ADOPT_MERGE, &report, &err), err);
+	assert_ok(vat_region_adopt_by(region, &three, NULL, NULL, VAT_ADOPT_MERGE, &report, &err),
+		err);
 	assert_int_equal(report.changes[0].outcome, VAT_CLEARED);
 	vat_adopt_report_say(&report, text, sizeof(text));
 	assert_non_null(strstr(text, "cell 'laps' starts anew: "));
@@ -492,7 +496,8 @@ static void test_merge(void **state) {
 	assert_int_equal(((struct lap3 *)test_data(region, "laps"))[5].us, 0);
 	three.schemas = before3 + 1; /* not over version 2 */
 	three.schema_count = 1;
-	assert_ok(vat_region_adopt_by(region, &one, &three, VAT_ADOPT_MERGE, &report, &err), err);
+	assert_ok(vat_region_adopt_by(region, &one, &three, NULL, VAT_ADOPT_MERGE, &report, &err),
+		err);
 	assert_int_equal(report.changes[0].outcome, VAT_CLEARED);
 	vat_adopt_report_finish(&report);
 	vat_region_unmap(region);
@@ -618,17 +623,17 @@ static void test_random_edges(void **state) {
 		if (own)
 			all.cells = &decls[to], all.cell_count = 1;
 		int rc = vat_region_adopt_by(
-			region, own ? &all : &bare, own ? NULL : &all, 0, &report, &err);
+			region, own ? &all : &bare, own ? NULL : &all, NULL, 0, &report, &err);
 		bool loses = !oracle.found || oracle.best[0] > 0;
 		assert_int_equal(rc, loses ? -EUCLEAN : 0);
 		vat_adopt_report_finish(&report);
 		if (loses)
 			assert_ok(vat_region_adopt_by(region, own ? &all : &bare, own ? NULL : &all,
-					  VAT_ADOPT_LOSSY, &report, &err),
+					  NULL, VAT_ADOPT_LOSSY, &report, &err),
 				err);
 		else
 			assert_ok(vat_region_adopt_by(region, own ? &all : &bare, own ? NULL : &all,
-					  VAT_ADOPT_DRY_RUN, &report, &err),
+					  NULL, VAT_ADOPT_DRY_RUN, &report, &err),
 				err);
 		if (loses && oracle.found)
 			assert_int_equal(report.changes[0].hops, oracle.best[1]);

@@ -163,6 +163,17 @@ struct host {
 	uint32_t state_mode;		      /* source_city_tile_v1.state_mode */
 	bool lossy;
 	char lost[HOST_WHY_SIZE]; /* by the last attach, "" for nothing */
+	uint64_t yielded_at;	  /* CLOCK_MONOTONIC, of the end of the last operation before */
+
+	/* build.c */
+	struct vat_build *build; /* cells that attach will need; NULL: none */
+	enum {
+		HOST_SNAPSHOT_NONE,
+		HOST_SNAPSHOT_ASKED,
+		HOST_SNAPSHOT_REFUSED,
+		HOST_SNAPSHOT_TAKEN,
+	} snapshot;
+	int snapshot_fd; /* the log of the version that runs; -1: none */
 
 	/* journal.c */
 	int journal_fd; /* -1: none */
@@ -285,11 +296,23 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	char *why, size_t why_size);
 /* Give the cells up. False: the tile goes on. */
 bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t why_size);
+/* Once the others know: make sure of it. */
+void host_state_leave(struct host *host);
 bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size);
 void host_state_settle(struct host *host);
 bool host_state_check(struct host *host, char *why, size_t why_size);
 bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count);
 void host_state_close(struct host *host);
+
+/* ---- build.c: cells in another shape, built before the old version stops */
+/* Before ready. False when this version cannot have the state, with a reason. */
+bool host_build_ahead(struct host *host, char *why, size_t why_size);
+/* In attach: what was built is of use, or it is built now if edges of the tile's have to run. */
+bool host_build_finish(struct host *host, char *why, size_t why_size);
+void host_build_tell(const struct host *host); /* into the log, after it */
+void host_build_drop(struct host *host);
+/* What libvat is told about this version and how it takes the state over. */
+unsigned host_adopt_flags(const struct host *host);
 
 /* ---- track.c: the state as it is at one moment, while the tile goes on */
 /* What it is wanted for. A handover takes it from a checkpoint, which is then tried again. */
@@ -309,6 +332,8 @@ bool host_track_begin(struct host *host, enum host_tracker tracker, int undo_fd,
 /* Disarm, if it is this one's (NONE: whoever's): the log is marked as ended before anything is
  * written that it does not see. Giving up the cells does it too. */
 void host_track_end(struct host *host, enum host_tracker tracker);
+/* For a successor that builds its cells ahead, in a gap of that size. */
+bool host_track_for_successor(struct host *host, uint64_t room, int undo_fd);
 /* KEEPER_TRACK, KEEPER_TRACK_END: for checkpoints. */
 void host_track_handle(struct host *host, const struct keeper_message *message, int undo_fd);
 /* An operation has run, or the probation has ended (settled): the keeper hears of the first that

@@ -32,7 +32,7 @@ void host_init(struct host *host) {
 	host->time.wall_ns = -1;
 	host->tile.scale = host->scale = 1;
 	host->keeper_fd = host->undo_fd = host->journal_fd = host->lineage_fd = -1;
-	host->reconnect_fd = host->end_fd = -1;
+	host->reconnect_fd = host->end_fd = host->snapshot_fd = -1;
 	host->wake_at = host->timer_armed = host->keyboard.repeat_at = HOST_NEVER;
 	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
 		host->streams[i].fd = -1;
@@ -55,6 +55,7 @@ void host_finish(struct host *host) {
 		if (!host_state_yield(host, host_now(host) + 100000000, why, sizeof(why))) {
 			city_log(CITY_LOG_WARN, host->name, "state may be missing: %s", why);
 		}
+		host_state_leave(host);
 	}
 	if (host->warm && host->ops->detach) {
 		host_begin(host, "detach");
@@ -186,6 +187,10 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 	host_journal_open(host);
 	host_recorder_open(host);
 	host_surface_prepare(host);
+	if (!host_build_ahead(host, why, sizeof(why))) {
+		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
+		return false;
+	}
 	host_tile_role_ready(host);
 	city_log(CITY_LOG_DEBUG, host->name, "ready within %lu us",
 		(unsigned long)(host_monotonic() - began) / 1000);

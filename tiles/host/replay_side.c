@@ -378,6 +378,7 @@ bool replay_side_quiesce(struct replay_side *side) {
 	if (!host_state_yield(host, side->time.now_ns + 1000000000, why, sizeof(why))) {
 		return false;
 	}
+	host_state_leave(host);
 	side->all_written = true;
 	return true;
 }

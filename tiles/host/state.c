@@ -51,19 +51,12 @@ static bool find_cells(
 	return true;
 }
 
-/* As it was asked for, or as it is without having been asked. */
-static unsigned adopt_flags(const struct host *host) {
-	return (host->state_mode == SOURCE_CITY_TILE_V1_STATE_MODE_RESET ? VAT_ADOPT_RESET : 0) |
-		(host->state_mode == SOURCE_CITY_TILE_V1_STATE_MODE_MERGE ? VAT_ADOPT_MERGE : 0) |
-		(host->lossy ? VAT_ADOPT_LOSSY : 0);
-}
-
 static int adopt(struct host *host, unsigned flags, struct vat_adopt_report *report,
 	struct vat_error *error) {
 	struct vat_lineage lineage = tile_lineage(&host->descriptor);
 	struct vat_lineage older = tile_lineage(&host->older);
 	return vat_region_adopt_by(host->region, &lineage, host->older.magic ? &older : NULL,
-		flags | adopt_flags(host), report, error);
+		host->build, flags | host_adopt_flags(host), report, error);
 }
 
 static int check_schema(
@@ -166,7 +159,11 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	struct vat_error error;
 	struct vat_adopt_report report = {0};
 	host->migrated_bytes = 0;
-	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size);
+	if (host->build && !vat_build_is_current(host->build)) {
+		host_build_drop(host);
+	}
+	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size) &&
+		host_build_finish(host, why, why_size);
 	if (ok) {
 		host_begin(host, "migrate");
 		ok = adopt(host, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report, &error) == 0;
@@ -225,23 +222,38 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 			return false;
 		}
 	}
+	host->yielded_at = host_monotonic();
 	vat_region_set(host->region, VAT_CLOCK, host_now(host));
-	host_track_end(host, HOST_TRACK_NONE);
-	end_probation(host);
-	struct vat_error error;
-	if (vat_region_protect(host->region, VAT_READ, &error) < 0) {
-		snprintf(why, why_size, "%s", error.text);
-		return false;
+	/* Making the mapping read-only takes the longer the larger it is: the successor does not
+	 * wait for that. Cells that were resized under a barrier leave more to be done. */
+	if (host->tracker != HOST_TRACK_NONE &&
+		vat_region_generation(host->region) != host->tracked_generation) {
+		host_track_end(host, HOST_TRACK_NONE);
 	}
+	vat_barrier_stop(host->region);
 	host_journal_leave(host);
 	host_recorder_yield(host);
 	host->state = HOST_YIELDED;
 	return true;
 }
 
+void host_state_leave(struct host *host) {
+	struct vat_error error;
+	host->tracker = HOST_TRACK_NONE;
+	if (vat_region_protect(host->region, VAT_READ, &error) < 0) {
+		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
+	}
+	end_probation(host);
+}
+
 bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size) {
 	if (!take_region(host, epoch, why, why_size) || !find_cells(host, NULL, why, why_size)) {
 		return false;
+	}
+	/* What the successor had built is of no use. */
+	struct vat_error error;
+	if (vat_region_forget_previous(host->region, &error) < 0) {
+		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
 	}
 	memset(host->cell_fresh, 0, host->descriptor.cell_count * sizeof(*host->cell_fresh));
 	host_journal_take(host, false);
@@ -313,6 +325,7 @@ bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count) {
 void host_state_close(struct host *host) {
 	host_track_end(host, HOST_TRACK_NONE);
 	end_probation(host);
+	host_build_drop(host);
 	vat_region_unmap(host->region);
 	host->region = NULL;
 	host_journal_finish(host);

@@ -39,11 +39,12 @@ static void yield(struct host *host) {
 		refuse(host, why);
 		return;
 	}
-	uint64_t end = host_monotonic();
+	uint64_t end = host->yielded_at;
 	uint64_t updates = vat_region_get(host->region, VAT_UPDATES);
 	source_city_tile_v1_yielded(host->wl_tile, host->migrate_serial, high(end), low(end),
 		high(updates), low(updates));
 	wl_display_flush(host->display);
+	host_state_leave(host);
 }
 
 static void handle_migrate(
@@ -115,6 +116,8 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 	/* At once: should drawing crash or hang, it is known that attaching did not. */
 	wl_display_flush(host->display);
 	first_frame(host);
+	host_build_tell(host);
+	host_build_drop(host);
 }
 
 static void handle_resume(
@@ -161,6 +164,33 @@ static void handle_lineage(void *data, struct source_city_tile_v1 *tile, int32_t
 	host->lineage_fd = artifact;
 }
 
+static void handle_snapshot(
+	void *data, struct source_city_tile_v1 *tile, uint32_t ok, int32_t log_fd) {
+	struct host *host = data;
+	if (host->snapshot != HOST_SNAPSHOT_ASKED || ok != 1) {
+		close(log_fd);
+		log_fd = -1;
+	}
+	host->snapshot_fd = log_fd;
+	host->snapshot = log_fd >= 0 ? HOST_SNAPSHOT_TAKEN : HOST_SNAPSHOT_REFUSED;
+}
+
+static void handle_track(void *data, struct source_city_tile_v1 *tile, uint32_t room_hi,
+	uint32_t room_lo, int32_t log_fd) {
+	struct host *host = data;
+	bool ok = host_track_for_successor(host, join(room_hi, room_lo), log_fd);
+	close(log_fd);
+	source_city_tile_v1_tracking(tile, ok);
+	wl_display_flush(host->display);
+}
+
+static void handle_untrack(void *data, struct source_city_tile_v1 *tile) {
+	struct host *host = data;
+	if (host->state == HOST_LIVE) {
+		host_track_end(host, HOST_TRACK_HANDOVER);
+	}
+}
+
 static const struct source_city_tile_v1_listener tile_listener = {
 	.configure = handle_configure,
 	.migrate = handle_migrate,
@@ -171,6 +201,9 @@ static const struct source_city_tile_v1_listener tile_listener = {
 	.retire = handle_retire,
 	.state = handle_state,
 	.lineage = handle_lineage,
+	.snapshot = handle_snapshot,
+	.track = handle_track,
+	.untrack = handle_untrack,
 };
 
 static void ack_configure(struct host *host, uint32_t serial) {

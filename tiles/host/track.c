@@ -55,17 +55,38 @@ void host_track_end(struct host *host, enum host_tracker tracker) {
 		(tracker != HOST_TRACK_NONE && tracker != host->tracker)) {
 		return;
 	}
+	enum host_tracker tracker_was = host->tracker;
 	host->tracker = HOST_TRACK_NONE;
 	struct vat_error error;
 	if (vat_barrier_end(host->region, &error) < 0) {
 		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
 		return;
 	}
-	/* Cells that were resized meanwhile have left their old places behind. */
-	if (vat_region_generation(host->region) != host->tracked_generation &&
+	/* Cells that were resized meanwhile have left their old places behind, and a successor that
+	 * came to nothing what it had built. */
+	if ((tracker_was == HOST_TRACK_HANDOVER ||
+		    vat_region_generation(host->region) != host->tracked_generation) &&
 		vat_region_forget_previous(host->region, &error) < 0) {
 		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
 	}
+}
+
+bool host_track_for_successor(struct host *host, uint64_t room, int undo_fd) {
+	char why[HOST_WHY_SIZE] = "a handover is under way";
+	int error;
+	struct vat_error failure;
+	if (host->state == HOST_LIVE && host->undo_fd < 0 && host->tracker != HOST_TRACK_HANDOVER) {
+		/* Under a barrier nothing is given room below it. */
+		host_track_end(host, HOST_TRACK_NONE);
+		if (vat_region_make_room(host->region, room, &failure) < 0) {
+			snprintf(why, sizeof(why), "%s", failure.text);
+		} else if (host_track_begin(
+				   host, HOST_TRACK_HANDOVER, undo_fd, &error, why, sizeof(why))) {
+			return true;
+		}
+	}
+	city_log(CITY_LOG_INFO, host->name, "its successor builds in the pause: %s", why);
+	return false;
 }
 
 void host_track_handle(struct host *host, const struct keeper_message *message, int undo_fd) {
