@@ -14,6 +14,7 @@
 #include "compositor/handover_internal.h"
 #include "compositor/keeper.h"
 #include "compositor/server.h"
+#include "compositor/witness.h"
 #include "keeper/wire.h"
 #include "log.h"
 #include "source-city-tile-v1-server-protocol.h"
@@ -142,6 +143,7 @@ void city_handover_set_step(struct city_handover *handover, enum city_step step)
 	if (handover->listener && handover->listener->progress) {
 		handover->listener->progress(handover->data, city_steps[step].name, now);
 	}
+	city_witness_tell(&handover->tile->tiles->witness, handover);
 }
 
 void city_handover_stop_busy(struct city_handover *handover) {

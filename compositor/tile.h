@@ -195,6 +195,7 @@ struct city_tiles {
 	struct city_history *history;
 	struct city_effects *effects; /* NULL: transitions are instant */
 	struct city_limits limits;
+	int witness;	     /* see witness.h; -1: none */
 	struct wl_list list; /* city_tile.link, in the order they were made */
 	struct wl_global *global;
 	struct wl_event_source *save_timer;

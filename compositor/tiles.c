@@ -25,6 +25,7 @@
 #include "compositor/theme.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
+#include "compositor/witness.h"
 #include "log.h"
 
 #define SAVE_MS 500
@@ -618,6 +619,7 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	tiles->server = server;
 	tiles->keeper = server->keeper;
 	city_limits_read(&tiles->limits);
+	tiles->witness = city_witness_open();
 	wl_list_init(&tiles->list);
 	wl_signal_init(&tiles->events.tile);
 	wl_signal_init(&tiles->events.needs_build);
@@ -657,6 +659,7 @@ error:
 	city_history_destroy(tiles->history);
 	city_places_destroy(tiles->places);
 	city_store_destroy(tiles->store);
+	city_witness_close(tiles->witness);
 	free(tiles);
 	return NULL;
 }
@@ -702,5 +705,6 @@ void city_tiles_destroy(struct city_tiles *tiles) {
 	city_history_destroy(tiles->history);
 	city_places_destroy(tiles->places);
 	city_store_destroy(tiles->store);
+	city_witness_close(tiles->witness);
 	free(tiles);
 }

@@ -9,3 +9,10 @@ city_test() {
 	export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 	exec python3 "$here/dev.d/test.py" "$here" "$build" "$@"
 }
+
+# Hours of faults in minutes: several cities at a time. One of its filters: attach/b/, /SIGSTOP/, ...
+city_campaign() {
+	city_build
+	exec env SOURCE_CITY_TEST_TILES="$build/tests/handover" \
+		python3 "$here/tests/handover/campaign.py" --full "$@"
+}

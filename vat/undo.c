@@ -58,8 +58,18 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err) {
 		strerror(code));
 }
 
-int vat_log_open(
-	int fd, struct vat_log *log, struct vat_undo_header *header, struct vat_error *err) {
+/* The undo reads the log and does not map it: whoever goes back to the old version is to need no
+ * memory for that, for it may be what the new one failed of. */
+#define ENTRIES_READ 512
+#define IMAGES_READ 16
+
+static int read_log(int fd, void *buffer, size_t size, uint64_t at, struct vat_error *err) {
+	int rc = vat_read_all(fd, buffer, size, at);
+	return rc < 0 ? vat_fail(err, -rc, "undo log: cannot be read: %s", strerror(-rc)) : 0;
+}
+
+/* *header is the copy that was checked. */
+static int read_header(int fd, struct vat_undo_header *header, struct vat_error *err) {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return vat_fail(err, errno, "undo log: fstat: %s", strerror(errno));
@@ -86,19 +96,68 @@ int vat_log_open(
 	if (header->pages == 0 || header->pages > VAT_REGION_MAX / VAT_PAGE ||
 		vat_log_size(header->pages) > (uint64_t)st.st_size || header->next > header->pages)
 		return vat_fail(err, EBADMSG, "undo log: impossible sizes");
-	return vat_log_map(fd, header->pages, false, log, err);
+	return 0;
+}
+
+int vat_log_open(
+	int fd, struct vat_log *log, struct vat_undo_header *header, struct vat_error *err) {
+	int rc = read_header(fd, header, err);
+	return rc < 0 ? rc : vat_log_map(fd, header->pages, false, log, err);
+}
+
+static uint64_t entry_at(uint64_t slot) {
+	return VAT_PAGE + slot * sizeof(uint64_t);
+}
+
+static uint64_t image_at(const struct vat_undo_header *header, uint64_t slot) {
+	return VAT_PAGE + entries_size(header->pages) + slot * VAT_PAGE;
+}
+
+/*
+ * Goes through the pages that are saved, but for the region's header, in runs that lie together in
+ * log and region.
+ */
+struct run {
+	uint64_t page; /* in the region, from 0 */
+	uint64_t pages;
+	const uint8_t *images;
+};
+typedef int (*run_func)(const struct run *run, void *data, struct vat_error *err);
+
+static int each_run(int fd, const struct vat_undo_header *header, run_func func, void *data,
+	struct vat_error *err) {
+	uint64_t entries[ENTRIES_READ];
+	uint8_t images[IMAGES_READ * VAT_PAGE];
+	for (uint64_t first = 0; first < header->next; first += ENTRIES_READ) {
+		uint64_t count =
+			header->next - first < ENTRIES_READ ? header->next - first : ENTRIES_READ;
+		int rc = read_log(fd, entries, count * sizeof(*entries), entry_at(first), err);
+		for (uint64_t i = 0, n = 1; i < count && rc == 0; i += n) {
+			n = 1;
+			if (entries[i] <= 1 || entries[i] > header->pages)
+				continue; /* the header, or a page that was never written */
+			while (n < IMAGES_READ && i + n < count &&
+				entries[i] + n <= header->pages && entries[i + n] == entries[i] + n)
+				n++;
+			struct run run = {.page = entries[i] - 1, .pages = n, .images = images};
+			rc = read_log(fd, images, n * VAT_PAGE, image_at(header, first + i), err);
+			if (rc == 0)
+				rc = func(&run, data, err);
+		}
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 int vat_undo_stats(int undo_fd, struct vat_undo_stats *stats, struct vat_error *err) {
-	struct vat_log log;
 	struct vat_undo_header header;
 	*stats = (struct vat_undo_stats){0};
-	int rc = vat_log_open(undo_fd, &log, &header, err);
+	int rc = read_header(undo_fd, &header, err);
 	if (rc < 0)
 		return rc;
 	stats->pages = header.next;
 	stats->faults = header.faults;
-	vat_log_unmap(&log);
 	return 0;
 }
 
@@ -132,10 +191,34 @@ static uint64_t generation_after(const struct vat_region *region,
 	return next + ((next ^ header->return_to) & 1);
 }
 
+/* No entry may name what is no page; the first is the region's header. */
+static int check_entries(int fd, const struct vat_undo_header *header, struct vat_error *err) {
+	uint64_t entries[ENTRIES_READ];
+	if (header->next == 0)
+		return vat_fail(
+			err, EBADMSG, "undo log: it does not begin with the region's header");
+	for (uint64_t first = 0; first < header->next; first += ENTRIES_READ) {
+		uint64_t count =
+			header->next - first < ENTRIES_READ ? header->next - first : ENTRIES_READ;
+		int rc = read_log(fd, entries, count * sizeof(*entries), entry_at(first), err);
+		if (rc < 0)
+			return rc;
+		if (first == 0 && entries[0] != 1)
+			return vat_fail(err, EBADMSG,
+				"undo log: it does not begin with the region's header");
+		for (uint64_t i = 0; i < count; i++) {
+			if (entries[i] > header->pages)
+				return vat_fail(err, EBADMSG,
+					"undo log: entry %llu names no page of the region",
+					(unsigned long long)(first + i));
+		}
+	}
+	return 0;
+}
+
 /* The header page as it was: *image gets a checked copy. */
-static int check_log(const struct vat_region *region, const struct vat_log *log,
-	const struct vat_undo_header *header, struct vat_disk_header *image,
-	struct vat_error *err) {
+static int check_log(const struct vat_region *region, int fd, const struct vat_undo_header *header,
+	struct vat_disk_header *image, struct vat_error *err) {
 	if (!vat_uuid_equal(&header->tile, &region->info.tile) ||
 		!vat_uuid_equal(&header->city, &region->info.city))
 		return vat_fail(err, EINVAL, "undo log: it belongs to another region than '%s'",
@@ -143,18 +226,12 @@ static int check_log(const struct vat_region *region, const struct vat_log *log,
 	if (header->pages * VAT_PAGE > region->size)
 		return vat_fail(err, EBADMSG, "undo log: it covers more than region '%s' has",
 			region->info.name);
-	for (uint64_t i = 0; i < header->next; i++) {
-		if (log->entries[i] > header->pages)
-			return vat_fail(err, EBADMSG,
-				"undo log: entry %llu names no page of the region",
-				(unsigned long long)i);
-	}
-	if (header->next == 0 || log->entries[0] != 1)
-		return vat_fail(
-			err, EBADMSG, "undo log: it does not begin with the region's header");
-	memcpy(image, log->images, sizeof(*image));
+	int rc = check_entries(fd, header, err);
+	if (rc == 0)
+		rc = read_log(fd, image, sizeof(*image), image_at(header, 0), err);
 	struct vat_region_info info;
-	int rc = vat_identity_check(image, &info, err);
+	if (rc == 0)
+		rc = vat_identity_check(image, &info, err);
 	if (rc == 0)
 		rc = vat_root_check(&image->roots[header->return_to & 1], header->return_to, err);
 	if (rc == 0 &&
@@ -167,6 +244,12 @@ static int check_log(const struct vat_region *region, const struct vat_log *log,
 	return rc;
 }
 
+static int put_back(const struct run *run, void *data, struct vat_error *err) {
+	const struct vat_region *region = data;
+	vat_put(region->base + run->page * VAT_PAGE, run->images, run->pages * VAT_PAGE);
+	return 0;
+}
+
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err) {
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
@@ -175,34 +258,18 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 		return vat_fail(err, EBUSY,
 			"region '%s' is under a barrier or in a transaction of this process",
 			region->info.name);
-	struct vat_log log;
 	struct vat_undo_header header;
 	struct vat_disk_header image;
-	rc = vat_log_open(undo_fd, &log, &header, err);
+	rc = read_header(undo_fd, &header, err);
+	/* Only growth counts here: after a death in here the roots say nothing yet. */
+	if (rc == 0)
+		rc = vat_region_follow(region, err);
+	if (rc == 0)
+		rc = check_log(region, undo_fd, &header, &image, err);
+	if (rc == 0)
+		rc = each_run(undo_fd, &header, put_back, region, err);
 	if (rc < 0)
 		return rc;
-	/* Only growth counts here: after a death in here the roots say nothing yet. */
-	rc = vat_region_follow(region, err);
-	if (rc == 0)
-		rc = check_log(region, &log, &header, &image, err);
-	if (rc != 0)
-		goto out;
-
-	uint64_t first = 0;
-	while (first < header.next) {
-		uint64_t page = __atomic_load_n(&log.entries[first], __ATOMIC_RELAXED);
-		if (page <= 1 || page > header.pages) {
-			first++; /* the header, or a page that was never written */
-			continue;
-		}
-		uint64_t n = 1;
-		while (first + n < header.next && page + n <= header.pages &&
-			log.entries[first + n] == page + n)
-			n++;
-		vat_put(region->base + (page - 1) * VAT_PAGE, log.images + first * VAT_PAGE,
-			n * VAT_PAGE);
-		first += n;
-	}
 
 	/* The header: what the versions wrote goes back; epoch and clock never do. All of it may
 	 * have been written by mistake. */
@@ -216,34 +283,22 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 	vat_put(now->roots, image.roots, sizeof(now->roots));
 	vat_put_word(&now->words[VAT_GENERATION], generation_after(region, &image, &header));
 	rc = vat_region_refresh(region, err);
-	if (rc == 0) {
-		vat_region_release(region);
-		uint64_t one = 1;
-		ssize_t n = pwrite(
-			undo_fd, &one, sizeof(one), offsetof(struct vat_undo_header, applied));
-		(void)n; /* for people only */
-	}
-out:
-	vat_log_unmap(&log);
-	return rc;
-}
-
-/* Everything that was written before `copy` was taken has its entry by now. */
-static int put_images(const struct vat_log *log, const struct vat_undo_header *header, int copy) {
-	for (uint64_t i = 0; i < header->next; i++) {
-		uint64_t page = __atomic_load_n(&log->entries[i], __ATOMIC_ACQUIRE);
-		if (page <= 1 || page > header->pages)
-			continue;
-		int rc = vat_write_all(
-			copy, log->images + i * VAT_PAGE, VAT_PAGE, (page - 1) * VAT_PAGE);
-		if (rc < 0)
-			return rc;
-	}
+	if (rc < 0)
+		return rc;
+	vat_region_release(region);
+	uint64_t one = 1;
+	ssize_t n = pwrite(undo_fd, &one, sizeof(one), offsetof(struct vat_undo_header, applied));
+	(void)n; /* for people only */
 	return 0;
 }
 
+static int put_image(const struct run *run, void *data, struct vat_error *err) {
+	const int *copy = data;
+	int rc = vat_write_all(*copy, run->images, run->pages * VAT_PAGE, run->page * VAT_PAGE);
+	return rc < 0 ? vat_fail(err, -rc, "region: cannot be copied: %s", strerror(-rc)) : 0;
+}
+
 int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error *err) {
-	struct vat_log log = {0};
 	struct vat_undo_header header;
 	struct vat_disk_header image;
 	uint64_t size = region->size;
@@ -251,31 +306,27 @@ int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error
 	if (copy < 0)
 		return copy;
 	int rc = vat_copy_data(region->fd, copy, VAT_PAGE, size);
-	if (rc < 0) {
-		rc = vat_fail(err, -rc, "region '%s': cannot be copied: %s", region->info.name,
-			strerror(-rc));
-		goto error;
-	}
-	rc = vat_log_open(undo_fd, &log, &header, err);
-	if (rc == 0)
-		rc = check_log(region, &log, &header, &image, err);
 	if (rc < 0)
-		goto error;
-	image.words[VAT_GENERATION] = header.return_to;
-	image.words[VAT_KEPT] = 0;
-	rc = put_images(&log, &header, copy);
-	if (rc == 0)
-		rc = vat_write_all(copy, &image, sizeof(image), 0);
-	if (rc < 0) {
 		rc = vat_fail(err, -rc, "region '%s': cannot be copied: %s", region->info.name,
 			strerror(-rc));
-		goto error;
+	/* Everything that was written before the copy was taken has its entry by now. */
+	if (rc == 0)
+		rc = read_header(undo_fd, &header, err);
+	if (rc == 0)
+		rc = check_log(region, undo_fd, &header, &image, err);
+	if (rc == 0)
+		rc = each_run(undo_fd, &header, put_image, &copy, err);
+	if (rc == 0) {
+		image.words[VAT_GENERATION] = header.return_to;
+		image.words[VAT_KEPT] = 0;
+		rc = vat_write_all(copy, &image, sizeof(image), 0);
+		if (rc < 0)
+			rc = vat_fail(err, -rc, "region '%s': cannot be copied: %s",
+				region->info.name, strerror(-rc));
 	}
-	vat_log_unmap(&log);
+	if (rc < 0) {
+		close(copy);
+		return rc;
+	}
 	return copy;
-
-error:
-	vat_log_unmap(&log);
-	close(copy);
-	return rc;
 }
