@@ -171,6 +171,7 @@ bool vat_barrier_handle_fault(void *address) {
 		if ((uintptr_t)address >= (uintptr_t)barrier->base && page < barrier->pages)
 			handled = handle(barrier, page);
 	}
+	handled = handled || vat_shadow_handle_fault(address);
 	errno = saved_errno;
 	return handled;
 }
@@ -225,7 +226,7 @@ int vat_barrier_begin(
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
 		return rc;
-	if (region->barrier || region->in_txn)
+	if (region->barrier || region->in_txn || region->shadow)
 		return vat_fail(err, EBUSY,
 			"region '%s' is under a barrier already, or in a transaction", name);
 	rc = vat_region_refresh(region, err);

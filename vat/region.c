@@ -146,6 +146,8 @@ static int file_size(int fd, uint64_t *size, struct vat_error *err) {
 
 int vat_region_follow(struct vat_region *region, struct vat_error *err) {
 	uint64_t size;
+	if (region->shadow)
+		return 0; /* it stays as it was */
 	int rc = file_size(region->fd, &size, err);
 	return rc < 0 ? rc : map_to(region, size, err);
 }
@@ -246,6 +248,7 @@ void vat_region_unmap(struct vat_region *region) {
 		return;
 	assert(!region->in_txn);
 	vat_barrier_drop(region);
+	vat_shadow_drop(region);
 	vat_directory_finish(&region->directory);
 	if (region->base)
 		munmap(region->base, region->reserved);
@@ -257,7 +260,7 @@ void vat_region_unmap(struct vat_region *region) {
 int vat_region_protect(struct vat_region *region, enum vat_access access, struct vat_error *err) {
 	if (region->access == access)
 		return 0;
-	if ((region->barrier && access == VAT_WRITE) || region->in_txn)
+	if ((region->barrier && access == VAT_WRITE) || region->in_txn || region->shadow)
 		return vat_fail(err, EBUSY,
 			"region '%s': access cannot change under a barrier or in a transaction",
 			region->info.name);
