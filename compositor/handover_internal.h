@@ -11,6 +11,7 @@
 #include "compositor/tile.h"
 
 struct city_input_log;
+struct city_mirror;
 struct city_output;
 struct city_transition;
 struct wlr_buffer;
@@ -61,6 +62,7 @@ struct city_handover {
 	bool busy;		       /* city_server_busy_begin is in force for it */
 	struct city_input_log *input;  /* what B has got instead of A; NULL: nothing to log */
 
+	struct city_mirror *mirror;	    /* input of B for A that goes on; NULL: none */
 	struct city_transition *transition; /* NULL: none */
 	double progress;		    /* of the transition's last frame; below 0: none yet */
 	int64_t melt_ns;		    /* when its time began; 0: not yet */
@@ -107,6 +109,8 @@ const char *city_handover_program(enum city_strategy strategy);
 void city_handover_show_again(struct city_handover *handover);
 void city_handover_hasten(struct city_handover *handover);
 void city_handover_end_transition(struct city_handover *handover);
+/* A no longer goes on beside B. */
+void city_handover_end_shadow(struct city_handover *handover);
 void city_handover_step_late(struct city_handover *handover); /* of MELT and PROBATION */
 
 /* handover_end.c */

@@ -10,6 +10,7 @@
 #include "compositor/effects/effects.h"
 #include "compositor/handover_input.h"
 #include "compositor/handover_internal.h"
+#include "compositor/handover_mirror.h"
 #include "compositor/server.h"
 #include "log.h"
 
@@ -132,7 +133,41 @@ void city_handover_version_checked(struct city_tile_version *version, bool ok, c
 
 /* ---- melt */
 
+/* A goes on beside B while it fades: on its own state, with B's input. */
+static void begin_shadow(struct city_handover *handover) {
+	struct city_tile_version *a = handover->a;
+	if (handover->strategy != CITY_STRATEGY_CROSSFADE || !a ||
+		a->state != CITY_VERSION_FROZEN || !a->surface || handover->undo_fd < 0 ||
+		!city_version_send_shadow(a, handover->undo_fd)) {
+		return;
+	}
+	handover->mirror = city_mirror_create(handover->tile, handover->b->surface, a->surface);
+}
+
+/* Whatever became of its surface. */
+void city_handover_end_shadow(struct city_handover *handover) {
+	struct city_tile_version *a = handover->a;
+	city_mirror_destroy(handover->mirror);
+	handover->mirror = NULL;
+	if (a && a->state == CITY_VERSION_SHADOW) {
+		if (a->stuck) {
+			city_version_kill(a);
+		} else {
+			city_version_send_freeze(a);
+		}
+	}
+}
+
+/* Nobody shows A's frames, so nobody else tells it when to draw the next one. */
+static void send_frame_done(const struct city_tile_version *version, int64_t when_ns) {
+	struct timespec when = {.tv_sec = when_ns / 1000000000, .tv_nsec = when_ns % 1000000000};
+	if (version->surface) {
+		wlr_surface_send_frame_done(version->surface, &when);
+	}
+}
+
 void city_handover_end_transition(struct city_handover *handover) {
+	city_handover_end_shadow(handover);
 	if (handover->transition) {
 		city_transition_destroy(handover->transition);
 		handover->transition = NULL;
@@ -208,6 +243,7 @@ static void begin_transition(struct city_handover *handover, struct wlr_buffer *
 	}
 	handover->transition = transition;
 	handover->progress = -1;
+	begin_shadow(handover);
 	city_transition_request(transition, 0);
 }
 
@@ -215,6 +251,12 @@ static void begin_transition(struct city_handover *handover, struct wlr_buffer *
  * two frames is larger than MELT_STEP_MAX, as the picture must not jump. */
 static void request_transition_frame(struct city_handover *handover, int64_t when_ns) {
 	int64_t duration = handover->tile->tiles->limits.melt_ms * INT64_C(1000000);
+	if (handover->a && handover->a->state == CITY_VERSION_SHADOW) {
+		send_frame_done(handover->a, when_ns);
+	}
+	if (handover->mirror) {
+		city_mirror_frame(handover->mirror, (uint32_t)(when_ns / 1000000));
+	}
 	if (handover->progress < 0) {
 		return;
 	}
@@ -305,10 +347,7 @@ static void warm_up(struct city_handover *handover) {
 		await_commit(handover);
 		return;
 	}
-	struct timespec when = {.tv_sec = now / 1000000000, .tv_nsec = now % 1000000000};
-	if (handover->b->surface) {
-		wlr_surface_send_frame_done(handover->b->surface, &when);
-	}
+	send_frame_done(handover->b, now);
 	city_handover_set_timer(handover, WARM_UP_FRAME_MS);
 }
 
@@ -358,6 +397,11 @@ void city_handover_version_committed(struct city_tile_version *version) {
 			city_transition_set_to(handover->transition,
 				&version->surface->buffer->base, &version->surface->buffer_damage);
 		}
+	}
+	if (handover && handover->a == version && version->state == CITY_VERSION_SHADOW &&
+		handover->transition) {
+		city_transition_set_from(handover->transition, &version->surface->buffer->base,
+			&version->surface->buffer_damage);
 	}
 	if (tile->live == version) {
 		city_tile_sync_size(tile);

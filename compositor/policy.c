@@ -58,8 +58,8 @@ static bool same_port(const struct city_port *a, const struct city_port *b) {
 }
 
 /* What of `a` is not, or not like that, in `b`. A port with a permanent id may change its name. */
-static void compare_ports(const struct city_traits *a, const struct city_traits *b, const char *gone,
-	struct city_difference *difference) {
+static void compare_ports(const struct city_traits *a, const struct city_traits *b,
+	const char *gone, struct city_difference *difference) {
 	for (size_t i = 0; i < a->port_count; i++) {
 		const struct city_port *port = &a->ports[i], *other = NULL;
 		for (size_t j = 0; j < b->port_count && !other; j++) {

@@ -61,6 +61,7 @@ enum city_version_state {
 	CITY_VERSION_LIVE,	/* has the epoch */
 	CITY_VERSION_YIELDING,	/* was sent migrate */
 	CITY_VERSION_FROZEN,	/* yielded */
+	CITY_VERSION_SHADOW,	/* yielded, and goes on with a private copy while it fades */
 	CITY_VERSION_RETIRING,	/* was sent retire */
 	CITY_VERSION_DYING,	/* was killed or has failed; what it still says is not heard */
 };
@@ -318,6 +319,9 @@ void city_version_send_migrate(struct city_tile_version *version, int deadline_m
 void city_version_send_attach(
 	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd);
 void city_version_send_resume(struct city_tile_version *version, uint64_t epoch);
+/* Until city_version_send_freeze. False if it is of a kind that cannot. */
+bool city_version_send_shadow(struct city_tile_version *version, int undo_fd);
+void city_version_send_freeze(struct city_tile_version *version);
 void city_version_send_settle(struct city_tile_version *version);
 void city_version_send_check(struct city_tile_version *version);
 

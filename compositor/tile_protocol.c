@@ -656,6 +656,26 @@ void city_version_send_resume(struct city_tile_version *version, uint64_t epoch)
 	wl_client_flush(version->client);
 }
 
+bool city_version_send_shadow(struct city_tile_version *version, int undo_fd) {
+	if (!version->resource ||
+		wl_resource_get_version(version->resource) <
+			SOURCE_CITY_TILE_V1_SHADOW_SINCE_VERSION) {
+		return false;
+	}
+	version->state = CITY_VERSION_SHADOW;
+	source_city_tile_v1_send_shadow(version->resource, undo_fd);
+	wl_client_flush(version->client);
+	return true;
+}
+
+void city_version_send_freeze(struct city_tile_version *version) {
+	version->state = CITY_VERSION_FROZEN;
+	if (version->resource) {
+		source_city_tile_v1_send_freeze(version->resource);
+		wl_client_flush(version->client);
+	}
+}
+
 void city_version_send_settle(struct city_tile_version *version) {
 	if (version->resource) {
 		source_city_tile_v1_send_settle(version->resource);

@@ -33,6 +33,7 @@ const char *city_version_state_name(enum city_version_state state) {
 		[CITY_VERSION_LIVE] = "live",
 		[CITY_VERSION_YIELDING] = "yielding",
 		[CITY_VERSION_FROZEN] = "frozen",
+		[CITY_VERSION_SHADOW] = "shadow",
 		[CITY_VERSION_RETIRING] = "retiring",
 		[CITY_VERSION_DYING] = "dying",
 	};

@@ -21,8 +21,8 @@
 struct vat_shadow {
 	uint8_t *base;
 	uint64_t size;
-	uint64_t block;		/* a multiple of the system's page */
-	const uint8_t *shared;	/* the region as it is */
+	uint64_t block;	       /* a multiple of the system's page */
+	const uint8_t *shared; /* the region as it is */
 	struct vat_log log;
 	_Atomic uint8_t *there; /* per block: copied */
 };
@@ -107,8 +107,8 @@ int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *e
 	struct vat_undo_header header;
 	int rc = vat_log_open(undo_fd, &shadow->log, &header, err);
 	if (rc == 0 && !vat_uuid_equal(&header.tile, &region->info.tile))
-		rc = vat_fail(err, EINVAL, "undo log: it belongs to another region than '%s'",
-			name);
+		rc = vat_fail(
+			err, EINVAL, "undo log: it belongs to another region than '%s'", name);
 	void *shared = rc == 0 ? mmap(NULL, region->size, PROT_READ, MAP_SHARED, region->fd, 0)
 			       : MAP_FAILED;
 	if (shared != MAP_FAILED)
@@ -120,8 +120,8 @@ int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *e
 		mmap(region->base, region->size, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 			0) == MAP_FAILED)
-		rc = vat_fail(err, errno, "region '%s': no private copy: %s", name,
-			strerror(errno));
+		rc = vat_fail(
+			err, errno, "region '%s': no private copy: %s", name, strerror(errno));
 	if (rc < 0) {
 		drop(shadow);
 		return rc;

@@ -607,10 +607,11 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error *err);
 
 /*
- * A private copy: the version that gave the region up goes on working, while another writes it under
- * a barrier. In the place of the mapping (pointers into it stay good) there is the region as it was
- * when the log was armed; each part is copied when it is first touched, whoever has written it
- * since, and what is written there goes nowhere. Costs what is touched, not the size of the region.
+ * A private copy: the version that gave the region up goes on working, while another writes it
+ * under a barrier. In the place of the mapping (pointers into it stay good) there is the region as
+ * it was when the log was armed; each part is copied when it is first touched, whoever has written
+ * it since, and what is written there goes nowhere. Costs what is touched, not the size of the
+ * region.
  *
  * Needs a mapping for reading only, and gives VAT_WRITE, until vat_shadow_end, which has to come
  * before the barrier ends: from then on it is the region again, for reading only. The layout cannot

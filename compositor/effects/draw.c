@@ -235,6 +235,9 @@ bool fx_draw_frame(struct fx_gl *gl, struct fx_work *work, struct fx_program *pr
 		before = &work->from.texture;
 		step = progress <= 0.0f ? 0.0f : step;
 	}
+	if (work->from_changed) { /* how far that goes is up to A */
+		step = 1.0f;
+	}
 	draw(gl, program, !in_memory, &work->from.texture, &work->to.texture, before, image,
 		work->seed, progress, step);
 	if (target->pixels != NULL) {

@@ -34,6 +34,10 @@ struct city_effects {
 	struct wl_list transitions; /* city_transition.link, the destroyed ones too */
 };
 
+struct fx_size {
+	int width, height;
+};
+
 struct city_transition {
 	struct wl_list link; /* city_effects.transitions */
 	struct city_effects *effects;
@@ -43,7 +47,7 @@ struct city_transition {
 	struct wlr_allocator *allocator;
 	struct fx_targets *targets; /* NULL until the first frame */
 	int width, height;
-	int to_width, to_height; /* of the last picture of B; 0: none yet */
+	struct fx_size from, to; /* of the last pictures of A and B; 0: none yet */
 
 	struct fx_work *work;
 	struct wlr_buffer *shown; /* the last frame, locked; NULL before it */
@@ -179,7 +183,7 @@ static bool send_frame(struct city_transition *transition, float progress) {
 /* The next frame if one is due. */
 static void transition_go_on(struct city_transition *transition) {
 	if (transition->wanted && !transition->drawing && !transition->failed &&
-		!transition->destroyed && transition->to_width > 0 &&
+		!transition->destroyed && transition->to.width > 0 &&
 		transition->effects->state != CITY_EFFECTS_STARTING) {
 		/* Without a free target the next request or frame tries again. */
 		send_frame(transition, transition->wanted_progress);
@@ -239,6 +243,7 @@ static void handle_event(struct city_effects *effects, struct fx_job *job) {
 	case FX_PREPARE:
 		break;
 	case FX_BEGIN:
+	case FX_FROM:
 	case FX_TO:
 		if (job->failed) {
 			transition_fail(transition, job->reason);
@@ -388,6 +393,7 @@ struct city_transition *city_transition_create(
 	transition->data = options->data;
 	transition->renderer = options->renderer;
 	transition->allocator = options->allocator;
+	transition->from = (struct fx_size){options->from->width, options->from->height};
 	transition->width = options->width > 0 ? options->width : options->from->width;
 	transition->height = options->height > 0 ? options->height : options->from->height;
 	transition->work = calloc(1, sizeof(*transition->work));
@@ -428,14 +434,14 @@ void city_transition_destroy(struct city_transition *transition) {
 	job_send(transition->effects, job);
 }
 
-bool city_transition_set_to(struct city_transition *transition, struct wlr_buffer *to,
-	const pixman_region32_t *damage) {
+/* size: of the picture before, which the damage is counted from. */
+static bool set_picture(struct city_transition *transition, enum fx_job_kind kind,
+	struct wlr_buffer *buffer, const pixman_region32_t *damage, struct fx_size *size) {
 	if (transition->failed || transition->destroyed) {
 		return false;
 	}
-	struct wlr_box box = {0, 0, to->width, to->height};
-	if (damage != NULL && transition->to_width == to->width &&
-		transition->to_height == to->height) {
+	struct wlr_box box = {0, 0, buffer->width, buffer->height};
+	if (damage != NULL && size->width == buffer->width && size->height == buffer->height) {
 		const pixman_box32_t *extents = pixman_region32_extents(damage);
 		struct wlr_box changed = {extents->x1, extents->y1, extents->x2 - extents->x1,
 			extents->y2 - extents->y1};
@@ -443,21 +449,30 @@ bool city_transition_set_to(struct city_transition *transition, struct wlr_buffe
 			return true;
 		}
 	}
-	struct fx_job *job = job_create(FX_TO, transition, NULL);
+	struct fx_job *job = job_create(kind, transition, NULL);
 	if (job == NULL) {
 		return false;
 	}
-	job->source = fx_source_create(transition->renderer, to, &box,
+	job->source = fx_source_create(transition->renderer, buffer, &box,
 		transition->effects->state != CITY_EFFECTS_CROSSFADE);
 	if (job->source == NULL) {
 		free(job);
 		return false;
 	}
-	transition->to_width = to->width;
-	transition->to_height = to->height;
+	*size = (struct fx_size){buffer->width, buffer->height};
 	job_send(transition->effects, job);
 	transition_go_on(transition);
 	return true;
+}
+
+bool city_transition_set_to(struct city_transition *transition, struct wlr_buffer *to,
+	const pixman_region32_t *damage) {
+	return set_picture(transition, FX_TO, to, damage, &transition->to);
+}
+
+bool city_transition_set_from(struct city_transition *transition, struct wlr_buffer *from,
+	const pixman_region32_t *damage) {
+	return set_picture(transition, FX_FROM, from, damage, &transition->from);
 }
 
 void city_transition_request(struct city_transition *transition, double progress) {

@@ -17,8 +17,8 @@
  * - the frame at progress 0 is A and the frame at progress 1 is B, bit for bit;
  * - no channel of a pixel changes between two frames by more than
  *   CITY_TRANSITION_SLOPE * (difference of progress), plus CITY_TRANSITION_ROUNDING/255 for
- *   rounding: black cannot turn white in less than a quarter of the transition. A change in B's
- *   own picture is B's, and may be larger;
+ *   rounding: black cannot turn white in less than a quarter of the transition. A change in A's or
+ *   B's own picture is theirs, and may be larger;
  * - every frame has the same size.
  * That a frame shows nothing that is neither A nor B is up to the program. What ships keeps to it.
  */
@@ -119,6 +119,11 @@ void city_transition_destroy(struct city_transition *transition);
  */
 bool city_transition_set_to(
 	struct city_transition *transition, struct wlr_buffer *to, const pixman_region32_t *damage);
+
+/* A's picture, after every commit of an A that goes on while it fades. As city_transition_set_to.
+ */
+bool city_transition_set_from(struct city_transition *transition, struct wlr_buffer *from,
+	const pixman_region32_t *damage);
 
 /*
  * Asks for the frame at `progress` (clamped to 0..1): once per output frame. While one is being

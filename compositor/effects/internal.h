@@ -60,6 +60,7 @@ enum fx_job_kind {
 	FX_PREPARE,
 	FX_BEGIN, /* name, source, width, height, seed */
 	FX_TO,	  /* source */
+	FX_FROM,  /* source: A has another picture */
 	FX_FRAME, /* progress, target */
 	FX_DROP,
 	FX_QUIT,

@@ -25,7 +25,8 @@ struct fx_work {
 	bool guard_in_shader;
 
 	struct fx_picture from, to;
-	bool has_to, to_changed;
+	bool has_to;
+	bool changed, from_changed; /* since the frame before */
 	struct {
 		struct wlr_buffer *key; /* compared only */
 		struct fx_image image;

@@ -30,11 +30,12 @@ static void box_extend(struct wlr_box *box, const struct wlr_box *by) {
 	box->height = bottom - box->y;
 }
 
-/* Of jobs for the same transition only the newest picture of B matters, if it is whole. */
+/* Of jobs for the same transition only the newest picture of A, and of B, matters, if it is whole.
+ */
 static void merge_newer(struct fx_queue *queue, struct fx_job *job, struct wl_list *returned) {
 	struct fx_job *newer;
 	wl_list_for_each(newer, &queue->jobs, link) {
-		if (newer->kind != FX_TO || newer->work != job->work || newer->source == NULL) {
+		if (newer->kind != job->kind || newer->work != job->work || newer->source == NULL) {
 			continue;
 		}
 		if (newer->source->kind == FX_SOURCE_PIXELS ||
@@ -74,7 +75,7 @@ static struct fx_job *next_job(struct worker *worker) {
 		job = wl_container_of(queue->jobs.next, job, link);
 		wl_list_remove(&job->link);
 		wl_list_init(&job->returned);
-		if (job->kind == FX_TO && job->source != NULL) {
+		if ((job->kind == FX_TO || job->kind == FX_FROM) && job->source != NULL) {
 			merge_newer(queue, job, &job->returned);
 		}
 	}
@@ -182,7 +183,7 @@ static void handle_begin(struct worker *worker, struct fx_job *job) {
 	set_picture(worker, job, &work->from);
 }
 
-static void handle_to(struct worker *worker, struct fx_job *job) {
+static void handle_picture(struct worker *worker, struct fx_job *job) {
 	if (job->source == NULL) {
 		return; /* merged into one before */
 	}
@@ -191,9 +192,11 @@ static void handle_to(struct worker *worker, struct fx_job *job) {
 		job->source = NULL;
 		return;
 	}
-	set_picture(worker, job, &job->work->to);
-	job->work->has_to = true;
-	job->work->to_changed = true;
+	bool to = job->kind == FX_TO;
+	set_picture(worker, job, to ? &job->work->to : &job->work->from);
+	job->work->has_to |= to;
+	job->work->changed = true;
+	job->work->from_changed |= !to;
 }
 
 static void handle_frame(struct worker *worker, struct fx_job *job) {
@@ -202,7 +205,7 @@ static void handle_frame(struct worker *worker, struct fx_job *job) {
 		fail(job, "it failed before");
 		return;
 	}
-	if (work->shown && !work->to_changed && job->progress == work->progress) {
+	if (work->shown && !work->changed && job->progress == work->progress) {
 		job->unchanged = true;
 		return;
 	}
@@ -228,7 +231,7 @@ static void handle_frame(struct worker *worker, struct fx_job *job) {
 		return;
 	}
 	work->shown = true;
-	work->to_changed = false;
+	work->changed = work->from_changed = false;
 	work->progress = job->progress;
 }
 
@@ -270,8 +273,9 @@ void *fx_worker_run(void *data) {
 		case FX_BEGIN:
 			handle_begin(&worker, job);
 			break;
+		case FX_FROM:
 		case FX_TO:
-			handle_to(&worker, job);
+			handle_picture(&worker, job);
 			break;
 		case FX_FRAME:
 			handle_frame(&worker, job);

@@ -371,6 +371,37 @@ static void test_b_goes_on(void **state) {
 	rig_finish(&rig);
 }
 
+/* A goes on while it fades: what it draws is seen at once, and the end is still B. */
+static void test_a_goes_on(void **state) {
+	struct rig rig;
+	rig_init(&rig, SHADERS, 0, false);
+	need_egl(&rig);
+	struct rig_picture *a[2] = {
+		rig_picture_create(200, 100, DRM_FORMAT_ARGB8888, true),
+		rig_picture_create(200, 100, DRM_FORMAT_ARGB8888, true),
+	};
+	struct rig_picture *b = rig_picture_create(200, 100, DRM_FORMAT_ARGB8888, true);
+	rig_picture_fill(a[0], 0xff000000);
+	rig_picture_fill(a[1], 0xffffffff);
+	rig_picture_text(b, 1);
+	struct city_transition *transition = rig_transition(&rig, "crossfade", &a[0]->base, 0, 0);
+	assert_true(city_transition_set_to(transition, &b->base, NULL));
+	assert_same(rig_frame(&rig, transition, 0), a[0]);
+	/* Far more than A's fading alone may change in so small a step. */
+	assert_true(city_transition_set_from(transition, &a[1]->base, NULL));
+	assert_same(rig_frame(&rig, transition, 0.0001), a[1]);
+	assert_true(city_transition_set_from(transition, &a[0]->base, NULL));
+	assert_same(rig_frame(&rig, transition, 0.0002), a[0]);
+	assert_same(rig_frame(&rig, transition, 1.0), b);
+	city_transition_destroy(transition);
+	assert_true(rig_wait(&rig, is_unlocked, a[0]));
+	assert_true(rig_wait(&rig, is_unlocked, a[1]));
+	wlr_buffer_drop(&a[0]->base);
+	wlr_buffer_drop(&a[1]->base);
+	wlr_buffer_drop(&b->base);
+	rig_finish(&rig);
+}
+
 /* A client that shrinks its file under us gets no more than a hole. */
 static void test_shrunk_file(void **state) {
 	struct rig rig;
@@ -660,6 +691,7 @@ int main(int argc, char *argv[]) {
 		cmocka_unit_test(test_melt_shows_only_a_and_b),
 		cmocka_unit_test(test_same_seed_same_frames),
 		cmocka_unit_test(test_b_goes_on),
+		cmocka_unit_test(test_a_goes_on),
 		cmocka_unit_test(test_shrunk_file),
 		cmocka_unit_test(test_programs_are_edited_live),
 	};

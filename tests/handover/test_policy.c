@@ -154,8 +154,8 @@ static void test_several(void **state) {
 			city_policy_choose(&difference, &decision);
 			enum city_strategy one = city_policy_rows[i].strategy;
 			enum city_strategy other = city_policy_rows[j].strategy;
-			assert_int_equal(decision.strategy,
-				weights[one] >= weights[other] ? one : other);
+			assert_int_equal(
+				decision.strategy, weights[one] >= weights[other] ? one : other);
 		}
 	}
 }

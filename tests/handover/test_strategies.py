@@ -104,5 +104,81 @@ def test_freeze_and_fade_ends_with_the_new_version():
         check_equal(seen(city), NEW, "what is seen at the end")
 
 
+def blue_comes_back(city):
+    """The old version's blue is seen to grow, which a picture that stands still never does."""
+    least = [255]
+
+    def grows():
+        blue = seen(city)[2]
+        least[0] = min(least[0], blue)
+        return blue > least[0] + 8
+    city.until(grows, what="the old version's picture stands still")
+
+
+def begin_crossfade(city):
+    settled(city)
+    city.ctl("run", "focus", "ledger")
+    helper = begin(city, "lively-2", "--strategy", "crossfade")
+    until_step(helper, "melt")
+    city.until(lambda: versions(city, "shadow"), what="the old version does not go on")
+    return helper
+
+
+def test_crossfade_both_run():
+    """Each on its own state, with the same input; what the old one does reaches nobody."""
+    with ledger_city(limits=limits_for(melt=3000000), artifact="lively-1") as city:
+        helper = begin_crossfade(city)
+        blue_comes_back(city)
+        was = books(city)
+        check_equal((was["attaches"], was["rollbacks"]), (2, 0), "it attached to its own copy")
+        check(adds_up(was), f"two that write would spoil the books: {was}")
+        city.type("xx")
+        city.until(lambda: books(city)["typed"] == "xx", what="the new version gets the keys")
+        city.until(lambda: seen(city)[1] > 40, what="the old version shows the keys, too")
+        blue_comes_back(city)
+        city.until(lambda: books(city)["updates"] > was["updates"], what="the new version runs")
+        check(adds_up(books(city)), "books")
+        city.run("cityctl", "rollback", "ledger")
+        check_equal(helper.wait(60), 1, "rolled back")
+        tile = settled(city)
+        now = books(city)
+        check_equal((now["attaches"], now["rollbacks"], now["typed"]), (2, 1, ""),
+                    "the state of the handover, and one attach")
+        check(adds_up(now), f"books: {now}")
+        check_equal(tile["pid"], [v["pid"] for v in tile["versions"] if v["state"] == "live"][0],
+                    "the old version")
+        city.type("y")
+        city.until(lambda: books(city)["typed"] == "y", what="it gets keys")
+        city.until(lambda: books(city)["updates"] > now["updates"] + 3, what="it goes on")
+
+
+def test_crossfade_outlives_the_old_version():
+    with ledger_city(limits=limits_for(melt=3000000), artifact="lively-1") as city:
+        helper = begin_crossfade(city)
+        for pid in versions(city, "shadow"):
+            city.kill(pid)
+        city.until(lambda: len(city.ctl("state")[-1]["tiles"][0]["versions"]) == 1)
+        was = books(city)
+        city.until(lambda: books(city)["updates"] > was["updates"] + 3, what="the new one runs")
+        check(adds_up(books(city)), "books")
+        city.run("cityctl", "rollback", "ledger", check=False)
+        check_equal(helper.wait(60), 1, "rolled back")
+        now = books(city)
+        check(adds_up(now), f"books: {now}")
+
+
+def test_crossfade_ends():
+    with ledger_city(limits=limits_for(melt=200), artifact="lively-1") as city:
+        settled(city)
+        for name, color in (("lively-2", (0x40, 0, 0)), ("ledger-1", OLD), ("ledger-2", NEW)):
+            status, record, said = swap(city, name, "--strategy", "crossfade")
+            check_equal(status, 0, said)
+            check("melt" in steps(record), f"{steps(record)}")
+            check_equal(seen(city), color, name)
+            check(adds_up(books(city)), f"books after {name}")
+        city.until(lambda: len(city.ctl("state")[-1]["tiles"][0]["versions"]) == 1,
+                   what="the old version is still there")
+
+
 if __name__ == "__main__":
     run([value for name, value in list(globals().items()) if name.startswith("test_")])

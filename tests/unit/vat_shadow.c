@@ -65,8 +65,8 @@ static void begin(struct pair *pair) {
 	assert_true(pair->undo >= 0);
 	assert_int_equal(vat_region_map(pair->fd, VAT_WRITE, &pair->new, &err), 0);
 	assert_int_equal(vat_region_set_epoch(pair->new, 1, &err), 0);
-	assert_int_equal(vat_barrier_begin(pair->new, pair->undo,
-				 vat_region_generation(pair->new), &err),
+	assert_int_equal(
+		vat_barrier_begin(pair->new, pair->undo, vat_region_generation(pair->new), &err),
 		0);
 	pair->b = bulk(pair->new);
 }

@@ -8,7 +8,8 @@
  *
  * Life of a version: HOST_LOADING (checked, loaded, warmed beside the old version; the region is
  * mapped read-only) -> HOST_READY -> HOST_LIVE (holds the epoch, writes its cells) -> HOST_YIELDED
- * (read-only again; input is kept) -> the end, or HOST_LIVE again. HOST_FAILED waits for its end.
+ * (read-only again; input is kept) -> the end, or HOST_LIVE again; or HOST_LIVE on a private copy
+ * of its cells, while it is seen fading (shadow.c). HOST_FAILED waits for its end.
  *
  * It outlives the compositor: while it is HOST_LIVE or HOST_YIELDED a broken connection is put away
  * (host.display is NULL then, and so is all that came from it), streams and updates go on, and the
@@ -175,6 +176,14 @@ struct host {
 	} snapshot;
 	int snapshot_fd; /* the log of the version that runs; -1: none */
 
+	/* shadow.c */
+	struct {
+		bool on;
+		uint64_t journal_at;	       /* read up to here */
+		uint64_t follow_at;	       /* CLOCK_MONOTONIC: when to look there again */
+		struct host_recorder recorder; /* as it was */
+	} shadow;
+
 	/* journal.c */
 	int journal_fd; /* -1: none */
 	bool journaling;
@@ -299,6 +308,8 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 /* Once the others know: make sure of it. */
 void host_state_leave(struct host *host);
 bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size);
+/* Attach again, to the cells as they are mapped; for shadow.c. */
+bool host_state_go_on(struct host *host, char *why, size_t why_size);
 void host_state_settle(struct host *host);
 bool host_state_check(struct host *host, char *why, size_t why_size);
 bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count);
@@ -475,6 +486,18 @@ void host_journal_end(struct host *host);
 /* The cells are given up: leave what the tile has not read yet. */
 void host_journal_leave(struct host *host);
 void host_journal_finish(struct host *host);
+
+/* For a shadow: what was added after the first `at` bytes is given to the streams. The new `at`. */
+size_t host_journal_follow(struct host *host, size_t at);
+
+/* ---- shadow.c: after it yielded, on a private copy of the state */
+/* undo_fd: the log of the version that writes the state; borrowed. False: yielded as before. */
+bool host_shadow_begin(struct host *host, int undo_fd, char *why, size_t why_size);
+/* Yielded as before; nothing happens if it is no shadow. */
+void host_shadow_end(struct host *host);
+/* Streams get what the other version has read. */
+void host_shadow_follow(struct host *host);
+uint64_t host_shadow_deadline(const struct host *host); /* CLOCK_MONOTONIC; HOST_NEVER: none */
 
 /* ---- keeper.c */
 /* Send a request and wait (bounded) for its answer. 0, or -1 with one line in why. */

@@ -158,6 +158,33 @@ void host_journal_take(struct host *host, bool probation) {
 	}
 }
 
+size_t host_journal_follow(struct host *host, size_t at) {
+	struct stat stat;
+	struct record record;
+	while (host->journal_fd >= 0 && fstat(host->journal_fd, &stat) == 0 &&
+		at + sizeof(record) <= (size_t)stat.st_size &&
+		pread(host->journal_fd, &record, sizeof(record), at) == sizeof(record) &&
+		record.size <= (size_t)stat.st_size - at - sizeof(record)) {
+		char *data = malloc(record.size);
+		record.stream[sizeof(record.stream) - 1] = 0;
+		if (!data ||
+			pread(host->journal_fd, data, record.size, at + sizeof(record)) !=
+				(ssize_t)record.size) {
+			free(data);
+			break;
+		}
+		for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
+			struct host_stream *stream = &host->streams[i];
+			if (stream->fd >= 0 && strcmp(stream->name, record.stream) == 0) {
+				add_replay(host, stream, data, record.size);
+			}
+		}
+		free(data);
+		at += sizeof(record) + record.size;
+	}
+	return at;
+}
+
 void host_journal_finish(struct host *host) {
 	forget(host);
 	if (host->journal_fd >= 0) {

@@ -69,7 +69,7 @@ static void arm_timer(struct host *host) {
  * ever. */
 static int next_timeout(const struct host *host) {
 	const uint64_t deadlines[] = {host->keyboard.repeat_at, host_selection_deadline(host),
-		host_tile_role_deadline(host)};
+		host_tile_role_deadline(host), host_shadow_deadline(host)};
 	uint64_t at = host_stream_deadline(host);
 	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
 		at = deadlines[i] < at ? deadlines[i] : at;
@@ -101,6 +101,7 @@ static void lost_compositor(struct host *host) {
 	}
 	bool goes_on = error != EPROTO && host->keeper_fd >= 0 &&
 		(host->state == HOST_LIVE || host->state == HOST_YIELDED);
+	host_shadow_end(host);
 	host_disconnect(host);
 	if (goes_on) {
 		city_log(CITY_LOG_DEBUG, host->name, "goes on without a compositor");
@@ -227,6 +228,7 @@ void host_run(struct host *host) {
 			host_keyboard_repeat(host);
 		}
 		host_selection_dispatch(host, fds + FIXED, count - FIXED);
+		host_shadow_follow(host);
 		host_stream_dispatch(host, fds + FIXED, count - FIXED);
 	}
 }

@@ -49,6 +49,7 @@ void host_init(struct host *host) {
 }
 
 void host_finish(struct host *host) {
+	host_shadow_end(host);
 	/* The end of the city: what is still outside of the cells is put into them. */
 	if (host->state == HOST_LIVE && host->region && host->exit_status == 0) {
 		char why[HOST_WHY_SIZE];

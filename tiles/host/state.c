@@ -260,6 +260,11 @@ bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_
 	return attach(host, TILE_ATTACH_ROLLBACK, true, why, why_size);
 }
 
+bool host_state_go_on(struct host *host, char *why, size_t why_size) {
+	memset(host->cell_fresh, 0, host->descriptor.cell_count * sizeof(*host->cell_fresh));
+	return attach(host, TILE_ATTACH_ROLLBACK, true, why, why_size);
+}
+
 void host_state_settle(struct host *host) {
 	struct vat_error error;
 	/* First: what is written from now on will not be in it. */

@@ -285,7 +285,7 @@ void host_stream_close(struct host *host, int id) {
 }
 
 size_t host_stream_poll(struct host *host, struct pollfd *fds, size_t count, size_t size) {
-	if (host->state != HOST_LIVE) {
+	if (host->state != HOST_LIVE || host->shadow.on) {
 		return count;
 	}
 	for (size_t i = 0; i < HOST_STREAMS_MAX && count < size; i++) {
@@ -362,7 +362,7 @@ void host_stream_dispatch(struct host *host, const struct pollfd *fds, size_t co
 		if (readable || writable) {
 			call_ready(host, i, readable, writable);
 		}
-		if (stream->fd >= 0) {
+		if (stream->fd >= 0 && !host->shadow.on) {
 			look_for_child(stream);
 			look_for_end(host, i, readable);
 		}
@@ -382,7 +382,7 @@ uint64_t host_stream_deadline(const struct host *host) {
 		if (stream->replay && stream->read) {
 			return 0;
 		}
-		if (stream->drained_at < deadline) {
+		if (stream->drained_at < deadline && !host->shadow.on) {
 			deadline = stream->drained_at;
 		}
 	}

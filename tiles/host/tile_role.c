@@ -123,6 +123,7 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 static void handle_resume(
 	void *data, struct source_city_tile_v1 *tile, uint32_t epoch_hi, uint32_t epoch_lo) {
 	struct host *host = data;
+	host_shadow_end(host);
 	if (host->state != HOST_YIELDED) {
 		return;
 	}
@@ -143,6 +144,24 @@ static void handle_check(void *data, struct source_city_tile_v1 *tile, uint32_t 
 	char why[HOST_WHY_SIZE];
 	bool ok = host_state_check(data, why, sizeof(why));
 	source_city_tile_v1_checked(tile, serial, ok, ok ? "" : why);
+}
+
+static void handle_shadow(void *data, struct source_city_tile_v1 *tile, int32_t undo_fd) {
+	struct host *host = data;
+	char why[HOST_WHY_SIZE];
+	if (host->state != HOST_YIELDED) {
+		city_log(CITY_LOG_WARN, host->name, "was told to be a shadow, but has not yielded");
+	} else if (host_shadow_begin(host, undo_fd, why, sizeof(why))) {
+		host_update_if_due(host);
+		first_frame(host);
+	} else {
+		city_log(CITY_LOG_WARN, host->name, "its last picture stays: %s", why);
+	}
+	close(undo_fd);
+}
+
+static void handle_freeze(void *data, struct source_city_tile_v1 *tile) {
+	host_shadow_end(data);
 }
 
 static void handle_retire(void *data, struct source_city_tile_v1 *tile) {
@@ -204,6 +223,8 @@ static const struct source_city_tile_v1_listener tile_listener = {
 	.snapshot = handle_snapshot,
 	.track = handle_track,
 	.untrack = handle_untrack,
+	.shadow = handle_shadow,
+	.freeze = handle_freeze,
 };
 
 static void ack_configure(struct host *host, uint32_t serial) {

@@ -21,7 +21,7 @@ static bool refuse(char *why, size_t why_size, int *error, int code, const char 
 
 bool host_track_begin(struct host *host, enum host_tracker tracker, int undo_fd, int *error,
 	char *why, size_t why_size) {
-	if (host->state != HOST_LIVE) {
+	if (host->state != HOST_LIVE || host->shadow.on) {
 		return refuse(why, why_size, error, ESTALE, "this version is not the live one");
 	}
 	if (host->operation) {
@@ -117,8 +117,8 @@ void host_track_handle(struct host *host, const struct keeper_message *message, 
 }
 
 void host_track_changed(struct host *host, bool settled) {
-	if (host->state != HOST_LIVE || host->undo_fd >= 0 || host->keeper_fd < 0 ||
-		(host->told_changed && !settled)) {
+	if (host->state != HOST_LIVE || host->shadow.on || host->undo_fd >= 0 ||
+		host->keeper_fd < 0 || (host->told_changed && !settled)) {
 		return;
 	}
 	static struct keeper_message message; /* large; one thread */

@@ -8,8 +8,9 @@
  * FAULT_KIND: 1 crash, 2 hang, 3 exit, 4 returns false, 5 slow (100 ms), 6 wrong books, 7 hang with
  * the books in order, 8 so slow that it looks like that, 9 writes all over its region and crashes.
  *
- * WITH_PORT, WITH_MEMO (another cell), WIDE (another layout), PERIOD (a phase of so many ns) and
- * WARM_UP (ms) make it differ in what the choice of a strategy looks at.
+ * LIVELY 1 shows time as blue that comes and goes, and what was typed as green; LIVELY 2 never
+ * does. WITH_PORT, WITH_MEMO (another cell), WIDE (another layout), PERIOD (a phase of so many ns)
+ * and WARM_UP (ms) make it differ in what the choice of a strategy looks at.
  *
  * With kinds 1, 2, 3, 6 and 9 it ruins the books first in attach, update, draw or input, which must
  * be undone.
@@ -18,6 +19,9 @@
 
 #ifndef VARIANT
 #define VARIANT 1
+#endif
+#ifndef LIVELY
+#define LIVELY 0
 #endif
 #ifndef FAULT_OP
 #define FAULT_OP 0
@@ -188,7 +192,7 @@ static void ledger_update(struct tile *tile) {
 			fault(tile, UPDATE);
 		}
 	}
-	tile->host->damage(tile, 0, 0, 8, 8);
+	tile->host->damage(tile, 0, 0, LIVELY ? tile->width : 8, LIVELY ? tile->height : 8);
 	tile->host->wake_at(tile, tile->time->now_ns + UPDATE_NS);
 }
 
@@ -207,6 +211,13 @@ static void ledger_input(struct tile *tile, const struct tile_input *event) {
 static void ledger_draw(struct tile *tile, const struct tile_canvas *canvas) {
 	fault(tile, DRAW);
 	uint32_t color = VARIANT % 2 ? 0xff204060 : 0xff604020;
+#if LIVELY == 1
+	const struct ledger *ledger = books(tile);
+	uint32_t typed = ledger->typed_count < 5 ? ledger->typed_count : 5;
+	color = 0xff000000 | (ledger->updates / 16 % 2 ? 0xff : 0) | (typed * 0x33) << 8;
+#elif LIVELY == 2
+	color = 0xff400000;
+#endif
 	for (int y = 0; y < canvas->height; y++) {
 		uint32_t *row = canvas->pixels + (size_t)y * (size_t)(canvas->stride / 4);
 		for (int x = 0; x < canvas->width; x++) {
