@@ -231,6 +231,7 @@ def test_both_die_as_well():
         before = live(city)
         swap_until(city, "probation")
         together(city, before["pid"], city.tile("ledger")["pid"])
+        city.until(lambda: books(city)["restarts"] == 1, what="no version is started")
         after, now = goes_on(city)
         check_equal(after["artifact"], before["artifact"], "the good version is started")
         check_equal(now["attaches"], 2, "on the state of before")
