@@ -121,6 +121,8 @@ static void retire_others(struct city_tile *tile, const struct city_tile_version
 
 static void go_on_live(struct city_tile *tile, struct city_tile_version *version) {
 	retire_others(tile, version, NULL);
+	/* Whoever built cells while it ran has ended. */
+	city_version_send_untrack(version);
 	forget_undo(tile);
 	city_tile_show(tile, version);
 	city_tile_set_state(tile, CITY_TILE_LIVE);

@@ -134,42 +134,41 @@ static int read_sparse(const struct vat_build *build, const struct built *cell, 
 		      : 0;
 }
 
-/* Elements [first, end), as they were at the log's beginning or as they are. */
-static int convert(struct vat_build *build, struct built *cell, uint64_t first, uint64_t end,
-	bool now, struct vat_error *err) {
+/* All elements, as they were at the log's beginning. */
+static int convert(struct vat_build *build, struct built *cell, struct vat_error *err) {
 	bool sparse = cell->from.flags & VAT_CELL_SPARSE;
-	bool copies = sparse || (build->slots && !now);
+	bool copies = sparse || build->slots;
+	uint64_t end = cell->move.elements;
 	uint64_t piece = piece_of(cell);
 	size_t from_stride = cell->from.stride, to_stride = cell->to.stride;
 	uint8_t *in = copies ? malloc(piece * from_stride) : NULL;
-	uint8_t *out = calloc(piece, to_stride);
-	int rc = (copies && !in) || !out
+	uint8_t *out = sparse ? malloc(piece * to_stride) : NULL;
+	int rc = (copies && !in) || (sparse && !out)
 		? vat_fail(err, ENOMEM, "cell '%s': out of memory", cell->to.name)
 		: 0;
-	for (uint64_t i = first; i < end && rc == 0; i += piece) {
+	for (uint64_t i = 0; i < end && rc == 0; i += piece) {
 		uint64_t n = end - i < piece ? end - i : piece;
 		const uint8_t *from = source_of(cell) + i * from_stride;
 		if (sparse)
 			rc = read_sparse(build, cell, in, i, n, err);
 		else if (copies)
 			memcpy(in, from, n * from_stride);
-		if (copies && build->slots && !now)
+		if (build->slots)
 			go_back(build, in, cell->from.offset + i * from_stride, n * from_stride);
 		if (copies)
 			from = in;
 		uint8_t *to = target_of(cell) + i * to_stride;
-		/* Memory that is zero and stays so is not touched. */
-		if (sparse && cell->zero_stays && all_zero(from, n * from_stride) &&
-			(!now || all_zero(to, n * to_stride)))
-			continue;
-		if (rc == 0 && !sparse && !now)
+		if (rc == 0 && !sparse) {
 			rc = vat_route_run(cell->move.route, from, to, n, i, &cell->from, err);
-		else if (rc == 0) {
-			memset(out, 0, n * to_stride);
-			rc = vat_route_run(cell->move.route, from, out, n, i, &cell->from, err);
-			if (rc == 0 && (now || !all_zero(out, n * to_stride)))
-				memcpy(to, out, n * to_stride);
+			continue;
 		}
+		/* Memory that is zero and stays so is not touched. */
+		if (rc < 0 || (cell->zero_stays && all_zero(from, n * from_stride)))
+			continue;
+		memset(out, 0, n * to_stride);
+		rc = vat_route_run(cell->move.route, from, out, n, i, &cell->from, err);
+		if (rc == 0 && !all_zero(out, n * to_stride))
+			memcpy(to, out, n * to_stride);
 	}
 	free(in);
 	free(out);
@@ -194,7 +193,7 @@ static int fill(struct vat_build *build, struct built *cell, struct vat_error *e
 		return vat_move_run_at(
 			&cell->move, source_of(cell), target_of(cell), &cell->from, &cell->to, err);
 	cell->zero_stays = try_zero(cell);
-	int rc = convert(build, cell, 0, cell->move.elements, false, err);
+	int rc = convert(build, cell, err);
 	if (rc == 0 && cell->move.elements < cell->to.count)
 		vat_plan_run(cell->move.fresh, NULL,
 			target_of(cell) + cell->move.elements * cell->to.stride,
@@ -216,27 +215,104 @@ static int refused(struct vat_build *build, struct built *cell, int rc, struct v
 	return rc;
 }
 
-/* The elements on pages that were written since. */
-static int convert_again(struct vat_build *build, struct built *cell, struct vat_error *err) {
-	const struct vat_cell *from = &cell->from;
-	uint64_t start = from->offset, end = start + cell->move.elements * from->stride;
-	uint64_t page = start / VAT_PAGE;
-	int rc = 0;
-	while (rc == 0 && page * VAT_PAGE < end) {
-		uint64_t first = page;
-		while (page * VAT_PAGE < end && page < build->log.pages && build->slots[page] != 0)
-			page++;
-		if (page == first) {
-			page++;
-			continue;
-		}
-		uint64_t a = first * VAT_PAGE > start ? first * VAT_PAGE - start : 0;
-		uint64_t b = (page * VAT_PAGE < end ? page * VAT_PAGE : end) - start;
-		uint64_t first_element = a / from->stride;
-		uint64_t end_element = (b + from->stride - 1) / from->stride;
-		rc = convert(build, cell, first_element, end_element, true, err);
-		build->again += (end_element - first_element) * cell->to.stride;
+/* Elements that differ from what they were converted from, collected to be converted together. */
+struct batch {
+	struct vat_build *build;
+	struct built *cell;
+	uint8_t *in, *out;
+	uint64_t *places;
+	uint64_t count, size;
+	uint64_t next; /* none before this one is looked at again */
+};
+
+static int run_batch(struct batch *batch, struct vat_error *err) {
+	const struct built *cell = batch->cell;
+	size_t from_stride = cell->from.stride, to_stride = cell->to.stride;
+	memset(batch->out, 0, batch->count * to_stride);
+	int rc = vat_route_run(
+		cell->move.route, batch->in, batch->out, batch->count, 0, &cell->from, err);
+	/* One by one, so that the right one is named. */
+	for (uint64_t i = 0; rc == -EUCLEAN && i < batch->count; i++) {
+		if (vat_route_run(cell->move.route, batch->in + i * from_stride, batch->out, 1,
+			    batch->places[i], &cell->from, err) < 0)
+			return rc;
 	}
+	for (uint64_t i = 0; rc == 0 && i < batch->count; i++)
+		memcpy(target_of(cell) + batch->places[i] * to_stride, batch->out + i * to_stride,
+			to_stride);
+	batch->build->again += batch->count * to_stride;
+	batch->count = 0;
+	return rc;
+}
+
+static int add_to_batch(struct batch *batch, uint64_t place, struct vat_error *err) {
+	const struct built *cell = batch->cell;
+	uint8_t *in = batch->in + batch->count * cell->from.stride;
+	int rc = 0;
+	if (cell->from.flags & VAT_CELL_SPARSE)
+		rc = read_sparse(batch->build, cell, in, place, 1, err);
+	else
+		memcpy(in, source_of(cell) + place * cell->from.stride, cell->from.stride);
+	batch->places[batch->count++] = place;
+	batch->next = place + 1;
+	return rc == 0 && batch->count == batch->size ? run_batch(batch, err) : rc;
+}
+
+/* Bytes that are compared at once, before single elements are. */
+#define COMPARED 256
+
+/* A page of the cell from byte a to byte b of its elements, and what was there before. */
+static int compare_page(struct batch *batch, const uint8_t *now, const uint8_t *was, uint64_t a,
+	uint64_t b, struct vat_error *err) {
+	uint32_t stride = batch->cell->from.stride;
+	int rc = 0;
+	for (uint64_t at = a; at < b && rc == 0; at += COMPARED) {
+		uint64_t end = b - at < COMPARED ? b : at + COMPARED;
+		if (memcmp(now + (at - a), was + (at - a), end - at) == 0)
+			continue;
+		uint64_t i = at / stride > batch->next ? at / stride : batch->next;
+		for (; i * stride < end && rc == 0; i++) {
+			uint64_t first = i * stride > at ? i * stride : at;
+			uint64_t last = (i + 1) * stride < end ? (i + 1) * stride : end;
+			if (memcmp(now + (first - a), was + (first - a), last - first) != 0)
+				rc = add_to_batch(batch, i, err);
+		}
+	}
+	return rc;
+}
+
+static int compare_pages(struct batch *batch, struct vat_error *err) {
+	const struct vat_build *build = batch->build;
+	const struct built *cell = batch->cell;
+	uint64_t start = cell->from.offset;
+	uint64_t end = start + cell->move.elements * cell->from.stride;
+	int rc = 0;
+	for (uint64_t page = start / VAT_PAGE;
+		rc == 0 && page * VAT_PAGE < end && page < build->log.pages; page++) {
+		uint32_t slot = build->slots[page];
+		if (slot == 0)
+			continue;
+		uint64_t a = page * VAT_PAGE > start ? page * VAT_PAGE : start;
+		uint64_t b = (page + 1) * VAT_PAGE < end ? (page + 1) * VAT_PAGE : end;
+		rc = compare_page(batch, cell->source + (a - page_of(start)),
+			build->log.images + (slot - 1ull) * VAT_PAGE + a % VAT_PAGE, a - start,
+			b - start, err);
+	}
+	return rc == 0 && batch->count > 0 ? run_batch(batch, err) : rc;
+}
+
+/* The elements that were written since: those that differ, on pages that were. */
+static int convert_again(struct vat_build *build, struct built *cell, struct vat_error *err) {
+	struct batch batch = {.build = build, .cell = cell, .size = piece_of(cell)};
+	batch.in = malloc(batch.size * cell->from.stride);
+	batch.out = malloc(batch.size * cell->to.stride);
+	batch.places = calloc(batch.size, sizeof(*batch.places));
+	int rc = batch.in && batch.out && batch.places
+		? compare_pages(&batch, err)
+		: vat_fail(err, ENOMEM, "cell '%s': out of memory", cell->to.name);
+	free(batch.in);
+	free(batch.out);
+	free(batch.places);
 	return rc;
 }
 

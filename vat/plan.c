@@ -372,8 +372,11 @@ static void graph_finish(struct graph *graph) {
 static int prepare(struct vat_route *route) {
 	size_t stride = 1;
 	for (size_t i = 0; i < route->count; i++) {
-		const struct vat_hop *hop = &route->hops[i];
+		struct vat_hop *hop = &route->hops[i];
 		route->calls = route->calls || hop->edge;
+		if (hop->edge && hop->edge->kind == VAT_EDGE_INVERTIBLE &&
+			vat_plan_init(&hop->other, hop->to, hop->from, false) < 0)
+			return -ENOMEM;
 		stride = hop->from->stride > stride ? hop->from->stride : stride;
 		stride = hop->to->stride > stride ? hop->to->stride : stride;
 		if (vat_losses_append(&route->losses, &hop->plan.losses) < 0)
@@ -469,8 +472,10 @@ int vat_route_init(struct vat_route *route, const struct vat_lineage *lineage,
 }
 
 void vat_route_finish(struct vat_route *route) {
-	for (size_t i = 0; i < route->count; i++)
+	for (size_t i = 0; i < route->count; i++) {
 		vat_plan_finish(&route->hops[i].plan);
+		vat_plan_finish(&route->hops[i].other);
+	}
 	free(route->hops);
 	for (size_t i = 0; i < route->schema_count; i++)
 		free((void *)route->schemas[i].fields);
@@ -522,11 +527,7 @@ static int compare(const struct vat_hop *hop, const uint8_t *was, const uint8_t 
 static int try_back(const struct vat_route *route, const struct vat_hop *hop, const void *from,
 	const void *to, uint64_t n, uint64_t first, const struct vat_cell *cell,
 	struct vat_error *err) {
-	struct vat_plan plan;
-	if (vat_plan_init(&plan, hop->to, hop->from, false) < 0)
-		return vat_fail(err, ENOMEM, "cell '%s': out of memory", cell->name);
-	int rc = call(hop, true, &plan, to, route->scratch[2], n, cell, err);
-	vat_plan_finish(&plan);
+	int rc = call(hop, true, &hop->other, to, route->scratch[2], n, cell, err);
 	return rc < 0 ? rc : compare(hop, from, route->scratch[2], n, first, cell, err);
 }
 

@@ -28,6 +28,7 @@ struct vat_hop {
 	bool back;
 	const struct vat_cell *from, *to; /* schemas */
 	struct vat_plan plan;		  /* what ids give */
+	struct vat_plan other;		  /* the same the other way, of an invertible edge */
 };
 
 struct vat_route {

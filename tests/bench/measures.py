@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import time
 from city import City, CityError, LIMIT, Lines, installed
 
 HANDOVERS = 200
+MIGRATIONS = 60
 # Probation is not what is measured, and would take most of the time.
 LIMITS = {"SOURCE_CITY_LIMITS": "probation=100,frames=6"}
 PTY_HANDOVERS = 100
@@ -77,6 +79,30 @@ def handover():
     yield measure("handover.pause.4k", "µs", pauses, beside)
     yield {"name": "handover.frames_dropped", "unit": "frames", "p50": dropped, "p99": dropped,
            "max": dropped, "n": HANDOVERS, "beside": {"frames shown": shown}}
+
+
+def migrate_pauses(name):
+    """Pauses of handovers between two schemas of a million elements, which the tile goes on changing; and
+    the share of the elements that had to be converted again in the pause."""
+    config = tile_config("shift", bench_tile(name, 1), (40, 40), (240, 160))
+    pauses = []
+    with City(config, env=LIMITS) as city:
+        city.wait_tile("shift")
+        for i in range(MIGRATIONS):
+            record = swap(city, "shift", bench_tile(name, 2 - i % 2), "--strategy", "instant")
+            pauses.append(record["pause_us"] / 1000)
+        again = re.findall(r"(\d+) bytes of cells were built ahead, (\d+) of them", city.said())
+    if len(again) != MIGRATIONS:
+        raise CityError(f"only {len(again)} of {MIGRATIONS} migrations were built ahead")
+    return pauses, percentile([100 * int(late) / int(built) for built, late in again], 0.5)
+
+
+def handover_migrate():
+    pauses, again = migrate_pauses("shift")
+    scattered, scattered_again = migrate_pauses("scatter")
+    yield measure("handover.pause.migrate", "ms", pauses, {"% converted in the pause": round(again, 2)})
+    yield measure("handover.pause.migrate.scattered", "ms", scattered,
+                  {"% converted in the pause": round(scattered_again, 2)})
 
 
 # --- the PTY ---
@@ -378,6 +404,7 @@ def timed_cat(city, folder, path, foot):
 
 
 ALL = {
+    "handover.pause.migrate": handover_migrate,
     "handover.": handover,
     "pty.bytes_lost": pty_bytes_lost,
     "idle.wakeups": idle_wakeups,

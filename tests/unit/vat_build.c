@@ -143,11 +143,18 @@ static void check_one(const struct sample2 *new, uint32_t id, uint32_t count) {
 	assert_int_equal(new->fresh, 6);
 }
 
-/* counts: of the samples, NULL for those of the beginning. */
-static void check_all(const struct vat_region *region, const uint32_t *counts) {
+/* What was written in the course of a test; 0 where nothing was. */
+struct written {
+	uint32_t samples[COUNT], grown[5000], wide[SPARSE];
+};
+
+static void check_all(const struct vat_region *region, const struct written *written) {
+	static const struct written nothing;
+	if (!written)
+		written = &nothing;
 	const struct sample2 *samples = test_data(region, "samples");
 	for (uint32_t i = 0; i < COUNT; i++) {
-		check_one(&samples[i], i + 1, counts ? counts[i] : i * 5);
+		check_one(&samples[i], i + 1, written->samples[i] ? written->samples[i] : i * 5);
 		assert_true(samples[i].half == (uint16_t)((i + 1) * 3) / 2.0);
 	}
 	for (uint32_t i = COUNT; i < COUNT + 77; i++)
@@ -155,10 +162,16 @@ static void check_all(const struct vat_region *region, const uint32_t *counts) {
 	const struct sample2 *grown = test_data(region, "grown");
 	assert_int_equal(vat_region_find(region, "grown", NULL, 0)->count, 5000);
 	for (uint32_t i = 0; i < 5000; i++)
-		check_one(&grown[i], i + 1, i);
+		check_one(&grown[i], i + 1, written->grown[i] ? written->grown[i] : i);
 	const struct sample2 *wide = test_data(region, "wide");
 	check_one(&wide[SPARSE / 2], 9, 10);
 	assert_int_equal(wide[0].fresh, 6);
+	for (uint32_t i = 1; i < SPARSE; i++) {
+		if (written->wide[i])
+			check_one(&wide[i], 9, written->wide[i]);
+		else if (i != SPARSE / 2)
+			assert_true(wide[i].id == 0 && wide[i].count == 0);
+	}
 	const struct sample2 *keyed = test_data(region, "keyed");
 	for (uint32_t i = 0; i < 15; i++)
 		check_one(&keyed[i], i + 1, i);
@@ -222,7 +235,7 @@ static void test_still(void **state) {
 
 struct writer {
 	struct vat_region *region;
-	uint32_t *counts;
+	struct written *written;
 	uint64_t seed;
 	_Atomic bool stop;
 	_Atomic uint64_t writes;
@@ -231,13 +244,23 @@ struct writer {
 static void *write_on(void *data) {
 	struct writer *writer = data;
 	struct sample *samples = test_data(writer->region, "samples");
+	struct sample *grown = test_data(writer->region, "grown");
+	struct sample *wide = test_data(writer->region, "wide");
+	struct written *written = writer->written;
 	while (!writer->stop || writer->writes < 500) {
 		uint64_t at = test_below(&writer->seed, COUNT);
 		/* Some pages often, others never. */
 		if (test_below(&writer->seed, 4))
 			at = at % 3000;
-		put(&samples[at], (uint32_t)at + 1, (uint32_t)test_random(&writer->seed));
-		writer->counts[at] = samples[at].count;
+		put(&samples[at], (uint32_t)at + 1, (uint32_t)test_random(&writer->seed) | 1);
+		written->samples[at] = samples[at].count;
+		if (test_below(&writer->seed, 50) == 0) {
+			put(&grown[at % 5000], (uint32_t)(at % 5000) + 1, (uint32_t)at + 1);
+			written->grown[at % 5000] = (uint32_t)at + 1;
+			uint64_t far = 1 + at * 19 % (SPARSE / 2 - 1);
+			put(&wide[far], 9, (uint32_t)at + 1);
+			written->wide[far] = (uint32_t)at + 1;
+		}
 		writer->writes++;
 	}
 	return NULL;
@@ -253,15 +276,13 @@ static void test_tracked(void **state) {
 		struct vat_error err;
 		int fd;
 		struct vat_region *a = with_samples(&fd), *b;
-		uint32_t *counts = calloc(COUNT, sizeof(*counts));
-		for (uint32_t i = 0; i < COUNT; i++)
-			counts[i] = i * 5;
+		struct written *written = calloc(1, sizeof(*written));
 		assert_ok(vat_region_map(fd, VAT_READ, &b, &err), err);
 		assert_ok(vat_region_make_room(a, 64 << 20, &err), err);
 		int undo = vat_undo_create(a, &err);
 		assert_true(undo >= 0);
 		assert_ok(vat_barrier_begin(a, undo, vat_region_generation(a), &err), err);
-		struct writer writer = {.region = a, .counts = counts, .seed = round * 77};
+		struct writer writer = {.region = a, .written = written, .seed = round * 77};
 		pthread_t thread;
 		assert_int_equal(pthread_create(&thread, NULL, write_on, &writer), 0);
 		while (writer.writes < round * 20)
@@ -282,10 +303,10 @@ static void test_tracked(void **state) {
 			vat_region_adopt_by(b, &lineage2, NULL, build, VAT_ADOPT_KEEP, NULL, &err),
 			err);
 		vat_build_destroy(build);
-		check_all(b, counts);
+		check_all(b, written);
 		assert_ok(vat_region_forget_previous(b, &err), err);
-		check_all(b, counts);
-		free(counts);
+		check_all(b, written);
+		free(written);
 		close(undo);
 		vat_region_unmap(b);
 		close(fd);
