@@ -7,6 +7,7 @@
 #include "compositor/command.h"
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
+#include "compositor/keeper.h"
 #include "compositor/record.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
@@ -132,6 +133,9 @@ static const struct source_city_request_v1_interface request_impl = {
 static void handle_request_resource_destroy(struct wl_resource *resource) {
 	struct city_request *request = wl_resource_get_user_data(resource);
 	request_close(request);
+	if (request->keeper_request != 0) {
+		city_keeper_forget(request->control->server->keeper, request->keeper_request);
+	}
 	city_builder_forget(request);
 	if (request->control->tiles) {
 		city_handover_unlisten(request->control->tiles, request);
@@ -205,6 +209,31 @@ static void handle_run_command(
 	}
 }
 
+static void handle_keeper_replaced(void *data, struct city_keeper_reply *reply) {
+	struct city_request *request = data;
+	request->keeper_request = 0;
+	if (reply->status != 0) {
+		city_request_fail(request, "keeper", reply->reason);
+	} else {
+		city_request_succeed(request);
+	}
+}
+
+static void handle_replace_keeper(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *path) {
+	struct city_request *request = begin(client, resource, id);
+	if (!request) {
+		return;
+	}
+	struct city_keeper *keeper = request->control->server->keeper;
+	if (!keeper) {
+		city_request_fail(request, "keeper", "this city runs without a keeper");
+		return;
+	}
+	request->keeper_request =
+		city_keeper_replace(keeper, path, handle_keeper_replaced, request);
+}
+
 static void handle_get_history(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_request *request = begin(client, resource, id);
@@ -246,6 +275,7 @@ static const struct source_city_control_v1_interface control_impl = {
 	.get_history = handle_get_history,
 	.get_state = handle_get_state,
 	.register_builder = handle_register_builder,
+	.replace_keeper = handle_replace_keeper,
 };
 
 static void handle_resource_destroy(struct wl_resource *resource) {

@@ -314,6 +314,22 @@ void city_keeper_ready(struct city_keeper *keeper) {
 	tell(keeper);
 }
 
+uint64_t city_keeper_replace(
+	struct city_keeper *keeper, const char *path, city_keeper_reply_func func, void *data) {
+	struct keeper_message *message = message_new(keeper, KEEPER_REPLACE);
+	if (keeper_wire_add(message, path) < 0) {
+		struct city_keeper_reply reply = {
+			.status = E2BIG,
+			.reason = "the path is too long",
+			.fd = -1,
+			.undo_fd = -1,
+		};
+		func(data, &reply);
+		return 0;
+	}
+	return ask(keeper, NULL, 0, func, data);
+}
+
 void city_keeper_restart(struct city_keeper *keeper) {
 	message_new(keeper, KEEPER_RESTART);
 	tell(keeper);

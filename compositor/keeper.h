@@ -110,6 +110,9 @@ void city_keeper_drop_region(struct city_keeper *keeper, const struct vat_uuid *
 void city_keeper_keep(
 	struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd);
 void city_keeper_ready(struct city_keeper *keeper);
+/* Another keeper takes over: the program at `path`, empty: the keeper's own. */
+uint64_t city_keeper_replace(
+	struct city_keeper *keeper, const char *path, city_keeper_reply_func func, void *data);
 /* Another compositor is to be started once this one has ended. */
 void city_keeper_restart(struct city_keeper *keeper);
 void city_keeper_quit(struct city_keeper *keeper);

@@ -252,6 +252,7 @@ int command_vat(struct ctl *ctl);
 int command_history(struct ctl *ctl);
 int command_events(struct ctl *ctl);
 int command_run(struct ctl *ctl);
+int command_keeper(struct ctl *ctl);
 int command_state(struct ctl *ctl);
 int command_quit(struct ctl *ctl);
 int command_version(struct ctl *ctl);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* run, state, quit */
+/* run, keeper, state, quit */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,22 @@ int command_run(struct ctl *ctl) {
 			return ctl_usage(ctl, "this command is too long");
 	}
 	return run_line(ctl, line);
+}
+
+int command_keeper(struct ctl *ctl) {
+	char *path = NULL;
+	if (!ctl_has(ctl, "replace"))
+		return ctl_usage(ctl, "say --replace to let another keeper take over");
+	if (ctl->word_count > 0 && (path = realpath(ctl->words[0], NULL)) == NULL)
+		return ctl_fail(ctl, "keeper", "%s: %s", ctl->words[0], strerror(errno));
+	int status = ctl_connect(ctl);
+	if (status == CTL_OK)
+		status = request_simple(ctl,
+			source_city_control_v1_replace_keeper(
+				ctl->control, path != NULL ? path : ""),
+			"");
+	free(path);
+	return status;
 }
 
 static bool is_refused(void *data) {

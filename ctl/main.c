@@ -53,6 +53,11 @@ static const struct option history_options[] = {
 	{},
 };
 
+static const struct option keeper_options[] = {
+	{"replace", NULL, "do it: by the program at PATH, or by the one that was installed since"},
+	{},
+};
+
 const struct command commands[] = {
 	{"tiles", "", 0, 0, "list the tiles", tiles_options, command_tiles},
 	{"open", "KIND", 1, 1,
@@ -73,6 +78,8 @@ const struct command commands[] = {
 	{"events", "", 0, 0, "everything that happens, until ended", NULL, command_events},
 	{"run", "COMMAND...", 1, SIZE_MAX, "a command of the desktop, as in a key binding", NULL,
 		command_run, true},
+	{"keeper", "[PATH]", 0, 1, "let another keeper take over, with everything that it holds",
+		keeper_options, command_keeper},
 	{"state", "", 0, 0, "camera, outputs, views and costs", NULL, command_state},
 	{"quit", "", 0, 0, "end the city", NULL, command_quit},
 	{"version", "", 0, 0, "the version of cityctl", NULL, command_version},

@@ -74,6 +74,7 @@ _cityctl() {
 	watch) options+=' --source' ;;
 	vat) options+=' --all --save --file --diff --watch --interval' ;;
 	history) options+=' --last' ;;
+	keeper) options+=' --replace' ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -83,7 +84,7 @@ _cityctl() {
 	case $command in
 	'')
 		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback vat history
-			events run state quit version' -- "$cur")
+			events run keeper state quit version' -- "$cur")
 		;;
 	close | swap | watch | rollback | vat | history)
 		((places == 0)) || return
@@ -97,6 +98,10 @@ _cityctl() {
 		else
 			mapfile -t COMPREPLY < <(compgen -W 'terminal clock' -- "$cur")
 		fi
+		;;
+	keeper)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
 	run)
 		((places == 0)) || return

@@ -5,7 +5,7 @@ function __cityctl_tiles
     cityctl tiles --names 2>/dev/null
 end
 
-set -l commands tiles open close swap watch rollback vat history events run state quit version
+set -l commands tiles open close swap watch rollback vat history events run keeper state quit version
 set -l with_tile close swap watch rollback vat history
 
 complete -c cityctl -f
@@ -48,4 +48,7 @@ complete -c cityctl -n '__fish_seen_subcommand_from vat' -l diff -r -F -a previo
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l watch -d 'What changes, as it does'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l interval -x -d 'Milliseconds between two looks'
 complete -c cityctl -n '__fish_seen_subcommand_from history' -l last -x -d 'Only the last'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a keeper -d 'Let another keeper take over'
+complete -c cityctl -n '__fish_seen_subcommand_from keeper' -l replace -d 'Do it'
+complete -c cityctl -n '__fish_seen_subcommand_from keeper' -F
 complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec close focus fullscreen maximize minimize zoom pan camera move resize reload restart quit'

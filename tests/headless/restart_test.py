@@ -3,6 +3,7 @@
 """The compositor dies, hangs or breaks down again and again under somebody who works in the city."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,6 +257,37 @@ def test_restart_on_request():
         city.wait_tile("clock")
         check_equal({tile["name"]: tile["pid"] for tile in city.ctl("tiles")}, before, "tiles")
         check("breaks down" not in city.said() and "safe mode" not in city.said(), city.said())
+
+
+def test_keeper_is_replaced():
+    """The whole city under it goes on; then compositor and tiles come from the new folder."""
+    with Desk() as city:
+        before = city.wait_tile("terminal")
+        city.ctl("run", "focus", "terminal")
+        city.enter(f"echo $$ > {city.path('pid')}")
+        pid = city.wait_file("pid")
+        prefix = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix")
+        newer = os.path.join(city.folder, "newer")
+        shutil.copytree(prefix, newer)
+        keeper = os.path.join(newer, "bin", "source-city")
+        compositor, old = city.compositor(), city.keeper.pid
+        for path in (keeper, None):
+            city.run("cityctl", "keeper", "--replace", *([path] if path else []))
+            check_equal(os.readlink(f"/proc/{old}/exe"), keeper, "what the keeper runs")
+        refused = city.run("cityctl", "keeper", "--replace", "/bin/true", check=False)
+        check_equal(refused.returncode, 1, "no keeper")
+        check(b"it is no keeper" in refused.stderr, refused.stderr)
+        check_equal(city.compositor(), compositor, "the compositor")
+        city.enter(f"echo $$ > {city.path('again')}; exit 3")
+        check_equal(city.wait_file("again"), pid, "the shell")
+        dead = city.compositor()
+        city.run("cityctl", "run", "restart")
+        city.back(dead)
+        check(os.readlink(f"/proc/{city.compositor()}/exe").startswith(newer), "the compositor")
+        check_equal(city.wait_tile("terminal")["pid"], before["pid"], "the tile")
+        # It ends as orderly as ever.
+        check_equal(city.stop(), 0, "exit status")
+        check_equal(os.listdir(os.path.join(city.folder, "run")), [], "what is left")
 
 
 def test_safe_mode():

@@ -296,6 +296,14 @@ static void handle_keep(
 	fds[0] = -1; /* the stream's now */
 }
 
+static void handle_replace(struct keeper *keeper, const struct keeper_child *compositor,
+	const struct keeper_message *request) {
+	size_t offset = 0;
+	const char *path = keeper_wire_next(request, &offset);
+	keeper_replace_begin(
+		keeper, path != NULL ? path : "", compositor->instance, request->request);
+}
+
 static void handle_kill(struct keeper *keeper, const struct keeper_message *request) {
 	struct keeper_child *child = keeper_child_by_instance(keeper, request->instance);
 	if (child != NULL && child->kind != KEEPER_CHILD_COMPOSITOR && request->status > 0 &&
@@ -344,6 +352,9 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 		return true;
 	case KEEPER_QUIT:
 		keeper->quitting = true;
+		return true;
+	case KEEPER_REPLACE:
+		handle_replace(keeper, compositor, request);
 		return true;
 	case KEEPER_RESTART:
 		keeper->asked = true;

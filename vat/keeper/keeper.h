@@ -26,7 +26,8 @@ enum keeper_child_kind {
 	KEEPER_CHILD_FORGE,
 	KEEPER_CHILD_SPARE, /* a tile host that has not been told yet what to run */
 	KEEPER_CHILD_TILE,
-	KEEPER_CHILD_PTY, /* a program behind a PTY stream; has no wire */
+	KEEPER_CHILD_PTY,   /* a program behind a PTY stream; has no wire */
+	KEEPER_CHILD_CHECK, /* another keeper that is asked whether it could take over; no wire */
 };
 
 struct keeper_child {
@@ -43,6 +44,14 @@ struct keeper_child {
 	unsigned broken;			       /* messages of it that made no sense */
 	struct keeper_waiting *waiting, *waiting_last; /* that the wire did not take yet; send.c */
 	unsigned waiting_count;
+};
+
+/* A message that a wire did not take yet. */
+struct keeper_waiting {
+	struct keeper_waiting *next;
+	int fds[KEEPER_FDS_MAX]; /* owned */
+	size_t fd_count;
+	struct keeper_message message; /* cut after its text */
 };
 
 struct keeper_region {
@@ -74,6 +83,14 @@ struct keeper_socket {
 	int lock_fd;
 };
 
+/* Another keeper is to take over; replace.c. */
+struct keeper_replacement {
+	char *path;	/* NULL: nothing of the kind. Owned */
+	int answer;	/* what its check says; -1: none runs */
+	uint64_t asker; /* instance that has asked for it, 0: none */
+	uint64_t request;
+};
+
 struct keeper {
 	int epoll;
 	int signals; /* signalfd */
@@ -100,6 +117,7 @@ struct keeper {
 	bool asked;	   /* the compositor ends to be started again */
 	char *safe;	   /* the compositor runs in safe mode, and why; NULL: it does not. Owned */
 	uint64_t last_start_ns;
+	struct keeper_replacement replacement;
 };
 
 /* --- socket.c: the listening Wayland socket --- */
@@ -151,6 +169,8 @@ struct keeper_region *keeper_region_find(struct keeper *keeper, const struct vat
 /* Create what KEEPER_REGION_OPEN asks for. NULL with a reason in `err`. */
 struct keeper_region *keeper_region_create(
 	struct keeper *keeper, const struct keeper_message *request, struct vat_error *err);
+/* Takes fd. NULL when there is no memory. */
+struct keeper_region *keeper_region_add(struct keeper *keeper, const struct vat_uuid *uuid, int fd);
 void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid);
 
 /* --- stream.c --- */
@@ -185,6 +205,21 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
  * only the foreground, and a shell may end before it has told its other jobs. What ignores the
  * hangup, or has a session of its own, lives on. */
 void keeper_pty_hang_up_session(pid_t leader);
+
+/* --- replace.c: another keeper takes over, with everything in its hands --- */
+
+/* Have the program at `path` (empty: the keeper's own) try whether it could. The rest follows from
+ * the end of that check. `asker` (an instance, or 0) gets the answer to its `request`. */
+void keeper_replace_begin(
+	struct keeper *keeper, const char *path, uint64_t asker, uint64_t request);
+/* The check has ended: go on as the new program. Returns only when that is not possible. */
+void keeper_replace_checked(struct keeper *keeper, bool good);
+/* In the new program, as the check: one line on stdout; the exit status. */
+int keeper_replace_check(int state_fd, const char *program_dir);
+/* In the new program: take over. 0, or -1 logged. */
+int keeper_replace_load(struct keeper *keeper, int state_fd);
+/* The loop is about to go on: say so. */
+void keeper_replace_done(struct keeper *keeper);
 
 /* --- dispatch.c --- */
 

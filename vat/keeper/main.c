@@ -39,21 +39,42 @@ static const char usage[] =
 	"  -h, --help          print this\n"
 	"  -v, --version       print the version\n"
 	"\n"
+	"      --check-handover FD, --take-over FD   how one keeper replaces another\n"
+	"\n"
 	"What follows -- is passed to source-city-compositor(1), for example --config FILE.\n";
 
+struct options {
+	const char *socket_name;
+	int check_fd, take_over_fd; /* -1: not given */
+};
+
+static int parse_fd(const char *text) {
+	char *end;
+	long fd = strtol(text, &end, 10);
+	return end != text && *end == '\0' && fd > 2 && fd <= INT_MAX ? (int)fd : -1;
+}
+
 /* One end for both: 0 to go on, or the exit status + 1. */
-static int parse_options(int argc, char **argv, const char **socket_name) {
+static int parse_options(int argc, char **argv, struct options *given) {
 	static const struct option options[] = {
 		{"socket", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
+		{"check-handover", required_argument, NULL, 'C'},
+		{"take-over", required_argument, NULL, 'T'},
 		{0},
 	};
 	int option;
 	while ((option = getopt_long(argc, argv, "s:hv", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
-			*socket_name = optarg;
+			given->socket_name = optarg;
+			break;
+		case 'C':
+			given->check_fd = parse_fd(optarg);
+			break;
+		case 'T':
+			given->take_over_fd = parse_fd(optarg);
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -111,6 +132,7 @@ static int open_loop(struct keeper *keeper) {
 	sigaddset(&mask, SIGCHLD);
 	add_signal(&mask, SIGINT);
 	add_signal(&mask, SIGHUP);
+	sigaddset(&mask, SIGUSR2);
 	/* Whoever read the log may be gone, and shared memory counts as files where their size is
 	 * limited: both are errors like others. */
 	signal(SIGPIPE, SIG_IGN);
@@ -258,6 +280,10 @@ static void child_ended(struct keeper *keeper, struct keeper_child *child, int s
 		keeper_stream_release_claims(keeper, child->instance);
 		tell_exited(keeper, child, status);
 		break;
+	case KEEPER_CHILD_CHECK:
+		keeper_child_remove(keeper, child);
+		keeper_replace_checked(keeper, WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		return;
 	case KEEPER_CHILD_PTY:
 		keeper_stream_child_ended(keeper, child->pid, status);
 		if (keeper->quitting) {
@@ -284,6 +310,8 @@ static void handle_signals(struct keeper *keeper) {
 	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD) {
 			reap(keeper);
+		} else if (info.ssi_signo == SIGUSR2) {
+			keeper_replace_begin(keeper, "", 0, 0);
 		} else {
 			keeper->quitting = true;
 		}
@@ -388,10 +416,37 @@ static void finish(struct keeper *keeper) {
 	free(keeper->program_dir);
 }
 
+/* A city from nothing. */
+static int begin(struct keeper *keeper, const char *socket_name) {
+	if (keeper_socket_open(&keeper->socket, socket_name) < 0) {
+		return -1;
+	}
+	keeper->desk = memfd_create("source-city-desk", MFD_CLOEXEC);
+	if (keeper->desk < 0) {
+		city_log(CITY_LOG_ERROR, "keeper", "no memory for the desk: %s", strerror(errno));
+		return -1;
+	}
+	return keeper_start_compositor(keeper, 0);
+}
+
+/* The city of the keeper whose place this one takes. */
+static int take_over(struct keeper *keeper, int state_fd) {
+	if (keeper_replace_load(keeper, state_fd) < 0) {
+		return -1;
+	}
+	keeper_replace_done(keeper);
+	/* Who ended meanwhile. */
+	reap(keeper);
+	if (keeper->ready && keeper->spare == NULL) {
+		keeper_want_spare(keeper);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv) {
 	city_log_program("keeper");
-	const char *socket_name = NULL;
-	int stop = parse_options(argc, argv, &socket_name);
+	struct options given = {.check_fd = -1, .take_over_fd = -1};
+	int stop = parse_options(argc, argv, &given);
 	if (stop != 0) {
 		return stop - 1;
 	}
@@ -412,26 +467,25 @@ int main(int argc, char **argv) {
 		.socket = {.fd = -1, .lock_fd = -1},
 		.compositor_args = argv + optind,
 		.exit_status = EXIT_FAILURE,
+		.replacement.answer = -1,
 	};
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	keeper.program_dir = find_program_dir();
 	if (keeper.program_dir == NULL) {
 		goto end;
 	}
+	if (given.check_fd >= 0) {
+		keeper.exit_status = keeper_replace_check(given.check_fd, keeper.program_dir);
+		free(keeper.program_dir);
+		return keeper.exit_status;
+	}
 	raise_limits(&keeper);
 	/* Before the socket: from here on a signal leaves nothing behind. */
 	if (open_loop(&keeper) < 0) {
 		goto end;
 	}
-	if (keeper_socket_open(&keeper.socket, socket_name) < 0) {
-		goto end;
-	}
-	keeper.desk = memfd_create("source-city-desk", MFD_CLOEXEC);
-	if (keeper.desk < 0) {
-		city_log(CITY_LOG_ERROR, "keeper", "no memory for the desk: %s", strerror(errno));
-		goto end;
-	}
-	if (keeper_start_compositor(&keeper, 0) < 0) {
+	if (given.take_over_fd >= 0 ? take_over(&keeper, given.take_over_fd) < 0
+				    : begin(&keeper, given.socket_name) < 0) {
 		goto end;
 	}
 	keeper.exit_status = EXIT_SUCCESS;

@@ -16,24 +16,33 @@ struct keeper_region *keeper_region_find(struct keeper *keeper, const struct vat
 	return NULL;
 }
 
+struct keeper_region *keeper_region_add(
+	struct keeper *keeper, const struct vat_uuid *uuid, int fd) {
+	struct keeper_region *region = calloc(1, sizeof(*region));
+	if (region == NULL) {
+		return NULL;
+	}
+	region->uuid = *uuid;
+	region->fd = fd;
+	region->next = keeper->regions;
+	keeper->regions = region;
+	return region;
+}
+
 struct keeper_region *keeper_region_create(
 	struct keeper *keeper, const struct keeper_message *request, struct vat_error *err) {
 	struct vat_region_info info = {.tile = request->uuid, .city = request->city};
 	static_assert(sizeof(info.name) == sizeof(request->name));
 	memcpy(info.name, request->name, sizeof(info.name));
-	struct keeper_region *region = calloc(1, sizeof(*region));
+	int fd = vat_region_create(&info, request->size, err);
+	if (fd < 0) {
+		return NULL;
+	}
+	struct keeper_region *region = keeper_region_add(keeper, &request->uuid, fd);
 	if (region == NULL) {
 		snprintf(err->text, sizeof(err->text), "no memory for a region");
-		return NULL;
+		close(fd);
 	}
-	region->uuid = request->uuid;
-	region->fd = vat_region_create(&info, request->size, err);
-	if (region->fd < 0) {
-		free(region);
-		return NULL;
-	}
-	region->next = keeper->regions;
-	keeper->regions = region;
 	return region;
 }
 

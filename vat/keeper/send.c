@@ -14,13 +14,6 @@
  * compositor is trusted, and must miss nothing. */
 #define TILE_WAITING_MAX 64
 
-struct keeper_waiting {
-	struct keeper_waiting *next;
-	int fds[KEEPER_FDS_MAX]; /* owned */
-	size_t fd_count;
-	struct keeper_message message; /* cut after its text */
-};
-
 static void waiting_destroy(struct keeper_waiting *waiting) {
 	keeper_wire_close(waiting->fds);
 	free(waiting);

@@ -132,6 +132,9 @@ enum keeper_message_type {
 	/* compositor -> keeper: start another when this one has ended, and not in safe mode. No
 	 * answer. */
 	KEEPER_RESTART,
+	/* compositor -> keeper: let the program at the path in text, empty: the keeper's own, take
+	 * the keeper's place. Answer: KEEPER_RESULT, from the new keeper if it has. */
+	KEEPER_REPLACE,
 };
 
 struct keeper_message {
