@@ -117,7 +117,15 @@ static void listener_ended(void *data, enum city_result result, const char *step
 	}
 }
 
+static void listener_record(void *data, const char *json) {
+	struct city_request *request = data;
+	if (request->open) {
+		source_city_request_v1_send_record(request->resource, json);
+	}
+}
+
 const struct city_handover_listener city_request_listener = {
+	.record = listener_record,
 	.progress = listener_progress,
 	.ended = listener_ended,
 };
@@ -234,6 +242,12 @@ static void handle_replace_keeper(
 		city_keeper_replace(keeper, path, handle_keeper_replaced, request);
 }
 
+static void handle_create_transaction(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	city_transaction_create(wl_resource_get_user_data(resource), client,
+		(uint32_t)wl_resource_get_version(resource), id);
+}
+
 static void handle_get_history(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_request *request = begin(client, resource, id);
@@ -273,6 +287,7 @@ static const struct source_city_control_v1_interface control_impl = {
 	.open_tile = handle_open_tile,
 	.run_command = handle_run_command,
 	.get_history = handle_get_history,
+	.create_transaction = handle_create_transaction,
 	.get_state = handle_get_state,
 	.register_builder = handle_register_builder,
 	.replace_keeper = handle_replace_keeper,

@@ -86,6 +86,13 @@ void city_request_output(struct city_request *request, const char *text);
 /* control_tile.c */
 void city_handle_announce(struct wl_resource *control_resource, struct city_tile *tile);
 
+/* What was said about the next request of this handle. */
+struct city_terms city_handle_take_terms(struct city_handle *handle);
+
+/* control_transaction.c */
+void city_transaction_create(
+	struct city_control *control, struct wl_client *client, uint32_t version, uint32_t id);
+
 /* control_builder.c */
 void city_builder_create(struct city_control *control);
 void city_builder_finish(struct city_control *control);

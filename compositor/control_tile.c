@@ -101,7 +101,7 @@ static void handle_carry_state(
 	handle->terms.lossy = lossy == 1;
 }
 
-static struct city_terms take_terms(struct city_handle *handle) {
+struct city_terms city_handle_take_terms(struct city_handle *handle) {
 	struct city_terms terms = handle->terms;
 	handle->terms = (struct city_terms){0};
 	return terms;
@@ -116,7 +116,7 @@ static void handle_swap_artifact(struct wl_client *client, struct wl_resource *r
 		return;
 	}
 	char error[512];
-	struct city_terms terms = take_terms(handle);
+	struct city_terms terms = city_handle_take_terms(handle);
 	struct city_swap swap = {
 		.artifact_fd = artifact,
 		.origin = origin,
@@ -166,7 +166,7 @@ static void handle_swap_source(struct wl_client *client, struct wl_resource *res
 		city_request_fail(request, "request", error);
 		return;
 	}
-	struct city_terms terms = take_terms(handle);
+	struct city_terms terms = city_handle_take_terms(handle);
 	city_builder_build(
 		handle->control, request, handle->tile, source, strategy, splice, &terms);
 }
@@ -242,7 +242,7 @@ static void handle_rollback_to(
 		wl_signal_add(&tile->events.destroy, &request->tile_destroy);
 		return;
 	}
-	struct city_terms terms = take_terms(handle);
+	struct city_terms terms = city_handle_take_terms(handle);
 	struct city_swap swap = {
 		.artifact_fd = -1,
 		.hash = hash,

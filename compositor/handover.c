@@ -143,6 +143,9 @@ void city_handover_set_step(struct city_handover *handover, enum city_step step)
 	if (handover->listener && handover->listener->progress) {
 		handover->listener->progress(handover->data, city_steps[step].name, now);
 	}
+	if (handover->group) {
+		city_group_progress(handover->group, now);
+	}
 	city_witness_tell(&handover->tile->tiles->witness, handover);
 }
 
@@ -208,8 +211,7 @@ struct city_handover *city_handover_create(struct city_tile *tile) {
 	return handover;
 }
 
-/* Takes the place of what is being prepared. */
-static void enqueue(struct city_handover *handover) {
+void city_handover_enqueue(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
 	if (tile->restart_timer) {
 		wl_event_source_remove(tile->restart_timer);
@@ -223,7 +225,7 @@ static void enqueue(struct city_handover *handover) {
 	city_handover_advance(tile);
 }
 
-bool city_handover_request(
+struct city_handover *city_handover_make(
 	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size) {
 	struct city_store *store = tile->tiles->store;
 	int fd = -1;
@@ -232,7 +234,7 @@ bool city_handover_request(
 		if (swap->artifact_fd >= 0) {
 			close(swap->artifact_fd);
 		}
-		return false;
+		return NULL;
 	}
 	if (swap->artifact_fd >= 0) {
 		fd = city_store_put(store, swap->artifact_fd, hash, error, error_size);
@@ -247,7 +249,7 @@ bool city_handover_request(
 			snprintf(error, error_size, "out of memory");
 			close(fd);
 		}
-		return false;
+		return NULL;
 	}
 	handover->artifact_fd = fd;
 	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
@@ -257,8 +259,6 @@ bool city_handover_request(
 	handover->lossy = swap->lossy;
 	handover->back = swap->back;
 	handover->asked = swap->strategy;
-	handover->listener = swap->listener;
-	handover->data = swap->data;
 	struct city_record *record = &handover->record;
 	snprintf(record->from, sizeof(record->from), "%s", tile->live ? tile->live->hash : "");
 	record->id = city_history_next_id(tile->tiles->history);
@@ -274,7 +274,18 @@ bool city_handover_request(
 	snprintf(record->to, sizeof(record->to), "%s", hash);
 	snprintf(record->origin, sizeof(record->origin), "%s", swap->origin);
 	snprintf(record->splice_asked, sizeof(record->splice_asked), "%s", swap->splice);
-	enqueue(handover);
+	return handover;
+}
+
+bool city_handover_request(
+	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size) {
+	struct city_handover *handover = city_handover_make(tile, swap, error, error_size);
+	if (!handover) {
+		return false;
+	}
+	handover->listener = swap->listener;
+	handover->data = swap->data;
+	city_handover_enqueue(handover);
 	/* It may have failed already; its listener knows. */
 	return true;
 }
@@ -294,7 +305,7 @@ bool city_handover_start(struct city_tile *tile, const char *hash, char *error, 
 	handover->asked = CITY_STRATEGY_INSTANT;
 	snprintf(handover->hash, sizeof(handover->hash), "%s", hash);
 	handover->source = tile->source ? strdup(tile->source) : NULL;
-	enqueue(handover);
+	city_handover_enqueue(handover);
 	return true;
 }
 
@@ -347,6 +358,9 @@ void city_handover_unlisten(struct city_tiles *tiles, void *data) {
 			if (both[i] && both[i]->data == data) {
 				both[i]->listener = NULL;
 				both[i]->data = NULL;
+			}
+			if (both[i] && both[i]->group) {
+				city_group_unlisten(both[i]->group, data);
 			}
 		}
 	}
@@ -448,7 +462,7 @@ static void decide(struct city_handover *handover) {
 }
 
 /* The splice point: from here on it is this handover's turn. */
-static void splice(struct city_handover *handover) {
+void city_handover_splice(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
 	tile->next = NULL;
 	tile->handover = handover;
@@ -521,7 +535,11 @@ void city_handover_advance(struct city_tile *tile) {
 	if (tile->live && tile->live->state != CITY_VERSION_LIVE) {
 		return;
 	}
-	splice(next);
+	if (next->group) {
+		city_group_splice(next->group);
+	} else {
+		city_handover_splice(next);
+	}
 }
 
 void city_handover_kick(struct city_tile *tile) {
@@ -538,6 +556,14 @@ void city_handover_abandon(struct city_tile *tile) {
 		if (both[i]->listener) {
 			both[i]->listener->ended(both[i]->data, CITY_RESULT_FAILED,
 				city_steps[both[i]->step].name, "the tile was closed", NULL);
+		}
+		if (both[i]->group) {
+			both[i]->record.step = city_steps[both[i]->step].name;
+			snprintf(both[i]->record.reason, sizeof(both[i]->record.reason),
+				"the tile was closed");
+			both[i]->failing = true;
+			city_group_fail(both[i]);
+			city_group_leave(both[i], CITY_RESULT_FAILED, NULL);
 		}
 		city_handover_free(both[i]);
 	}

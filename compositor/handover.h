@@ -71,6 +71,8 @@ struct city_step_info {
 extern const struct city_step_info city_steps[CITY_STEP_COUNT];
 
 struct city_handover_listener {
+	/* A record of one tile of several; may be NULL. */
+	void (*record)(void *data, const char *json);
 	/* A step was reached; name as in the protocol. */
 	void (*progress)(void *data, const char *step, int64_t at_ns);
 	/* The end, and the last call. step and reason are "" on success. */
@@ -99,6 +101,22 @@ struct city_swap {
  * listener. Otherwise the listener hears of the end, perhaps before this returns. */
 bool city_handover_request(
 	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size);
+/*
+ * Several tiles on one output frame, all or none: any failure before the commit leaves all of them
+ * as they were, and in probation the failure of one, or its rollback by hand, takes all back. They
+ * settle together. A newer request for one of them replaces all, before MIGRATE.
+ *
+ * The listener hears each record, and then one end of it all. A group that is not begun has to be
+ * cancelled; one that is begun frees itself.
+ */
+#define CITY_GROUP_MAX 64
+struct city_group;
+struct city_group *city_group_create(const struct city_handover_listener *listener, void *data);
+/* Takes swap->artifact_fd; swap->listener is not used. False with one line in `error`. */
+bool city_group_add(struct city_group *group, struct city_tile *tile, const struct city_swap *swap,
+	char *error, size_t error_size);
+void city_group_begin(struct city_group *group);
+void city_group_cancel(struct city_group *group);
 /* Checks what a later city_handover_request would refuse before anything is known of the artifact.
  */
 bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *splice, char *error,

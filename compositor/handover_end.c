@@ -76,6 +76,9 @@ static void finish(struct city_handover *handover, enum city_result result) {
 	if (tile->next == handover) {
 		tile->next = NULL;
 	}
+	if (handover->group) {
+		city_group_leave(handover, result, json);
+	}
 	const struct city_handover_listener *listener = handover->listener;
 	if (listener) {
 		listener->ended(handover->data, result, record->step ? record->step : "",
@@ -88,6 +91,7 @@ static void finish(struct city_handover *handover, enum city_result result) {
 
 void city_handover_supersede(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
+	handover->failing = true;
 	if (handover->b) {
 		city_version_kill(handover->b);
 	}
@@ -96,8 +100,16 @@ void city_handover_supersede(struct city_handover *handover) {
 		"a newer request took its place");
 	/* Its process never had the epoch: nothing waits for its end. */
 	handover->b = NULL;
+	struct city_group *group = handover->group;
+	if (group) {
+		city_group_supersede(group);
+	}
 	finish(handover, CITY_RESULT_SUPERSEDED);
 	if (!tile->next) {
+		/* It went with the others of its transaction. */
+		if (tile->state == CITY_TILE_HANDOVER && !tile->handover && tile->live) {
+			city_tile_set_state(tile, CITY_TILE_LIVE);
+		}
 		city_handover_advance(tile);
 	}
 }
@@ -145,6 +157,7 @@ void city_handover_fail(struct city_handover *handover, const char *format, ...)
 	vsnprintf(handover->record.reason, sizeof(handover->record.reason), format, args);
 	va_end(args);
 	handover->record.step = city_steps[handover->step].name;
+	city_group_fail(handover);
 	handover->check = CITY_CHECK_NONE;
 	if (handover->check_timer) {
 		wl_event_source_timer_update(handover->check_timer, 0);

@@ -53,6 +53,11 @@ struct city_handover {
 	const struct city_handover_listener *listener; /* may be NULL */
 	void *data;
 
+	struct city_group *group;  /* that it belongs to; NULL: none */
+	struct wl_list group_link; /* city_group.members */
+	bool passed;		   /* its last check; the others' are waited for */
+	bool culprit;		   /* the first of its group that failed */
+
 	struct wl_event_source *timer; /* deadline of the step */
 	int undo_fd;		       /* -1: none */
 	int64_t yielded_ns;	       /* end of A's last operation, 0: did not yield */
@@ -99,6 +104,31 @@ void city_handover_track_advance(struct city_handover *handover);
 /* The version's process has ended. */
 void city_handover_track_ended(struct city_tile_version *version);
 void city_handover_track_finish(struct city_handover *handover);
+
+/* A handover that is not yet its tile's; NULL with one line in `error`. Takes the artifact. */
+struct city_handover *city_handover_make(
+	struct city_tile *tile, const struct city_swap *swap, char *error, size_t error_size);
+/* Takes the place of what is being prepared. */
+void city_handover_enqueue(struct city_handover *handover);
+/* It is this handover's turn. */
+void city_handover_splice(struct city_handover *handover);
+
+/* handover_group.c */
+/* Of its listener, at its end. */
+void city_group_leave(struct city_handover *handover, enum city_result result, const char *json);
+void city_group_unlisten(struct city_group *group, const void *data);
+/* This one fails: so do the others. */
+void city_group_fail(struct city_handover *handover);
+void city_group_supersede(struct city_group *group);
+/* Splices all if all are ready. */
+bool city_group_splice(struct city_group *group);
+bool city_group_all_at(const struct city_group *group, enum city_step step);
+struct city_handover *city_group_any(struct city_group *group);
+bool city_group_visible(const struct city_group *group);
+bool city_group_passed(const struct city_group *group);
+void city_group_call(struct city_group *group, void (*call)(struct city_handover *handover));
+/* Tells the listener of a step that all have reached. */
+void city_group_progress(struct city_group *group, int64_t at_ns);
 
 /* handover_show.c */
 /* B has drawn its first frame. */

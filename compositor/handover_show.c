@@ -89,9 +89,17 @@ static void begin_probation(struct city_handover *handover) {
 	go_on_probation(handover);
 }
 
-void city_handover_hasten(struct city_handover *handover) {
+static void hasten(struct city_handover *handover) {
 	handover->hasten = true;
 	go_on_probation(handover);
+}
+
+void city_handover_hasten(struct city_handover *handover) {
+	if (handover->group) {
+		city_group_call(handover->group, hasten);
+	} else {
+		hasten(handover);
+	}
 }
 
 static void settle(struct city_handover *handover) {
@@ -124,6 +132,14 @@ void city_handover_version_checked(struct city_tile_version *version, bool ok, c
 	}
 	enum city_check which = handover->check;
 	handover->check = CITY_CHECK_NONE;
+	if (which == CITY_CHECK_LAST && handover->group) {
+		/* The last one settles all. */
+		handover->passed = true;
+		if (city_group_passed(handover->group)) {
+			city_group_call(handover->group, settle);
+		}
+		return;
+	}
 	if (which == CITY_CHECK_LAST) {
 		settle(handover);
 		return;
@@ -330,9 +346,30 @@ void city_handover_show_again(struct city_handover *handover) {
 	begin_probation(handover);
 }
 
+static void commit_now(struct city_handover *handover) {
+	if (handover->step == CITY_STEP_COMMIT && !handover->failing) {
+		commit(handover, city_now_ns());
+	}
+}
+
+/* Whoever has drawn waits for the others. */
+static void await_commit_of_all(struct city_group *group) {
+	struct city_handover *any = city_group_any(group);
+	if (!city_group_all_at(group, CITY_STEP_COMMIT)) {
+		return;
+	}
+	if (city_group_visible(group)) {
+		city_server_schedule_frame(any->tile->tiles->server);
+	} else {
+		city_group_call(group, commit_now);
+	}
+}
+
 static void await_commit(struct city_handover *handover) {
 	city_handover_set_step(handover, CITY_STEP_COMMIT);
-	if (city_view_is_visible(&handover->tile->view)) {
+	if (handover->group) {
+		await_commit_of_all(handover->group);
+	} else if (city_view_is_visible(&handover->tile->view)) {
 		city_server_schedule_frame(handover->tile->tiles->server);
 	} else {
 		commit(handover, city_now_ns());
@@ -371,7 +408,14 @@ void city_handover_step_late(struct city_handover *handover) {
 		break;
 	case CITY_STEP_COMMIT:
 		/* No output draws: nobody sees it, so any moment is right. */
-		commit(handover, city_now_ns());
+		if (!handover->group) {
+			commit(handover, city_now_ns());
+		} else if (city_group_all_at(handover->group, CITY_STEP_COMMIT)) {
+			city_group_call(handover->group, commit_now);
+		} else {
+			/* The others have deadlines of their own. */
+			city_handover_set_timer(handover, handover->tile->tiles->limits.frame_ms);
+		}
 		break;
 	case CITY_STEP_MELT:
 		city_log(CITY_LOG_WARN, handover->tile->name, "the transition did not end in time");
@@ -408,6 +452,12 @@ void city_handover_version_committed(struct city_tile_version *version) {
 	}
 }
 
+static int64_t commit_ns; /* of the frame that is being built */
+
+static void commit_on_frame(struct city_handover *handover) {
+	commit(handover, commit_ns);
+}
+
 void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_event *event) {
 	struct city_tile *tile, *next;
 	wl_list_for_each_safe(tile, next, &tiles->list, link) {
@@ -416,7 +466,14 @@ void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_even
 			continue;
 		}
 		struct city_output *main = city_view_main_output(&tile->view);
-		if (handover->step == CITY_STEP_COMMIT && (!main || main == event->output)) {
+		bool due = !main || main == event->output;
+		if (handover->step == CITY_STEP_COMMIT && handover->group) {
+			/* All of them on this very frame. */
+			if (due && city_group_all_at(handover->group, CITY_STEP_COMMIT)) {
+				commit_ns = event->when_ns;
+				city_group_call(handover->group, commit_on_frame);
+			}
+		} else if (handover->step == CITY_STEP_COMMIT && due) {
 			commit(handover, event->when_ns);
 		} else if (handover->transition && !city_view_is_visible(&tile->view)) {
 			end_melt(handover);

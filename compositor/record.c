@@ -91,6 +91,11 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	yyjson_mut_doc_set_root(doc, root);
 	char text[128];
 	yyjson_mut_obj_add_uint(doc, root, "id", record->id);
+	if (record->transaction != 0) {
+		yyjson_mut_obj_add_uint(doc, root, "transaction", record->transaction);
+	} else {
+		yyjson_mut_obj_add_null(doc, root, "transaction");
+	}
 	format_time(record->wall_ns, text, sizeof(text));
 	put_text(doc, root, "time", text);
 	put_text(doc, root, "tile", record->tile);

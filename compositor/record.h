@@ -28,8 +28,9 @@ enum city_result {
 const char *city_result_name(enum city_result result);
 
 struct city_record {
-	uint64_t id;	 /* counts up over restarts */
-	int64_t wall_ns; /* when it was asked for, since 1970 */
+	uint64_t id;	      /* counts up over restarts */
+	uint64_t transaction; /* id of the first record of those that belong together; 0: alone */
+	int64_t wall_ns;      /* when it was asked for, since 1970 */
 	char tile[VAT_NAME_SIZE];
 	char kind[VAT_NAME_SIZE];
 	struct vat_uuid uuid;
@@ -38,9 +39,9 @@ struct city_record {
 	const char *strategy; /* static string, as used */
 	const char *strategy_asked;
 	char strategy_reason[160]; /* one line: why that one */
-	const char *state; /* static string: inherit, reset or merge; NULL is inherit */
-	bool lossy;	   /* it was allowed to lose values */
-	char lost[1024];   /* what of the state was lost or began anew */
+	const char *state;	   /* static string: inherit, reset or merge; NULL is inherit */
+	bool lossy;		   /* it was allowed to lose values */
+	char lost[1024];	   /* what of the state was lost or began anew */
 	char splice_asked[64], splice_met[64];
 	uint64_t epoch;		/* that the new version got, 0 if it never came to that */
 	int64_t pause_ns;	/* A's last update to B's first; -1: not known */

@@ -64,7 +64,9 @@ const struct command commands[] = {
 		"open a tile: a configured one, an installed one, or a source folder", open_options,
 		command_open},
 	{"close", "TILE", 1, 1, "end a tile and drop its state", NULL, command_close},
-	{"swap", "TILE", 1, 1, "hand over to a new version; without options, of its own source",
+	{"swap", "TILE[=FILE]...", 1, SIZE_MAX,
+		"hand over to a new version; without options, of its own source; several tiles on "
+		"one screen frame, all or none",
 		swap_options, command_swap},
 	{"watch", "TILE", 1, 1, "build and hand over at each save, until ended", watch_options,
 		command_watch},

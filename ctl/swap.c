@@ -243,11 +243,82 @@ static int send_terms(struct ctl *ctl, struct tile *tile) {
 
 /* ---- commands */
 
+static char *origin_of(const char *artifact) {
+	char *real = realpath(artifact, NULL), *origin;
+	if (asprintf(&origin, "swap %.3000s", real != NULL ? real : artifact) < 0)
+		abort();
+	free(real);
+	return origin;
+}
+
+/* TILE=FILE of a command line with several of them. */
+static int add_part(struct ctl *ctl, struct source_city_transaction_v1 *transaction, char *word,
+	uint32_t strategy, char *names, size_t size) {
+	char *file = strchr(word, '=');
+	*file++ = '\0';
+	struct tile *tile = ctl_tile(ctl, word);
+	if (tile == NULL)
+		return CTL_FAILED;
+	int fd = -1;
+	int status = open_artifact(ctl, file, &fd);
+	if (status == CTL_OK)
+		status = send_terms(ctl, tile);
+	if (status == CTL_OK) {
+		char *origin = origin_of(file);
+		source_city_transaction_v1_add_artifact(
+			transaction, tile->handle, fd, origin, strategy);
+		free(origin);
+		size_t used = strlen(names);
+		snprintf(names + used, size - used, "%s%s", used > 0 ? "+" : "", tile->name);
+	}
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+static int swap_several(struct ctl *ctl) {
+	for (size_t i = 0; i < ctl->word_count; i++) {
+		const char *equals = strchr(ctl->words[i], '=');
+		if (equals == NULL || equals == ctl->words[i] || equals[1] == '\0')
+			return ctl_usage(ctl,
+				"of several tiles each needs its artifact: TILE=FILE, not %.200s",
+				ctl->words[i]);
+	}
+	if (ctl_has(ctl, "artifact") || ctl_has(ctl, "source") || ctl_has(ctl, "at"))
+		return ctl_usage(ctl, "TILE=FILE takes neither --artifact, nor --source, nor --at");
+	uint32_t strategy, mode;
+	int status = parse_strategy(ctl, &strategy);
+	if (status == CTL_OK)
+		status = parse_state(ctl, &mode);
+	if (status == CTL_OK)
+		status = ctl_connect(ctl);
+	if (status != CTL_OK)
+		return status;
+	if (source_city_control_v1_get_version(ctl->control) <
+		SOURCE_CITY_CONTROL_V1_CREATE_TRANSACTION_SINCE_VERSION)
+		return ctl_fail(
+			ctl, "request", "this city is older and swaps only one tile at a time");
+	struct source_city_transaction_v1 *transaction =
+		source_city_control_v1_create_transaction(ctl->control);
+	struct tile all = {.name = (char[64]){0}};
+	for (size_t i = 0; i < ctl->word_count && status == CTL_OK; i++)
+		status = add_part(ctl, transaction, ctl->words[i], strategy, all.name, 64);
+	if (status == CTL_OK) {
+		struct handover handover;
+		begin(&handover, ctl, &all, source_city_transaction_v1_commit(transaction));
+		status = finish(&handover);
+	}
+	source_city_transaction_v1_destroy(transaction);
+	return status;
+}
+
 int command_swap(struct ctl *ctl) {
 	const char *artifact = ctl_option(ctl, "artifact"), *splice = ctl_option(ctl, "at");
 	char *folder = NULL, *origin = NULL;
 	int fd = -1;
 	uint32_t strategy;
+	if (ctl->word_count > 1 || strchr(ctl->words[0], '=') != NULL)
+		return swap_several(ctl);
 	if (artifact != NULL && ctl_has(ctl, "source"))
 		return ctl_usage(ctl, "either --source or --artifact");
 	if (splice == NULL)
@@ -275,10 +346,7 @@ int command_swap(struct ctl *ctl) {
 		goto out;
 	struct source_city_request_v1 *proxy;
 	if (artifact != NULL) {
-		char *real = realpath(artifact, NULL);
-		if (asprintf(&origin, "swap %.3000s", real != NULL ? real : artifact) < 0)
-			abort();
-		free(real);
+		origin = origin_of(artifact);
 		proxy = source_city_tile_handle_v1_swap_artifact(
 			tile->handle, fd, origin, strategy, splice);
 	} else {

@@ -99,13 +99,12 @@ static void test_swap(void **state) {
 	assert_string_equal(server.log, "swap_source terminal [] 0 []\n");
 	expect_parts(run(&server, "swap terminal --settled --force"), 0, "terminal: live: ", "");
 	assert_string_equal(server.log, "force terminal\nswap_source terminal [] 0 []\n");
-	expect_parts(run(&server, "swap terminal --settled --state inherit"), 0, "terminal: live: ",
-		"");
+	expect_parts(
+		run(&server, "swap terminal --settled --state inherit"), 0, "terminal: live: ", "");
 	assert_string_equal(server.log, "swap_source terminal [] 0 []\n");
 	expect_parts(run(&server, "swap terminal --settled --state merge --lossy"), 0,
 		"terminal: live: ", "");
-	assert_string_equal(
-		server.log, "carry_state terminal 2 1\nswap_source terminal [] 0 []\n");
+	assert_string_equal(server.log, "carry_state terminal 2 1\nswap_source terminal [] 0 []\n");
 	expect_parts(run(&server, "swap terminal --state all"), 2, "",
 		"cityctl: no state mode all; there are inherit, reset and merge\n");
 
@@ -534,7 +533,7 @@ static void test_usage(void **state) {
 		{"swpa terminal", "cityctl: no command swpa; did you mean swap?\n"},
 		{"hist", "cityctl: no command hist; did you mean history?\n"},
 		{"xyzzy", "cityctl: no command xyzzy\n"},
-		{"swap", "cityctl: swap needs TILE\nusage: cityctl swap TILE [--source DIR]"},
+		{"swap", "cityctl: swap needs TILE[=FILE]...\nusage: cityctl swap TILE[=FILE]..."},
 		{"swap a b", "cityctl: swap: what is \"b\"?\n"},
 		{"swap a --source", "cityctl: --source needs a value: DIR\n"},
 		{"swap a --source=", "cityctl: --source needs a value: DIR\n"},

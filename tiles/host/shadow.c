@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A version that has given its cells up and goes on, seen fading, on a private copy of them: it gets
- * time, input and what streams have given as its successor does, draws, and reaches nobody else.
- * What it writes to streams, asks of the keeper or the desktop, and puts into its cells is gone.
+ * A version that has given its cells up and goes on, seen fading, on a private copy of them: it
+ * gets time, input and what streams have given as its successor does, draws, and reaches nobody
+ * else. What it writes to streams, asks of the keeper or the desktop, and puts into its cells is
+ * gone.
  */
 #include "host.h"
 
