@@ -160,6 +160,9 @@ char *city_control_state(struct city_control *control) {
 			}
 		}
 	}
+	if (control->tiles && control->tiles->returned_ns != 0) {
+		yyjson_mut_obj_add_sint(doc, root, "returned_ns", control->tiles->returned_ns);
+	}
 	yyjson_mut_obj_add_str(doc, root, "effects", effects_state(control->tiles));
 	yyjson_mut_obj_add_bool(doc, root, "builder", control->builder != NULL);
 	char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -103,7 +104,9 @@ static void run_loop(struct city_server *server) {
 		wl_event_loop_dispatch_idle(server->loop);
 		wl_display_flush_clients(server->display);
 		city_watchdog_sleeps();
-		poll(&wait, 1, -1);
+		/* The watchdog's last tick is no reason to wake up. */
+		while (poll(&wait, 1, -1) < 0 && errno == EINTR) {
+		}
 		city_watchdog_wakes();
 		wl_event_loop_dispatch(server->loop, 0);
 	}

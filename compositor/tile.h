@@ -198,6 +198,10 @@ struct city_tiles {
 	struct city_limits limits;
 	int witness;	     /* see witness.h; -1: none */
 	struct wl_list list; /* city_tile.link, in the order they were made */
+	bool returning;	     /* tiles of the compositor before are not all on the screen yet */
+	bool return_drawn;
+	uint32_t return_seq; /* of the frame that has all of them, once drawn */
+	int64_t returned_ns; /* when that was presented; 0: not */
 	struct wl_global *global;
 	struct wl_event_source *save_timer;
 	bool save_due;

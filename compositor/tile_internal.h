@@ -3,8 +3,10 @@
 #ifndef CITY_TILE_INTERNAL_H
 #define CITY_TILE_INTERNAL_H
 
+struct city_frame_event;
 struct city_keeper_instance;
 struct city_place;
+struct city_presented_event;
 struct city_tile;
 struct city_tile_version;
 struct city_tiles;
@@ -19,6 +21,10 @@ void city_tile_rejoin(struct city_tile *tile, const struct city_keeper_instance 
 void city_tile_rejoined(struct city_tile_version *version);
 /* Goes on when all have, and the region is there. */
 void city_tile_rejoin_conclude(struct city_tile *tile);
+/* A frame is built, or was presented: whether it is the first with all tiles from before. */
+void city_tiles_return_drawn(struct city_tiles *tiles, const struct city_frame_event *event);
+void city_tiles_return_presented(
+	struct city_tiles *tiles, const struct city_presented_event *event);
 /* The end of the city. */
 void city_tile_leave(struct city_tile *tile);
 

@@ -19,6 +19,8 @@
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_output.h>
 
 #include "compositor/control.h"
 #include "compositor/handover.h"
@@ -191,4 +193,45 @@ void city_tile_rejoin_conclude(struct city_tile *tile) {
 		city_tile_restart(tile, 0);
 	}
 	city_handover_kick(tile);
+}
+
+/* ---- until they are seen */
+
+static bool is_drawn(struct city_tile *tile) {
+	if (tile->rejoins || !tile->region) {
+		return false;
+	}
+	if (!tile->live || !city_view_is_visible(&tile->view)) {
+		/* One that has ended meanwhile is started as any other. */
+		return true;
+	}
+	return tile->live->surface && wlr_surface_has_buffer(tile->live->surface);
+}
+
+void city_tiles_return_drawn(struct city_tiles *tiles, const struct city_frame_event *event) {
+	if (!tiles->returning || tiles->return_drawn) {
+		return;
+	}
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (!is_drawn(tile)) {
+			return;
+		}
+	}
+	tiles->return_drawn = true;
+	tiles->return_seq = event->commit_seq;
+}
+
+void city_tiles_return_presented(
+	struct city_tiles *tiles, const struct city_presented_event *event) {
+	if (!tiles->return_drawn || tiles->returned_ns != 0 || !event->present->presented ||
+		event->commit_seq < tiles->return_seq) {
+		return;
+	}
+	int64_t ended_ns;
+	city_keeper_is_successor(tiles->keeper, &ended_ns);
+	tiles->returning = false;
+	tiles->returned_ns = event->when_ns;
+	city_log(CITY_LOG_INFO, "city", "all tiles are on the screen again, after %lld ms",
+		(long long)(event->when_ns - ended_ns) / 1000000);
 }

@@ -384,6 +384,7 @@ void city_tiles_start(struct city_tiles *tiles) {
 	const struct city_config *config = tiles->server->config;
 	int64_t ended_ns;
 	bool successor = city_keeper_is_successor(tiles->keeper, &ended_ns);
+	tiles->returning = successor;
 	add_running(tiles);
 	bool left = false; /* by a compositor before this one */
 	for (size_t i = 0; i < config->tile_count; i++) {
@@ -549,11 +550,13 @@ static void handle_keeper_trouble(struct wl_listener *listener, void *data) {
 static void handle_frame_commit(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, frame_commit);
 	city_handover_frame_commit(tiles, data);
+	city_tiles_return_drawn(tiles, data);
 }
 
 static void handle_frame_presented(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, frame_presented);
 	city_handover_presented(tiles, data);
+	city_tiles_return_presented(tiles, data);
 }
 
 static void handle_input(struct wl_listener *listener, void *data) {

@@ -403,10 +403,45 @@ def timed_cat(city, folder, path, foot):
         return int(file.read()) / 1e9
 
 
+# --- the compositor dies ---
+
+DEATHS = 21
+DEATHS_OF_A_CITY = 3  # one more in a row would be a breakdown
+
+
+def restart_compositor():
+    samples = []
+    while len(samples) < DEATHS:
+        with City() as city:
+            city.wait_tile("terminal")
+            city.wait_tile("clock")
+            for _ in range(DEATHS_OF_A_CITY):
+                dead = compositor_of(city)
+                killed = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+                city.kill(dead)
+                returned = city.until(lambda: returned_ns(city, dead), what="no tiles again")
+                samples.append((returned - killed) / 1e6)
+    yield measure("restart.compositor", "ms", samples)
+
+
+def compositor_of(city):
+    found = [pid for pid in children(city.keeper.pid) if program_of(pid) == "source-city-com"]
+    return found[0] if found else None
+
+
+def returned_ns(city, dead):
+    """When all tiles were presented, as the compositor that came after says."""
+    if compositor_of(city) in (None, dead):
+        return None
+    state = city.ctl("state", check=False)
+    return state[0].get("returned_ns") if state else None
+
+
 ALL = {
     "handover.pause.migrate": handover_migrate,
     "handover.": handover,
     "pty.bytes_lost": pty_bytes_lost,
+    "restart.compositor": restart_compositor,
     "idle.wakeups": idle_wakeups,
     "idle.pss": idle_pss,
     "live.terminal": live_terminal,
