@@ -697,6 +697,20 @@ static void run_record(struct parser *p, const struct scfg_directive *d, void *t
 	set_string(&p->config->record, word);
 }
 
+static void run_checkpoint(struct parser *p, const struct scfg_directive *d, void *target) {
+	const char *word = d->params[0];
+	char *end;
+	long seconds = strtol(word, &end, 10);
+	if (strcmp(word, "off") == 0) {
+		seconds = 0;
+	} else if (end == word || *end != '\0' || seconds < 1 || seconds > 86400) {
+		complain(p, d, "\"checkpoint\" must be off, or from 1 to 86400 seconds, not \"%s\"",
+			word);
+		return;
+	}
+	p->config->checkpoint = (int)seconds;
+}
+
 static void run_strategy(struct parser *p, const struct scfg_directive *d, void *target) {
 	get_strategy(p, d, &p->config->strategy);
 }
@@ -713,6 +727,7 @@ static const struct rule top_rules[] = {
 	{"strategy", "strategy NAME", 1, 1, false, run_strategy},
 	{"autostart", "autostart COMMAND...", 1, SIZE_MAX, false, run_autostart},
 	{"record", "record SIZE|off", 1, 1, false, run_record},
+	{"checkpoint", "checkpoint SECONDS|off", 1, 1, false, run_checkpoint},
 };
 
 static const struct {
@@ -761,6 +776,7 @@ struct city_config *city_config_default(void) {
 	config->tap = true;
 	config->cursor_size = 24;
 	config->animations = true;
+	config->checkpoint = 30;
 	config->color_ground = CITY_COLOR_GROUND;
 	config->color_focus = CITY_COLOR_FOCUS;
 	config->color_frame = CITY_COLOR_FRAME;

@@ -44,6 +44,7 @@ struct city_keeper {
 	struct wl_list outgoing; /* outgoing.link, oldest first */
 	uint64_t last_request;
 	bool gone;
+	bool keeps_nothing;
 	int desk_fd;
 	enum keeper_start start;
 	int64_t ended_ns; /* of the compositor before this one */
@@ -223,6 +224,10 @@ bool city_keeper_is_successor(const struct city_keeper *keeper, int64_t *ended_n
 	return keeper->start != KEEPER_START_FIRST;
 }
 
+bool city_keeper_keeps_nothing(const struct city_keeper *keeper) {
+	return keeper->keeps_nothing;
+}
+
 int city_keeper_desk(const struct city_keeper *keeper) {
 	return keeper->desk_fd;
 }
@@ -288,6 +293,17 @@ uint64_t city_keeper_sweep(struct city_keeper *keeper, const struct vat_uuid *uu
 	message->uuid = *uuid;
 	message->instance = instance;
 	return ask(keeper, NULL, 0, func, data);
+}
+
+uint64_t city_keeper_checkpoint(struct city_keeper *keeper, const struct vat_uuid *uuid,
+	city_keeper_reply_func func, void *data) {
+	message_new(keeper, KEEPER_CHECKPOINT)->uuid = *uuid;
+	return ask(keeper, NULL, 0, func, data);
+}
+
+void city_keeper_checkpoint_every(struct city_keeper *keeper, int seconds) {
+	message_new(keeper, KEEPER_CHECKPOINT_EVERY)->status = seconds;
+	tell(keeper);
 }
 
 void city_keeper_forget(struct city_keeper *keeper, uint64_t number) {
@@ -387,9 +403,12 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 		.reason = "",
 		.message = in,
 	};
+	size_t offset = 0;
+	const char *text = keeper_wire_next(in, &offset);
+	if (in->type == KEEPER_REGION && text) {
+		reply.reason = text;
+	}
 	if (in->type == KEEPER_RESULT && in->status != 0) {
-		size_t offset = 0;
-		const char *text = keeper_wire_next(in, &offset);
 		reply.status = in->status > 0 ? in->status : EIO;
 		reply.reason = text && *text ? text : strerror(reply.status);
 	}
@@ -445,6 +464,7 @@ static bool take_hello(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 	server->socket_name = strdup(in->name);
 	keeper->start = (enum keeper_start)in->status;
 	keeper->ended_ns = (int64_t)in->instance;
+	keeper->keeps_nothing = in->text_size > 0;
 	keeper->instances = calloc(in->size + 1, sizeof(*keeper->instances));
 	keeper->instance_count = in->size;
 	return server->socket_name && keeper->instances;

@@ -25,9 +25,11 @@ struct city_server;
 struct keeper_message;
 
 struct city_keeper_reply {
-	int status;	    /* 0, or an errno */
-	const char *reason; /* one line when status is not 0; never NULL */
-	uint64_t instance;  /* spawn, forge */
+	int status; /* 0, or an errno */
+	/* One line when status is not 0; never NULL. Of a region also what the user should know of
+	 * it; "" for nothing. */
+	const char *reason;
+	uint64_t instance; /* spawn, forge */
 	pid_t pid;
 	int fd;	     /* region; set it to -1 to keep it, otherwise it is closed */
 	int undo_fd; /* region: the undo log of a handover that was under way when the compositor
@@ -100,6 +102,10 @@ uint64_t city_keeper_start_forge(
 /* The names of the streams that were closed are the strings of reply->message. */
 uint64_t city_keeper_sweep(struct city_keeper *keeper, const struct vat_uuid *uuid,
 	uint64_t instance, city_keeper_reply_func func, void *data);
+/* Save the region now. Of reply->message: the size is that of the file, the text its path, and the
+ * instance the ns that the tile waited. */
+uint64_t city_keeper_checkpoint(struct city_keeper *keeper, const struct vat_uuid *uuid,
+	city_keeper_reply_func func, void *data);
 void city_keeper_forget(struct city_keeper *keeper, uint64_t request);
 
 /* Without an answer; a failure is logged. */
@@ -109,6 +115,10 @@ void city_keeper_drop_region(struct city_keeper *keeper, const struct vat_uuid *
  */
 void city_keeper_keep(
 	struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd);
+/* Another city saves its tiles where this one would: nothing of its tiles goes to disk. */
+bool city_keeper_keeps_nothing(const struct city_keeper *keeper);
+/* Save what has changed so many seconds later; 0: not by time. */
+void city_keeper_checkpoint_every(struct city_keeper *keeper, int seconds);
 void city_keeper_ready(struct city_keeper *keeper);
 /* Another keeper takes over: the program at `path`, empty: the keeper's own. */
 uint64_t city_keeper_replace(

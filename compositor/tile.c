@@ -341,6 +341,11 @@ static void handle_region(void *data, struct city_keeper_reply *reply) {
 	tile->undo_fd = reply->undo_fd;
 	reply->fd = reply->undo_fd = -1;
 	tile->epoch = vat_region_epoch(tile->region);
+	if (*reply->reason) {
+		city_control_message(
+			tile->tiles->server, CITY_LOG_ERROR, tile->name, "%s", reply->reason);
+		city_tile_set_notice(tile, CITY_BADGE_ERROR, reply->reason, false);
+	}
 	city_tile_rejoin_conclude(tile);
 	start_now(tile);
 	city_handover_kick(tile);

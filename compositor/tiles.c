@@ -131,7 +131,9 @@ static void save_now(struct city_tiles *tiles) {
 			place->height = (int)box.height;
 		}
 	}
-	city_places_save(tiles->places);
+	if (!city_keeper_keeps_nothing(tiles->keeper)) {
+		city_places_save(tiles->places);
+	}
 }
 
 void city_tiles_save_now(struct city_tiles *tiles) {
@@ -574,6 +576,7 @@ static void handle_input(struct wl_listener *listener, void *data) {
 static void handle_config(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, config);
 	const struct city_config *config = data;
+	city_keeper_checkpoint_every(tiles->keeper, config->checkpoint);
 	for (size_t i = 0; i < config->tile_count; i++) {
 		const char *name = config->tiles[i].name;
 		if (city_places_find(tiles->places, name) || !vat_name_valid(name)) {
@@ -648,6 +651,7 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	wl_signal_add(&server->events.frame_presented, &tiles->frame_presented);
 	tiles->config.notify = handle_config;
 	wl_signal_add(&server->events.config, &tiles->config);
+	city_keeper_checkpoint_every(tiles->keeper, server->config->checkpoint);
 	tiles->input.notify = handle_input;
 	wl_signal_add(&server->events.input, &tiles->input);
 	return tiles;

@@ -185,6 +185,8 @@ struct writer {
 };
 
 static int put(struct writer *writer, const void *data, size_t size) {
+	if (vat_hooks.file)
+		vat_hooks.file();
 	int rc = vat_write_all(writer->fd, data, size, writer->at);
 	writer->at += size;
 	return rc;

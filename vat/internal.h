@@ -45,7 +45,8 @@ struct vat_hooks {
 	void (*store)(void *to, const void *from, size_t n);
 	/* Errors to inject: an errno, or 0 to go on. */
 	int (*refuse)(uint64_t offset, uint64_t size);
-	uint64_t reserve; /* address space per region; 0: VAT_RESERVE */
+	void (*file)(void); /* a region file is about to be written to */
+	uint64_t reserve;   /* address space per region; 0: VAT_RESERVE */
 };
 extern struct vat_hooks vat_hooks;
 

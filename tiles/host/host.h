@@ -350,6 +350,9 @@ void host_track_handle(struct host *host, const struct keeper_message *message, 
 /* An operation has run, or the probation has ended (settled): the keeper hears of the first that
  * may have changed something since the last checkpoint. */
 void host_track_changed(struct host *host, bool settled);
+/* The cells have been given up, perhaps at the end of the city and in a probation, of which nobody
+ * has said so. */
+void host_track_left(struct host *host);
 
 /* ---- operation.c: calls into the tile */
 uint64_t host_monotonic(void);		    /* CLOCK_MONOTONIC, ns */

@@ -244,6 +244,7 @@ void host_state_leave(struct host *host) {
 		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
 	}
 	end_probation(host);
+	host_track_left(host);
 }
 
 bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size) {

@@ -30,7 +30,8 @@ bool host_track_begin(struct host *host, enum host_tracker tracker, int undo_fd,
 	if (host->undo_fd >= 0 || vat_region_has_previous(host->region)) {
 		return refuse(why, why_size, error, EBUSY, "it is on probation");
 	}
-	if (host->tracker != HOST_TRACK_NONE && host->tracker >= tracker) {
+	/* A keeper that asks again has forgotten the first time. */
+	if (host->tracker > tracker || host->tracker == HOST_TRACK_HANDOVER) {
 		return refuse(why, why_size, error, EBUSY, "its state is being copied already");
 	}
 	host_track_end(host, HOST_TRACK_NONE);
@@ -103,11 +104,13 @@ void host_track_handle(struct host *host, const struct keeper_message *message, 
 	answer->type = KEEPER_TRACKED;
 	answer->instance = host->assume->instance;
 	answer->uuid = host->assume->uuid;
+	uint64_t began = host_monotonic();
 	if (undo_fd < 0 ||
 		!host_track_begin(host, HOST_TRACK_CHECKPOINT, undo_fd, &error, why, sizeof(why))) {
 		answer->status = error;
 		keeper_wire_add(answer, why);
 	}
+	answer->size = host_monotonic() - began;
 	if (keeper_wire_send(host->keeper_fd, answer, NULL, 0) < 0) {
 		city_log(CITY_LOG_WARN, host->name, "the keeper cannot be told: %s",
 			strerror(errno));
@@ -116,9 +119,8 @@ void host_track_handle(struct host *host, const struct keeper_message *message, 
 	free(answer);
 }
 
-void host_track_changed(struct host *host, bool settled) {
-	if (host->state != HOST_LIVE || host->shadow.on || host->undo_fd >= 0 ||
-		host->keeper_fd < 0 || (host->told_changed && !settled)) {
+static void tell_changed(struct host *host, bool settled) {
+	if (host->keeper_fd < 0 || (host->told_changed && !settled)) {
 		return;
 	}
 	static struct keeper_message message; /* large; one thread */
@@ -128,4 +130,16 @@ void host_track_changed(struct host *host, bool settled) {
 	message.uuid = host->assume->uuid;
 	/* Where the keeper does not read now, the next operation tells. */
 	host->told_changed = keeper_wire_send(host->keeper_fd, &message, NULL, 0) == 0;
+}
+
+void host_track_changed(struct host *host, bool settled) {
+	if (host->state == HOST_LIVE && host->undo_fd < 0 && !host->shadow.on) {
+		tell_changed(host, settled);
+	}
+}
+
+void host_track_left(struct host *host) {
+	if (!host->shadow.on) {
+		tell_changed(host, false);
+	}
 }

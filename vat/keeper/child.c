@@ -220,6 +220,9 @@ int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns) {
 	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {
 		hello.size += is_there(tile);
 	}
+	if (keeper->disk_taken) {
+		keeper_wire_add(&hello, keeper->disk.path);
+	}
 	const int gifts[] = {keeper->socket.fd, keeper->desk};
 	keeper_send(keeper, child, &hello, gifts, 2);
 	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {

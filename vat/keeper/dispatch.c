@@ -145,14 +145,11 @@ static bool dispatch_tile(struct keeper *keeper, struct keeper_child *tile,
 	case KEEPER_PTY_OPEN:
 		handle_pty_open(keeper, tile, request);
 		return true;
-	case KEEPER_CHANGED: {
-		struct keeper_region *region = keeper_region_find(keeper, &tile->uuid);
-		if (region != NULL) {
-			region->changed = true;
-		}
+	case KEEPER_CHANGED:
+		keeper_checkpoint_changed(keeper, tile, request->status == 1);
 		return true;
-	}
 	case KEEPER_TRACKED:
+		keeper_checkpoint_tracked(keeper, tile, request);
 		return true;
 	default:
 		return false;
@@ -164,10 +161,10 @@ static bool dispatch_tile(struct keeper *keeper, struct keeper_child *tile,
 static void handle_region_open(struct keeper *keeper, struct keeper_child *compositor,
 	const struct keeper_message *request) {
 	struct keeper_region *region = keeper_region_find(keeper, &request->uuid);
-	bool created = region == NULL;
-	struct vat_error err;
-	if (created) {
-		region = keeper_region_create(keeper, request, &err);
+	int status = 0;
+	struct vat_error err = {0};
+	if (region == NULL) {
+		region = keeper_region_create(keeper, request, &status, &err);
 	}
 	if (region == NULL) {
 		city_log(CITY_LOG_ERROR, request->name, "%s", err.text);
@@ -178,8 +175,9 @@ static void handle_region_open(struct keeper *keeper, struct keeper_child *compo
 		.type = KEEPER_REGION,
 		.request = request->request,
 		.uuid = region->uuid,
-		.status = created,
+		.status = status,
 	};
+	keeper_wire_add(&answer, err.text);
 	const struct keeper_stream *undo = keeper_stream_find(keeper, &request->uuid, KEEPER_UNDO);
 	const int gifts[] = {region->fd, undo != NULL ? undo->fd : -1};
 	keeper_send(keeper, compositor, &answer, gifts, undo != NULL ? 2 : 1);
@@ -362,8 +360,14 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 	case KEEPER_REGION_OPEN:
 		handle_region_open(keeper, compositor, request);
 		return true;
+	case KEEPER_CHECKPOINT:
+		keeper_checkpoint_ask(keeper, request);
+		return true;
+	case KEEPER_CHECKPOINT_EVERY:
+		keeper_checkpoint_every(keeper, request->status);
+		return true;
 	case KEEPER_REGION_DROP:
-		keeper_region_drop(keeper, &request->uuid);
+		keeper_region_drop(keeper, &request->uuid, true);
 		send_result(keeper, compositor, request, 0, NULL);
 		return true;
 	case KEEPER_SPAWN:

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "keeper/disk.h"
 #include "keeper/wire.h"
 #include "vat.h"
 
@@ -28,6 +29,7 @@ enum keeper_child_kind {
 	KEEPER_CHILD_TILE,
 	KEEPER_CHILD_PTY,   /* a program behind a PTY stream; has no wire */
 	KEEPER_CHILD_CHECK, /* another keeper that is asked whether it could take over; no wire */
+	KEEPER_CHILD_SAVER, /* writes a checkpoint of tile `uuid`; has no wire */
 };
 
 struct keeper_child {
@@ -54,11 +56,36 @@ struct keeper_waiting {
 	struct keeper_message message; /* cut after its text */
 };
 
+#define KEEPER_ASKERS_MAX 8
+
+/* How a region gets to disk; checkpoint.c. Another keeper that takes over needs changed, kept_off,
+ * unseen, writer and bytes. */
+struct keeper_checkpoint {
+	bool changed;	     /* since the last one */
+	bool kept_off;	     /* what is on disk must not be replaced */
+	bool unseen;	     /* it is not known yet what is on disk */
+	uint64_t writer;     /* the instance that said so last; 0: none */
+	uint64_t due_ns;     /* when to begin; 0: not planned */
+	uint64_t tracker;    /* the instance that was asked for its barrier; 0: none */
+	bool tracked;	     /* it has answered that it is up */
+	int undo;	     /* its log; -1: none */
+	pid_t saver;	     /* 0: none */
+	int result;	     /* what the saver says, -1: nothing */
+	uint64_t arming_ns;  /* that the tile waited for the barrier */
+	uint64_t bytes;	     /* of the file as it is */
+	bool failing;	     /* and people were told */
+	unsigned last_tries; /* at the end of the city */
+	uint64_t askers[KEEPER_ASKERS_MAX]; /* requests of the compositor that wait */
+	size_t asker_count, served;	    /* as many of them are by what is under way */
+	uint64_t asked_ns;		    /* the first of them */
+};
+
 struct keeper_region {
 	struct keeper_region *next;
 	struct vat_uuid uuid;
+	char name[KEEPER_NAME_SIZE]; /* of the tile, for people */
 	int fd;
-	bool changed; /* since it was saved last */
+	struct keeper_checkpoint checkpoint;
 };
 
 #define KEEPER_CLAIMS_MAX 8
@@ -93,9 +120,14 @@ struct keeper_replacement {
 
 struct keeper {
 	int epoll;
-	int signals; /* signalfd */
-	int timer;   /* timerfd: when to start the next spare */
-	int desk;    /* memfd; what it holds is the compositors' business */
+	int signals;	      /* signalfd */
+	int timer;	      /* timerfd: when to start the next spare */
+	int desk;	      /* memfd; what it holds is the compositors' business */
+	int checkpoint_timer; /* timerfd: when the next checkpoint is due; not set: none is */
+	uint64_t checkpoint_every_ns; /* 0: not by time */
+	struct keeper_disk disk;
+	bool disk_missing; /* it cannot be used, and people were told */
+	bool disk_taken;   /* by another city, for good */
 	struct keeper_socket socket;
 	char *program_dir;	/* where the other programs lie, owned */
 	char **compositor_args; /* NULL-terminated, borrowed from main's argv */
@@ -166,12 +198,47 @@ void keeper_send_forget(struct keeper_child *child);
 /* --- region.c --- */
 
 struct keeper_region *keeper_region_find(struct keeper *keeper, const struct vat_uuid *uuid);
-/* Create what KEEPER_REGION_OPEN asks for. NULL with a reason in `err`. */
-struct keeper_region *keeper_region_create(
-	struct keeper *keeper, const struct keeper_message *request, struct vat_error *err);
+/* Make what KEEPER_REGION_OPEN asks for, or bring it back from disk: status becomes 1 or 2. NULL
+ * with a reason in `err`, which may also hold something that people should know. */
+struct keeper_region *keeper_region_create(struct keeper *keeper,
+	const struct keeper_message *request, int *status, struct vat_error *err);
 /* Takes fd. NULL when there is no memory. */
-struct keeper_region *keeper_region_add(struct keeper *keeper, const struct vat_uuid *uuid, int fd);
-void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid);
+struct keeper_region *keeper_region_add(
+	struct keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd);
+/* With its streams; `remove`: from disk as well. */
+void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid, bool remove);
+
+/* --- checkpoint.c: regions on disk --- */
+
+void keeper_checkpoint_init(struct keeper_checkpoint *checkpoint);
+/* The first look at the disk, and who has it. */
+void keeper_checkpoint_open(struct keeper *keeper);
+/* KEEPER_CHANGED */
+void keeper_checkpoint_changed(
+	struct keeper *keeper, const struct keeper_child *tile, bool settled);
+/* KEEPER_TRACKED */
+void keeper_checkpoint_tracked(struct keeper *keeper, const struct keeper_child *tile,
+	const struct keeper_message *answer);
+/* KEEPER_CHECKPOINT */
+void keeper_checkpoint_ask(struct keeper *keeper, const struct keeper_message *request);
+/* KEEPER_CHECKPOINT_EVERY */
+void keeper_checkpoint_every(struct keeper *keeper, int32_t seconds);
+void keeper_checkpoint_tile_ended(
+	struct keeper *keeper, const struct keeper_child *tile, int status);
+void keeper_checkpoint_saver_ended(struct keeper *keeper, const struct keeper_child *saver);
+void keeper_checkpoint_handle_timer(struct keeper *keeper);
+/* The saved region of a tile that has none in memory: its memfd. -ENOENT: it begins anew, and if
+ * note has a text, people should know why. Otherwise it cannot begin now. */
+int keeper_checkpoint_restore(
+	struct keeper *keeper, struct keeper_region *region, struct vat_error *note);
+/* Stop what is under way; with `remove` the tile is gone for good. */
+void keeper_checkpoint_drop(struct keeper *keeper, struct keeper_region *region, bool remove);
+/* Another keeper takes over: what is under way is dropped, to be begun again by it. */
+void keeper_checkpoint_pause(struct keeper *keeper);
+/* Take up what another keeper has left, or what was paused. */
+void keeper_checkpoint_resume(struct keeper *keeper);
+/* The city ends and no tile runs any more: save what is not saved. Once. */
+void keeper_checkpoint_finish(struct keeper *keeper);
 
 /* --- stream.c --- */
 

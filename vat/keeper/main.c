@@ -25,6 +25,10 @@
 /* A compositor that ran this long did not crash in a loop. */
 #define STEADY_NS (10 * 1000000000ull)
 #define RESTARTS_MAX 3
+/* Until the compositor says otherwise. */
+#define CHECKPOINT_EVERY_NS (30 * 1000000000ull)
+/* What the last checkpoints get when the city ends. */
+#define SAVE_LIMIT_NS (60 * 1000000000ull)
 /* A spare that ended sooner would end again: the next tile is started without one. */
 #define SPARE_STEADY_NS (1000 * 1000000ull)
 /* What a child may still have said before it ended, in batches. */
@@ -141,8 +145,10 @@ static int open_loop(struct keeper *keeper) {
 	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
 	keeper->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	keeper->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	keeper->checkpoint_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (keeper->epoll < 0 || !add_to_epoll(keeper, keeper->signals) ||
-		!add_to_epoll(keeper, keeper->timer)) {
+		!add_to_epoll(keeper, keeper->timer) ||
+		!add_to_epoll(keeper, keeper->checkpoint_timer)) {
 		city_log(CITY_LOG_ERROR, "keeper", "no event loop: %s", strerror(errno));
 		return -1;
 	}
@@ -275,7 +281,12 @@ static void child_ended(struct keeper *keeper, struct keeper_child *child, int s
 			}
 		}
 		break;
+	case KEEPER_CHILD_SAVER:
+		keeper_checkpoint_saver_ended(keeper, child);
+		break;
 	case KEEPER_CHILD_TILE:
+		keeper_checkpoint_tile_ended(keeper, child, status);
+		[[fallthrough]];
 	case KEEPER_CHILD_FORGE:
 		keeper_stream_release_claims(keeper, child->instance);
 		tell_exited(keeper, child, status);
@@ -337,6 +348,10 @@ static void handle_fd(struct keeper *keeper, int fd, uint32_t events) {
 		handle_timer(keeper);
 		return;
 	}
+	if (fd == keeper->checkpoint_timer) {
+		keeper_checkpoint_handle_timer(keeper);
+		return;
+	}
 	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
 		if (child->wire != fd) {
 			continue;
@@ -358,7 +373,25 @@ static int wait_for_events(struct keeper *keeper, int limit_ms) {
 	return count;
 }
 
-/* Everything that was started is ended and reaped: politely, then not. */
+static size_t count_kind(const struct keeper *keeper, enum keeper_child_kind kind) {
+	size_t count = 0;
+	for (const struct keeper_child *child = keeper->children; child != NULL;
+		child = child->next) {
+		count += child->kind == kind;
+	}
+	return count;
+}
+
+static void kill_all(struct keeper *keeper, bool savers) {
+	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
+		if (child->kind != KEEPER_CHILD_SAVER || savers) {
+			kill(child->pid, SIGKILL);
+		}
+	}
+}
+
+/* Everything that was started is ended and reaped: politely, then not. When no tile runs any more
+ * their regions are saved; that may take longer. */
 static void end_children(struct keeper *keeper) {
 	kill_kind(keeper, KEEPER_CHILD_COMPOSITOR, SIGTERM);
 	kill_kind(keeper, KEEPER_CHILD_FORGE, SIGTERM);
@@ -371,8 +404,15 @@ static void end_children(struct keeper *keeper) {
 		keeper_stream_remove(keeper, keeper->streams);
 	}
 	const uint64_t start = keeper_now();
-	bool asked = false;
-	while (keeper->children != NULL) {
+	bool asked = false, saved = false;
+	while (true) {
+		if (!saved && count_kind(keeper, KEEPER_CHILD_TILE) == 0) {
+			saved = true;
+			keeper_checkpoint_finish(keeper);
+		}
+		if (keeper->children == NULL) {
+			return;
+		}
 		uint64_t passed = keeper_now() - start;
 		int left_ms = 1000;
 		if (passed < END_ASK_NS) {
@@ -385,10 +425,7 @@ static void end_children(struct keeper *keeper) {
 		} else if (passed < END_LIMIT_NS) {
 			left_ms = (int)((END_LIMIT_NS - passed) / 1000000) + 1;
 		} else {
-			for (struct keeper_child *child = keeper->children; child != NULL;
-				child = child->next) {
-				kill(child->pid, SIGKILL);
-			}
+			kill_all(keeper, passed >= SAVE_LIMIT_NS);
 		}
 		wait_for_events(keeper, left_ms);
 	}
@@ -397,11 +434,15 @@ static void end_children(struct keeper *keeper) {
 static void finish(struct keeper *keeper) {
 	while (keeper->regions != NULL) {
 		struct vat_uuid uuid = keeper->regions->uuid;
-		keeper_region_drop(keeper, &uuid);
+		keeper_region_drop(keeper, &uuid, false);
 	}
 	keeper_socket_close(&keeper->socket);
+	keeper_disk_close(&keeper->disk);
 	if (keeper->desk >= 0) {
 		close(keeper->desk);
+	}
+	if (keeper->checkpoint_timer >= 0) {
+		close(keeper->checkpoint_timer);
 	}
 	if (keeper->timer >= 0) {
 		close(keeper->timer);
@@ -426,6 +467,7 @@ static int begin(struct keeper *keeper, const char *socket_name) {
 		city_log(CITY_LOG_ERROR, "keeper", "no memory for the desk: %s", strerror(errno));
 		return -1;
 	}
+	keeper_checkpoint_open(keeper);
 	return keeper_start_compositor(keeper, 0);
 }
 
@@ -435,6 +477,7 @@ static int take_over(struct keeper *keeper, int state_fd) {
 		return -1;
 	}
 	keeper_replace_done(keeper);
+	keeper_checkpoint_resume(keeper);
 	/* Who ended meanwhile. */
 	reap(keeper);
 	if (keeper->ready && keeper->spare == NULL) {
@@ -464,6 +507,9 @@ int main(int argc, char **argv) {
 		.signals = -1,
 		.timer = -1,
 		.desk = -1,
+		.checkpoint_timer = -1,
+		.checkpoint_every_ns = CHECKPOINT_EVERY_NS,
+		.disk = KEEPER_DISK_NONE,
 		.socket = {.fd = -1, .lock_fd = -1},
 		.compositor_args = argv + optind,
 		.exit_status = EXIT_FAILURE,

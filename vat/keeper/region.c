@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,36 +18,47 @@ struct keeper_region *keeper_region_find(struct keeper *keeper, const struct vat
 }
 
 struct keeper_region *keeper_region_add(
-	struct keeper *keeper, const struct vat_uuid *uuid, int fd) {
+	struct keeper *keeper, const struct vat_uuid *uuid, const char *name, int fd) {
 	struct keeper_region *region = calloc(1, sizeof(*region));
 	if (region == NULL) {
 		return NULL;
 	}
 	region->uuid = *uuid;
+	snprintf(region->name, sizeof(region->name), "%s", name);
 	region->fd = fd;
+	keeper_checkpoint_init(&region->checkpoint);
 	region->next = keeper->regions;
 	keeper->regions = region;
 	return region;
 }
 
-struct keeper_region *keeper_region_create(
-	struct keeper *keeper, const struct keeper_message *request, struct vat_error *err) {
+struct keeper_region *keeper_region_create(struct keeper *keeper,
+	const struct keeper_message *request, int *status, struct vat_error *err) {
 	struct vat_region_info info = {.tile = request->uuid, .city = request->city};
 	static_assert(sizeof(info.name) == sizeof(request->name));
 	memcpy(info.name, request->name, sizeof(info.name));
-	int fd = vat_region_create(&info, request->size, err);
-	if (fd < 0) {
-		return NULL;
-	}
-	struct keeper_region *region = keeper_region_add(keeper, &request->uuid, fd);
+	struct keeper_region *region = keeper_region_add(keeper, &request->uuid, request->name, -1);
 	if (region == NULL) {
 		snprintf(err->text, sizeof(err->text), "no memory for a region");
-		close(fd);
+		return NULL;
+	}
+	region->fd = keeper_checkpoint_restore(keeper, region, err);
+	*status = region->fd >= 0 ? 2 : 1;
+	if (region->fd == -ENOENT) {
+		struct vat_error failure;
+		region->fd = vat_region_create(&info, request->size, &failure);
+		if (region->fd < 0) {
+			*err = failure;
+		}
+	}
+	if (region->fd < 0) {
+		keeper_region_drop(keeper, &request->uuid, false);
+		return NULL;
 	}
 	return region;
 }
 
-void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid) {
+void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid, bool remove) {
 	for (struct keeper_stream *stream = keeper->streams, *next; stream != NULL; stream = next) {
 		next = stream->next;
 		if (vat_uuid_equal(&stream->uuid, uuid)) {
@@ -56,8 +68,11 @@ void keeper_region_drop(struct keeper *keeper, const struct vat_uuid *uuid) {
 	for (struct keeper_region **link = &keeper->regions; *link != NULL; link = &(*link)->next) {
 		struct keeper_region *region = *link;
 		if (vat_uuid_equal(&region->uuid, uuid)) {
+			keeper_checkpoint_drop(keeper, region, remove);
 			*link = region->next;
-			close(region->fd);
+			if (region->fd >= 0) {
+				close(region->fd);
+			}
 			free(region);
 			return;
 		}

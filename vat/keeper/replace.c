@@ -65,6 +65,9 @@ struct record_city {
 	uint8_t ready, asked;
 	uint8_t reserved[6];
 	uint64_t asker, request; /* who is to be told that it went well; 0: nobody */
+	uint64_t checkpoint_every_ns;
+	uint8_t disk_taken;
+	uint8_t reserved2[7];
 };
 
 struct record_child {
@@ -90,7 +93,10 @@ struct record_waiting {
 struct record_region {
 	struct vat_uuid uuid;
 	int32_t fd;
-	uint32_t reserved;
+	uint8_t known; /* what follows is there */
+	uint8_t changed, kept_off, unseen;
+	uint64_t writer, bytes;
+	char name[KEEPER_NAME_SIZE];
 };
 
 struct record_stream {
@@ -157,6 +163,8 @@ static bool put_city(FILE *file, const struct keeper *keeper) {
 		.asked = keeper->asked,
 		.asker = keeper->replacement.asker,
 		.request = keeper->replacement.request,
+		.checkpoint_every_ns = keeper->checkpoint_every_ns,
+		.disk_taken = keeper->disk_taken,
 	};
 	for (int n = 1; n <= 64; n++) {
 		record.original_mask |=
@@ -198,7 +206,18 @@ static int save(const struct keeper *keeper) {
 	}
 	for (const struct keeper_region *region = keeper->regions; ok && region != NULL;
 		region = region->next) {
-		const struct record_region record = {.uuid = region->uuid, .fd = region->fd};
+		const struct keeper_checkpoint *checkpoint = &region->checkpoint;
+		struct record_region record = {
+			.uuid = region->uuid,
+			.fd = region->fd,
+			.known = true,
+			.changed = checkpoint->changed || checkpoint->saver != 0,
+			.kept_off = checkpoint->kept_off,
+			.unseen = checkpoint->unseen,
+			.writer = checkpoint->writer,
+			.bytes = checkpoint->bytes,
+		};
+		memcpy(record.name, region->name, sizeof(record.name));
 		ok = put(file, RECORD_REGION, &record, sizeof(record));
 	}
 	for (const struct keeper_stream *stream = keeper->streams; ok && stream != NULL;
@@ -332,6 +351,8 @@ static bool load_city(struct keeper *keeper, const struct reader *reader) {
 	keeper->asked = record.asked;
 	keeper->replacement.asker = record.asker;
 	keeper->replacement.request = record.request;
+	keeper->checkpoint_every_ns = record.checkpoint_every_ns;
+	keeper->disk_taken = record.disk_taken;
 	return hold(keeper->socket.fd) && hold(keeper->socket.lock_fd) && hold(keeper->desk);
 }
 
@@ -401,11 +422,18 @@ static bool load_waiting(
 static bool load_region(struct keeper *keeper, const struct reader *reader) {
 	struct record_region record;
 	take(reader, &record, sizeof(record));
-	struct keeper_region *region = keeper_region_add(keeper, &record.uuid, record.fd);
+	record.name[sizeof(record.name) - 1] = '\0';
+	struct keeper_region *region =
+		keeper_region_add(keeper, &record.uuid, record.name, record.fd);
 	if (region == NULL || !hold(record.fd)) {
 		return false;
 	}
-	region->changed = true; /* perhaps */
+	/* What an older keeper has not looked at must not be replaced. */
+	region->checkpoint.changed = record.changed || !record.known;
+	region->checkpoint.unseen = record.unseen || !record.known;
+	region->checkpoint.kept_off = record.kept_off;
+	region->checkpoint.writer = record.writer;
+	region->checkpoint.bytes = record.bytes;
 	return true;
 }
 
@@ -657,9 +685,11 @@ void keeper_replace_checked(struct keeper *keeper, bool good) {
 		stay(keeper, ENOEXEC, why);
 		return;
 	}
+	keeper_checkpoint_pause(keeper);
 	int state_fd = save(keeper);
 	if (state_fd < 0) {
 		stay(keeper, errno, "no memory to hand everything over");
+		keeper_checkpoint_resume(keeper);
 		return;
 	}
 	char number[16];
@@ -671,4 +701,5 @@ void keeper_replace_checked(struct keeper *keeper, bool good) {
 	set_inherited(keeper, state_fd, false);
 	close(state_fd);
 	stay(keeper, error, strerror(error));
+	keeper_checkpoint_resume(keeper);
 }

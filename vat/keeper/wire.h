@@ -49,14 +49,16 @@ enum keeper_message_type {
 	/* keeper -> compositor, once at its start. fds: listening socket, the desk (a memfd for
 	 * what one compositor leaves to the next; empty at first). name: the socket's name. status:
 	 * enum keeper_start. size: how many KEEPER_INSTANCE follow. instance: when the one before
-	 * ended, CLOCK_MONOTONIC in ns. */
+	 * ended, CLOCK_MONOTONIC in ns. text: the folder that tiles would be saved in, if another
+	 * city has it: this one must not write to disk what it has of tiles. */
 	KEEPER_HELLO,
 
 	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with
 	 * `size` bytes when it is not there. Answer: KEEPER_REGION. */
 	KEEPER_REGION_OPEN,
 	/* keeper -> compositor. fds: the region and, if one is kept, the undo log. uuid. status 1
-	 * when it was created just now. */
+	 * when it was created just now, 2 when it came back from disk. text: what the user should
+	 * know, where that is anything. */
 	KEEPER_REGION,
 	/* compositor -> keeper: forget the region and close the streams of tile `uuid`. */
 	KEEPER_REGION_DROP,
@@ -116,7 +118,8 @@ enum keeper_message_type {
 	/* keeper -> tile, event: log from now on, in the undo log fds[0], what the pages of the
 	 * region were that are written. KEEPER_TRACKED tells whether it does. */
 	KEEPER_TRACK,
-	/* tile -> keeper, event: status 0, or an errno with a reason as text. */
+	/* tile -> keeper, event: status 0, with the ns that it took as size, or an errno with a
+	 * reason as text. */
 	KEEPER_TRACKED,
 	/* keeper -> tile, event: that is enough. */
 	KEEPER_TRACK_END,
@@ -135,6 +138,13 @@ enum keeper_message_type {
 	/* compositor -> keeper: let the program at the path in text, empty: the keeper's own, take
 	 * the keeper's place. Answer: KEEPER_RESULT, from the new keeper if it has. */
 	KEEPER_REPLACE,
+	/* compositor -> keeper: save the region of tile `uuid` now. Answer: KEEPER_RESULT when it
+	 * is on disk, with the bytes of the file as size, the ns that the tile waited as instance,
+	 * and the path as text. */
+	KEEPER_CHECKPOINT,
+	/* compositor -> keeper, event: save each region that has changed `status` seconds later; 0:
+	 * only after handovers, at the end, and when asked. 30 until this is said. */
+	KEEPER_CHECKPOINT_EVERY,
 };
 
 struct keeper_message {

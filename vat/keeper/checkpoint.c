@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checkpoints. A tile says once that its state has changed; some time later it is asked to arm its
+ * write barrier, a child of ours writes the state of that moment to disk, and the barrier is taken
+ * down. Nothing is planned for a tile that says nothing: an idle city does not wake up.
+ *
+ * At most one checkpoint of a tile is under way: idle -> asked (tracker) -> saving (tracker,
+ * saver) -> idle. A tile that has no process is saved without asking anybody.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "log.h"
+#include "schedule.h"
+
+#define SECOND_NS 1000000000ull
+/* A tile in a handover, or in the middle of an operation. */
+#define BUSY_RETRY_NS (1 * SECOND_NS)
+/* A disk that is full, or cannot be written. */
+#define FAILED_RETRY_NS (20 * SECOND_NS)
+/* What somebody who asked waits for a tile that does not answer. */
+#define ASK_LIMIT_NS (10 * SECOND_NS)
+/* Of the last checkpoint, at the end of the city. */
+#define LAST_TRIES 3
+/* Bytes a second that one tile writes in the long run: disks wear out. */
+#define BYTES_PER_SECOND (8u << 20)
+
+/* What a saver says at its end. */
+struct saved {
+	int code; /* 0, or an errno */
+	uint64_t bytes;
+	char text[sizeof(((struct vat_error *)NULL)->text)];
+};
+
+void keeper_checkpoint_init(struct keeper_checkpoint *checkpoint) {
+	*checkpoint = (struct keeper_checkpoint){.undo = -1, .result = -1};
+}
+
+static bool under_way(const struct keeper_checkpoint *checkpoint) {
+	return checkpoint->tracker != 0 || checkpoint->saver != 0;
+}
+
+/* ---- when */
+
+static void arm_timer(struct keeper *keeper) {
+	uint64_t next = 0;
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
+		const struct keeper_checkpoint *checkpoint = &region->checkpoint;
+		uint64_t at = under_way(checkpoint) ? 0 : checkpoint->due_ns;
+		if (checkpoint->asker_count > 0 && checkpoint->saver == 0) {
+			uint64_t limit = checkpoint->asked_ns + ASK_LIMIT_NS;
+			at = at == 0 || limit < at ? limit : at;
+		}
+		next = next == 0 || (at != 0 && at < next) ? at : next;
+	}
+	struct itimerspec when = {
+		.it_value.tv_sec = (time_t)(next / SECOND_NS),
+		.it_value.tv_nsec = (long)(next % SECOND_NS),
+	};
+	timerfd_settime(keeper->checkpoint_timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void plan(struct keeper *keeper, struct keeper_checkpoint *checkpoint, uint64_t at) {
+	if (checkpoint->due_ns == 0 || at < checkpoint->due_ns) {
+		checkpoint->due_ns = at;
+	}
+	arm_timer(keeper);
+}
+
+/* So much later that not more than so many seconds of work can be lost; where that would wear the
+ * disk out, more. */
+static void plan_by_time(struct keeper *keeper, struct keeper_checkpoint *checkpoint) {
+	uint64_t wait = keeper->checkpoint_every_ns;
+	uint64_t wear = checkpoint->bytes / BYTES_PER_SECOND * SECOND_NS;
+	if (wait != 0) {
+		plan(keeper, checkpoint, keeper_now() + (wear > wait ? wear : wait));
+	}
+}
+
+/* ---- those who asked */
+
+/* The first of them. */
+static void answer_some(struct keeper *keeper, struct keeper_region *region, size_t count,
+	int error, const char *why) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	char path[PATH_MAX];
+	keeper_disk_file(&keeper->disk, &region->uuid, path);
+	for (size_t i = 0; i < count; i++) {
+		struct keeper_message answer = {
+			.type = KEEPER_RESULT,
+			.request = checkpoint->askers[i],
+			.uuid = region->uuid,
+			.status = error,
+			.size = checkpoint->bytes,
+			.instance = checkpoint->arming_ns,
+		};
+		keeper_wire_add(&answer, error != 0 ? why : path);
+		if (keeper->compositor != NULL) {
+			keeper_send(keeper, keeper->compositor, &answer, NULL, 0);
+		}
+	}
+	checkpoint->asker_count -= count;
+	memmove(checkpoint->askers, checkpoint->askers + count,
+		checkpoint->asker_count * sizeof(checkpoint->askers[0]));
+}
+
+static void answer_askers(
+	struct keeper *keeper, struct keeper_region *region, int error, const char *why) {
+	answer_some(keeper, region, region->checkpoint.asker_count, error, why);
+}
+
+/* ---- ends */
+
+static void stop_tracking(struct keeper *keeper, struct keeper_checkpoint *checkpoint) {
+	struct keeper_child *tile = keeper_child_by_instance(keeper, checkpoint->tracker);
+	if (tile != NULL && checkpoint->tracked) {
+		struct keeper_message event = {.type = KEEPER_TRACK_END};
+		keeper_send(keeper, tile, &event, NULL, 0);
+	}
+	if (checkpoint->undo >= 0) {
+		close(checkpoint->undo);
+	}
+	checkpoint->undo = -1;
+	checkpoint->tracker = 0;
+	checkpoint->tracked = false;
+}
+
+static void begin(struct keeper *keeper, struct keeper_region *region);
+static void finish_region(struct keeper *keeper, struct keeper_region *region);
+
+static bool is_busy(int code) {
+	return code == EAGAIN || code == EBUSY || code == ESTALE;
+}
+
+/* What was to be saved is still to be saved. People hear of the first failure in a row; askers get
+ * the reason, unless it passes by itself. */
+static void failed(struct keeper *keeper, struct keeper_region *region, int code, const char *why) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	stop_tracking(keeper, checkpoint);
+	checkpoint->changed = true;
+	checkpoint->due_ns = 0;
+	if (is_busy(code)) {
+		city_log(CITY_LOG_DEBUG, region->name, "no checkpoint now: %s", why);
+		plan(keeper, checkpoint, keeper_now() + BUSY_RETRY_NS);
+		if (keeper->quitting) {
+			finish_region(keeper, region);
+		}
+		return;
+	}
+	city_log(checkpoint->failing ? CITY_LOG_DEBUG : CITY_LOG_ERROR, region->name,
+		"no checkpoint: %s; the one before is kept, and it is tried again", why);
+	checkpoint->failing = true;
+	answer_askers(keeper, region, code, why);
+	plan(keeper, checkpoint, keeper_now() + FAILED_RETRY_NS);
+}
+
+static void succeeded(struct keeper *keeper, struct keeper_region *region, uint64_t bytes) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	stop_tracking(keeper, checkpoint);
+	checkpoint->bytes = bytes;
+	city_log(checkpoint->failing ? CITY_LOG_INFO : CITY_LOG_DEBUG, region->name,
+		"checkpoint of %llu bytes, for which it waited %llu us", (unsigned long long)bytes,
+		(unsigned long long)checkpoint->arming_ns / 1000);
+	checkpoint->failing = false;
+	/* Whoever asked since may mean a later state than this. */
+	answer_some(keeper, region, checkpoint->served, 0, NULL);
+	if (keeper->quitting) {
+		finish_region(keeper, region);
+	} else if (checkpoint->asker_count > 0) {
+		begin(keeper, region);
+	} else if (checkpoint->changed && checkpoint->due_ns == 0) {
+		plan_by_time(keeper, checkpoint);
+	}
+	arm_timer(keeper);
+}
+
+/* ---- the saver */
+
+[[noreturn]] static void run_saver(
+	struct keeper *keeper, struct keeper_region *region, pid_t parent, int result, bool hurry) {
+	struct saved saved = {0};
+	struct vat_error err = {0};
+	struct vat_region *mapped = NULL;
+	/* At numbers of their own, so that all else can be closed: a PTY, say, ends with its last
+	 * holder. The lock stays with the keeper. */
+	int fds[] = {result, region->fd, keeper->disk.folder, region->checkpoint.undo};
+	const int count = fds[3] >= 0 ? 4 : 3;
+	for (int i = 0; i < count; i++) {
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 16);
+	}
+	for (int i = 0; i < count; i++) {
+		fds[i] = dup3(fds[i], 3 + i, O_CLOEXEC);
+	}
+	keeper_child_prepare(keeper, 3 + (unsigned)count);
+	/* The end of the session is no reason not to get to the end of this. */
+	const int ignored[] = {SIGXFSZ, SIGINT, SIGHUP, SIGTERM};
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+		signal(ignored[i], SIG_IGN);
+	}
+	/* Nobody must save after the lock is gone. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) {
+		_exit(1);
+	}
+	if (!hurry) {
+		city_schedule_behind();
+	}
+	struct keeper_disk disk = keeper->disk;
+	disk.folder = fds[2];
+	int rc = vat_region_map(fds[1], VAT_READ, &mapped, &err);
+	if (rc == 0) {
+		rc = keeper_disk_save(&disk, mapped, fds[3], &saved.bytes, &err);
+	}
+	saved.code = -rc;
+	memcpy(saved.text, err.text, sizeof(saved.text));
+	ssize_t n = write(fds[0], &saved, sizeof(saved));
+	_exit(n == (ssize_t)sizeof(saved) ? 0 : 1);
+}
+
+static void save(struct keeper *keeper, struct keeper_region *region) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	int pipe_fds[2] = {-1, -1};
+	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+		failed(keeper, region, errno, strerror(errno));
+		return;
+	}
+	const pid_t self = getpid();
+	pid_t pid = fork();
+	if (pid == 0) {
+		run_saver(keeper, region, self, pipe_fds[1], keeper->quitting);
+	}
+	int code = errno;
+	close(pipe_fds[1]);
+	struct keeper_child *child =
+		pid > 0 ? keeper_child_add(keeper, KEEPER_CHILD_SAVER, pid, -1) : NULL;
+	if (child == NULL) {
+		if (pid > 0) {
+			kill(pid, SIGKILL); /* reaped as an unknown child */
+			code = ENOMEM;
+		}
+		close(pipe_fds[0]);
+		failed(keeper, region, code, strerror(code));
+		return;
+	}
+	child->uuid = region->uuid;
+	memcpy(child->name, region->name, sizeof(child->name));
+	checkpoint->saver = pid;
+	checkpoint->result = pipe_fds[0];
+	checkpoint->served = checkpoint->asker_count;
+	checkpoint->changed = false;
+	checkpoint->due_ns = 0;
+}
+
+void keeper_checkpoint_saver_ended(struct keeper *keeper, const struct keeper_child *child) {
+	struct keeper_region *region = keeper_region_find(keeper, &child->uuid);
+	if (region == NULL || region->checkpoint.saver != child->pid) {
+		return;
+	}
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	struct saved saved = {.code = EIO, .text = "the process that writes it was killed"};
+	ssize_t n = read(checkpoint->result, &saved, sizeof(saved));
+	if (n != (ssize_t)sizeof(saved)) {
+		saved.code = EIO;
+	}
+	saved.text[sizeof(saved.text) - 1] = '\0';
+	close(checkpoint->result);
+	checkpoint->result = -1;
+	checkpoint->saver = 0;
+	if (saved.code == 0) {
+		succeeded(keeper, region, saved.bytes);
+	} else {
+		failed(keeper, region, saved.code, saved.text);
+	}
+}
+
+/* ---- the beginning */
+
+static bool has_process(const struct keeper *keeper, const struct vat_uuid *uuid) {
+	for (const struct keeper_child *child = keeper->children; child != NULL;
+		child = child->next) {
+		if (child->kind == KEEPER_CHILD_TILE && vat_uuid_equal(&child->uuid, uuid)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Who is to be asked for its barrier: whoever has said that it changes something. Another keeper
+ * may have heard it: then it is the only one that there is. NULL: nobody, or it cannot be told. */
+static struct keeper_child *find_writer(struct keeper *keeper, const struct keeper_region *region) {
+	struct keeper_child *said = keeper_child_by_instance(keeper, region->checkpoint.writer);
+	struct keeper_child *one = NULL;
+	size_t count = 0;
+	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
+		if (child->kind == KEEPER_CHILD_TILE &&
+			vat_uuid_equal(&child->uuid, &region->uuid)) {
+			one = child;
+			count++;
+		}
+	}
+	return said != NULL ? said : count == 1 ? one : NULL;
+}
+
+/* Without the disk there are no checkpoints; it is looked for again each time. If another city has
+ * it that is not done: what that one leaves must not be replaced by what this one began with. */
+static bool has_disk(struct keeper *keeper, struct vat_error *err) {
+	if (keeper->disk_taken) {
+		snprintf(err->text, sizeof(err->text), "another city saves its tiles in %s",
+			keeper->disk.path);
+		return false;
+	}
+	int rc = keeper_disk_open(&keeper->disk, err);
+	if (rc < 0 && !keeper->disk_missing) {
+		city_log(rc == -EBUSY ? CITY_LOG_WARN : CITY_LOG_ERROR, "checkpoints", "%s",
+			err->text);
+	}
+	keeper->disk_missing = rc < 0;
+	keeper->disk_taken = rc == -EBUSY;
+	return rc == 0;
+}
+
+/* The disk was not there when this tile began: what it has of it is older, and not ours. */
+static int make_place(struct keeper *keeper, struct keeper_region *region, struct vat_error *err) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	if (!checkpoint->unseen) {
+		return 0;
+	}
+	int rc = keeper_disk_set_aside(&keeper->disk, &region->uuid, "earlier", err);
+	if (rc > 0) {
+		city_log(CITY_LOG_WARN, region->name,
+			"it began without its saved state, which could not be read then: %s",
+			err->text);
+	}
+	checkpoint->unseen = rc < 0;
+	return rc;
+}
+
+static void begin(struct keeper *keeper, struct keeper_region *region) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	struct vat_error err = {0};
+	checkpoint->due_ns = 0;
+	if (checkpoint->kept_off) {
+		answer_askers(keeper, region, EROFS,
+			"what is on disk of this tile could not be read, and is not replaced");
+		return;
+	}
+	if (!has_disk(keeper, &err)) {
+		answer_askers(keeper, region, EIO, err.text);
+		plan(keeper, checkpoint, keeper_now() + FAILED_RETRY_NS);
+		return;
+	}
+	int rc = make_place(keeper, region, &err);
+	if (rc < 0) {
+		failed(keeper, region, -rc, err.text);
+		return;
+	}
+	if (!checkpoint->changed && checkpoint->bytes > 0) {
+		checkpoint->arming_ns = 0;
+		answer_askers(keeper, region, 0, NULL);
+		return;
+	}
+	struct keeper_child *tile = find_writer(keeper, region);
+	if (tile == NULL && !has_process(keeper, &region->uuid)) {
+		checkpoint->arming_ns = 0;
+		save(keeper, region);
+		return;
+	}
+	if (tile == NULL || tile->wire < 0) {
+		failed(keeper, region, tile == NULL ? EBUSY : EPIPE,
+			tile == NULL ? "another version takes over"
+				     : "its process is not listened to any more");
+		return;
+	}
+	struct vat_region *mapped;
+	rc = vat_region_map(region->fd, VAT_READ, &mapped, &err);
+	if (rc == 0) {
+		checkpoint->undo = rc = vat_undo_create(mapped, &err);
+		vat_region_unmap(mapped);
+	}
+	if (rc < 0) {
+		checkpoint->undo = -1;
+		failed(keeper, region, -rc, err.text);
+		return;
+	}
+	checkpoint->tracker = tile->instance;
+	struct keeper_message event = {.type = KEEPER_TRACK};
+	keeper_send(keeper, tile, &event, &checkpoint->undo, 1);
+}
+
+void keeper_checkpoint_tracked(struct keeper *keeper, const struct keeper_child *tile,
+	const struct keeper_message *answer) {
+	struct keeper_region *region = keeper_region_find(keeper, &tile->uuid);
+	if (region == NULL || region->checkpoint.tracker != tile->instance ||
+		region->checkpoint.tracked || region->checkpoint.saver != 0) {
+		return;
+	}
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	if (answer->status == 0) {
+		checkpoint->tracked = true;
+		checkpoint->arming_ns = answer->size;
+		save(keeper, region);
+		return;
+	}
+	size_t offset = 0;
+	const char *why = keeper_wire_next(answer, &offset);
+	failed(keeper, region, answer->status, why != NULL ? why : strerror(answer->status));
+}
+
+/* ---- what happens to tiles */
+
+void keeper_checkpoint_changed(
+	struct keeper *keeper, const struct keeper_child *tile, bool settled) {
+	struct keeper_region *region = keeper_region_find(keeper, &tile->uuid);
+	if (region == NULL) {
+		return;
+	}
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	checkpoint->changed = true;
+	checkpoint->writer = tile->instance;
+	if (settled) {
+		plan(keeper, checkpoint, keeper_now());
+	} else if (checkpoint->due_ns == 0) {
+		plan_by_time(keeper, checkpoint);
+	}
+}
+
+void keeper_checkpoint_tile_ended(
+	struct keeper *keeper, const struct keeper_child *tile, int status) {
+	struct keeper_region *region = keeper_region_find(keeper, &tile->uuid);
+	if (region == NULL) {
+		return;
+	}
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	/* It may have died in an operation, before it could say that it changes something. */
+	if (status != 0 && checkpoint->writer == tile->instance) {
+		checkpoint->changed = true;
+		plan_by_time(keeper, checkpoint);
+	}
+	/* Its log is as good as before: nobody else writes without telling by the epoch. */
+	if (checkpoint->tracker == tile->instance && checkpoint->saver == 0) {
+		failed(keeper, region, EAGAIN, "its process ended");
+	}
+}
+
+void keeper_checkpoint_ask(struct keeper *keeper, const struct keeper_message *request) {
+	struct keeper_region *region = keeper_region_find(keeper, &request->uuid);
+	struct keeper_message refusal = {
+		.type = KEEPER_RESULT,
+		.request = request->request,
+		.uuid = request->uuid,
+	};
+	const char *why = NULL;
+	if (region == NULL) {
+		refusal.status = ENOENT;
+		why = "this tile has no state yet";
+	} else if (region->checkpoint.asker_count == KEEPER_ASKERS_MAX) {
+		refusal.status = EBUSY;
+		why = "too many wait for a checkpoint of this tile";
+	}
+	if (why != NULL) {
+		keeper_wire_add(&refusal, why);
+		keeper_send(keeper, keeper->compositor, &refusal, NULL, 0);
+		return;
+	}
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	if (checkpoint->asker_count == 0) {
+		checkpoint->asked_ns = keeper_now();
+	}
+	checkpoint->askers[checkpoint->asker_count++] = request->request;
+	if (under_way(checkpoint)) {
+		arm_timer(keeper);
+	} else {
+		begin(keeper, region);
+	}
+}
+
+void keeper_checkpoint_every(struct keeper *keeper, int32_t seconds) {
+	keeper->checkpoint_every_ns = seconds > 0 ? (uint64_t)seconds * SECOND_NS : 0;
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
+		region->checkpoint.due_ns = 0;
+		if (region->checkpoint.changed) {
+			plan_by_time(keeper, &region->checkpoint);
+		}
+	}
+	arm_timer(keeper);
+}
+
+void keeper_checkpoint_handle_timer(struct keeper *keeper) {
+	uint64_t expirations;
+	if (read(keeper->checkpoint_timer, &expirations, sizeof(expirations)) < 0) {
+		return;
+	}
+	uint64_t now = keeper_now();
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
+		struct keeper_checkpoint *checkpoint = &region->checkpoint;
+		if (checkpoint->asker_count > 0 && checkpoint->saver == 0 &&
+			now >= checkpoint->asked_ns + ASK_LIMIT_NS) {
+			answer_askers(keeper, region, ETIMEDOUT,
+				"the tile is busy: it does not answer, or a handover goes on");
+		}
+		if (!under_way(checkpoint) && checkpoint->due_ns != 0 &&
+			now >= checkpoint->due_ns) {
+			begin(keeper, region);
+		}
+	}
+	arm_timer(keeper);
+}
+
+/* ---- the beginning and the end of it all */
+
+void keeper_checkpoint_open(struct keeper *keeper) {
+	struct vat_error err;
+	has_disk(keeper, &err);
+}
+
+int keeper_checkpoint_restore(
+	struct keeper *keeper, struct keeper_region *region, struct vat_error *note) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	struct vat_error err = {0};
+	note->text[0] = '\0';
+	/* A disk that cannot be written may still be read. */
+	if (!has_disk(keeper, &err) && (keeper->disk_taken || keeper->disk.folder < 0)) {
+		checkpoint->unseen = true;
+		return -ENOENT;
+	}
+	int fd = keeper_disk_load(&keeper->disk, &region->uuid, &checkpoint->bytes, &err);
+	if (fd >= 0) {
+		city_log(CITY_LOG_INFO, region->name, "its state is back from the last checkpoint");
+		return fd;
+	}
+	if (fd == -ENOENT) {
+		return fd;
+	}
+	const size_t size = sizeof(note->text);
+	if (fd == -EBADMSG) {
+		snprintf(note->text, size, "its saved state cannot be used, it starts anew: %.900s",
+			err.text);
+	} else if (fd == -ENOMEM || fd == -ENOSPC || fd == -EMFILE || fd == -ENFILE) {
+		snprintf(note->text, size, "no memory for its saved state: %.900s", err.text);
+		return fd; /* told by the caller */
+	} else {
+		snprintf(note->text, size,
+			"its saved state cannot be read and is left alone; it starts anew and is "
+			"not saved: %.900s",
+			err.text);
+		checkpoint->kept_off = true;
+	}
+	city_log(CITY_LOG_ERROR, region->name, "%s", note->text);
+	return -ENOENT;
+}
+
+/* One that is killed changes nothing on disk any more. */
+static void stop(struct keeper *keeper, struct keeper_checkpoint *checkpoint) {
+	if (checkpoint->saver != 0) {
+		kill(checkpoint->saver, SIGKILL);
+		checkpoint->saver = 0;
+	}
+	if (checkpoint->result >= 0) {
+		close(checkpoint->result);
+		checkpoint->result = -1;
+	}
+	stop_tracking(keeper, checkpoint);
+}
+
+void keeper_checkpoint_drop(struct keeper *keeper, struct keeper_region *region, bool remove) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	stop(keeper, checkpoint);
+	answer_askers(keeper, region, ECANCELED, "the tile was closed");
+	if (remove && keeper->disk.lock >= 0) {
+		keeper_disk_remove(&keeper->disk, &region->uuid);
+	}
+}
+
+/* Nobody writes it any more. */
+static void finish_region(struct keeper *keeper, struct keeper_region *region) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	struct vat_error err;
+	if (!checkpoint->changed || checkpoint->kept_off || checkpoint->saver != 0 ||
+		has_process(keeper, &region->uuid) || checkpoint->last_tries >= LAST_TRIES) {
+		return;
+	}
+	checkpoint->last_tries++;
+	stop_tracking(keeper, checkpoint);
+	if (!has_disk(keeper, &err)) {
+		return;
+	}
+	if (make_place(keeper, region, &err) < 0) {
+		city_log(CITY_LOG_ERROR, region->name, "it is not saved: %s", err.text);
+		return;
+	}
+	save(keeper, region);
+}
+
+void keeper_checkpoint_pause(struct keeper *keeper) {
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
+		struct keeper_checkpoint *checkpoint = &region->checkpoint;
+		checkpoint->changed = checkpoint->changed || under_way(checkpoint);
+		stop(keeper, checkpoint);
+		answer_askers(keeper, region, EAGAIN, "the keeper is being replaced");
+	}
+	keeper_disk_close(&keeper->disk); /* and the lock, for the other one */
+}
+
+void keeper_checkpoint_resume(struct keeper *keeper) {
+	struct vat_error err;
+	has_disk(keeper, &err);
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
+		if (region->checkpoint.changed) {
+			plan_by_time(keeper, &region->checkpoint);
+		}
+	}
+}
+
+void keeper_checkpoint_finish(struct keeper *keeper) {
+	for (struct keeper_region *region = keeper->regions; region != NULL;
+		region = region->next) {
+		finish_region(keeper, region);
+	}
+}
