@@ -24,11 +24,11 @@ def cells(city):
     return {cell["name"]: cell for cell in region["cells"]}
 
 
-def laps(city, shape):
+def laps(city, shape, count=1000):
     """The elements, whose ids are in order."""
     cell = cells(city)["laps"]
     check_equal(cell["version"], shape, "version of the schema")
-    check_equal([lap["id"] for lap in cell["values"]], list(range(1, 1001)), "ids")
+    check_equal([lap["id"] for lap in cell["values"]], list(range(1, count + 1)), "ids")
     name, second = SECOND[shape]
     check(all(lap[name] % second == 0 for lap in cell["values"]), "whole seconds")
     return cell["values"]
@@ -167,6 +167,22 @@ def test_ahead_comes_to_nothing():
         went(city, "big-3")
         check_equal(len(ahead(city)), 1, "built ahead")
         check_equal(cells(city)["work"]["values"][0]["restarts"], 0, "never restarted")
+
+
+def test_rolled_back():
+    """What was built ahead goes again, whatever the new version has written into it."""
+    with shapes_city("big-2") as city:
+        settled(city, "shapes")
+        for number, name in enumerate(["big-3-bad", "big-3-late", "big-3-bad"], 1):
+            before = settled(city, "shapes")
+            status, record, said = go(city, name)
+            check_equal(status, 1, said)
+            check_equal(record["result"], "rolled-back", said)
+            check_equal(len(ahead(city)), number, "built ahead")
+            check_equal(settled(city, "shapes")["pid"], before["pid"], "the same process goes on")
+            laps(city, 2, 100000)
+        went(city, "big-3")  # whose check adds it all up
+        laps(city, 3, 100000)
 
 
 if __name__ == "__main__":

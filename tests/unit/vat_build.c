@@ -374,6 +374,32 @@ static void test_not_possible(void **state) {
 	close(fd);
 }
 
+/* What is built and not adopted gives its memory back, with the next thing that is given up. */
+static void test_dropped(void **state) {
+	struct vat_error err;
+	int fd;
+	struct vat_region *a = with_samples(&fd);
+	struct vat_build *build;
+	struct stat before, during, after;
+	assert_ok(vat_region_forget_previous(a, &err), err);
+	fstat(fd, &before);
+	for (int i = 0; i < 3; i++) {
+		assert_ok(vat_build_begin(a, &lineage2, NULL, 0, -1, &build, &err), err);
+		fstat(fd, &during);
+		assert_true(during.st_blocks > before.st_blocks + COUNT * 40 / 512);
+		vat_build_destroy(build);
+		assert_ok(vat_region_forget_previous(a, &err), err);
+		fstat(fd, &after);
+		assert_int_equal(after.st_blocks, before.st_blocks);
+		assert_int_equal(after.st_size, during.st_size);
+	}
+	const struct sample *samples = test_data(a, "samples");
+	for (uint32_t i = 0; i < COUNT; i++)
+		assert_true(samples[i].id == i + 1 && samples[i].count == i * 5);
+	vat_region_unmap(a);
+	close(fd);
+}
+
 static uint64_t refused_from;
 static int refuse(uint64_t offset, uint64_t size) {
 	(void)offset;
@@ -403,6 +429,7 @@ int main(void) {
 		cmocka_unit_test(test_still),
 		cmocka_unit_test(test_tracked),
 		cmocka_unit_test(test_not_possible),
+		cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_memory_refused),
 	};
 	return cmocka_run_group_tests_name("vat_build", tests, NULL, NULL);
