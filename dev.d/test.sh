@@ -10,9 +10,15 @@ city_test() {
 	exec python3 "$here/dev.d/test.py" "$here" "$build" "$@"
 }
 
-# Hours of faults in minutes: several cities at a time. One of its filters: attach/b/, /SIGSTOP/, ...
+# Several cities at a time. Filters are parts of the cases' names: attach/b/, /SIGSTOP/, ...
 city_campaign() {
 	city_build
 	exec env SOURCE_CITY_TEST_TILES="$build/tests/handover" \
 		python3 "$here/tests/handover/campaign.py" --full "$@"
+}
+
+city_soak() {
+	city_build
+	exec env SOURCE_CITY_TEST_TILES="$build/tests/handover" \
+		python3 "$here/tests/handover/soak.py" "${1:-10000}"
 }
