@@ -167,8 +167,9 @@ def soak(count):
         every = max(1, count // SAMPLES // ROUND) * ROUND
         for number in range(count):
             run.hand_over(number)
-            if number % every == every - 1:
+            if number % ROUND == ROUND - 1:
                 run.check_state()
+            if number % every == every - 1:
                 run.sample()
                 tell(number + 1, run.samples[-1])
         run.check_state()
