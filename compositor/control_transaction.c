@@ -96,8 +96,8 @@ static bool add(struct city_group *group, struct part *part, char *error, size_t
 
 static void handle_commit(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_transaction *transaction = wl_resource_get_user_data(resource);
-	struct city_request *request = city_request_create(transaction->control, client,
-		(uint32_t)wl_resource_get_version(resource), id);
+	struct city_request *request = city_request_create(
+		transaction->control, client, (uint32_t)wl_resource_get_version(resource), id);
 	if (!request) {
 		return;
 	}
@@ -134,11 +134,12 @@ static void handle_resource_destroy(struct wl_resource *resource) {
 	free(transaction);
 }
 
-void city_transaction_create(struct city_control *control, struct wl_client *client,
-	uint32_t version, uint32_t id) {
+void city_transaction_create(
+	struct city_control *control, struct wl_client *client, uint32_t version, uint32_t id) {
 	struct city_transaction *transaction = calloc(1, sizeof(*transaction));
 	struct wl_resource *resource = transaction
-		? wl_resource_create(client, &source_city_transaction_v1_interface, (int)version, id)
+		? wl_resource_create(
+			  client, &source_city_transaction_v1_interface, (int)version, id)
 		: NULL;
 	if (!resource) {
 		free(transaction);

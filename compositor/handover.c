@@ -22,6 +22,9 @@
 #define LIMIT(member) offsetof(struct city_limits, member)
 #define NO_LIMIT SIZE_MAX
 #define KILL_MS 5000 /* then it is said that somebody does not die */
+/* So many replaced versions of a tile may still be ending when the next one is started: requests
+ * that come faster than processes end make no crowd of them. */
+#define DYING_MAX 2
 
 /* All steps of a handover, in their order. */
 const struct city_step_info city_steps[CITY_STEP_COUNT] = {
@@ -510,6 +513,26 @@ void city_handover_splice(struct city_handover *handover) {
 	}
 }
 
+static int dying(const struct city_tile *tile) {
+	int count = 0;
+	const struct city_tile_version *version;
+	wl_list_for_each(version, &tile->versions, link) {
+		count += version->state == CITY_VERSION_DYING;
+	}
+	return count;
+}
+
+/* Of requests that come at once only the newest gets a process. */
+static void handle_prepare(void *data) {
+	struct city_tile *tile = data;
+	tile->prepare_idle = NULL;
+	struct city_handover *next = tile->next, *current = tile->handover;
+	if (next && !next->spawned && !next->failing && !tile->closing &&
+		(!current || (current->shown && !current->failing))) {
+		prepare(next);
+	}
+}
+
 void city_handover_advance(struct city_tile *tile) {
 	struct city_handover *next = tile->next;
 	if (!next || next->failing || tile->closing || !tile->region || tile->rejoins) {
@@ -518,8 +541,10 @@ void city_handover_advance(struct city_tile *tile) {
 	struct city_handover *current = tile->handover;
 	if (!next->spawned) {
 		/* Nothing may disturb the pause of another. */
-		if (!current || (current->shown && !current->failing)) {
-			prepare(next);
+		bool quiet = !current || (current->shown && !current->failing);
+		if (quiet && !tile->prepare_idle && dying(tile) < DYING_MAX) {
+			tile->prepare_idle = wl_event_loop_add_idle(
+				tile->tiles->server->loop, handle_prepare, tile);
 		}
 		return;
 	}

@@ -159,6 +159,8 @@ void city_handover_version_committed(struct city_tile_version *version);
 void city_handover_version_checked(struct city_tile_version *version, bool ok, const char *reason);
 /* version->stuck has changed. */
 void city_handover_version_stuck(struct city_tile_version *version);
+/* version->late_ns has grown. */
+void city_handover_version_late(struct city_tile_version *version);
 /* Its connection is gone and its process is about to end. */
 void city_handover_version_lost(struct city_tile_version *version);
 void city_handover_version_ended(struct city_tile_version *version);

@@ -30,8 +30,7 @@ static void drop(struct city_group *group) {
 	const struct city_handover_listener *listener = group->listener;
 	group->listener = NULL;
 	if (listener && group->begun) {
-		listener->ended(
-			group->data, group->result, group->step, group->reason, NULL);
+		listener->ended(group->data, group->result, group->step, group->reason, NULL);
 	}
 	free(group);
 }
@@ -135,8 +134,7 @@ void city_group_unlisten(struct city_group *group, const void *data) {
 	}
 }
 
-void city_group_leave(
-	struct city_handover *handover, enum city_result result, const char *json) {
+void city_group_leave(struct city_handover *handover, enum city_result result, const char *json) {
 	struct city_group *group = handover->group;
 	wl_list_remove(&handover->group_link);
 	handover->group = NULL;

@@ -8,6 +8,9 @@
 #include "compositor/server.h"
 #include "log.h"
 
+/* Of the processor time of two versions; less may be chance. */
+#define LATE_FACTOR 3
+
 /* The handover in which it is B. */
 static struct city_handover *candidate_of(const struct city_tile_version *version) {
 	struct city_tile *tile = version->tile;
@@ -148,6 +151,27 @@ void city_handover_version_stuck(struct city_tile_version *version) {
 	tile->notice_stuck = true;
 }
 
+void city_handover_version_late(struct city_tile_version *version) {
+	struct city_handover *handover = candidate_of(version);
+	if (!handover || !handover->shown || handover->start || handover->failing ||
+		handover->step == CITY_STEP_RETIRE) {
+		return;
+	}
+	int64_t frame_ns = INT64_C(1000000000) / 60;
+	int64_t missed = version->late_ns / frame_ns;
+	int limit = handover->tile->tiles->limits.missed_frames;
+	/* What is no worse than before is no reason to go back. */
+	const struct city_tile_version *a = handover->a;
+	int64_t before = a && a->late_count > 0 ? a->late_ns / a->late_count : 0;
+	int64_t now = version->late_ns / version->late_count;
+	if (limit > 0 && missed > limit && now > LATE_FACTOR * before) {
+		city_handover_fail(handover,
+			"it misses frames: %lld of them, busy for %lld ms each time%s",
+			(long long)missed, (long long)(now / 1000000),
+			before > 0 ? ", longer than the old version" : "");
+	}
+}
+
 void city_handover_version_lost(struct city_tile_version *version) {
 	struct city_tile *tile = version->tile;
 	struct city_handover *handover = candidate_of(version);
@@ -218,6 +242,7 @@ void city_handover_version_ended(struct city_tile_version *version) {
 	}
 	if (was_live && !tile->closing) {
 		city_tile_crashed(tile, how);
-		city_handover_advance(tile);
 	}
+	/* A request may have waited for its end. */
+	city_handover_advance(tile);
 }

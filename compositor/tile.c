@@ -398,6 +398,9 @@ static void tile_destroy(struct city_tile *tile) {
 	if (tile->reap_idle) {
 		wl_event_source_remove(tile->reap_idle);
 	}
+	if (tile->prepare_idle) {
+		wl_event_source_remove(tile->prepare_idle);
+	}
 	if (tile->rejoin_timer) {
 		wl_event_source_remove(tile->rejoin_timer);
 	}

@@ -95,6 +95,8 @@ struct city_tile_version {
 	char *failure;	    /* what it said itself about its end; NULL: nothing */
 	char operation[32]; /* that crashed or got stuck; empty: none known */
 	bool stuck;	    /* that operation does not return */
+	int64_t late_ns;    /* busy for longer than a frame, in all */
+	int64_t late_count; /* so often */
 
 	struct wl_client *client; /* NULL when disconnected */
 	struct wl_listener client_destroy;
@@ -152,10 +154,11 @@ struct city_tile {
 	int undo_fd;  /* of the last compositor's handover, until that is decided; -1: none */
 	bool damaged; /* an undo failed: the region is in no known state */
 
-	struct wl_list versions;	/* city_tile_version.link */
-	struct city_tile_version *live; /* what is shown and holds the epoch; may be NULL */
-	struct city_handover *handover; /* under way, from its splice point on; may be NULL */
-	struct city_handover *next;	/* being prepared: spawned, warmed; may be NULL */
+	struct wl_list versions;	      /* city_tile_version.link */
+	struct city_tile_version *live;	      /* what is shown and holds the epoch; may be NULL */
+	struct city_handover *handover;	      /* under way, from its splice point on; may be NULL */
+	struct city_handover *next;	      /* being prepared: spawned, warmed; may be NULL */
+	struct wl_event_source *prepare_idle; /* its process is about to be asked for */
 
 	struct city_versions good;	/* artifacts that were found good */
 	char last[CITY_HASH_SIZE];	/* artifact that was shown last */
@@ -183,7 +186,8 @@ struct city_tile {
 struct city_limits {
 	int spawn_ms, warm_ms, migrate_ms, attach_ms, frame_ms, check_ms, retire_ms, late_ms;
 	int melt_ms, warm_up_ms, probation_ms, probation_frames;
-	int hang_ms; /* of the compositor's own loop */
+	int missed_frames; /* of 60 in a second; 0: any number */
+	int hang_ms;	   /* of the compositor's own loop */
 };
 /* The usual ones, as far as $SOURCE_CITY_LIMITS does not say otherwise. */
 void city_limits_read(struct city_limits *limits);

@@ -228,6 +228,15 @@ static void handle_describe_time(struct wl_client *client, struct wl_resource *r
 	}
 }
 
+static void handle_late(struct wl_client *client, struct wl_resource *resource, uint32_t busy_us) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (version && version->state == CITY_VERSION_LIVE) {
+		version->late_count++;
+		version->late_ns += busy_us * INT64_C(1000);
+		city_handover_version_late(version);
+	}
+}
+
 static void handle_ready(struct wl_client *client, struct wl_resource *resource) {
 	struct city_tile_version *version = version_from_resource(resource);
 	if (!version) {
@@ -460,6 +469,7 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.describe_change = handle_describe_change,
 	.describe_port = handle_describe_port,
 	.describe_time = handle_describe_time,
+	.late = handle_late,
 	.lost = handle_lost,
 	.prebuild = handle_prebuild,
 	.tracking = handle_tracking,

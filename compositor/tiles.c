@@ -47,6 +47,7 @@ void city_limits_read(struct city_limits *limits) {
 		.warm_up_ms = 200,
 		.probation_ms = 1500,
 		.probation_frames = 60,
+		.missed_frames = 30,
 		.hang_ms = 10000,
 	};
 	const struct {
@@ -65,6 +66,7 @@ void city_limits_read(struct city_limits *limits) {
 		{"warm-up", &limits->warm_up_ms},
 		{"probation", &limits->probation_ms},
 		{"frames", &limits->probation_frames},
+		{"missed", &limits->missed_frames},
 		{"hang", &limits->hang_ms},
 	};
 	const char *text = getenv("SOURCE_CITY_LIMITS");

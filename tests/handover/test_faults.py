@@ -165,6 +165,31 @@ def make_detach(kind):
     return test
 
 
+def test_missed_frames_in_probation():
+    """A version that takes too long for each of its frames, though it does nothing wrong."""
+    with ledger_city(limits=limits_for(probation=600000)) as city:
+        before = city.wait_tile("ledger")
+        was = books(city)
+        status, record, said = swap(city, "draw-slow", "--strategy", "instant")
+        check_equal(status, 1, said)
+        check_equal((record["result"], record["step"]), ("rolled-back", "probation"), said)
+        check("misses frames" in record["reason"], record["reason"])
+        after = city.wait_tile("ledger")
+        check_equal(after["pid"], before["pid"], "the old version")
+        now = books(city)
+        check(adds_up(now) and now["updates"] >= was["updates"], f"books: {now}")
+
+
+def test_no_slower_than_before():
+    """Where the old version was as slow that is no reason to go back."""
+    limits = limits_for(probation=1500, missed=2)
+    with ledger_city(limits=limits, artifact="draw-slow") as city:
+        settled(city)
+        status, record, said = swap(city, "draw-slow-2", "--strategy", "instant")
+        check_equal(status, 0, said)
+        check_equal(record["result"], "live", said)
+
+
 def test_input_crash_in_probation():
     with ledger_city(limits=limits_for(probation=20000, melt=50)) as city:
         before = settled(city)

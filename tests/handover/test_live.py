@@ -10,7 +10,7 @@ import sys
 import time
 
 from ledger import (City, LedgerCity, adds_up, books, ledger_city, limits_for, settled, swap,
-                    tile_path)
+                    tile_path, tile_pids)
 import json
 
 from tap import check, check_equal, run
@@ -166,6 +166,31 @@ def test_newest_wins():
         history = city.ctl("history")
         check_equal(len(history), 31, "each has a record")
         check({r["result"] for r in history} <= {"live", "superseded"}, "none failed")
+        check_equal(books(city)["ruined"], 0, "books")
+
+
+def test_a_hundred_requests_at_once():
+    """Each gets an answer at once or the newest one's; there is no queue and no crowd of processes."""
+    with ledger_city(limits=limits_for(probation=30, frames=1, melt=50)) as city:
+        settled(city)
+        helpers, most = [], 0
+        for i in range(100):
+            helpers.append(city.popen(
+                "cityctl", "swap", "ledger", "--artifact", tile_path(f"ledger-{1 + i % 3}"),
+                "--settled", "--strategy", "instant",
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            most = max(most, len(tile_pids(city.keeper.pid)))
+        while any(helper.poll() is None for helper in helpers):
+            most = max(most, len(tile_pids(city.keeper.pid)))
+        check({h.returncode for h in helpers} <= {0, 1}, "each gets an answer")
+        tile = settled(city)
+        history = city.ctl("history")
+        check_equal(len(history), 100, "and a record")
+        check({r["result"] for r in history} <= {"live", "superseded"}, "none failed")
+        newest = max(history, key=lambda record: record["id"])
+        check_equal((newest["result"], newest["to"]), ("live", tile["artifact"]), "the newest")
+        # A and B, one in preparation, two that are ending, the keeper's spare and the next one.
+        check(most <= 8, f"{most} processes")
         check_equal(books(city)["ruined"], 0, "books")
 
 

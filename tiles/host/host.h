@@ -195,8 +195,9 @@ struct host {
 	const struct tile_time *told_time;
 
 	/* loop.c */
-	uint64_t wake_at; /* HOST_NEVER: not */
-	int timer_fd;	  /* CLOCK_BOOTTIME, for wake_at alone */
+	uint64_t turn_began; /* processor time of this thread */
+	uint64_t wake_at;    /* HOST_NEVER: not */
+	int timer_fd;	     /* CLOCK_BOOTTIME, for wake_at alone */
 	uint64_t timer_armed;
 
 	/* stream.c */
@@ -375,6 +376,8 @@ void host_no_longer_stuck(struct host *host); /* the operation that was told has
 /* ---- loop.c */
 void host_run(struct host *host);
 void host_quit(struct host *host, int status);
+/* What was done until now is not counted as a frame that was missed. */
+void host_turn_begin(struct host *host);
 /* From here on SIGTERM ends the loop; an operation that does not return gets two seconds. */
 void host_end_install(struct host *host);
 
@@ -410,6 +413,8 @@ void host_tile_role_rejoin(struct host *host);
 void host_tile_role_failed(struct host *host, enum host_step step, const char *reason);
 /* Yield or refuse, if that waits and can be done now. */
 void host_tile_role_advance(struct host *host);
+/* It was busy for so long (processor time) without a pause. */
+void host_tile_role_late(struct host *host, uint64_t busy_ns);
 /* When it has to be called at the latest; HOST_NEVER: not. */
 uint64_t host_tile_role_deadline(const struct host *host);
 void host_tile_role_finish(struct host *host);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -38,6 +39,26 @@ void host_end_install(struct host *host) {
 	struct sigaction action = {.sa_handler = handle_term, .sa_flags = SA_RESTART};
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGTERM, &action, NULL);
+}
+
+/* Longer than that, and a frame of a fast screen cannot have been shown. */
+#define LATE_NS 8000000ull
+
+static uint64_t processor_time(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void host_turn_begin(struct host *host) {
+	host->turn_began = processor_time();
+}
+
+static void end_turn(struct host *host) {
+	uint64_t busy = processor_time() - host->turn_began;
+	if (busy > LATE_NS && host->state == HOST_LIVE && !host->shadow.on) {
+		host_tile_role_late(host, busy);
+	}
 }
 
 void host_quit(struct host *host, int status) {
@@ -205,11 +226,13 @@ void host_run(struct host *host) {
 			lost_compositor(host);
 			continue;
 		}
+		end_turn(host);
 		/* Nothing else to do: the moment for what takes longer than an event may wait. */
 		if (host_recorder_wants_base(host) && poll(fds, count, 0) == 0) {
 			host_recorder_base(host);
 		}
 		int ready = poll(fds, count, next_timeout(host));
+		host_turn_begin(host);
 		end_read(host, ready > 0 ? fds[0].revents : 0);
 		if (ready < 0) {
 			continue;

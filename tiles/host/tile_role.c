@@ -84,6 +84,16 @@ static void first_frame(struct host *host) {
 	host_surface_draw(host, true);
 	wl_display_flush(host->display);
 	host_input_flush(host);
+	/* Attaching has limits of its own. */
+	host_turn_begin(host);
+}
+
+void host_tile_role_late(struct host *host, uint64_t busy_ns) {
+	if (host->wl_tile &&
+		source_city_tile_v1_get_version(host->wl_tile) >=
+			SOURCE_CITY_TILE_V1_LATE_SINCE_VERSION) {
+		source_city_tile_v1_late(host->wl_tile, busy_ns / 1000);
+	}
 }
 
 static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
