@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +8,10 @@
 
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
+#include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
+#include "keeper/wire.h"
 #include "source-city-control-v1-server-protocol.h"
 
 /* ---- properties */
@@ -289,6 +292,33 @@ static void handle_get_region(struct wl_client *client, struct wl_resource *reso
 	city_request_succeed(request);
 }
 
+static void handle_recording(void *data, struct city_keeper_reply *reply) {
+	struct city_request *request = data;
+	request->keeper_request = 0;
+	int fd = reply->status == 0 ? reading(reply->fd) : -1;
+	if (fd < 0) {
+		city_request_fail(request, "recording",
+			reply->status == ENOENT ? "the tile is not recorded: see record in "
+						  "source-city(5)"
+				: reply->status ? reply->reason
+						: strerror(errno));
+		return;
+	}
+	source_city_request_v1_send_recording(request->resource, fd);
+	close(fd);
+	city_request_succeed(request);
+}
+
+static void handle_get_recording(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (request) {
+		request->keeper_request = city_keeper_look(handle->tile->tiles->keeper,
+			&handle->tile->uuid, KEEPER_STREAM_RECORDING, handle_recording, request);
+	}
+}
+
 static void handle_get_undo(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_handle *handle;
 	struct city_request *request = begin(client, resource, id, &handle);
@@ -326,6 +356,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.force = handle_force,
 	.carry_state = handle_carry_state,
 	.get_undo = handle_get_undo,
+	.get_recording = handle_get_recording,
 	.rollback_to = handle_rollback_to,
 };
 

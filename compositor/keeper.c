@@ -306,6 +306,14 @@ void city_keeper_checkpoint_every(struct city_keeper *keeper, int seconds) {
 	tell(keeper);
 }
 
+uint64_t city_keeper_look(struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name,
+	city_keeper_reply_func func, void *data) {
+	struct keeper_message *message = message_new(keeper, KEEPER_STREAM_LOOK);
+	message->uuid = *uuid;
+	snprintf(message->name, sizeof(message->name), "%s", name);
+	return ask(keeper, NULL, 0, func, data);
+}
+
 void city_keeper_forget(struct city_keeper *keeper, uint64_t number) {
 	struct request *request = number ? request_find(keeper, number) : NULL;
 	if (request) {
@@ -381,6 +389,7 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 	case KEEPER_RESULT:
 	case KEEPER_REGION:
 	case KEEPER_SPAWNED:
+	case KEEPER_STREAM:
 		break;
 	default:
 		city_log(CITY_LOG_WARN, SUBJECT, "message of type %u is not understood", in->type);
@@ -397,7 +406,7 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 	struct city_keeper_reply reply = {
 		.instance = in->instance,
 		.pid = in->pid,
-		.fd = in->type == KEEPER_REGION ? fds[0] : -1,
+		.fd = in->type == KEEPER_REGION || in->type == KEEPER_STREAM ? fds[0] : -1,
 		.undo_fd = in->type == KEEPER_REGION ? fds[1] : -1,
 		.fresh = in->type == KEEPER_REGION && in->status == 1,
 		.reason = "",
@@ -414,8 +423,10 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 	}
 	bool region = in->type == KEEPER_REGION;
 	answer(keeper, request, &reply);
-	if (region) {
+	if (region || in->type == KEEPER_STREAM) {
 		fds[0] = reply.fd;
+	}
+	if (region) {
 		fds[1] = reply.undo_fd;
 	}
 }

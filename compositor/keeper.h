@@ -31,7 +31,7 @@ struct city_keeper_reply {
 	const char *reason;
 	uint64_t instance; /* spawn, forge */
 	pid_t pid;
-	int fd;	     /* region; set it to -1 to keep it, otherwise it is closed */
+	int fd;	     /* region, stream; set it to -1 to keep it, otherwise it is closed */
 	int undo_fd; /* region: the undo log of a handover that was under way when the compositor
 		      * before this one ended, or -1; likewise */
 	bool fresh;  /* region: it was made just now */
@@ -105,6 +105,9 @@ uint64_t city_keeper_sweep(struct city_keeper *keeper, const struct vat_uuid *uu
 /* Save the region now. Of reply->message: the size is that of the file, the text its path, and the
  * instance the ns that the tile waited. */
 uint64_t city_keeper_checkpoint(struct city_keeper *keeper, const struct vat_uuid *uuid,
+	city_keeper_reply_func func, void *data);
+/* A stream of the tile, to be looked at. */
+uint64_t city_keeper_look(struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name,
 	city_keeper_reply_func func, void *data);
 void city_keeper_forget(struct city_keeper *keeper, uint64_t request);
 

@@ -158,8 +158,9 @@ struct request {
 
 	char *text; /* all text events together, "" for none */
 	size_t text_size;
-	int region; /* fd, -1 for none */
-	int undo;   /* fd, -1 for none */
+	int region;    /* fd, -1 for none */
+	int undo;      /* fd, -1 for none */
+	int recording; /* fd, -1 for none */
 	enum request_result result;
 	char *step, *reason; /* of a failure */
 	bool enough;	     /* set by a callback: no need to wait for the end */
@@ -248,6 +249,8 @@ int command_close(struct ctl *ctl);
 int command_swap(struct ctl *ctl);
 int command_watch(struct ctl *ctl);
 int command_rollback(struct ctl *ctl);
+int command_record(struct ctl *ctl);
+int command_test(struct ctl *ctl);
 int command_vat(struct ctl *ctl);
 int command_history(struct ctl *ctl);
 int command_events(struct ctl *ctl);

@@ -48,6 +48,15 @@ static const struct option vat_options[] = {
 	{"interval", "MS", "look so often (100)"},
 	{},
 };
+static const struct option test_options[] = {
+	{"artifact", "FILE", "test this tile that is built already, instead of what runs"},
+	{"source", "DIR", "build this folder and test that"},
+	{"replay", NULL, "run it on the tile's last input, beside the version that runs"},
+	{"amnesia", NULL, "hand over on the way, and see that nothing is lost"},
+	{"record", "FILE", "on a saved recording, instead of the tile's own"},
+	{"frames", "DIR", "put the first picture that differs there"},
+	{},
+};
 static const struct option history_options[] = {
 	{"last", "N", "only the last N"},
 	{},
@@ -73,6 +82,10 @@ const struct command commands[] = {
 	{"rollback", "TILE [N|HASH]", 1, 2,
 		"back to the good version before, N before, or of that hash", rollback_options,
 		command_rollback},
+	{"record", "TILE FILE", 2, 2, "save what went into a tile, for cityctl test", NULL,
+		command_record},
+	{"test", "TILE", 1, 1, "replay a tile's last input beside it; without options, all tests",
+		test_options, command_test},
 	{"vat", "[TILE] [CELL[.FIELD]]", 0, 2, "print the state of a tile, or what changes",
 		vat_options, command_vat},
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,

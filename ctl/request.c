@@ -44,6 +44,13 @@ static void handle_undo(void *data, struct source_city_request_v1 *proxy, int32_
 	request->undo = fd;
 }
 
+static void handle_recording(void *data, struct source_city_request_v1 *proxy, int32_t fd) {
+	struct request *request = data;
+	if (request->recording >= 0)
+		close(request->recording);
+	request->recording = fd;
+}
+
 static void handle_record(void *data, struct source_city_request_v1 *proxy, const char *json) {
 	struct request *request = data;
 	if (request->record != NULL)
@@ -80,6 +87,7 @@ static const struct source_city_request_v1_listener listener = {
 	.failed = handle_failed,
 	.superseded = handle_superseded,
 	.undo = handle_undo,
+	.recording = handle_recording,
 };
 
 void request_begin(struct request *request, struct ctl *ctl, struct source_city_request_v1 *proxy) {
@@ -89,6 +97,7 @@ void request_begin(struct request *request, struct ctl *ctl, struct source_city_
 		.text = copy_text(""),
 		.region = -1,
 		.undo = -1,
+		.recording = -1,
 	};
 	source_city_request_v1_add_listener(proxy, &listener, request);
 }
@@ -124,6 +133,8 @@ void request_finish(struct request *request) {
 		close(request->region);
 	if (request->undo >= 0)
 		close(request->undo);
+	if (request->recording >= 0)
+		close(request->recording);
 	free(request->text);
 	free(request->step);
 	free(request->reason);

@@ -15,7 +15,7 @@ _cityctl() {
 		--socket)
 			socket=(--socket "${words[++i]}")
 			;;
-		--source | --artifact | --strategy | --at | --name | --last | --save | --file | --diff | --interval) ((i++)) ;;
+		--source | --artifact | --strategy | --at | --name | --last | --save | --file | --diff | --interval | --record | --frames) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -28,7 +28,7 @@ _cityctl() {
 	done
 
 	case $prev in
-	--source)
+	--source | --frames)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
@@ -38,7 +38,7 @@ _cityctl() {
 		mapfile -t COMPREPLY < <(compgen -W previous -- "$cur"; compgen -f -- "$cur")
 		return
 		;;
-	--artifact | --save | --file)
+	--artifact | --save | --file | --record)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -72,6 +72,7 @@ _cityctl() {
 	swap) options+=' --source --artifact --strategy --at --settled --force --state --lossy' ;;
 	rollback) options+=' --force --state --lossy --list' ;;
 	watch) options+=' --source' ;;
+	test) options+=' --source --artifact --replay --amnesia --record --frames' ;;
 	vat) options+=' --all --save --file --diff --watch --interval' ;;
 	history) options+=' --last' ;;
 	keeper) options+=' --replace' ;;
@@ -83,10 +84,15 @@ _cityctl() {
 
 	case $command in
 	'')
-		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback vat history
-			events run keeper state quit version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback record test vat
+			history events run keeper state quit version' -- "$cur")
 		;;
-	close | swap | watch | rollback | vat | history)
+	close | swap | watch | rollback | record | test | vat | history)
+		if [[ $command == record ]] && ((places == 1)); then
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
 		((places == 0)) || return
 		mapfile -t COMPREPLY < <(
 			compgen -W "$(cityctl "${socket[@]}" tiles --names 2>/dev/null)" -- "$cur")

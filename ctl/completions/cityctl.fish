@@ -5,8 +5,8 @@ function __cityctl_tiles
     cityctl tiles --names 2>/dev/null
 end
 
-set -l commands tiles open close swap watch rollback vat history events run keeper state quit version
-set -l with_tile close swap watch rollback vat history
+set -l commands tiles open close swap watch rollback record test vat history events run keeper state quit version
+set -l with_tile close swap watch rollback record test vat history
 
 complete -c cityctl -f
 complete -c cityctl -l json -d 'Print JSON, one object a line'
@@ -20,6 +20,8 @@ complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a close -d '
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a swap -d 'Hand over to a new version'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Build and hand over at each save'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a rollback -d 'Back to the version before'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a record -d 'Save what went into a tile'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a test -d 'Replay what went into a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a vat -d 'Print the state of a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a history -d 'Past handovers'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'Everything that happens'
@@ -32,8 +34,8 @@ complete -c cityctl -n "__fish_seen_subcommand_from $with_tile" -a '(__cityctl_t
 complete -c cityctl -n '__fish_seen_subcommand_from tiles' -l names -d 'Only the names'
 complete -c cityctl -n '__fish_seen_subcommand_from open' -l name -x -d 'Name of the new tile'
 complete -c cityctl -n '__fish_seen_subcommand_from open' -a '(__fish_complete_directories) terminal clock'
-complete -c cityctl -n '__fish_seen_subcommand_from swap watch' -l source -x -a '(__fish_complete_directories)' -d 'Folder of sources'
-complete -c cityctl -n '__fish_seen_subcommand_from swap' -l artifact -r -F -d 'A built tile'
+complete -c cityctl -n '__fish_seen_subcommand_from swap watch test' -l source -x -a '(__fish_complete_directories)' -d 'Folder of sources'
+complete -c cityctl -n '__fish_seen_subcommand_from swap test' -l artifact -r -F -d 'A built tile'
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l strategy -x -a 'auto instant crossfade freeze-and-fade reset melt' -d 'How it looks'
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l at -x -a '! @beat @bar @loop' -d 'When'
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l settled -d 'Wait for the end of probation too'
@@ -41,6 +43,11 @@ complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l force -d '
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l state -x -a 'inherit reset merge' -d 'What becomes of the state'
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l lossy -d 'Values may be lost'
 complete -c cityctl -n '__fish_seen_subcommand_from rollback' -l list -d 'Only list the versions'
+complete -c cityctl -n '__fish_seen_subcommand_from record' -F
+complete -c cityctl -n '__fish_seen_subcommand_from test' -l replay -d 'Run it on the last input'
+complete -c cityctl -n '__fish_seen_subcommand_from test' -l amnesia -d 'See that handovers lose nothing'
+complete -c cityctl -n '__fish_seen_subcommand_from test' -l record -r -F -d 'A saved recording'
+complete -c cityctl -n '__fish_seen_subcommand_from test' -l frames -x -a '(__fish_complete_directories)' -d 'For the first picture that differs'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l all -d 'Every element'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l save -r -F -d 'Write a copy to a file'
 complete -c cityctl -n '__fish_seen_subcommand_from vat' -l file -r -F -d 'A copy instead of a tile'

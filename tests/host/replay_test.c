@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "fake.h"
+#include "keeper/wire.h"
 #include "recording.h"
 #include "tile.h"
 
@@ -45,7 +46,7 @@ static const char *artifact(const char *what) {
 /* The recording as it is now becomes the file. */
 static void collect(struct fake_city *city, struct recording *recording) {
 	struct vat_error error;
-	int memory = fake_stream(city, RECORDING_STREAM)->fd;
+	int memory = fake_stream(city, KEEPER_STREAM_RECORDING)->fd;
 	if (recording_collect_fd(memory, recording, &error) < 0) {
 		fail_msg("%s", error.text);
 	}
@@ -139,11 +140,11 @@ static void test_heap_counter(void **context) {
 	assert_replay(1, "count", "--amnesia");
 	assert_said("amnesia: a handover after operation", "key 30 pressed",
 		"cell book, element 0, field total: without: 2; with the handover: 1",
-		"frame 3, 3072 pixels, the first at 0,0: without: ff000002; with the handover: "
+		"frame 4, 3072 pixels, the first at 0,0: without: ff000002; with the handover: "
 		"ff000001",
 		"\nfailed: ", "keeps state outside of its cells");
 	assert_replay(1, "count", "--amnesia --json");
-	assert_said("\"cell\":\"book\"", "\"field\":\"total\"", "\"left\":\"2\"", "\"frame\":3",
+	assert_said("\"cell\":\"book\"", "\"field\":\"total\"", "\"left\":\"2\"", "\"frame\":4",
 		"{\"event\":\"result\",\"ok\":false,\"failed\":\"amnesia\"}");
 	/* The handover named is the first that loses: right after the first key. */
 	assert_said("\"handover\":");
@@ -280,7 +281,7 @@ static void test_off(void **context) {
 		fake_start_ready(&city, artifact("nothing"), OPTIONS("record=off"));
 	fake_attach(a, TILE_ATTACH_COLD, -1);
 	for (size_t i = 0; i < city.stream_count; i++) {
-		assert_string_not_equal(city.streams[i].name, RECORDING_STREAM);
+		assert_string_not_equal(city.streams[i].name, KEEPER_STREAM_RECORDING);
 	}
 	fake_city_finish(&city);
 }

@@ -44,7 +44,7 @@ void host_recorder_open(struct host *host) {
 	if (host->keeper_fd < 0 || (option && !parse_size(option, &size))) {
 		return;
 	}
-	int fd = host_keeper_memory(host, RECORDING_STREAM);
+	int fd = host_keeper_memory(host, KEEPER_STREAM_RECORDING);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0 || (st.st_size == 0 && ftruncate(fd, (off_t)size) < 0)) {
 		city_log(CITY_LOG_WARN, host->name, "is not recorded: %s", strerror(errno));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "recording_copy.h"
 
 #define COLLECT_TRIES 100
 
@@ -268,5 +269,15 @@ int recording_collect_fd(int fd, struct recording *recording, struct vat_error *
 	}
 	int rc = recording_collect(memory, (uint64_t)st.st_size, recording, err);
 	munmap(memory, (size_t)st.st_size);
+	return rc;
+}
+
+int recording_copy(int memory, int file, struct vat_error *err) {
+	struct recording recording;
+	int rc = recording_collect_fd(memory, &recording, err);
+	if (rc == 0) {
+		rc = recording_save(&recording, file, err);
+		recording_finish(&recording);
+	}
 	return rc;
 }

@@ -24,8 +24,6 @@
 #include "tile.h"
 #include "vat.h"
 
-/* What the tile keeps it as. No tile can name a stream like this by accident. */
-#define RECORDING_STREAM "host.recording"
 /* "SCrecord", read as little endian. */
 #define RECORDING_MAGIC 0x64726f6365724353ull
 #define RECORDING_FORMAT 1u

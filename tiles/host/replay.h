@@ -129,6 +129,7 @@ struct replay_side {
 	struct replay_instance *instance;
 	struct tile_time time;
 	struct recording_size size;
+	bool focus_told; /* the tile was told that it has the focus */
 	bool pointer_inside;
 	struct tile_input_pointer pointer;     /* where it is */
 	const struct recording_attach *attach; /* the last recorded one: its options */
@@ -167,6 +168,8 @@ bool replay_side_attach(struct replay_side *side, enum tile_attach reason);
 /* One recorded operation; nested and end are the events that belong to it. */
 void replay_side_step(struct replay_side *side, const struct recording_event *event,
 	uint64_t nested, uint64_t end);
+/* Draw what is damaged, now. */
+void replay_side_draw(struct replay_side *side);
 void replay_side_size(struct replay_side *side, const struct recording_size *size);
 /* Gives the cells up. False: it is not the moment; the side goes on. */
 bool replay_side_quiesce(struct replay_side *side);

@@ -155,6 +155,12 @@ static bool hand_over(struct course *course) {
 	}
 	course->comparison.at_handover = true;
 	compare(course, false);
+	/* The first frame of the new version, at once. */
+	for (int i = 0; i < REPLAY_SIDES; i++) {
+		replay_side_draw(&course->sides[i]);
+	}
+	result->frames++;
+	compare(course, true);
 	course->comparison.at_handover = false;
 	return check(course);
 }
@@ -331,6 +337,7 @@ _Noreturn static void run_here(const struct replay_run *run, struct replay_resul
 	host_init(nobody);
 	nobody->told_time = &nobody->time;
 	host_crash_install(nobody);
+	host_prewarm(nobody); /* what tiles find in every host */
 	replay_services_init();
 	host_confine();
 	course.run = run;

@@ -237,6 +237,13 @@ static void run_draw(struct replay_side *side) {
 	free(rects);
 }
 
+void replay_side_draw(struct replay_side *side) {
+	begin_watch(side);
+	replay_feed(side, 0, 0);
+	run_draw(side);
+	end_watch(side);
+}
+
 static void run_recorded_input(struct replay_side *side, const struct recording_event *event) {
 	const struct recording_input *recorded = recording_data(event);
 	struct tile_input input = recorded->input;
@@ -249,6 +256,7 @@ static void run_recorded_input(struct replay_side *side, const struct recording_
 		input.stream.name = text;
 	} else if (input.type == TILE_INPUT_FOCUS) {
 		side->size.focused = replay_host(side)->tile.focused = input.focus;
+		side->focus_told = input.focus;
 	} else if (input.type >= TILE_INPUT_POINTER_ENTER &&
 		input.type <= TILE_INPUT_POINTER_BUTTON) {
 		side->pointer_inside = input.type != TILE_INPUT_POINTER_LEAVE;
@@ -310,7 +318,7 @@ void replay_side_size(struct replay_side *side, const struct recording_size *siz
 static void greet(struct replay_side *side) {
 	struct tile_input event = {
 		.type = TILE_INPUT_FOCUS, .time_ns = side->time.now_ns, .focus = true};
-	if (side->size.focused) {
+	if (side->focus_told) {
 		run_input(side, &event);
 	}
 	if (side->pointer_inside) {
@@ -341,7 +349,9 @@ bool replay_side_attach(struct replay_side *side, enum tile_attach reason) {
 	if (host->wake_at <= side->time.now_ns) {
 		run_update(side);
 	}
-	if (reason == TILE_ATTACH_HANDOVER) {
+	if (reason == TILE_ATTACH_REPLAY) {
+		side->focus_told = side->size.focused;
+	} else if (reason == TILE_ATTACH_HANDOVER) {
 		greet(side);
 	}
 	damage_all(side);

@@ -85,6 +85,13 @@ static const struct vat_field view_fields[] = {
 	VAT_FIELD(16, U64, struct view, held_line),
 	VAT_FIELD(17, U32, struct view, held_col),
 	VAT_FIELD(18, U32, struct view, held_cursor),
+	VAT_FIELD(19, U32, struct view, own_key),
+	VAT_FIELD(20, U64, struct view, sync_ns),
+	VAT_FIELD(21, U64, struct view, blink_ns),
+	VAT_FIELD(22, U64, struct view, drag_ns),
+	VAT_FIELD(23, F64, struct view, drag_x),
+	VAT_FIELD(24, F64, struct view, drag_y),
+	VAT_FIELD(25, BOOL, struct view, blink_off),
 };
 
 /* Sized by the grid, and seldom full. */
@@ -114,7 +121,7 @@ const struct vat_cell_decl terminal_cells[TERMINAL_CELLS] = {
 	[VT_URIS] = VT_CELL("vt.uris", struct byte, byte_fields, GROWS),
 	[VT_STRING] = VT_CELL("vt.string", struct byte, byte_fields, GROWS),
 	[VT_OUT] = VT_CELL("vt.out", struct byte, byte_fields, GROWS),
-	[TERMINAL_VIEW] = VAT_CELL("view", struct view, 1, view_fields, .version = 1),
+	[TERMINAL_VIEW] = VAT_CELL("view", struct view, 1, view_fields, .version = 2),
 	[TERMINAL_PASTE] =
 		VAT_CELL("paste", struct byte, 1, byte_fields, .version = 1, .flags = GROWS),
 	[TERMINAL_HELD] = VT_CELL("held", struct vt_cell, cell_fields, GROWS),

@@ -201,11 +201,11 @@ static bool shortcut(struct terminal *terminal, const struct tile_input_key *key
 
 static void handle_key(struct terminal *terminal, const struct tile_input_key *key) {
 	if (key->state != TILE_KEY_RELEASED && shortcut(terminal, key)) {
-		terminal->own_key = key->keycode;
+		terminal->view->own_key = key->keycode;
 		return;
 	}
-	if (key->keycode == terminal->own_key) {
-		terminal->own_key = 0;
+	if (key->keycode == terminal->view->own_key) {
+		terminal->view->own_key = 0;
 		if (key->state == TILE_KEY_RELEASED) {
 			return;
 		}
@@ -383,45 +383,61 @@ static void handle_button(struct terminal *terminal, const struct tile_input_poi
 		tell_mouse(terminal, VT_MOUSE_RELEASE, button, pointer->modifiers, &spot);
 	} else if (pointer->button == BTN_LEFT && view->selecting) {
 		view->selecting = false;
-		terminal->drag_ns = 0;
+		terminal->view->drag_ns = 0;
 		copy_selection(terminal, true);
 	}
 }
 
 void terminal_drag(struct terminal *terminal) {
-	double beyond = terminal->drag_y < 0 ? -terminal->drag_y
-					     : terminal->drag_y - terminal->tile->height;
+	double beyond = terminal->view->drag_y < 0
+		? -terminal->view->drag_y
+		: terminal->view->drag_y - terminal->tile->height;
 	int64_t lines = 1 + (int64_t)(beyond * terminal->scale / terminal->cell_height);
-	terminal->drag_ns = 0;
+	terminal->view->drag_ns = 0;
 	if (!terminal->view->selecting) {
 		return;
 	}
-	terminal_scroll(terminal, terminal->drag_y < 0 ? lines : -lines);
-	struct spot spot = find_spot(terminal, terminal->drag_x, terminal->drag_y);
+	terminal_scroll(terminal, terminal->view->drag_y < 0 ? lines : -lines);
+	struct spot spot = find_spot(terminal, terminal->view->drag_x, terminal->view->drag_y);
 	selection_extend(terminal, spot.line, spot.edge, spot.col);
-	terminal->drag_ns = terminal->tile->time->now_ns + DRAG_NS;
+	terminal->view->drag_ns = terminal->tile->time->now_ns + DRAG_NS;
 }
 
-static void handle_motion(struct terminal *terminal, const struct tile_input_pointer *pointer) {
-	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
-	struct tile *tile = terminal->tile;
-	uint32_t link = link_at(terminal, &spot);
+void terminal_hover(struct terminal *terminal) {
+	uint32_t link = 0;
+	if (terminal->pointer_inside) {
+		struct spot spot = find_spot(terminal, terminal->pointer_x, terminal->pointer_y);
+		link = link_at(terminal, &spot);
+	}
 	if (link != terminal->hover_link) {
 		terminal->hover_link = link;
 		vt_damage_all(&terminal->vt);
 	}
+}
+
+/* moves: a version that takes over is told where the pointer is, which is no news for a program. */
+static void handle_motion(
+	struct terminal *terminal, const struct tile_input_pointer *pointer, bool moves) {
+	struct spot spot = find_spot(terminal, pointer->tx, pointer->ty);
+	struct tile *tile = terminal->tile;
+	uint32_t link = link_at(terminal, &spot);
+	terminal->pointer_inside = true;
+	terminal->pointer_x = pointer->tx;
+	terminal->pointer_y = pointer->ty;
 	if (terminal->view->selecting) {
-		terminal->drag_x = pointer->tx;
-		terminal->drag_y = pointer->ty;
-		bool outside = pointer->ty < 0 || pointer->ty >= tile->height;
-		terminal->drag_ns = !outside	 ? 0
-			: terminal->drag_ns != 0 ? terminal->drag_ns
-						 : tile->time->now_ns;
+		struct view *view = terminal->view;
+		if (pointer->ty >= 0 && pointer->ty < tile->height) {
+			view->drag_ns = 0;
+		} else {
+			view->drag_x = pointer->tx;
+			view->drag_y = pointer->ty;
+			view->drag_ns = view->drag_ns != 0 ? view->drag_ns : tile->time->now_ns;
+		}
 		selection_extend(terminal, spot.line, spot.edge, spot.col);
 		return;
 	}
 	bool program = program_has_pointer(terminal, pointer->modifiers);
-	if (program || terminal->view->buttons != 0) {
+	if (moves && (program || terminal->view->buttons != 0)) {
 		uint32_t held = terminal->view->buttons;
 		tell_mouse(terminal, VT_MOUSE_MOTION, held != 0 ? (uint32_t)__builtin_ctz(held) : 0,
 			pointer->modifiers, &spot);
@@ -507,13 +523,10 @@ void terminal_input(struct tile *tile, const struct tile_input *event) {
 		break;
 	case TILE_INPUT_POINTER_ENTER:
 	case TILE_INPUT_POINTER_MOTION:
-		handle_motion(terminal, &event->pointer);
+		handle_motion(terminal, &event->pointer, event->type == TILE_INPUT_POINTER_MOTION);
 		break;
 	case TILE_INPUT_POINTER_LEAVE:
-		if (terminal->hover_link != 0) {
-			terminal->hover_link = 0;
-			vt_damage_all(&terminal->vt);
-		}
+		terminal->pointer_inside = false;
 		break;
 	case TILE_INPUT_POINTER_BUTTON:
 		handle_button(terminal, &event->pointer);

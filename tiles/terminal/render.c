@@ -405,7 +405,7 @@ static void choose_picture(struct frame *frame) {
 		frame->cursor_col = vt->state->col;
 		frame->cursor = vt_mode(vt, VT_MODE_CURSOR) ? 1u + vt->state->cursor_style : 0;
 	}
-	if (terminal->blink_off) {
+	if (terminal->view->blink_off) {
 		frame->cursor = 0;
 	}
 }

@@ -119,7 +119,9 @@ void selection_start(
 }
 
 void selection_extend(struct terminal *terminal, uint64_t line, uint32_t edge, uint32_t col) {
-	uint32_t head = terminal->view->selection == SELECTION_WORDS ? col : edge;
+	bool whole = terminal->view->selection == SELECTION_WORDS ||
+		terminal->view->selection == SELECTION_LINES;
+	uint32_t head = whole ? col : edge;
 	uint64_t line_before;
 	uint32_t head_before;
 	if (vt_mark_get(&terminal->vt, MARK_HEAD, &line_before, &head_before) &&

@@ -17,14 +17,14 @@
 
 static void arm_timer(struct terminal *terminal) {
 	uint64_t when = UINT64_MAX;
-	if (terminal->sync_ns != 0) {
-		when = terminal->sync_ns;
+	if (terminal->view->sync_ns != 0) {
+		when = terminal->view->sync_ns;
 	}
-	if (terminal->blink_ns != 0 && terminal->blink_ns < when) {
-		when = terminal->blink_ns;
+	if (terminal->view->blink_ns != 0 && terminal->view->blink_ns < when) {
+		when = terminal->view->blink_ns;
 	}
-	if (terminal->drag_ns != 0 && terminal->drag_ns < when) {
-		when = terminal->drag_ns;
+	if (terminal->view->drag_ns != 0 && terminal->view->drag_ns < when) {
+		when = terminal->view->drag_ns;
 	}
 	terminal->tile->host->wake_at(terminal->tile, UINT64_MAX);
 	terminal->tile->host->wake_at(terminal->tile, when);
@@ -36,22 +36,34 @@ static void restart_blink(struct terminal *terminal) {
 	bool blinks = terminal->tile->focused && !terminal->vt.state->cursor_default &&
 		vt_mode(&terminal->vt, VT_MODE_CURSOR_BLINK) &&
 		vt_mode(&terminal->vt, VT_MODE_CURSOR);
-	terminal->blink_off = false;
-	terminal->blink_ns = blinks ? terminal->tile->time->now_ns + BLINK_NS : 0;
+	terminal->view->blink_off = false;
+	terminal->view->blink_ns = blinks ? terminal->tile->time->now_ns + BLINK_NS : 0;
+}
+
+/* Nothing happened that the cursor should be lit for. */
+static void keep_blink(struct terminal *terminal) {
+	struct view *view = terminal->view;
+	uint64_t turns = view->blink_ns;
+	bool off = view->blink_off;
+	restart_blink(terminal);
+	if (turns != 0 && view->blink_ns != 0) {
+		view->blink_ns = turns;
+		view->blink_off = off;
+	}
 }
 
 static void terminal_update(struct tile *tile) {
 	struct terminal *terminal = tile->scratch;
 	uint64_t now = tile->time->now_ns;
-	if (terminal->sync_ns != 0 && now >= terminal->sync_ns) {
+	if (terminal->view->sync_ns != 0 && now >= terminal->view->sync_ns) {
 		vt_sync_end(&terminal->vt);
 		terminal_sync_end(terminal);
 	}
-	if (terminal->blink_ns != 0 && now >= terminal->blink_ns) {
-		terminal->blink_off = !terminal->blink_off;
-		terminal->blink_ns = now + BLINK_NS;
+	if (terminal->view->blink_ns != 0 && now >= terminal->view->blink_ns) {
+		terminal->view->blink_off = !terminal->view->blink_off;
+		terminal->view->blink_ns = now + BLINK_NS;
 	}
-	if (terminal->drag_ns != 0 && now >= terminal->drag_ns) {
+	if (terminal->view->drag_ns != 0 && now >= terminal->view->drag_ns) {
 		terminal_drag(terminal);
 	}
 	terminal_damage(terminal);
@@ -282,6 +294,7 @@ static bool bind_for(struct terminal *terminal, uint32_t cols, uint32_t rows) {
 		tile_log(terminal->tile, 0, "the terminal's state is damaged: %s", why);
 		return false;
 	}
+	vt_set_events(&terminal->vt, handle_vt_event, terminal); /* the handle is a new one */
 	terminal->view = terminal->tile->cells[TERMINAL_VIEW];
 	return true;
 }
@@ -377,9 +390,16 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why) {
 	vt_set_scheme(&terminal->vt, true);
 	terminal->cursor = (struct cursor_drawn){0};
 	terminal->held_waits = false;
-	terminal->drag_ns = 0;
-	terminal->sync_ns =
-		vt_mode(&terminal->vt, VT_MODE_SYNC) ? tile->time->now_ns + SYNC_LIMIT_NS : 0;
+	terminal->pointer_inside = false;
+	struct view *view = terminal->view;
+	if (!view->selecting) {
+		view->drag_ns = 0;
+	}
+	if (!vt_mode(&terminal->vt, VT_MODE_SYNC)) {
+		view->sync_ns = 0;
+	} else if (view->sync_ns == 0) {
+		view->sync_ns = tile->time->now_ns + SYNC_LIMIT_NS;
+	}
 	terminal->pty = tile->host->stream_claim(tile, PTY);
 	if (terminal->pty >= 0) {
 		tile->host->stream_watch(tile, terminal->pty, true, false);
@@ -393,7 +413,7 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why) {
 		tell_title(terminal);
 		terminal_resize(terminal);
 	}
-	restart_blink(terminal);
+	keep_blink(terminal);
 	vt_damage_all(&terminal->vt);
 	terminal_damage(terminal);
 	terminal_damage_bar(terminal);
@@ -431,6 +451,9 @@ static void terminal_detach(struct tile *tile) {
 
 static void terminal_handle_input(struct tile *tile, const struct tile_input *event) {
 	struct terminal *terminal = tile->scratch;
+	bool news = event->type == TILE_INPUT_FOCUS
+		? terminal->view->focused != event->focus
+		: event->type < TILE_INPUT_POINTER_ENTER || event->type > TILE_INPUT_POINTER_MOTION;
 	if (event->type == TILE_INPUT_STREAM_END) {
 		if (terminal->pty >= 0) {
 			shell_ended(terminal, event->stream.status);
@@ -438,7 +461,7 @@ static void terminal_handle_input(struct tile *tile, const struct tile_input *ev
 	} else {
 		terminal_input(tile, event);
 	}
-	restart_blink(terminal);
+	(news ? restart_blink : keep_blink)(terminal);
 	terminal_flush(terminal);
 	terminal_damage(terminal);
 	arm_timer(terminal);

@@ -57,7 +57,13 @@ struct view {
 	uint64_t held_top;  /* its first line */
 	uint64_t held_line; /* its cursor */
 	uint32_t held_col;
-	uint32_t held_cursor; /* 1 + enum vt_cursor_style; 0: hidden */
+	uint32_t held_cursor;  /* 1 + enum vt_cursor_style; 0: hidden */
+	uint32_t own_key;      /* evdev: pressed for the terminal, so its release is not told */
+	uint64_t sync_ns;      /* when a synchronised update counts as forgotten; 0: none */
+	uint64_t blink_ns;     /* when the cursor's blink turns; 0: not blinking */
+	uint64_t drag_ns;      /* when a selection that left the tile scrolls next; 0: it did not */
+	double drag_x, drag_y; /* where the pointer is then */
+	bool blink_off;	       /* the cursor is in the dark half of its blink */
 };
 
 enum font_style {
@@ -98,15 +104,10 @@ struct terminal {
 	uint64_t top_drawn; /* first line shown at the last damage */
 	struct cursor_drawn cursor;
 	struct bar bar;
-	bool blink_off;	     /* the cursor is in the dark half of its blink */
-	uint64_t blink_ns;   /* when it turns; 0: not blinking */
-	uint64_t sync_ns;    /* when a synchronised update counts as forgotten; 0: none */
 	bool held_waits;     /* the held picture has not been drawn yet */
+	bool pointer_inside; /* as told last; told again to every version */
+	double pointer_x, pointer_y;
 	uint32_t hover_link; /* hyperlink under the pointer */
-	uint32_t
-		own_key; /* evdev code of a key pressed for the terminal: its release is not told */
-	uint64_t drag_ns;      /* when a selection that left the tile scrolls next; 0: it did not */
-	double drag_x, drag_y; /* where the pointer is then */
 };
 
 /* --- cells.c --- */
@@ -180,6 +181,8 @@ char *selection_text(const struct terminal *terminal, size_t *size);
 /* --- input.c --- */
 
 void terminal_input(struct tile *tile, const struct tile_input *event);
+/* The hyperlink under the pointer may be another one. */
+void terminal_hover(struct terminal *terminal);
 /* A selection is being dragged outside the tile: scroll there. At drag_ns. */
 void terminal_drag(struct terminal *terminal);
 

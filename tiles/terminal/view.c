@@ -70,7 +70,7 @@ static void damage_cursor(struct terminal *terminal) {
 		.line = vt_line_screen(vt) + vt->state->row,
 		.col = vt->state->col,
 	};
-	if (vt_mode(vt, VT_MODE_CURSOR) && !terminal->blink_off) {
+	if (vt_mode(vt, VT_MODE_CURSOR) && !terminal->view->blink_off) {
 		now.look = 1u + vt->state->cursor_style * 2u + (terminal->tile->focused ? 1 : 0);
 	}
 	struct cursor_drawn before = terminal->cursor;
@@ -137,7 +137,8 @@ static void damage_now(struct terminal *terminal) {
 }
 
 void terminal_damage(struct terminal *terminal) {
-	if (terminal->sync_ns == 0) { /* else all of it is told when the update is complete */
+	if (terminal->view->sync_ns == 0) { /* else all of it is told when the update is complete */
+		terminal_hover(terminal);
 		damage_now(terminal);
 	}
 }
@@ -176,16 +177,16 @@ static void hold_picture(struct terminal *terminal) {
 }
 
 void terminal_sync_begin(struct terminal *terminal) {
-	if (terminal->sync_ns != 0) {
+	if (terminal->view->sync_ns != 0) {
 		return;
 	}
 	hold_picture(terminal);
 	terminal->view->held = terminal->view->held_rows == terminal->vt.state->rows &&
 		terminal->view->held_cols == terminal->vt.state->cols;
-	terminal->sync_ns = terminal->tile->time->now_ns + SYNC_LIMIT_NS;
+	terminal->view->sync_ns = terminal->tile->time->now_ns + SYNC_LIMIT_NS;
 }
 
 void terminal_sync_end(struct terminal *terminal) {
-	terminal->sync_ns = 0;
+	terminal->view->sync_ns = 0;
 	terminal->view->held = false;
 }

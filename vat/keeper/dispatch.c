@@ -336,6 +336,23 @@ static void handle_sweep(struct keeper *keeper, struct keeper_child *compositor,
 	keeper_send(keeper, compositor, &answer, NULL, 0);
 }
 
+static void handle_stream_look(struct keeper *keeper, struct keeper_child *compositor,
+	const struct keeper_message *request) {
+	struct keeper_stream *stream = keeper_stream_find(keeper, &request->uuid, request->name);
+	if (stream == NULL) {
+		send_result(keeper, compositor, request, ENOENT, "no stream of that name");
+		return;
+	}
+	struct keeper_message answer = {
+		.type = KEEPER_STREAM,
+		.request = request->request,
+		.uuid = stream->uuid,
+		.pid = stream->pid,
+	};
+	memcpy(answer.name, stream->name, sizeof(answer.name));
+	keeper_send(keeper, compositor, &answer, &stream->fd, 1);
+}
+
 static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *compositor,
 	struct keeper_message *request, int fds[KEEPER_FDS_MAX]) {
 	switch (request->type) {
@@ -384,6 +401,9 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 		return true;
 	case KEEPER_KILL:
 		handle_kill(keeper, request);
+		return true;
+	case KEEPER_STREAM_LOOK:
+		handle_stream_look(keeper, compositor, request);
 		return true;
 	case KEEPER_STREAM_SWEEP:
 		handle_sweep(keeper, compositor, request);

@@ -145,7 +145,14 @@ enum keeper_message_type {
 	/* compositor -> keeper, event: save each region that has changed `status` seconds later; 0:
 	 * only after handovers, at the end, and when asked. 30 until this is said. */
 	KEEPER_CHECKPOINT_EVERY,
+	/* compositor -> keeper: stream `name` of tile `uuid`, without claiming it. Answer:
+	 * KEEPER_STREAM. */
+	KEEPER_STREAM_LOOK,
 };
+
+/* A stream that tile hosts keep for themselves; no tile can name one like this by accident. What is
+ * in it: tiles/host/recording.h. */
+#define KEEPER_STREAM_RECORDING "host.recording"
 
 struct keeper_message {
 	uint32_t version; /* KEEPER_WIRE_VERSION */
