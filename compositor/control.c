@@ -146,7 +146,6 @@ static void handle_request_resource_destroy(struct wl_resource *resource) {
 	}
 	city_builder_forget(request);
 	if (request->control->tiles) {
-		city_keeper_forget(request->control->tiles->keeper, request->keeper_request);
 		city_handover_unlisten(request->control->tiles, request);
 	}
 	wl_list_remove(&request->link);

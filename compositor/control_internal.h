@@ -67,7 +67,6 @@ struct city_request {
 	bool open;
 	uint64_t keeper_request;	/* that its answer comes from; 0: none */
 	struct city_job *job;		/* the build or watch that it waits for; NULL: none */
-	uint64_t keeper_request;	/* that it waits for; 0: none */
 	struct city_tile *rolling_back; /* waits for the end of its handover; NULL: none */
 	struct wl_listener tile_changed, tile_destroy; /* of rolling_back */
 };

@@ -46,7 +46,12 @@ void host_recorder_open(struct host *host) {
 	}
 	int fd = host_keeper_memory(host, KEEPER_STREAM_RECORDING);
 	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0 || (st.st_size == 0 && ftruncate(fd, (off_t)size) < 0)) {
+	/* Nobody who reads it may find it shorter than it was. */
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+		(st.st_size == 0 &&
+			(ftruncate(fd, (off_t)size) < 0 ||
+				fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) <
+					0))) {
 		city_log(CITY_LOG_WARN, host->name, "is not recorded: %s", strerror(errno));
 		goto error;
 	}

@@ -3,6 +3,7 @@
 #include "recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,7 +260,9 @@ int recording_collect_fd(int fd, struct recording *recording, struct vat_error *
 	if (fstat(fd, &st) < 0) {
 		return vat_fail(err, errno, "recording: %s", strerror(errno));
 	}
-	if (st.st_size <= 0 || (uint64_t)st.st_size > RECORDING_ROOM_MAX) {
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (st.st_size <= 0 || (uint64_t)st.st_size > RECORDING_ROOM_MAX || seals < 0 ||
+		!(seals & F_SEAL_SHRINK)) {
 		return vat_fail(
 			err, EBADMSG, "recording: %lld bytes are none", (long long)st.st_size);
 	}
