@@ -9,6 +9,7 @@
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
 #include "compositor/keeper.h"
+#include "compositor/places.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
 #include "keeper/wire.h"
@@ -336,6 +337,34 @@ static void handle_get_undo(struct wl_client *client, struct wl_resource *resour
 	city_request_succeed(request);
 }
 
+static void handle_saved(void *data, struct city_keeper_reply *reply) {
+	struct city_request *request = data;
+	request->keeper_request = 0;
+	if (reply->status != 0) {
+		city_request_fail(request, "checkpoint", reply->reason);
+		return;
+	}
+	/* Without it nobody would know whose file it is. */
+	city_places_flush(request->control->tiles->places);
+	size_t offset = 0;
+	const char *path = keeper_wire_next(reply->message, &offset);
+	char text[CITY_TEXT_PIECE];
+	snprintf(text, sizeof(text), "%llu %llu %s", (unsigned long long)reply->message->size,
+		(unsigned long long)reply->message->instance, path ? path : "");
+	city_request_text(request, text);
+	city_request_succeed(request);
+}
+
+static void handle_checkpoint(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_handle *handle;
+	struct city_request *request = begin(client, resource, id, &handle);
+	if (request) {
+		city_tiles_save_now(handle->control->tiles);
+		request->keeper_request = city_keeper_checkpoint(handle->control->server->keeper,
+			&handle->tile->uuid, handle_saved, request);
+	}
+}
+
 static void handle_close(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_handle *handle;
 	struct city_request *request = begin(client, resource, id, &handle);
@@ -358,6 +387,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.get_undo = handle_get_undo,
 	.get_recording = handle_get_recording,
 	.rollback_to = handle_rollback_to,
+	.checkpoint = handle_checkpoint,
 };
 
 /* ---- life */

@@ -74,7 +74,20 @@ char *city_path_tile_source(const char *kind) {
 	return city_file_installed(name);
 }
 
-bool city_path_replace(const char *path, const char *text, size_t size) {
+static bool sync_folder(const char *path) {
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		slash ? path : ".");
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0) {
+		close(fd);
+	}
+	return ok;
+}
+
+static bool replace(const char *path, const char *text, size_t size, bool durably) {
 	char temp[PATH_MAX];
 	int length = snprintf(temp, sizeof(temp), "%s.new", path);
 	if (length < 0 || (size_t)length >= sizeof(temp)) {
@@ -96,11 +109,11 @@ bool city_path_replace(const char *path, const char *text, size_t size) {
 		}
 		done += (size_t)wrote;
 	}
-	bool ok = done == size;
+	bool ok = done == size && (!durably || fsync(fd) == 0);
 	int saved = errno;
 	close(fd);
 	if (ok && rename(temp, path) == 0) {
-		return true;
+		return !durably || sync_folder(path);
 	}
 	if (ok) {
 		saved = errno;
@@ -108,4 +121,12 @@ bool city_path_replace(const char *path, const char *text, size_t size) {
 	unlink(temp);
 	errno = saved;
 	return false;
+}
+
+bool city_path_replace(const char *path, const char *text, size_t size) {
+	return replace(path, text, size, false);
+}
+
+bool city_path_replace_durably(const char *path, const char *text, size_t size) {
+	return replace(path, text, size, true);
 }

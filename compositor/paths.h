@@ -15,5 +15,7 @@ char *city_path_tile(const char *kind);
 char *city_path_tile_source(const char *kind);
 /* Writes the file whole or not at all: beside it, then renamed. False with errno. */
 bool city_path_replace(const char *path, const char *text, size_t size);
+/* The same, and it is on disk when this returns, which may take long. */
+bool city_path_replace_durably(const char *path, const char *text, size_t size);
 
 #endif

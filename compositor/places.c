@@ -9,6 +9,7 @@
 
 #include "compositor/paths.h"
 #include "compositor/places.h"
+#include "compositor/writer.h"
 #include "log.h"
 
 #define SUBJECT "places"
@@ -236,6 +237,7 @@ void city_places_destroy(struct city_places *places) {
 	wl_list_for_each_safe(place, next, &places->list, link) {
 		place_destroy(place);
 	}
+	city_writer_destroy(places->writer);
 	free(places->path);
 	free(places);
 }
@@ -263,7 +265,7 @@ static void put_versions(
 	fputc('\n', file);
 }
 
-bool city_places_save(const struct city_places *places) {
+bool city_places_save(struct city_places *places) {
 	if (!places->path) {
 		return true;
 	}
@@ -301,11 +303,20 @@ bool city_places_save(const struct city_places *places) {
 		}
 		fputs("}\n", file);
 	}
-	bool ok = fclose(file) == 0 && city_path_replace(places->path, text, size);
-	if (!ok) {
-		city_log(CITY_LOG_WARN, SUBJECT, "cannot write %s: %s", places->path,
-			strerror(errno));
+	if (!places->writer) {
+		places->writer = city_writer_create(places->path);
 	}
-	free(text);
-	return ok;
+	if (fclose(file) != 0 || !places->writer) {
+		city_log(CITY_LOG_WARN, SUBJECT, "no memory to save where the tiles are");
+		free(text);
+		return false;
+	}
+	city_writer_put(places->writer, text, size);
+	return true;
+}
+
+void city_places_flush(struct city_places *places) {
+	if (places->writer) {
+		city_writer_flush(places->writer);
+	}
 }

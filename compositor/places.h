@@ -42,8 +42,9 @@ struct city_place {
 
 struct city_places {
 	char *path;
-	bool existed;	     /* there was such a file, perhaps an empty one */
-	struct wl_list list; /* city_place.link, in the order of the file */
+	struct city_writer *writer; /* NULL: nothing was saved yet */
+	bool existed;		    /* there was such a file, perhaps an empty one */
+	struct wl_list list;	    /* city_place.link, in the order of the file */
 };
 
 /* NULL when out of memory or without a state folder (one line in the log). */
@@ -55,8 +56,10 @@ struct city_place *city_places_find(struct city_places *places, const char *name
 /* A new entry at the end; NULL when out of memory. */
 struct city_place *city_places_add(struct city_places *places, const char *name);
 void city_places_remove(struct city_places *places, struct city_place *place);
-/* False after one line in the log. */
-bool city_places_save(const struct city_places *places);
+/* Has it brought to disk, by a thread of its own. False after one line in the log. */
+bool city_places_save(struct city_places *places);
+/* Returns when what was saved is on disk. */
+void city_places_flush(struct city_places *places);
 
 /* For tests: reads text as it would stand in the file; -1 after one line in the log. */
 int city_places_read(struct city_places *places, const char *path);

@@ -420,7 +420,7 @@ void city_tiles_start(struct city_tiles *tiles) {
 		city_tile_begin(tile);
 	}
 	city_desk_begin(tiles->server->desk);
-	city_tiles_save(tiles);
+	city_tiles_save_now(tiles);
 }
 
 static bool choose_name(
@@ -588,7 +588,7 @@ static void handle_config(struct wl_listener *listener, void *data) {
 		struct city_tile *tile = place ? make(tiles, place) : NULL;
 		if (tile) {
 			city_tile_begin(tile);
-			city_tiles_save(tiles);
+			city_tiles_save_now(tiles);
 		}
 	}
 }

@@ -248,6 +248,7 @@ int command_open(struct ctl *ctl);
 int command_close(struct ctl *ctl);
 int command_swap(struct ctl *ctl);
 int command_watch(struct ctl *ctl);
+int command_checkpoint(struct ctl *ctl);
 int command_rollback(struct ctl *ctl);
 int command_record(struct ctl *ctl);
 int command_test(struct ctl *ctl);

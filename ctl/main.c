@@ -88,6 +88,8 @@ const struct command commands[] = {
 		test_options, command_test},
 	{"vat", "[TILE] [CELL[.FIELD]]", 0, 2, "print the state of a tile, or what changes",
 		vat_options, command_vat},
+	{"checkpoint", "[TILE]", 0, 1, "save the state of a tile, or of all, to disk now", NULL,
+		command_checkpoint},
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,
 		command_history},
 	{"events", "", 0, 0, "everything that happens, until ended", NULL, command_events},

@@ -85,9 +85,9 @@ _cityctl() {
 	case $command in
 	'')
 		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback record test vat
-			history events run keeper state quit version' -- "$cur")
+			checkpoint history events run keeper state quit version' -- "$cur")
 		;;
-	close | swap | watch | rollback | record | test | vat | history)
+	close | swap | watch | rollback | record | test | vat | checkpoint | history)
 		if [[ $command == record ]] && ((places == 1)); then
 			compopt -o filenames 2>/dev/null
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")

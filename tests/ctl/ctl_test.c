@@ -423,6 +423,21 @@ static void test_vat_differences(void **state) {
 	server_stop(&server);
 }
 
+static void test_checkpoint(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "checkpoint terminal"), 0, "/state of/terminal.vat\n", "");
+	assert_string_equal(server.log, "checkpoint terminal\n");
+	expect(run(&server, "checkpoint terminal --json"), 0,
+		"{\"event\":\"saved\",\"tile\":\"terminal\",\"file\":\"/state of/terminal.vat\","
+		"\"bytes\":12345,\"waited_ns\":678}\n",
+		"");
+	/* All of them; one fails, the others are saved. */
+	expect_parts(run(&server, "checkpoint"), 1, "/state of/terminal.vat\n", "the disk is full");
+	expect_parts(run(&server, "checkpoint terminl"), 1, "", "did you mean terminal?");
+	server_stop(&server);
+}
+
 static void test_history(void **state) {
 	struct server server;
 	server_start(&server);
@@ -630,6 +645,7 @@ int main(void) {
 		cmocka_unit_test(test_vat),
 		cmocka_unit_test(test_vat_files),
 		cmocka_unit_test(test_vat_differences),
+		cmocka_unit_test(test_checkpoint),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_desktop),
 		cmocka_unit_test(test_unknown_tile),

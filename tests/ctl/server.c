@@ -262,6 +262,20 @@ static void handle_get_undo(struct wl_client *client, struct wl_resource *resour
 	source_city_request_v1_send_failed(make_request(client, id), "undo", "not in probation");
 }
 
+static void handle_checkpoint(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct fake_tile *tile = wl_resource_get_user_data(resource);
+	struct wl_resource *request = make_request(client, id);
+	note(tile->server, "checkpoint %s", tile->name);
+	if (tile->state == 4) {
+		source_city_request_v1_send_failed(request, "checkpoint", "the disk is full");
+		return;
+	}
+	char text[128];
+	snprintf(text, sizeof(text), "12345 678 /state of/%s.vat", tile->name);
+	source_city_request_v1_send_text(request, text);
+	source_city_request_v1_send_succeeded(request);
+}
+
 static void handle_close(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct fake_tile *tile = wl_resource_get_user_data(resource);
 	note(tile->server, "close %s", tile->name);
@@ -290,6 +304,7 @@ static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.force = handle_force,
 	.get_undo = handle_get_undo,
 	.rollback_to = handle_rollback_to,
+	.checkpoint = handle_checkpoint,
 	.carry_state = handle_carry_state,
 };
 

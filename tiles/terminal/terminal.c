@@ -407,6 +407,11 @@ static bool terminal_attach(struct tile *tile, enum tile_attach why) {
 		if (!fresh) {
 			forget_program(terminal);
 		}
+		if (!fresh && why == TILE_ATTACH_RESTART && !terminal->view->ended) {
+			feed_message(terminal,
+				"\033[2mThe city was started again; this is a new "
+				"shell.\033[m\r\n");
+		}
 		terminal_start_shell(terminal);
 	}
 	if (!fresh) {
