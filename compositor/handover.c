@@ -560,6 +560,10 @@ void city_handover_advance(struct city_tile *tile) {
 	if (tile->live && tile->live->state != CITY_VERSION_LIVE) {
 		return;
 	}
+	/* Nobody may be left who still writes into the region. */
+	if (city_handover_track_busy(tile)) {
+		return;
+	}
 	if (next->group) {
 		city_group_splice(next->group);
 	} else {

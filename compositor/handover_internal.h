@@ -103,6 +103,8 @@ struct city_handover *city_handover_create(struct city_tile *tile);
 void city_handover_track_advance(struct city_handover *handover);
 /* The version's process has ended. */
 void city_handover_track_ended(struct city_tile_version *version);
+/* Whether a version that was given up while it built cells has not ended yet. */
+bool city_handover_track_busy(const struct city_tile *tile);
 void city_handover_track_finish(struct city_handover *handover);
 
 /* A handover that is not yet its tile's; NULL with one line in `error`. Takes the artifact. */

@@ -106,6 +106,16 @@ void city_handover_track_ended(struct city_tile_version *version) {
 	}
 }
 
+bool city_handover_track_busy(const struct city_tile *tile) {
+	const struct city_tile_version *version;
+	wl_list_for_each(version, &tile->versions, link) {
+		if (version->prebuilds && version->state == CITY_VERSION_DYING && !version->ended) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void city_handover_track_finish(struct city_handover *handover) {
 	handover->b = NULL;
 	answer(handover, -1);

@@ -86,9 +86,22 @@ bool host_build_ahead(struct host *host, char *why, size_t why_size) {
 	return true;
 }
 
+/* Whether edges may have to be gone: functions of the tile's run. */
+static bool changes_version(const struct host *host) {
+	for (uint32_t i = 0; i < host->descriptor.cell_count; i++) {
+		const struct vat_cell_decl *decl = &host->descriptor.cells[i];
+		const struct vat_cell *cell =
+			vat_region_find(host->region, decl->name, decl->scope, decl->element);
+		if (cell && cell->version != decl->version) {
+			return host->descriptor.edge_count > 0 || host->older.edge_count > 0;
+		}
+	}
+	return false;
+}
+
 bool host_build_finish(struct host *host, char *why, size_t why_size) {
 	struct vat_error error;
-	if (host->build || (host->descriptor.edge_count == 0 && host->older.edge_count == 0)) {
+	if (host->build || !changes_version(host)) {
 		return true;
 	}
 	bool ok = vat_region_protect(host->region, VAT_READ, &error) == 0 &&
