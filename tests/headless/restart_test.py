@@ -181,7 +181,8 @@ def test_clients_connect_again():
     with Desk() as city:
         city.wait_tile("terminal")
         loop = city.popen("sh", "-c", "while :; do foot sh -c "
-                          f"'echo up >> {city.path('foot')}; sleep 1000'; done")
+                          f"'echo up >> {city.path('foot')}; sleep 1000'; done",
+                          start_new_session=True)
         try:
             city.wait_file("foot")
             dead = city.compositor()
@@ -196,7 +197,7 @@ def test_clients_connect_again():
             city.until(lambda: any(v["app_id"] == "foot" for v in city.ctl("state")[0]["views"]),
                        what="the program that connects again is not there")
         finally:
-            loop.terminate()
+            os.killpg(loop.pid, signal.SIGKILL)
             loop.wait()
 
 
