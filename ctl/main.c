@@ -74,8 +74,8 @@ const struct command commands[] = {
 		command_open},
 	{"close", "TILE", 1, 1, "end a tile and drop its state", NULL, command_close},
 	{"swap", "TILE[=FILE]...", 1, SIZE_MAX,
-		"hand over to a new version; without options, of its own source; several tiles on "
-		"one screen frame, all or none",
+		"hand over to a new version, of its own source if not told; of several tiles, all "
+		"or none",
 		swap_options, command_swap},
 	{"watch", "TILE", 1, 1, "build and hand over at each save, until ended", watch_options,
 		command_watch},
@@ -119,7 +119,7 @@ static void print_options(FILE *file, const struct option *options) {
 		snprintf(left, sizeof(left), "--%s%s%s", options->name,
 			options->value != NULL ? " " : "",
 			options->value != NULL ? options->value : "");
-		fprintf(file, "  %-18s %s\n", left, options->help);
+		fprintf(file, "  %-23s %s\n", left, options->help);
 	}
 }
 
@@ -147,7 +147,7 @@ static int print_help(const struct command *command) {
 	for (command = commands; command->name != NULL; command++) {
 		char left[64];
 		snprintf(left, sizeof(left), "%s %s", command->name, command->words);
-		printf("  %-18s %s\n", left, command->help);
+		printf("  %-23s %s\n", left, command->help);
 	}
 	putchar('\n');
 	print_options(stdout, general_options);
