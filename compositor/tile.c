@@ -332,7 +332,8 @@ static void handle_region(void *data, struct city_keeper_reply *reply) {
 		return;
 	}
 	struct vat_error error;
-	if (vat_region_map(reply->fd, VAT_READ, &tile->region, &error) < 0) {
+	if (vat_region_map(reply->fd, VAT_READ, &tile->region, &error) < 0 &&
+		!city_tile_map_ruined(tile, reply->fd, reply->undo_fd)) {
 		tile->damaged = true;
 		dead(tile, error.text);
 		return;
@@ -340,7 +341,7 @@ static void handle_region(void *data, struct city_keeper_reply *reply) {
 	tile->region_fd = reply->fd;
 	tile->undo_fd = reply->undo_fd;
 	reply->fd = reply->undo_fd = -1;
-	tile->epoch = vat_region_epoch(tile->region);
+	tile->epoch = tile->ruined ? 0 : vat_region_epoch(tile->region);
 	if (*reply->reason) {
 		city_control_message(
 			tile->tiles->server, CITY_LOG_ERROR, tile->name, "%s", reply->reason);

@@ -148,6 +148,7 @@ struct city_tile {
 	int region_fd;		   /* -1 until the keeper gave it */
 	struct vat_region *region; /* for reading; NULL until then */
 	uint64_t epoch;		   /* the newest that was given to a version */
+	bool ruined;		   /* cannot be read: an undo is needed first */
 	bool rejoins;		   /* what ran before this compositor did is still to be found */
 	unsigned awaited;	   /* versions that have not said yet what they are */
 	struct wl_event_source *rejoin_timer;

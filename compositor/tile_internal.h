@@ -19,6 +19,9 @@ void city_tile_begin(struct city_tile *tile);
 void city_tile_rejoin(struct city_tile *tile, const struct city_keeper_instance *instance);
 /* The version has said what it is, or has ended. */
 void city_tile_rejoined(struct city_tile_version *version);
+/* The region of a version on probation, which has written all over it. False: it cannot be undone.
+ */
+bool city_tile_map_ruined(struct city_tile *tile, int region_fd, int undo_fd);
 /* Goes on when all have, and the region is there. */
 void city_tile_rejoin_conclude(struct city_tile *tile);
 /* A frame is built, or was presented: whether it is the first with all tiles from before. */

@@ -103,6 +103,29 @@ static bool undone(struct city_tile *tile) {
 	return result != -EALREADY;
 }
 
+bool city_tile_map_ruined(struct city_tile *tile, int region_fd, int undo_fd) {
+	if (!tile->rejoins || undo_fd < 0 ||
+		vat_undo_map(region_fd, &tile->uuid, undo_fd, &tile->region, NULL) < 0) {
+		return false;
+	}
+	tile->ruined = true;
+	return true;
+}
+
+/* Whoever ruined its own region is ended first; false while that is awaited. */
+static bool end_ruiner(struct city_tile *tile) {
+	struct city_tile_version *live = newest(tile, false);
+	if (!live) {
+		return true;
+	}
+	city_control_message(tile->tiles->server, CITY_LOG_WARN, tile->name,
+		"the new version has written all over its state: it is ended, and undone");
+	live->awaited = true;
+	tile->awaited++;
+	city_version_kill(live);
+	return false;
+}
+
 static void forget_undo(struct city_tile *tile) {
 	if (tile->undo_fd >= 0) {
 		close(tile->undo_fd);
@@ -143,6 +166,8 @@ static void go_on_frozen(struct city_tile *tile, struct city_tile_version *versi
 		city_tile_set_state(tile, CITY_TILE_DEAD);
 		return;
 	}
+	uint64_t epoch = vat_region_epoch(tile->region);
+	tile->epoch = epoch > tile->epoch ? epoch : tile->epoch;
 	city_control_message(tile->tiles->server, CITY_LOG_WARN, tile->name,
 		"the handover that was under way came to nothing, as the compositor ended: the "
 		"version before goes on with its state");
@@ -156,7 +181,10 @@ void city_tile_rejoin_conclude(struct city_tile *tile) {
 	if (!tile->rejoins || tile->awaited > 0 || !tile->region || tile->closing) {
 		return;
 	}
-	tile->rejoins = false;
+	if (tile->ruined && !end_ruiner(tile)) {
+		return;
+	}
+	tile->rejoins = tile->ruined = false;
 	if (tile->rejoin_timer) {
 		wl_event_source_remove(tile->rejoin_timer);
 		tile->rejoin_timer = NULL;

@@ -110,6 +110,9 @@ struct vat_disk_header *vat_header(const struct vat_region *region);
 /* Maps what other processes made the region grow by. */
 int vat_region_follow(struct vat_region *region, struct vat_error *err);
 int vat_region_grow(struct vat_region *region, uint64_t size, struct vat_error *err);
+/* For undoing: nothing in it is looked at. To be read, until vat_region_protect. */
+int vat_region_map_trusted(
+	int fd, const struct vat_region_info *info, struct vat_region **out, struct vat_error *err);
 void vat_put(void *to, const void *from, size_t n);
 void vat_put_word(uint64_t *to, uint64_t value);
 void vat_cut(void);

@@ -250,6 +250,19 @@ static int put_back(const struct run *run, void *data, struct vat_error *err) {
 	return 0;
 }
 
+int vat_undo_map(int region_fd, const struct vat_uuid *tile, int undo_fd, struct vat_region **out,
+	struct vat_error *err) {
+	struct vat_undo_header header;
+	int rc = read_header(undo_fd, &header, err);
+	if (rc < 0)
+		return rc;
+	if (!vat_uuid_equal(&header.tile, tile))
+		return vat_fail(err, EINVAL, "undo log: it belongs to another region");
+	const struct vat_region_info info = {
+		.tile = header.tile, .city = header.city, .name = "damaged"};
+	return vat_region_map_trusted(region_fd, &info, out, err);
+}
+
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err) {
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)

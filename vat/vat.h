@@ -599,6 +599,10 @@ int vat_undo_end(int undo_fd, struct vat_error *err);
  * log is checked in full before the first store.
  */
 int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err);
+/* Maps a region that cannot be mapped as it is, for nothing but vat_undo_apply; after that it is a
+ * region like others. `tile`: whose it is. */
+int vat_undo_map(int region_fd, const struct vat_uuid *tile, int undo_fd, struct vat_region **out,
+	struct vat_error *err);
 /*
  * The region as it was when the barrier was armed, as a new memfd to be mapped, while its writer
  * goes on: the generation return_to is current in it. Costs a copy of what is not a hole. -ENODATA

@@ -212,6 +212,23 @@ def test_new_version_dies_as_well():
         check_equal(now["rollbacks"], 1, "by a rollback")
 
 
+def test_new_version_ruins_its_state_and_dies_as_well():
+    """All over its region, the header too: it cannot even be mapped before it is undone."""
+    with ledger_city(limits=LONG) as city:
+        before = live(city)
+        swap_until(city, "probation", "update-stray")
+        new = city.tile("ledger")["pid"]
+        dead = compositor_of(city)
+        city.kill(city.keeper.pid, signal.SIGSTOP)
+        city.kill(dead)
+        city.until(lambda: process_state(new) in ("Z", ""), what="it goes on")
+        city.kill(city.keeper.pid, signal.SIGCONT)
+        back(city, dead)
+        after, now = goes_on(city)
+        check_equal(after["pid"], before["pid"], "the old version goes on")
+        check_equal(now["rollbacks"], 1, "by a rollback")
+
+
 def test_old_version_dies_as_well():
     """In probation there is then only the state to go back to."""
     with ledger_city(limits=LONG) as city:

@@ -238,7 +238,8 @@ static void test_killed(void **state) {
 /* A version that writes where it should not, the header and the directories included. */
 static void test_stray_writes(void **state) {
 	struct vat_error err;
-	for (int round = 0; round < 4; round++) {
+	/* With a handle from before, and from the log alone. */
+	for (int round = 0; round < 8; round++) {
 		struct city city;
 		city_init(&city);
 		struct vat_region *reader, *other;
@@ -253,7 +254,7 @@ static void test_stray_writes(void **state) {
 					0)
 				_exit(1);
 			uint8_t *base = city.region->base;
-			switch (round) {
+			switch (round % 4) {
 			case 0:
 				memset(base, 0xff, city.region->size);
 				break;
@@ -271,9 +272,17 @@ static void test_stray_writes(void **state) {
 			_exit(0);
 		}
 		assert_int_equal(test_wait(pid), 0);
-		if (round < 3)
+		if (round % 4 < 3)
 			assert_true(vat_region_map(city.fd, VAT_READ, &other, &err) < 0);
 
+		if (round >= 4) {
+			const struct vat_uuid nobody = {.bytes = {77}};
+			vat_region_unmap(reader);
+			assert_fails(
+				vat_undo_map(city.fd, &nobody, city.undo, &reader, &err), EINVAL);
+			assert_ok(vat_undo_map(city.fd, &test_info.tile, city.undo, &reader, &err),
+				err);
+		}
 		assert_ok(vat_region_protect(reader, VAT_WRITE, &err), err);
 		for (int i = 0; i < 2; i++) {
 			assert_ok(vat_undo_apply(reader, city.undo, &err), err);
