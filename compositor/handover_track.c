@@ -45,6 +45,11 @@ void city_handover_track_advance(struct city_handover *handover) {
 		city_handover_hasten(tile->handover);
 		return;
 	}
+	/* One that was given up builds until it has ended. */
+	if (live && live->tracked_for && live->tracked_for != handover->b &&
+		city_handover_track_busy(tile)) {
+		return;
+	}
 	struct vat_region *region = city_tile_region(tile);
 	struct vat_error error;
 	if (!live || live->state != CITY_VERSION_LIVE || live->tracked_for || !region) {

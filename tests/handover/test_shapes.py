@@ -5,6 +5,7 @@ of the state when it may be lost. tiles/shapes.c says what the tiles are."""
 
 import json
 import re
+import subprocess
 
 from ledger import LIMITS, PATIENT, LedgerCity, limits_for, settled, swap, tile_path
 from tap import check, check_equal, run
@@ -183,6 +184,27 @@ def test_rolled_back():
             laps(city, 2, 100000)
         went(city, "big-3")  # whose check adds it all up
         laps(city, 3, 100000)
+
+
+def test_newest_wins_while_building():
+    """Whoever is replaced while it builds leaves nothing behind, neither in cells nor in who is tracked."""
+    with shapes_city("big-2") as city:
+        settled(city, "shapes")
+        for _ in range(4):
+            crowd = [city.popen("cityctl", "swap", "shapes", "--artifact", tile_path(name),
+                                stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                     for name in ["big-3", "big-3-lie", "big-3", "big-3-crash", "big-3"]]
+            # Which of them is the newest is a matter of chance.
+            for swapping in crowd:
+                swapping.wait()
+            settled(city, "shapes")
+            laps(city, cells(city)["laps"]["version"], 100000)
+            if cells(city)["laps"]["version"] == 3:
+                went(city, "big-2")
+        before = len(ahead(city))
+        went(city, "big-3")
+        check_equal(len(ahead(city)), before + 1, "built ahead")
+        check_equal(cells(city)["work"]["values"][0]["restarts"], 0, "never restarted")
 
 
 if __name__ == "__main__":
