@@ -1333,6 +1333,39 @@ static void test_state_comes_back(void **state) {
 	forget_peer(&tile.peer);
 }
 
+/* What was to be saved is saved by the keeper that takes over, also if one was at it. */
+static void test_checkpoint_and_replacement(void **state) {
+	struct city *city = *state;
+	struct saved_tile tile;
+	begin_saved_tile(city, &tile);
+	fill_items(tile.region, 31);
+	say_changed(&tile, false);
+	ask_checkpoint(city);
+	arm(city, &tile);
+	struct keeper_message replace = {.type = KEEPER_REPLACE, .request = 21};
+	send_message(city->compositor.wire, &replace, NULL, 0);
+	/* Whoever waits is told, and asks again. */
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	assert_int_equal(city->message.request, 9);
+	assert_int_equal(city->message.status, EAGAIN);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	assert_int_equal(city->message.request, 21);
+	assert_int_equal(city->message.status, 0);
+	vat_barrier_end(tile.region, NULL);
+	ask_checkpoint(city);
+	arm(city, &tile);
+	answer_track(&tile, 0, "");
+	expect_checkpoint(city, &tile);
+	assert_int_equal(value_in_file(&tile), 31);
+	next_message(city, tile.peer.wire, KEEPER_TRACK_END);
+	vat_barrier_end(tile.region, NULL);
+	/* And nothing is, where nothing has changed. */
+	ask_replacement(city, "");
+	ask_checkpoint(city);
+	expect_checkpoint(city, &tile);
+	finish_saved_tile(&tile);
+}
+
 /* A tile that is closed leaves nothing on disk. */
 static void test_drop_removes_the_file(void **state) {
 	struct city *city = *state;
@@ -1451,6 +1484,7 @@ int main(void) {
 		TEST(test_checkpoint_of_a_dead_tile),
 		TEST(test_state_comes_back),
 		TEST(test_drop_removes_the_file),
+		TEST(test_checkpoint_and_replacement),
 		TEST(test_checkpoint_without_a_folder),
 		TEST(test_second_city_saves_nothing),
 		cmocka_unit_test_setup_teardown(

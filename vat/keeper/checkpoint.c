@@ -22,6 +22,9 @@
 #include "schedule.h"
 
 #define SECOND_NS 1000000000ull
+/* After a probation: handovers in a row do not get into each other's way with this, and what the
+ * compositor writes about the version is on disk before a state that may fit no other. */
+#define SETTLED_NS (1 * SECOND_NS)
 /* A tile in a handover, or in the middle of an operation. */
 #define BUSY_RETRY_NS (1 * SECOND_NS)
 /* A disk that is full, or cannot be written. */
@@ -427,7 +430,7 @@ void keeper_checkpoint_changed(
 	checkpoint->changed = true;
 	checkpoint->writer = tile->instance;
 	if (settled) {
-		plan(keeper, checkpoint, keeper_now());
+		plan(keeper, checkpoint, keeper_now() + SETTLED_NS);
 	} else if (checkpoint->due_ns == 0) {
 		plan_by_time(keeper, checkpoint);
 	}
