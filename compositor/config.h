@@ -61,7 +61,7 @@ struct city_config {
 	int cursor_size;
 
 	bool animations;
-	char *record;	/* how much of what goes into tiles is kept: "32M", "off"; NULL: the default
+	char *record;	/* how much of what goes into tiles is kept: "64M", "off"; NULL: the default
 			 */
 	int checkpoint; /* seconds until what has changed is saved; 0: not by time */
 	enum city_strategy strategy; /* as in city_tile_config, of the tiles that have none */

@@ -503,6 +503,12 @@ static void test_sweep_closes_what_nobody_claims(void **state) {
 	struct keeper_message claim = tile_message(KEEPER_STREAM_CLAIM, "kept");
 	send_message(b.wire, &claim, NULL, 0);
 	next_message(city, b.wire, KEEPER_STREAM);
+	/* To look at it is not to claim it. */
+	struct keeper_message look = tile_message(KEEPER_STREAM_LOOK, "lost");
+	send_message(city->compositor.wire, &look, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_STREAM);
+	assert_true(city->fds[0] >= 0);
+	close(city->fds[0]);
 	struct keeper_message sweep = tile_message(KEEPER_STREAM_SWEEP, "clock");
 	sweep.instance = instance;
 	send_message(city->compositor.wire, &sweep, NULL, 0);
@@ -514,6 +520,9 @@ static void test_sweep_closes_what_nobody_claims(void **state) {
 	send_message(b.wire, &claim, NULL, 0);
 	assert_int_equal(next_message(city, b.wire, KEEPER_RESULT)->status, ENOENT);
 	assert_true(log_has(city, "\"lost\" is closed"));
+	send_message(city->compositor.wire, &look, NULL, 0);
+	next_message(city, city->compositor.wire, KEEPER_RESULT);
+	assert_int_equal(city->message.status, ENOENT);
 	close(ends[0]);
 	close(ends[1]);
 	end_peer(&a, 0);

@@ -228,8 +228,8 @@ void host_run(struct host *host) {
 		}
 		end_turn(host);
 		/* Nothing else to do: the moment for what takes longer than an event may wait. */
-		if (host_recorder_wants_base(host) && poll(fds, count, 0) == 0) {
-			host_recorder_base(host);
+		if (host_recorder_wants_rest(host) && poll(fds, count, 0) == 0) {
+			host_recorder_rest(host);
 		}
 		int ready = poll(fds, count, next_timeout(host));
 		host_turn_begin(host);

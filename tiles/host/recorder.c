@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -307,17 +308,21 @@ static void put_attach(struct host *host, enum tile_attach reason) {
 	}
 }
 
+/* Its memory is given back until it is used again. */
+static void empty_slot(const struct host_recorder *recorder, unsigned slot) {
+	off_t at = (off_t)(slot * recorder->writer.slot_size + RECORDING_HEADER);
+	fallocate(recorder->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+		(off_t)(recorder->writer.slot_size - RECORDING_HEADER));
+}
+
 /* The next slot, where nothing of the last one is lost by it. Seen once it has a number. */
 static void begin_slot(struct host *host, int newest) {
 	struct host_recorder *recorder = &host->recorder;
 	unsigned slot = newest < 0 ? 0 : 1 - (unsigned)newest;
 	recording_begin(&recorder->writer, slot, vat_region_info(host->region));
-	const struct recording_header *header = header_of(host);
-	/* The memory is not wanted before it is used. */
-	off_t at = (off_t)(slot * recorder->writer.slot_size + header->events_at);
-	fallocate(recorder->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-		(off_t)(recorder->writer.slot_size - header->events_at));
+	empty_slot(recorder, slot);
 	recorder->before = 0;
+	recorder->wants_drop = false;
 }
 
 static uint64_t number_of(const struct host *host, int slot) {
@@ -354,6 +359,7 @@ void host_recorder_attach(struct host *host, enum tile_attach reason, bool kept)
 	}
 	int newest = recording_newest(&recorder->writer);
 	recorder->inside = recorder->on = false;
+	recorder->wants_drop = false;
 	recorder->next_base_at = 0;
 	if (reason == TILE_ATTACH_COLD) {
 		begin_slot(host, newest);
@@ -388,10 +394,21 @@ void host_recorder_yield(struct host *host) {
 
 /* ---- the base */
 
-bool host_recorder_wants_base(const struct host *host) {
+/* Whether the other slot can go. */
+static bool may_drop(const struct host *host) {
 	const struct host_recorder *recorder = &host->recorder;
-	return recorder->wants_base && !recorder->inside && host->state == HOST_LIVE &&
-		host_monotonic() >= recorder->next_base_at;
+	return recorder->wants_drop && recorder->on &&
+		recording_slot(&recorder->writer, recorder->writer.slot)->used >
+		recorder->drop_used;
+}
+
+bool host_recorder_wants_rest(const struct host *host) {
+	const struct host_recorder *recorder = &host->recorder;
+	if (recorder->inside || host->state != HOST_LIVE) {
+		return false;
+	}
+	return (recorder->wants_base && host_monotonic() >= recorder->next_base_at) ||
+		may_drop(host);
 }
 
 /* What of the region is not a hole, from *at on; false: nothing. */
@@ -442,9 +459,16 @@ static bool copy_region(struct host *host, struct recording_header *header) {
 	return header->base_used > 0;
 }
 
-void host_recorder_base(struct host *host) {
+/* What it costs, however busy the machine is. */
+static uint64_t processor_time(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void take_base(struct host *host) {
 	struct host_recorder *recorder = &host->recorder;
-	uint64_t began = host_monotonic();
+	uint64_t began = processor_time();
 	int newest = recording_newest(&recorder->writer);
 	recorder->wants_base = false;
 	if (base_bytes(host) > recording_base_room(&recorder->writer)) {
@@ -476,6 +500,25 @@ void host_recorder_base(struct host *host) {
 			publish(host, event);
 		}
 	}
-	uint64_t end = host_monotonic();
-	recorder->next_base_at = end + (end - began) * BASE_SHARE;
+	/* What lies before a gap is of use until something has happened behind it; what is joined
+	 * to this one, until this one is long enough alone. */
+	recorder->wants_drop = recorder->on;
+	recorder->drop_used = follows ? header->events_room / 2 : header->used;
+	recorder->next_base_at = host_monotonic() + (processor_time() - began) * BASE_SHARE;
+}
+
+static void drop_other(struct host *host) {
+	struct host_recorder *recorder = &host->recorder;
+	unsigned other = 1 - recorder->writer.slot;
+	recording_slot(&recorder->writer, other)->number = 0;
+	empty_slot(recorder, other);
+	recorder->wants_drop = false;
+}
+
+void host_recorder_rest(struct host *host) {
+	if (may_drop(host)) {
+		drop_other(host);
+	} else {
+		take_base(host);
+	}
 }

@@ -22,6 +22,8 @@ struct host_recorder {
 	int fd;
 	bool on; /* what happens is being written down */
 	bool wants_base;
+	bool wants_drop;	     /* the other slot, */
+	uint64_t drop_used;	     /* once there are more bytes of events than this in the slot */
 	bool inside;		     /* an operation */
 	uint64_t before;	     /* bytes of events when it began */
 	struct recording_size known; /* as written last */
@@ -56,8 +58,9 @@ void host_recorder_no_cell(struct host *host, uint32_t cell);
 
 /* The cells are given up. */
 void host_recorder_yield(struct host *host);
-/* Whether host_recorder_base is to be called once there is nothing else to do. */
-bool host_recorder_wants_base(const struct host *host);
-void host_recorder_base(struct host *host);
+/* Whether host_recorder_rest is to be called once there is nothing else to do. */
+bool host_recorder_wants_rest(const struct host *host);
+/* Take a base, or give memory back. */
+void host_recorder_rest(struct host *host);
 
 #endif

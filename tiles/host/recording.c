@@ -35,7 +35,8 @@ struct recording_header *recording_slot(const struct recording_writer *writer, u
 }
 
 static uint64_t events_room(const struct recording_writer *writer) {
-	return writer->slot_size / 4 & ~(uint64_t)(RECORDING_HEADER - 1);
+	uint64_t room = writer->slot_size / 4 & ~(uint64_t)(RECORDING_HEADER - 1);
+	return room < RECORDING_EVENTS_MAX ? room : RECORDING_EVENTS_MAX;
 }
 
 uint64_t recording_base_room(const struct recording_writer *writer) {

@@ -31,7 +31,8 @@
 #define RECORDING_HEADER 4096
 #define RECORDING_ROOM_MIN (1ull << 20)
 #define RECORDING_ROOM_MAX (1ull << 30) /* of all */
-#define RECORDING_ROOM_DEFAULT (32ull << 20)
+#define RECORDING_ROOM_DEFAULT (64ull << 20)
+#define RECORDING_EVENTS_MAX (4ull << 20) /* of a slot; the rest is for its base */
 #define RECORDING_HASH 72
 
 enum recording_flag {
