@@ -40,6 +40,7 @@ struct vat_barrier {
 	_Atomic uint64_t run_size; /* its pages */
 	_Atomic uint64_t runs;
 	_Atomic uint64_t idle;
+	bool may_lose; /* see vat_barrier_may_lose */
 	uint64_t runs_per_doubling;
 };
 
@@ -141,6 +142,19 @@ static void choose_run(struct vat_barrier *barrier, uint64_t page, uint64_t *fir
 	atomic_store(&barrier->run_size, size);
 }
 
+/* The writer is more than its log, which is marked as lost before anything is opened. */
+static bool lose_log(struct vat_barrier *barrier) {
+	if (!barrier->may_lose)
+		return false;
+	__atomic_store_n(&barrier->log.header->ended, VAT_LOG_LOST, __ATOMIC_SEQ_CST);
+	if (mprotect(barrier->base, barrier->pages * barrier->unit * VAT_PAGE,
+		    PROT_READ | PROT_WRITE) < 0)
+		return false;
+	for (uint64_t i = 0; i < barrier->pages; i++)
+		atomic_store(&barrier->states[i], OPEN);
+	return true;
+}
+
 static bool handle(struct vat_barrier *barrier, uint64_t page) {
 	uint8_t state = atomic_load(&barrier->states[page]);
 	if (state == OPEN)
@@ -156,7 +170,8 @@ static bool handle(struct vat_barrier *barrier, uint64_t page) {
 	 * refuses memory for that as well, the fault is a real one: the process dies with the page
 	 * as it was.
 	 */
-	return open_pages(barrier, first, end) || open_pages(barrier, 0, barrier->pages);
+	return open_pages(barrier, first, end) || open_pages(barrier, 0, barrier->pages) ||
+		lose_log(barrier);
 }
 
 bool vat_barrier_handle_fault(void *address) {
@@ -314,10 +329,17 @@ void vat_barrier_drop(struct vat_region *region) {
 	munmap(barrier, sizeof(*barrier) + barrier->pages);
 }
 
+void vat_barrier_may_lose(struct vat_region *region) {
+	if (region->barrier)
+		region->barrier->may_lose = true;
+}
+
 void vat_barrier_stop(struct vat_region *region) {
 	struct vat_barrier *barrier = region->barrier;
+	uint64_t not_yet = 0;
 	if (barrier)
-		__atomic_store_n(&barrier->log.header->ended, 1, __ATOMIC_SEQ_CST);
+		__atomic_compare_exchange_n(&barrier->log.header->ended, &not_yet, VAT_LOG_ENDED,
+			false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 int vat_barrier_end(struct vat_region *region, struct vat_error *err) {

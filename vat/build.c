@@ -495,6 +495,9 @@ void vat_build_stats(const struct vat_build *build, uint64_t *bytes, uint64_t *a
 }
 
 bool vat_build_is_current(const struct vat_build *build) {
+	if (build->slots &&
+		__atomic_load_n(&build->log.header->ended, __ATOMIC_ACQUIRE) == VAT_LOG_LOST)
+		return false;
 	return vat_region_get(build->region, VAT_GENERATION) == build->generation &&
 		vat_region_epoch(build->region) == build->epoch;
 }

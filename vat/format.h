@@ -66,6 +66,9 @@ struct vat_disk_cell {
 
 /* A field on disk is struct vat_stored_field. */
 
+#define VAT_LOG_ENDED 1u
+#define VAT_LOG_LOST 2u
+
 struct vat_undo_header {
 	uint64_t magic; /* written last, when the log is armed */
 	uint32_t format;
@@ -80,7 +83,9 @@ struct vat_undo_header {
 	uint64_t next; /* slots given out */
 	uint64_t faults;
 	uint64_t applied; /* 1 when the region is as it was again */
-	uint64_t ended;	  /* 1 before anything is written that is not saved here */
+	/* Before anything is written that is not saved here: VAT_LOG_ENDED, or VAT_LOG_LOST when
+	 * there was no memory for more. */
+	uint64_t ended;
 };
 
 /* A region file: header, pages, blocks, trailer. */

@@ -535,7 +535,8 @@ const char *vat_outcome_name(enum vat_outcome outcome);
 int vat_build_begin(struct vat_region *region, const struct vat_lineage *lineage,
 	const struct vat_lineage *older, unsigned flags, int log_fd, struct vat_build **build,
 	struct vat_error *err);
-/* Whether the region still is what it was built for: no other epoch, no other generation. */
+/* Whether the region still is what it was built for: no other epoch, no other generation, and the
+ * log has all that was written since. */
 bool vat_build_is_current(const struct vat_build *build);
 /* Bytes that were built, and of these, bytes that had to be converted again. */
 void vat_build_stats(const struct vat_build *build, uint64_t *bytes, uint64_t *again);
@@ -577,6 +578,9 @@ bool vat_barrier_handle_fault(void *address);
 /* Disarms: the log is marked as ended and left as it is, then all of the mapping is writable again.
  */
 int vat_barrier_end(struct vat_region *region, struct vat_error *err);
+/* When memory for the log is refused, it is marked as lost and the writer goes on, instead of dying:
+ * for a log that only somebody else wants. */
+void vat_barrier_may_lose(struct vat_region *region);
 /* The writer is done: the log is marked as ended. What is left is to make the mapping read-only,
  * with vat_region_protect, which ends the barrier and may come later. */
 void vat_barrier_stop(struct vat_region *region);

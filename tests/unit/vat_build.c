@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* The handler is ours under AddressSanitizer too. */
@@ -400,6 +401,48 @@ static void test_dropped(void **state) {
 	close(fd);
 }
 
+/* The log has no more room: who writes goes on, what was built is not used. In a child, for the
+ * limit stays. */
+static void test_log_refused(void **state) {
+	struct vat_error err;
+	int fd;
+	struct vat_region *a = with_samples(&fd), *b;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sigaction action = {.sa_sigaction = handle_fault, .sa_flags = SA_SIGINFO};
+		sigfillset(&action.sa_mask);
+		sigaction(SIGSEGV, &action, NULL);
+		signal(SIGXFSZ, SIG_IGN);
+		struct vat_build *build;
+		if (vat_region_map(fd, VAT_READ, &b, &err) < 0 ||
+			vat_region_make_room(a, 64 << 20, &err) < 0)
+			_exit(1);
+		int undo = vat_undo_create(a, &err);
+		if (undo < 0 || vat_barrier_begin(a, undo, vat_region_generation(a), &err) < 0 ||
+			vat_build_begin(b, &lineage2, NULL, 0, undo, &build, &err) < 0 || !build ||
+			!vat_build_is_current(build))
+			_exit(2);
+		vat_barrier_may_lose(a);
+		struct rlimit limit = {VAT_PAGE, VAT_PAGE};
+		setrlimit(RLIMIT_FSIZE, &limit);
+		struct sample *samples = test_data(a, "samples");
+		for (uint32_t i = 0; i < COUNT; i++)
+			put(&samples[i], i + 1, i * 7);
+		if (vat_build_is_current(build))
+			_exit(3);
+		vat_build_destroy(build);
+		if (vat_barrier_end(a, &err) < 0)
+			_exit(4);
+		_exit(0);
+	}
+	assert_int_equal(test_wait(pid), 0);
+	const struct sample *samples = test_data(a, "samples");
+	for (uint32_t i = 0; i < COUNT; i++)
+		assert_int_equal(samples[i].count, i * 7);
+	vat_region_unmap(a);
+	close(fd);
+}
+
 static uint64_t refused_from;
 static int refuse(uint64_t offset, uint64_t size) {
 	(void)offset;
@@ -430,6 +473,7 @@ int main(void) {
 		cmocka_unit_test(test_tracked),
 		cmocka_unit_test(test_not_possible),
 		cmocka_unit_test(test_dropped),
+		cmocka_unit_test(test_log_refused),
 		cmocka_unit_test(test_memory_refused),
 	};
 	return cmocka_run_group_tests_name("vat_build", tests, NULL, NULL);

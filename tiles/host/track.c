@@ -43,6 +43,8 @@ bool host_track_begin(struct host *host, enum host_tracker tracker, int undo_fd,
 	if (rc < 0) {
 		return refuse(why, why_size, error, -rc, failure.text);
 	}
+	/* The tile does not die for want of memory for it. */
+	vat_barrier_may_lose(host->region);
 	host->tracker = tracker;
 	host->tracked_generation = vat_region_generation(host->region);
 	if (tracker == HOST_TRACK_CHECKPOINT) {
