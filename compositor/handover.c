@@ -207,7 +207,7 @@ struct city_handover *city_handover_create(struct city_tile *tile) {
 	record->begin_ns = city_now_ns();
 	record->uuid = tile->uuid;
 	record->pause_ns = record->state_bytes = record->migrated_bytes = -1;
-	record->undo_pages = record->build_ns = -1;
+	record->undo_pages = record->build_ns = record->rollback_ns = -1;
 	record->strategy = record->strategy_asked = city_strategy_name(CITY_STRATEGY_AUTO);
 	snprintf(record->tile, sizeof(record->tile), "%s", tile->name);
 	snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);

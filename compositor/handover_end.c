@@ -152,6 +152,7 @@ void city_handover_fail(struct city_handover *handover, const char *format, ...)
 		return;
 	}
 	handover->failing = true;
+	handover->failed_ns = city_now_ns();
 	va_list args;
 	va_start(args, format);
 	vsnprintf(handover->record.reason, sizeof(handover->record.reason), format, args);
@@ -255,6 +256,9 @@ void city_handover_conclude_failure(struct city_handover *handover) {
 	city_handover_stop_busy(handover);
 	bool active = tile->handover == handover;
 	bool runs = active ? undone && resume(handover) : tile->live != NULL;
+	if (active && runs) {
+		handover->record.rollback_ns = city_now_ns() - handover->failed_ns;
+	}
 	/* Whoever resumed has got it. */
 	hold_input(handover);
 	bool start = handover->start, shown = handover->shown;

@@ -64,6 +64,7 @@ struct city_handover {
 	bool attach_sent;	       /* B may have written the region */
 	bool shown;		       /* B is on the screen */
 	bool failing;		       /* waits for the end of B */
+	int64_t failed_ns;	       /* when that began */
 	bool busy;		       /* city_server_busy_begin is in force for it */
 	struct city_input_log *input;  /* what B has got instead of A; NULL: nothing to log */
 

@@ -122,6 +122,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_count(doc, root, "state_bytes", record->state_bytes);
 	put_count(doc, root, "migrated_bytes", record->migrated_bytes);
 	put_count(doc, root, "undo_pages", record->undo_pages);
+	put_us(doc, root, "rollback_us", record->rollback_ns);
 	yyjson_mut_obj_add_uint(doc, root, "frames_dropped", record->frames_dropped);
 	yyjson_mut_obj_add_uint(doc, root, "frames_shown", record->frames_shown);
 	put_us(doc, root, "build_us", record->build_ns);

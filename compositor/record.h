@@ -47,7 +47,9 @@ struct city_record {
 	int64_t pause_ns;	/* A's last update to B's first; -1: not known */
 	int64_t state_bytes;	/* -1: not known */
 	int64_t migrated_bytes; /* -1: not known */
-	int64_t undo_pages;	/* pages that the new version wrote in probation; -1: not known */
+	int64_t rollback_ns; /* from giving up the new version to the old one going on; -1: neither
+			      */
+	int64_t undo_pages;  /* pages that the new version wrote in probation; -1: not known */
 	uint64_t frames_dropped;
 	uint64_t frames_shown; /* output frames presented from the request to the end of the melt */
 	int64_t build_ns; /* from the save or the request to the artifact; -1: it was not built */

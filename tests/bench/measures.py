@@ -11,10 +11,13 @@ import time
 
 from city import City, CityError, LIMIT, Lines, installed
 
-HANDOVERS = 200
+HANDOVERS = 1000  # of the smallest state; the frames of all of them count
+HANDOVERS_OF_SIZES = {"1m": 200, "64m": 200, "1g": 200}
+ROLLBACKS = 50
 MIGRATIONS = 60
 # Probation is not what is measured, and would take most of the time.
 LIMITS = {"SOURCE_CITY_LIMITS": "probation=100,frames=6"}
+LONG_PROBATION = {"SOURCE_CITY_LIMITS": "probation=600000,frames=6"}
 PTY_HANDOVERS = 100
 IDLE_SECONDS = 10
 
@@ -65,20 +68,102 @@ def tile_config(name, artifact, place, size, **options):
 
 # --- handovers ---
 
-def handover():
-    config = tile_config("state", bench_tile("state-4k", 1), (40, 40), (240, 160))
+def erlang():
+    """The same in Erlang: milliseconds are not enough for it, so all of it is in µs. {} where there is none."""
+    if not shutil.which("escript"):
+        return {}
+    here = os.path.dirname(os.path.abspath(__file__))
+    done = subprocess.run(["escript", os.path.join(here, "erlang.escript"), here], stdout=subprocess.PIPE,
+                          text=True, check=True)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return {m["name"].removeprefix("erlang."): {"Erlang p50": m["p50"], "Erlang p99": m["p99"]} for m in found}
+
+
+def pauses_of(size, count):
+    """Pauses of handovers of so much state, frames dropped and frames shown."""
+    name = f"state-{size}"
+    config = tile_config("state", bench_tile(name, 1), (40, 40), (240, 160))
     pauses, dropped, shown = [], 0, 0
     with City(config, env=LIMITS) as city:
         city.wait_tile("state")
-        for i in range(HANDOVERS):
-            record = swap(city, "state", bench_tile("state-4k", 2 - i % 2))
+        for i in range(count):
+            record = swap(city, "state", bench_tile(name, 2 - i % 2), "--strategy", "melt")
             pauses.append(record["pause_us"])
             dropped += record["frames_dropped"]
             shown += record["frames_shown"]
-    beside = floors()
-    yield measure("handover.pause.4k", "µs", pauses, beside)
+    return pauses, dropped, shown
+
+
+def handover():
+    beside = erlang()
+    pauses, dropped, shown = pauses_of("4k", HANDOVERS)
+    yield measure("handover.pause.4k", "µs", pauses, {**floors(), **beside.get("same.4k", {})})
+    for size, count in HANDOVERS_OF_SIZES.items():
+        yield measure(f"handover.pause.{size}", "µs", pauses_of(size, count)[0],
+                      beside.get(f"same.{size}"))
     yield {"name": "handover.frames_dropped", "unit": "frames", "p50": dropped, "p99": dropped,
            "max": dropped, "n": HANDOVERS, "beside": {"frames shown": shown}}
+
+
+# --- what a probation holds, and going back from it ---
+
+def shared_memory(city):
+    """Bytes of shared memory that the city holds, but for pictures, and for recordings, whose room is fixed."""
+    found = {}
+    for pid in [city.keeper.pid] + children(city.keeper.pid):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            path = f"/proc/{pid}/fd/{fd}"
+            try:
+                name, status = os.readlink(path), os.stat(path)
+            except OSError:
+                continue
+            if name.startswith("/memfd:") and "buffer" not in name and "source-city-memory" not in name:
+                found[status.st_ino] = status.st_blocks * 512
+    return sum(found.values()) / 1e6
+
+
+def in_probation(city, artifact):
+    """A handover that is in its probation, and has written what it writes; what waits for its end."""
+    was = updates_of(city)
+    helper = city.popen("cityctl", "swap", "state", "--artifact", artifact, "--settled", "--json",
+                        "--strategy", "instant", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    lines = Lines(helper.stdout)
+    while (line := lines.next()) is not None:
+        if json.loads(line).get("step") == "probation":
+            break
+    else:
+        raise CityError("a handover did not come to its probation")
+    city.until(lambda: updates_of(city) > was + 2, what="the new version does nothing")
+    return helper
+
+
+def updates_of(city):
+    return city.ctl("vat", "state", "words")[0]["updates"]
+
+
+def rollback():
+    config = tile_config("state", bench_tile("touch-1g", 1), (40, 40), (240, 160))
+    samples, probation, after = [], [], []
+    with City(config, env=LONG_PROBATION) as city:
+        city.wait_tile("state")
+        # The first start is on trial, too, until the next version comes.
+        for i in range(ROLLBACKS + 1):
+            helper = in_probation(city, bench_tile("touch-1g", 2))
+            during = shared_memory(city)
+            city.ctl("rollback", "state")
+            helper.wait()
+            city.wait_tile("state")
+            record = city.ctl("history", "state", "--last", "1")[-1]
+            if record["result"] != "rolled-back":
+                raise CityError(f"it was not rolled back: {record}")
+            samples.append(record["rollback_us"] / 1000)
+            rest = shared_memory(city)
+            after.append(rest)
+            probation.append(during - rest)
+    yield measure("rollback.1m_of_1g", "ms", samples)
+    yield measure("handover.memory.probation", "MB", probation, {"what the new version wrote": 1.05})
+    yield measure("handover.memory.after", "MB", [value - after[0] for value in after[1:]],
+                  {"the region": after[0]})
 
 
 def migrate_pauses(name):
@@ -100,7 +185,8 @@ def migrate_pauses(name):
 def handover_migrate():
     pauses, again = migrate_pauses("shift")
     scattered, scattered_again = migrate_pauses("scatter")
-    yield measure("handover.pause.migrate", "ms", pauses, {"% converted in the pause": round(again, 2)})
+    peer = {name: value / 1000 for name, value in erlang().get("migrate", {}).items()}
+    yield measure("handover.pause.migrate", "ms", pauses, {"% converted in the pause": round(again, 2), **peer})
     yield measure("handover.pause.migrate.scattered", "ms", scattered,
                   {"% converted in the pause": round(scattered_again, 2)})
 
@@ -439,7 +525,10 @@ def returned_ns(city, dead):
 
 ALL = {
     "handover.pause.migrate": handover_migrate,
-    "handover.": handover,
+    "handover.memory": rollback,
+    "rollback.": rollback,
+    "handover.pause": handover,
+    "handover.frames_dropped": handover,
     "pty.bytes_lost": pty_bytes_lost,
     "restart.compositor": restart_compositor,
     "idle.wakeups": idle_wakeups,

@@ -103,6 +103,7 @@ static struct city_record sample(void) {
 		.state_bytes = 4096,
 		.migrated_bytes = 0,
 		.undo_pages = -1,
+		.rollback_ns = 1500,
 		.build_ns = -1,
 		.begin_ns = 1000,
 		.end_ns = 5001000,
@@ -121,6 +122,7 @@ static void test_record_json(void **state) {
 	assert_non_null(strstr(json, "\"time\":\"2023-11-14T22:13:20.123Z\""));
 	assert_non_null(strstr(json, "\"pause_us\":123.4"));
 	assert_non_null(strstr(json, "\"undo_pages\":null"));
+	assert_non_null(strstr(json, "\"rollback_us\":1.5"));
 	assert_non_null(strstr(json, "{\"step\":\"warm\",\"at_us\":2000.0}"));
 	assert_non_null(strstr(json, "\"result\":\"live\""));
 	assert_null(strchr(json, '\n'));

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A tile of STATE_BYTES bytes of state that writes some of it all the time, for measuring
- * handovers. VARIANT only changes the artifact's bytes and the colour.
+ * handovers. VARIANT only changes the artifact's bytes and the colour. A version writes TOUCH_BYTES
+ * in its first update.
  */
 #include "tile.h"
 
 #ifndef STATE_BYTES
 #define STATE_BYTES 4096
+#endif
+#ifndef TOUCH_BYTES
+#define TOUCH_BYTES 0
 #endif
 #ifndef VARIANT
 #define VARIANT 1
@@ -36,6 +40,15 @@ static bool state_attach(struct tile *tile, enum tile_attach why) {
 
 static void state_update(struct tile *tile) {
 	struct word *words = tile->cells[0];
+#if TOUCH_BYTES > 0
+	if (!tile->scratch) {
+		/* Somewhere in the middle, away from the two that are checked. */
+		for (uint64_t i = 0; i < TOUCH_BYTES / sizeof(*words); i++) {
+			words[WORDS / 2 + i].value++;
+		}
+		tile->scratch = tile;
+	}
+#endif
 	words[0].value++;
 	words[1].value += words[0].value;
 	words[2 + words[0].value % (WORDS - 2)].value = words[0].value;
