@@ -107,6 +107,11 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	for (size_t i = 0; i < good->at; i++) {
 		yyjson_mut_arr_add_strcpy(doc, later, good->hashes[i]);
 	}
+	if (tile->pas >= 0) {
+		yyjson_mut_obj_add_real(doc, object, "pas", tile->pas);
+	} else {
+		yyjson_mut_obj_add_null(doc, object, "pas");
+	}
 	yyjson_mut_obj_add_uint(
 		doc, object, "region_bytes", tile->region ? vat_region_size(tile->region) : 0);
 	const struct city_handover *handover = tile->handover ? tile->handover : tile->next;

@@ -39,6 +39,13 @@ static void send_properties(struct city_handle *handle) {
 	char notice[2048];
 	snprintf(notice, sizeof(notice), "%s", tile->notice ? tile->notice : "");
 	source_city_tile_handle_v1_send_status(resource, tile->state, notice);
+	if (wl_resource_get_version(resource) >= SOURCE_CITY_TILE_HANDLE_V1_PAS_SINCE_VERSION) {
+		char pas[16] = "";
+		if (tile->pas >= 0) {
+			snprintf(pas, sizeof(pas), "%.4f", tile->pas);
+		}
+		source_city_tile_handle_v1_send_pas(resource, pas);
+	}
 	source_city_tile_handle_v1_send_done(resource);
 }
 

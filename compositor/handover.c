@@ -176,13 +176,6 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 		snprintf(error, error_size, "strategy %u is not known", strategy);
 		return false;
 	}
-	if (strategy == CITY_STRATEGY_RESET) {
-		snprintf(error, error_size,
-			"strategy %s is not there yet; auto, instant, crossfade, freeze-and-fade "
-			"and melt are",
-			city_strategy_name(strategy));
-		return false;
-	}
 	if (*splice && strcmp(splice, "!") != 0) {
 		snprintf(error, error_size,
 			"splice point \"%.40s\" needs a tile with a transport, and %s has none; "

@@ -159,6 +159,9 @@ void city_handover_version_committed(struct city_tile_version *version);
 void city_handover_version_checked(struct city_tile_version *version, bool ok, const char *reason);
 /* version->stuck has changed. */
 void city_handover_version_stuck(struct city_tile_version *version);
+struct city_continuity;
+void city_handover_version_continues(
+	struct city_tile_version *version, const struct city_continuity *continuity);
 /* version->late_ns has grown. */
 void city_handover_version_late(struct city_tile_version *version);
 /* Its connection is gone and its process is about to end. */

@@ -60,9 +60,10 @@ static void finish(struct city_handover *handover, enum city_result result) {
 					(long long)record->pause_ns / 1000);
 			}
 			city_control_message(tiles->server, CITY_LOG_INFO, tile->name,
-				"handover %llu: live, %s, %llu frames dropped",
+				"handover %llu: live, %s, %llu frames dropped%s",
 				(unsigned long long)record->id, pause,
-				(unsigned long long)record->frames_dropped);
+				(unsigned long long)record->frames_dropped,
+				handover->state == CITY_STATE_RESET ? ", its state is reset" : "");
 		} else if (result != CITY_RESULT_SUPERSEDED) {
 			city_control_message(tiles->server, CITY_LOG_WARN, tile->name,
 				"handover %llu: %s in %s: %s", (unsigned long long)record->id,
@@ -133,6 +134,12 @@ void city_handover_succeed(struct city_handover *handover) {
 			free(tile->source);
 			tile->source = strdup(handover->source);
 			city_control_source_changed(tile->tiles->server->control, tile);
+		}
+		struct city_pas parts;
+		handover->record.result = CITY_RESULT_LIVE;
+		if (!handover->start && handover->record.continuity_known) {
+			tile->pas = city_record_pas(&handover->record, &parts);
+			city_view_title_changed(&tile->view);
 		}
 		city_tile_set_state(tile, CITY_TILE_LIVE);
 		if (!handover->start && !tile->notice_build) {

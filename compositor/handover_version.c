@@ -151,6 +151,15 @@ void city_handover_version_stuck(struct city_tile_version *version) {
 	tile->notice_stuck = true;
 }
 
+void city_handover_version_continues(
+	struct city_tile_version *version, const struct city_continuity *continuity) {
+	struct city_handover *handover = candidate_of(version);
+	if (handover) {
+		handover->record.continuity = *continuity;
+		handover->record.continuity_known = true;
+	}
+}
+
 void city_handover_version_late(struct city_tile_version *version) {
 	struct city_handover *handover = candidate_of(version);
 	if (!handover || !handover->shown || handover->start || handover->failing ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,37 @@ static void format_time(int64_t wall_ns, char *text, size_t size) {
 	snprintf(text, size, "%s.%03dZ", day, (int)(wall_ns / 1000000 % 1000));
 }
 
+double city_record_pas(const struct city_record *record, struct city_pas *parts) {
+	if (!record->continuity_known || record->result != CITY_RESULT_LIVE || !*record->from) {
+		return -1;
+	}
+	struct city_continuity continuity = record->continuity;
+	continuity.shown = record->frames_shown;
+	continuity.dropped = record->frames_dropped;
+	*parts = city_pas_of(&continuity);
+	return parts->all;
+}
+
+/* To four places. */
+static void put_part(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, double part) {
+	yyjson_mut_obj_add_real(doc, object, key, floor(part * 1e4 + 0.5) / 1e4);
+}
+
+static void put_pas(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct city_record *record) {
+	struct city_pas parts;
+	if (city_record_pas(record, &parts) < 0) {
+		yyjson_mut_obj_add_null(doc, root, "pas");
+		yyjson_mut_obj_add_null(doc, root, "pas_parts");
+		return;
+	}
+	put_part(doc, root, "pas", parts.all);
+	yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, root, "pas_parts");
+	put_part(doc, object, "time", parts.time);
+	put_part(doc, object, "phase", parts.phase);
+	put_part(doc, object, "state", parts.state);
+	put_part(doc, object, "frames", parts.frames);
+}
+
 static char *record_json(const struct city_record *record, size_t reason_size, size_t origin_size) {
 	static_assert(sizeof(record->lost) == sizeof(record->reason));
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -125,6 +157,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_us(doc, root, "rollback_us", record->rollback_ns);
 	yyjson_mut_obj_add_uint(doc, root, "frames_dropped", record->frames_dropped);
 	yyjson_mut_obj_add_uint(doc, root, "frames_shown", record->frames_shown);
+	put_pas(doc, root, record);
 	put_us(doc, root, "build_us", record->build_ns);
 	put_us(doc, root, "total_us", record->end_ns - record->begin_ns);
 	yyjson_mut_val *steps = yyjson_mut_obj_add_arr(doc, root, "steps");

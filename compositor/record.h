@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compositor/pas.h"
 #include "compositor/store.h"
 #include "vat.h"
 
@@ -36,6 +37,8 @@ struct city_record {
 	struct vat_uuid uuid;
 	char from[CITY_HASH_SIZE], to[CITY_HASH_SIZE]; /* from: empty when nothing ran */
 	char origin[256];
+	struct city_continuity continuity; /* but for the frames */
+	bool continuity_known;
 	const char *strategy; /* static string, as used */
 	const char *strategy_asked;
 	char strategy_reason[160]; /* one line: why that one */
@@ -67,6 +70,8 @@ struct city_record {
 
 /* Into at most CITY_RECORD_SIZE bytes; heap, NULL when out of memory. */
 char *city_record_json(const struct city_record *record);
+/* Below 0: it is not known, for nothing took over from something. */
+double city_record_pas(const struct city_record *record, struct city_pas *parts);
 void city_record_step(struct city_record *record, const char *name, int64_t at_ns);
 
 struct city_history;

@@ -109,6 +109,13 @@ static const char *view_title(struct city_view *view) {
 	return city_tile_title(tile_of(view));
 }
 
+static void view_note(struct city_view *view, char *text, size_t size) {
+	const struct city_tile *tile = tile_of(view);
+	if (tile->pas >= 0) {
+		snprintf(text, size, "PAS %.2f", tile->pas);
+	}
+}
+
 static const char *view_app_id(struct city_view *view) {
 	return tile_of(view)->name;
 }
@@ -132,6 +139,7 @@ static const struct city_view_impl view_impl = {
 	.close = view_close,
 	.title = view_title,
 	.app_id = view_app_id,
+	.note = view_note,
 	.for_each_surface = view_for_each_surface,
 	.limits = view_limits,
 };
@@ -363,6 +371,7 @@ struct city_tile *city_tile_create(struct city_tiles *tiles, const struct city_p
 	}
 	tile->tiles = tiles;
 	tile->uuid = place->uuid;
+	tile->pas = -1;
 	tile->region_fd = tile->undo_fd = -1;
 	tile->source = place->source ? strdup(place->source) : NULL;
 	tile->placed = place->has_place;

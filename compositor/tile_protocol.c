@@ -331,6 +331,21 @@ static void handle_refused(struct wl_client *client, struct wl_resource *resourc
 	city_handover_version_refused(version, clean);
 }
 
+static void handle_continuity(struct wl_client *client, struct wl_resource *resource,
+	uint32_t gap_hi, uint32_t gap_lo, uint32_t phase_error, uint32_t had_hi, uint32_t had_lo,
+	uint32_t kept_hi, uint32_t kept_lo) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (version && version->attach_serial != 0) {
+		const struct city_continuity continuity = {
+			.gap_ns = (int64_t)join(gap_hi, gap_lo),
+			.phase_error = phase_error < 500000 ? phase_error / 1e6 : 0.5,
+			.had = join(had_hi, had_lo),
+			.kept = join(kept_hi, kept_lo),
+		};
+		city_handover_version_continues(version, &continuity);
+	}
+}
+
 static void handle_attached(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
 	uint32_t first_update_hi, uint32_t first_update_lo, uint32_t state_bytes_hi,
 	uint32_t state_bytes_lo, uint32_t migrated_bytes_hi, uint32_t migrated_bytes_lo) {
@@ -470,6 +485,7 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.describe_port = handle_describe_port,
 	.describe_time = handle_describe_time,
 	.late = handle_late,
+	.continuity = handle_continuity,
 	.lost = handle_lost,
 	.prebuild = handle_prebuild,
 	.tracking = handle_tracking,

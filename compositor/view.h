@@ -58,6 +58,8 @@ struct city_view_impl {
 	void (*close)(struct city_view *view);
 	const char *(*title)(struct city_view *view);  /* may return NULL */
 	const char *(*app_id)(struct city_view *view); /* may return NULL */
+	/* What is shown behind the title on the map, but not in a room; may be NULL. */
+	void (*note)(struct city_view *view, char *text, size_t size);
 	/* Every surface that belongs to the view, popups included, in drawing order. */
 	void (*for_each_surface)(
 		struct city_view *view, wlr_surface_iterator_func_t iterator, void *data);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What the city draws round and over a view: frame, title and badge. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/config.h"
 #include "compositor/label.h"
+#include "compositor/map.h"
 #include "compositor/server.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
@@ -75,7 +77,12 @@ static void update_title(struct city_view *view, int width, int bar) {
 		.max_width = width - close.width,
 		.max_lines = 1,
 	};
-	city_label_set(view->title_label, shown_title(view), &style, server->label_scale);
+	char note[32] = "", text[1024];
+	if (view->impl->note && !city_map_is_room(&server->camera)) {
+		view->impl->note(view, note, sizeof(note));
+	}
+	snprintf(text, sizeof(text), "%.900s%s%s", shown_title(view), *note ? "  " : "", note);
+	city_label_set(view->title_label, text, &style, server->label_scale);
 	int height = city_label_height(view->title_label);
 	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
 	city_label_set_position(view->title_label, 0, y);

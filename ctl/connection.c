@@ -89,6 +89,11 @@ static void handle_title(void *data, struct source_city_tile_handle_v1 *handle, 
 	set(tile, &tile->title, title, TILE_TITLE);
 }
 
+static void handle_pas(void *data, struct source_city_tile_handle_v1 *handle, const char *pas) {
+	struct tile *tile = data;
+	set(tile, &tile->pas, pas, TILE_STATE);
+}
+
 static void handle_status(
 	void *data, struct source_city_tile_handle_v1 *handle, uint32_t state, const char *notice) {
 	struct tile *tile = data;
@@ -120,6 +125,7 @@ static void destroy_tile(struct tile *tile) {
 	free(tile->source);
 	free(tile->title);
 	free(tile->notice);
+	free(tile->pas);
 	free(tile);
 }
 
@@ -136,6 +142,7 @@ static const struct source_city_tile_handle_v1_listener tile_listener = {
 	.place = handle_place,
 	.title = handle_title,
 	.status = handle_status,
+	.pas = handle_pas,
 	.done = handle_tile_done,
 	.closed = handle_closed,
 };
@@ -156,6 +163,7 @@ static void handle_tile(void *data, struct source_city_control_v1 *control,
 		.source = copy_text(""),
 		.title = copy_text(""),
 		.notice = copy_text(""),
+		.pas = copy_text(""),
 	};
 	wl_list_insert(ctl->tiles.prev, &tile->link);
 	source_city_tile_handle_v1_add_listener(handle, &tile_listener, tile);

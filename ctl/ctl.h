@@ -74,6 +74,7 @@ struct tile {
 	char *title;
 	enum tile_state state;
 	char *notice;
+	char *pas;	      /* of its last handover, a number; "" before that */
 	unsigned int changed; /* enum tile_change, since the last done */
 	bool announced;	      /* had its first done */
 };

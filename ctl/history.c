@@ -65,6 +65,11 @@ static void add_row(struct table *table, const char *json) {
 	table_add(table, PLAIN, "%.8s", from[0] != '\0' ? from : "-");
 	table_add(table, PLAIN, "%.8s", text_of(record, "to"));
 	table_add(table, PLAIN, "%s", text_of(record, "strategy"));
+	yyjson_val *pas = yyjson_obj_get(record, "pas");
+	if (yyjson_is_num(pas))
+		table_add(table, PLAIN, "%.2f", yyjson_get_num(pas));
+	else
+		table_add(table, PLAIN, "-");
 	add_duration(table, record, "pause_us");
 	add_duration(table, record, "build_us");
 	add_duration(table, record, "total_us");
@@ -79,7 +84,7 @@ static void add_row(struct table *table, const char *json) {
 
 static void print_table(struct ctl *ctl, char **records, size_t count) {
 	const char *const headings[] = {"TIME (UTC)", "TILE", "RESULT", "FROM", "TO", "STRATEGY",
-		"PAUSE", "BUILD", "TOTAL", "ORIGIN", NULL};
+		"PAS", "PAUSE", "BUILD", "TOTAL", "ORIGIN", NULL};
 	struct table table;
 	table_begin(&table, headings);
 	for (size_t i = 0; i < count; i++)

@@ -276,6 +276,10 @@ void json_tile(struct json *json, const struct tile *tile) {
 	json_text(json, "kind", tile->kind);
 	json_text(json, "state", tile_state_name(tile->state));
 	json_text(json, "notice", tile->notice);
+	if (tile->pas[0] != '\0')
+		json_real(json, "pas", strtod(tile->pas, NULL));
+	else
+		yyjson_mut_obj_add_null(json->doc, json->root, "pas");
 	json_text(json, "title", tile->title);
 	json_text(json, "artifact", tile->artifact);
 	json_text(json, "source", tile->source);

@@ -22,7 +22,7 @@ static enum color state_color(enum tile_state state) {
 static void print_tiles(struct ctl *ctl) {
 	struct table table;
 	const char *const headings[] = {
-		"TILE", "STATE", "KIND", "VERSION", "PID", "PLACE", "SIZE", "TITLE", NULL};
+		"TILE", "STATE", "KIND", "VERSION", "PAS", "PID", "PLACE", "SIZE", "TITLE", NULL};
 	struct tile *tile;
 	table_begin(&table, headings);
 	wl_list_for_each(tile, &ctl->tiles, link) {
@@ -30,6 +30,7 @@ static void print_tiles(struct ctl *ctl) {
 		table_add(&table, state_color(tile->state), "%s", tile_state_name(tile->state));
 		table_add(&table, PLAIN, "%s", tile->kind);
 		table_add(&table, PLAIN, "%.8s", tile->artifact[0] != '\0' ? tile->artifact : "-");
+		table_add(&table, PLAIN, "%.4s", tile->pas[0] != '\0' ? tile->pas : "-");
 		if (tile->pid != 0)
 			table_add(&table, PLAIN, "%u", tile->pid);
 		else

@@ -46,6 +46,9 @@ struct tile_time {
 	int32_t utc_offset_s; /* local time = wall time + this */
 	uint32_t reserved;
 	uint64_t update; /* number of updates of this tile since it was created, all versions */
+	/* Of a tile with TILE_TIME_PHASE: where it is in its period, below time_period_ns. Goes on
+	 * over handovers; if the period changes the part of it that has passed is the same. */
+	uint64_t phase_ns;
 };
 
 /* ------------------------------------------------------------------ drawing */

@@ -39,8 +39,8 @@ struct vat_disk_header {
 	uint64_t reserved;
 	uint64_t identity; /* checksum of all of the above */
 	/* Words, in the order of enum vat_word. */
-	uint64_t words[6];
-	uint64_t unused[10];
+	uint64_t words[8];
+	uint64_t unused[8];
 	struct vat_disk_root roots[2]; /* current: roots[generation & 1] */
 };
 

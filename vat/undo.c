@@ -292,6 +292,8 @@ int vat_undo_apply(struct vat_region *region, int undo_fd, struct vat_error *err
 	vat_put_word(&now->words[VAT_CLOCK], word_after(region, &image, VAT_CLOCK, CLOCK_SLACK));
 	vat_put_word(&now->words[VAT_UPDATES], image.words[VAT_UPDATES]);
 	vat_put_word(&now->words[VAT_FRAMES], image.words[VAT_FRAMES]);
+	vat_put_word(&now->words[VAT_PERIOD], image.words[VAT_PERIOD]);
+	vat_put_word(&now->words[VAT_PHASE], image.words[VAT_PHASE]);
 	vat_put_word(&now->words[VAT_KEPT], 0);
 	vat_put(now->roots, image.roots, sizeof(now->roots));
 	vat_put_word(&now->words[VAT_GENERATION], generation_after(region, &image, &header));

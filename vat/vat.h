@@ -293,6 +293,8 @@ enum vat_word {
 	VAT_CLOCK, /* the tile's monotonic clock, ns, as of its last update; never goes back */
 	VAT_UPDATES, /* updates of the tile */
 	VAT_FRAMES,  /* frames the tile drew */
+	VAT_PERIOD,  /* of the tile's cycle, ns; 0: it never had one */
+	VAT_PHASE,   /* ns to add to the clock for where it is in that period */
 };
 
 enum vat_access {

@@ -31,27 +31,29 @@ static void test_tiles(void **state) {
 	struct server server;
 	server_start(&server);
 	expect(run(&server, "tiles"), 0,
-		"TILE        STATE      KIND      VERSION   PID   PLACE   SIZE     TITLE\n"
-		"terminal    live       terminal  aaaaaaaa  4711  40,-12  800x600  vim "
+		"TILE        STATE      KIND      VERSION   PAS   PID   PLACE   SIZE     TITLE\n"
+		"terminal    live       terminal  aaaaaaaa  0.98  4711  40,-12  800x600  vim "
 		"\xef\xbf\xbd]0;evil\xef\xbf\xbd – notes\n"
-		"clock       probation  clock     cccccccc  4712  1000,0  120x120  時計\n"
-		"terminal-2  dead       terminal  -         -     0,0     10x10    \n"
+		"clock       probation  clock     cccccccc  -     4712  1000,0  120x120  時計\n"
+		"terminal-2  dead       terminal  -         -     -     0,0     10x10    \n"
 		"clock: clock.c:3:1: error: expected expression\n",
 		"");
 	expect(run(&server, "tiles --json"), 0,
 		"{\"name\":\"terminal\",\"uuid\":\"00000000-0000-4000-8000-000000000001\","
-		"\"kind\":\"terminal\",\"state\":\"live\",\"notice\":\"\",\"title\":"
+		"\"kind\":\"terminal\",\"state\":\"live\",\"notice\":\"\",\"pas\":0.9837,\"title\":"
 		"\"vim \\u001B]0;evil\\u0007 – notes\",\"artifact\":"
 		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"source\":"
 		"\"/src/terminal\",\"pid\":4711,\"epoch\":3,\"cx\":40,\"cy\":-12.5,\"width\":800,"
 		"\"height\":600}\n"
 		"{\"name\":\"clock\",\"uuid\":\"00000000-0000-4000-8000-000000000002\","
 		"\"kind\":\"clock\",\"state\":\"probation\",\"notice\":"
-		"\"clock.c:3:1: error: expected expression\",\"title\":\"時計\",\"artifact\":"
+		"\"clock.c:3:1: error: expected "
+		"expression\",\"pas\":null,\"title\":\"時計\",\"artifact\":"
 		"\"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\",\"source\":"
 		"\"\",\"pid\":4712,\"epoch\":1,\"cx\":1000,\"cy\":0,\"width\":120,\"height\":120}\n"
 		"{\"name\":\"terminal-2\",\"uuid\":\"00000000-0000-4000-8000-000000000003\","
-		"\"kind\":\"terminal\",\"state\":\"dead\",\"notice\":\"\",\"title\":\"\","
+		"\"kind\":\"terminal\",\"state\":\"dead\",\"notice\":\"\",\"pas\":null,\"title\":"
+		"\"\","
 		"\"artifact\":"
 		"\"\",\"source\":\"\",\"pid\":0,\"epoch\":0,\"cx\":0,\"cy\":0,\"width\":10,"
 		"\"height\":10}\n",
@@ -442,12 +444,15 @@ static void test_history(void **state) {
 	struct server server;
 	server_start(&server);
 	expect(run(&server, "history"), 0,
-		"TIME (UTC)           TILE      RESULT  FROM      TO        STRATEGY  PAUSE   "
+		"TIME (UTC)           TILE      RESULT  FROM      TO        STRATEGY  PAS   PAUSE  "
+		" "
 		"BUILD "
 		"  TOTAL    ORIGIN\n"
-		"2026-05-04 03:02:01  terminal  live    aaaaaaaa  bbbbbbbb  melt      312 µs  181 "
+		"2026-05-04 03:02:01  terminal  live    aaaaaaaa  bbbbbbbb  melt      0.98  312 µs "
+		" 181 "
 		"ms  1.4 s    source /src/terminal\n"
-		"2026-05-04 03:03:01  clock     failed  cccccccc  dddddddd  instant   -       -    "
+		"2026-05-04 03:03:01  clock     failed  cccccccc  dddddddd  instant   -     -      "
+		" -    "
 		" "
 		"  52.0 ms  attach: it did not want to\n",
 		"");

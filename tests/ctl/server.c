@@ -25,7 +25,8 @@ const char record_live[] =
 	"\"to\":\"bbbbbbbbbbbb\",\"origin\":\"source /src/terminal\",\"strategy\":\"melt\","
 	"\"strategy_asked\":\"auto\",\"splice_asked\":\"\",\"splice_met\":\"\",\"epoch\":4,"
 	"\"pause_us\":312.4,\"state_bytes\":4096,\"migrated_bytes\":0,\"undo_pages\":2,"
-	"\"frames_dropped\":0,\"frames_shown\":61,\"build_us\":181000.0,\"total_us\":1402000.0,"
+	"\"frames_dropped\":0,\"frames_shown\":61,\"pas\":0.9837,\"build_us\":181000.0,\"total_"
+	"us\":1402000.0,"
 	"\"steps\":[{\"step\":\"spawn\",\"at_us\":0.0}],\"result\":\"live\",\"step\":\"\","
 	"\"reason\":\"\"}";
 const char record_failed[] =
@@ -331,6 +332,8 @@ static void announce(
 		tile->handle, tile->cx, tile->cy, tile->width, tile->height);
 	source_city_tile_handle_v1_send_title(tile->handle, tile->title);
 	source_city_tile_handle_v1_send_status(tile->handle, tile->state, tile->notice);
+	source_city_tile_handle_v1_send_pas(
+		tile->handle, strcmp(tile->name, "terminal") == 0 ? "0.9837" : "");
 	source_city_tile_handle_v1_send_done(tile->handle);
 }
 

@@ -89,13 +89,6 @@ def test_splice_point_without_transport():
     check("transport" in said, said)
 
 
-def test_strategies_to_come():
-    for strategy in ("reset",):
-        status, record, said = swap(city, "ledger-2", "--strategy", strategy)
-        check_equal(status, 1, said)
-        check("not there yet" in said, said)
-
-
 def test_missing_source():
     done = city.run("cityctl", "swap", "ledger", "--source", "/nowhere/at/all", check=False)
     check_equal(done.returncode, 1, "exit status")

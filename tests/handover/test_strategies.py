@@ -180,5 +180,32 @@ def test_crossfade_ends():
                    what="the old version is still there")
 
 
+def test_pas():
+    """How well it lined up stands in the record, with the tile, and in the lists."""
+    with ledger_city(limits=limits_for(**{"warm-up": 20}), artifact="period-1") as city:
+        settled(city)
+        check(city.tile("ledger")["pas"] is None, "none before the first handover")
+        # Another period: the phase is aligned, so nothing of it is lost; nor is any state.
+        status, record, said = swap(city, "period-2")
+        check_equal(status, 0, said)
+        parts = record["pas_parts"]
+        check_equal((parts["phase"], parts["state"]), (1.0, 1.0), f"{parts}")
+        product = parts["time"] * parts["phase"] * parts["state"] * parts["frames"]
+        check(abs(record["pas"] - product) < 0.001, f"{record['pas']} {parts}")
+        check(0 < record["pas"] <= 1, f"{record['pas']}")
+        settled(city)
+        check(abs(city.tile("ledger")["pas"] - record["pas"]) < 0.001, "the tile's")
+        listed = city.run("cityctl", "tiles").stdout.decode()
+        check("PAS" in listed and f"{record['pas']:.4f}"[:4] in listed, listed)
+        check("PAS" in city.run("cityctl", "history").stdout.decode(), "history")
+        # All state anew: nothing is kept.
+        status, record, said = swap(city, "period-1", "--strategy", "reset")
+        check_equal((status, record["pas"], record["pas_parts"]["state"]), (0, 0.0, 0.0), said)
+        check_equal(books(city)["attaches"], 1, "it started anew")
+        # What does not become live has none.
+        status, record, said = swap(city, "warm-false")
+        check_equal((status, record["pas"]), (1, None), said)
+
+
 if __name__ == "__main__":
     run([value for name, value in list(globals().items()) if name.startswith("test_")])

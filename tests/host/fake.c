@@ -396,6 +396,14 @@ static void tile_describe_time(struct wl_client *client, struct wl_resource *res
 	uint32_t model, uint32_t period_hi, uint32_t period_lo, uint32_t warm_up_ms) {
 }
 
+static void tile_late(struct wl_client *client, struct wl_resource *resource, uint32_t busy_us) {
+}
+
+static void tile_continuity(struct wl_client *client, struct wl_resource *resource, uint32_t gap_hi,
+	uint32_t gap_lo, uint32_t phase_error, uint32_t had_hi, uint32_t had_lo, uint32_t kept_hi,
+	uint32_t kept_lo) {
+}
+
 static void tile_lost(struct wl_client *client, struct wl_resource *resource, const char *what) {
 }
 
@@ -422,6 +430,8 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.describe_change = tile_describe_change,
 	.describe_port = tile_describe_port,
 	.describe_time = tile_describe_time,
+	.late = tile_late,
+	.continuity = tile_continuity,
 	.lost = tile_lost,
 	.rejoin = tile_rejoin,
 };

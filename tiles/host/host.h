@@ -124,6 +124,11 @@ struct host_transfer; /* selection.c: a read or write of a selection under way *
 
 struct host_role; /* how the surface is shown: as a tile of the city, or as a window */
 
+/* Where a tile is in its period: (clock + offset) % period. Zeroed: it has none. */
+struct host_phase {
+	uint64_t period, offset; /* ns */
+};
+
 struct host {
 	struct tile tile; /* what operations are given; first, so that it can be turned back */
 	enum host_state state;
@@ -175,6 +180,13 @@ struct host {
 		HOST_SNAPSHOT_TAKEN,
 	} snapshot;
 	int snapshot_fd; /* the log of the version that runs; -1: none */
+
+	/* phase.c */
+	struct host_phase phase;
+	uint32_t phase_error; /* of the last attach, in millionths of the period */
+	/* of the last attach */
+	int64_t gap_ns;			/* of the clock; below 0: it went back */
+	uint64_t bytes_had, bytes_kept; /* of state */
 
 	/* shadow.c */
 	struct {
@@ -497,6 +509,18 @@ void host_journal_finish(struct host *host);
 
 /* For a shadow: what was added after the first `at` bytes is given to the streams. The new `at`. */
 size_t host_journal_follow(struct host *host, size_t at);
+
+/* ---- phase.c */
+/* The phase goes on, aligned if the period has changed; reset: it begins at 0. */
+void host_phase_take(struct host *host, bool reset);
+/* As it is kept in the region. */
+void host_phase_load(struct host *host);
+uint64_t host_phase_at(const struct host *host, uint64_t now);
+/* For a period, so that at that moment the same part of it has passed as of the old one. */
+uint64_t host_phase_offset(uint64_t now, const struct host_phase *old, uint64_t period);
+/* How far both are apart at that moment, in millionths of a period. */
+uint32_t host_phase_error(
+	uint64_t now, const struct host_phase *old, const struct host_phase *phase);
 
 /* ---- shadow.c: after it yielded, on a private copy of the state */
 /* undo_fd: the log of the version that writes the state; borrowed. False: yielded as before. */

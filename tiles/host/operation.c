@@ -24,6 +24,7 @@ static void set_time(struct host *host) {
 		return;
 	}
 	host->time.now_ns = host_now(host);
+	host->time.phase_ns = host_phase_at(host, host->time.now_ns);
 	int64_t wall = clock_ns(CLOCK_REALTIME);
 	/* All time zones change at quarters of an hour. */
 	const int64_t quarter = 900ll * 1000000000;

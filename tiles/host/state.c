@@ -154,6 +154,26 @@ static bool was_kept(const struct host *host, const struct vat_adopt_report *rep
 	return true;
 }
 
+/* How much of the state was there, and how much of that was carried over whole. */
+static void count_kept(struct host *host, const struct vat_adopt_report *report) {
+	host->bytes_had = host->bytes_kept = 0;
+	for (size_t i = 0; i < report->count && i < host->descriptor.cell_count; i++) {
+		const struct vat_change *change = &report->changes[i];
+		const struct vat_cell_decl *decl = &host->descriptor.cells[i];
+		const struct vat_cell *cell =
+			vat_region_find(host->region, decl->name, decl->scope, decl->element);
+		if (!cell || change->outcome == VAT_FRESH ||
+			(decl->reset == VAT_RESET && change->outcome == VAT_CLEARED)) {
+			continue;
+		}
+		uint64_t bytes = cell->count * cell->stride;
+		bool whole = change->outcome == VAT_SAME ||
+			(change->outcome == VAT_MIGRATED && !change->lossy);
+		host->bytes_had += bytes;
+		host->bytes_kept += whole ? bytes : 0;
+	}
+}
+
 bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoch, int undo_fd,
 	char *why, size_t why_size) {
 	struct vat_error error;
@@ -183,11 +203,16 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 			undo_fd = -1;
 		}
 	}
+	uint64_t stopped = vat_region_get(host->region, VAT_CLOCK);
 	if (ok) {
 		host_journal_take(host, host->undo_fd >= 0);
+		set_clock(host);
+		host_phase_take(host, host->state_mode == SOURCE_CITY_TILE_V1_STATE_MODE_RESET);
+		count_kept(host, &report);
 	}
 	ok = ok && find_cells(host, &report, why, why_size) &&
 		attach(host, reason, was_kept(host, &report), why, why_size);
+	host->gap_ns = stopped > 0 ? (int64_t)(host->time.now_ns - stopped) : 0;
 	vat_adopt_report_finish(&report);
 	if (undo_fd >= 0) {
 		close(undo_fd);
@@ -258,6 +283,7 @@ bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_
 	}
 	memset(host->cell_fresh, 0, host->descriptor.cell_count * sizeof(*host->cell_fresh));
 	host_journal_take(host, false);
+	host_phase_load(host);
 	return attach(host, TILE_ATTACH_ROLLBACK, true, why, why_size);
 }
 

@@ -121,6 +121,11 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 		source_city_tile_v1_get_version(tile) >= SOURCE_CITY_TILE_V1_LOST_SINCE_VERSION) {
 		source_city_tile_v1_lost(tile, host->lost);
 	}
+	if (source_city_tile_v1_get_version(tile) >= SOURCE_CITY_TILE_V1_CONTINUITY_SINCE_VERSION) {
+		source_city_tile_v1_continuity(tile, high((uint64_t)host->gap_ns),
+			low((uint64_t)host->gap_ns), host->phase_error, high(host->bytes_had),
+			low(host->bytes_had), high(host->bytes_kept), low(host->bytes_kept));
+	}
 	source_city_tile_v1_attached(tile, serial, high(first), low(first), high(host->state_bytes),
 		low(host->state_bytes), high(host->migrated_bytes), low(host->migrated_bytes));
 	/* At once: should drawing crash or hang, it is known that attaching did not. */
