@@ -118,6 +118,10 @@ const struct city_desk_entry *city_desk_find(
 	return NULL;
 }
 
+bool city_desk_was_left(const struct city_desk *desk) {
+	return desk != NULL && desk->left;
+}
+
 static struct city_view *find_view(struct city_desk *desk, const struct vat_uuid *uuid) {
 	struct city_view *view;
 	wl_list_for_each(view, &desk->server->views, link) {

@@ -44,6 +44,8 @@ void city_desk_destroy(struct city_desk *desk); /* NULL-safe */
 /* What the last compositor left of a tile; NULL: nothing. For use before city_desk_begin. */
 const struct city_desk_entry *city_desk_find(
 	const struct city_desk *desk, const struct vat_uuid *uuid);
+/* Whether the last compositor left anything; then it had no other tiles than those. NULL-safe. */
+bool city_desk_was_left(const struct city_desk *desk);
 /* The tiles are there: brings their order and states, the focus and the camera back, and writes
  * every change from now on. */
 void city_desk_begin(struct city_desk *desk);

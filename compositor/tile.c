@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_compositor.h>
 
 #include "compositor/control.h"
+#include "compositor/desk.h"
 #include "compositor/handover.h"
 #include "compositor/handover_input.h"
 #include "compositor/keeper.h"
@@ -387,6 +388,7 @@ struct city_tile *city_tile_create(struct city_tiles *tiles, const struct city_p
 	tile->view_moved.notify = handle_view_moved;
 	wl_signal_add(&tile->view.events.moved, &tile->view_moved);
 	wl_list_insert(tiles->list.prev, &tile->link);
+	city_desk_changed(tiles->server->desk);
 	return tile;
 }
 
@@ -465,6 +467,7 @@ void city_tile_close(struct city_tile *tile) {
 	city_handover_abandon(tile);
 	drop_input(tile);
 	city_view_hide(&tile->view);
+	city_desk_changed(tiles->server->desk);
 	tile->live = NULL;
 	struct city_place *place = city_places_find(tiles->places, tile->name);
 	if (place) {

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,28 @@ static struct city_place *find_place(struct city_tiles *tiles, const struct vat_
 	return NULL;
 }
 
+/* Closed just before the last compositor ended: what of it is still saved, or still runs, goes. */
+static void drop_closed(struct city_tiles *tiles) {
+	const struct city_desk *desk = tiles->server->desk;
+	if (!city_desk_was_left(desk)) {
+		return;
+	}
+	struct city_place *place, *next;
+	wl_list_for_each_safe(place, next, &tiles->places->list, link) {
+		if (!vat_uuid_is_nil(&place->uuid) && !city_desk_find(desk, &place->uuid)) {
+			city_places_remove(tiles->places, place);
+		}
+	}
+	size_t count;
+	const struct city_keeper_instance *instances = city_keeper_instances(tiles->keeper, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!city_desk_find(desk, &instances[i].uuid)) {
+			city_keeper_kill(tiles->keeper, instances[i].instance, SIGKILL);
+			city_keeper_drop_region(tiles->keeper, &instances[i].uuid);
+		}
+	}
+}
+
 /* What runs is a tile, also if nothing else is known of it. */
 static void add_running(struct city_tiles *tiles) {
 	size_t count;
@@ -319,6 +342,10 @@ static void add_running(struct city_tiles *tiles) {
 	/* The newest comes first. */
 	for (size_t i = count; i-- > 0;) {
 		struct city_place *place = NULL;
+		if (city_desk_was_left(tiles->server->desk) &&
+			!city_desk_find(tiles->server->desk, &instances[i].uuid)) {
+			continue;
+		}
 		if (!find_place(tiles, &instances[i].uuid) &&
 			!city_places_find(tiles->places, instances[i].name)) {
 			place = city_places_add(tiles->places, instances[i].name);
@@ -389,6 +416,7 @@ void city_tiles_start(struct city_tiles *tiles) {
 	int64_t ended_ns;
 	bool successor = city_keeper_is_successor(tiles->keeper, &ended_ns);
 	tiles->returning = successor;
+	drop_closed(tiles);
 	add_running(tiles);
 	bool left = false; /* by a compositor before this one */
 	for (size_t i = 0; i < config->tile_count; i++) {

@@ -37,7 +37,10 @@ def process_state(pid):
 
 
 class Desk(City):
-    """A city whose programs leave files in `folder`/test."""
+    """A city whose programs leave files in `folder`/test, with a shell that nobody has configured."""
+
+    def __init__(self, env=None, **options):
+        super().__init__(env={"SHELL": "/bin/sh", **(env or {})}, **options)
 
     def __enter__(self):
         super().__enter__()
