@@ -153,7 +153,8 @@ int host_keeper_memory(struct host *host, const char *stream) {
 	}
 	snprintf(messages[0].name, sizeof(messages[0].name), "%s", stream);
 	if (ask_for_memory(host, messages, KEEPER_STREAM_CLAIM, -1, &fd) < 0) {
-		int none, made = memfd_create("source-city-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		int none,
+			made = memfd_create("source-city-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		if (made >= 0 &&
 			ask_for_memory(host, messages, KEEPER_STREAM_PUT, made, &none) == 0) {
 			fd = made;

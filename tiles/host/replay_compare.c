@@ -369,8 +369,8 @@ static void compare_wake(struct replay_comparison *comparison) {
 		at[i] = side->instance->host.wake_at;
 		at[i] = at[i] < side->time.now_ns ? side->time.now_ns : at[i];
 	}
-	/* Once too often does no harm; once too late, or never, is a tile that stands still. What is
-	 * computed from the time of day differs a little from operation to operation. */
+	/* Once too often does no harm; once too late, or never, is a tile that stands still. What
+	 * is computed from the time of day differs a little from operation to operation. */
 	bool later = at[1] > at[0] && at[1] - at[0] > WAKE_NS;
 	bool sooner = at[0] > at[1] && at[0] - at[1] > WAKE_NS;
 	bool differs = later || (sooner && !comparison->amnesia);
