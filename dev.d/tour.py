@@ -187,7 +187,11 @@ def main():
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     # A melt that lasts long enough to be photographed.
-    city = City(env={"SOURCE_CITY_LIMITS": f"melt={MELT_MS}"})
+    env = {"SOURCE_CITY_LIMITS": f"melt={MELT_MS}"}
+    if "--stay" in sys.argv:
+        # Somebody is going to live in it.
+        env.update({name: os.environ[name] for name in ("HOME", "SHELL") if name in os.environ})
+    city = City(env=env)
     try:
         with city:
             try:

@@ -37,10 +37,7 @@ def process_state(pid):
 
 
 class Desk(City):
-    """A city whose programs leave files in `folder`/test, with a shell that nobody has configured."""
-
-    def __init__(self, env=None, **options):
-        super().__init__(env={"SHELL": "/bin/sh", **(env or {})}, **options)
+    """A city whose programs leave files in `folder`/test."""
 
     def __enter__(self):
         super().__enter__()

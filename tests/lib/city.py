@@ -76,7 +76,7 @@ class City:
         env = dict(os.environ)
         for name in ("WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY", "SOURCE_CITY_KEEPER_FD"):
             env.pop(name, None)
-        for name in ("run", "state", "data", "cache", "config"):
+        for name in ("home", "run", "state", "data", "cache", "config"):
             path = os.path.join(self.folder, name)
             os.makedirs(path, mode=0o700, exist_ok=True)
         env.update(
@@ -89,7 +89,9 @@ class City:
             WLR_LIBINPUT_NO_DEVICES="1",
             LIBGL_ALWAYS_SOFTWARE="1",
             SOURCE_CITY_LIMITS=PATIENT,
-            HISTFILE="",  # what tests type is not the user's history
+            # A shell that nobody has configured, whose history is not the user's.
+            SHELL="/bin/bash",
+            HOME=os.path.join(self.folder, "home"),
         )
         if not os.path.isdir("/dev/dri"):
             env["WLR_RENDERER"] = "pixman"
