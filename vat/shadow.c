@@ -41,12 +41,7 @@ static bool copy_block(struct vat_shadow *shadow, uint64_t index) {
 	if (mprotect(shadow->base + start, end - start, PROT_READ | PROT_WRITE) < 0)
 		return false;
 	memcpy(shadow->base + start, shadow->shared + start, end - start);
-/* Between processes, of which the sanitizer sees one. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpragmas"
-#pragma GCC diagnostic ignored "-Wtsan"
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#pragma GCC diagnostic pop
+	vat_read_fence();
 	const struct vat_log *log = &shadow->log;
 	uint64_t next = __atomic_load_n(&log->header->next, __ATOMIC_ACQUIRE);
 	for (uint64_t i = 0; i < next && i < log->pages; i++) {

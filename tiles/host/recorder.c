@@ -153,7 +153,9 @@ static struct recording_event *begin(
 /* Where a payload's text begins, after what was copied to its start. */
 static char *fill(struct recording_event *event, const void *data, size_t size) {
 	char *payload = recording_payload(event);
-	memcpy(payload, data, size);
+	if (size > 0) {
+		memcpy(payload, data, size);
+	}
 	return payload + size;
 }
 
