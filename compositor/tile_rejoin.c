@@ -149,6 +149,10 @@ static void go_on_live(struct city_tile *tile, struct city_tile_version *version
 	/* Whoever built cells while it ran has ended. */
 	city_version_send_untrack(version);
 	forget_undo(tile);
+	/* Its probation was over, whether or not the last compositor came to write that down. */
+	if (strcmp(version->hash, city_versions_good(&tile->good)) != 0) {
+		city_tile_set_good(tile, version->hash, false);
+	}
 	city_tile_show(tile, version);
 	city_tile_set_state(tile, CITY_TILE_LIVE);
 }

@@ -221,6 +221,9 @@ class Tests:
             if setup.returncode:
                 self.count.fail(f"{os.path.basename(build)}: meson setup", setup.stdout)
                 return False
+        elif targets:
+            # The targets are those of now, not of when it was configured.
+            run(["ninja", "-C", build, "--quiet", "build.ninja"], env=env)
         if run(["ninja", "-C", build, "--quiet", *(targets(build) if targets else [])], env=env):
             self.count.fail(f"{os.path.basename(build)}: the build")
             return False

@@ -501,13 +501,16 @@ def test_synchronised_updates():
         writer = t.city.popen("sh", "-c", f"while :; do cat {t.path('frames')}; done > "
                               f"{t.path('to_screen')}")
         colours = set()
+        pictures = {"whole": 0, "torn": 0}
 
         def seen_many():
             column = {row[0] for row in t.city.pixels(strip)}
-            check_equal(len(column), 1, "the colours of one picture")
+            pictures["whole" if len(column) == 1 else "torn"] += 1
             colours.update(column)
-            return len(colours) >= 4
+            return len(colours) >= 4 and pictures["whole"] >= 8
         t.city.until(seen_many, what="too little is shown while the program goes on")
+        # A program that gets no time in the middle of an update is not waited for for ever.
+        check(pictures["torn"] * 4 <= pictures["whole"], f"pictures: {pictures}")
         writer.kill()
         writer.wait()
         t.show(b"\030\033[m\033[?2026l")
