@@ -580,8 +580,8 @@ bool vat_barrier_handle_fault(void *address);
 /* Disarms: the log is marked as ended and left as it is, then all of the mapping is writable again.
  */
 int vat_barrier_end(struct vat_region *region, struct vat_error *err);
-/* When memory for the log is refused, it is marked as lost and the writer goes on, instead of dying:
- * for a log that only somebody else wants. */
+/* When memory for the log is refused, it is marked as lost and the writer goes on, instead of
+ * dying: for a log that only somebody else wants. */
 void vat_barrier_may_lose(struct vat_region *region);
 /* The writer is done: the log is marked as ended. What is left is to make the mapping read-only,
  * with vat_region_protect, which ends the barrier and may come later. */

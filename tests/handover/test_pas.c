@@ -23,8 +23,8 @@ static double pas(struct city_continuity continuity) {
 
 static void test_nothing_lost(void **state) {
 	assert_near(pas((struct city_continuity){0}), 1);
-	assert_near(pas((struct city_continuity){.gap_ns = 200000, .had = 4096, .kept = 4096,
-			    .shown = 60}),
+	assert_near(pas((struct city_continuity){
+			    .gap_ns = 200000, .had = 4096, .kept = 4096, .shown = 60}),
 		1);
 }
 
@@ -51,8 +51,8 @@ static void test_frames(void **state) {
 }
 
 static void test_product(void **state) {
-	assert_near(pas((struct city_continuity){.phase_error = 0.25, .had = 2, .kept = 1,
-			    .shown = 1, .dropped = 1}),
+	assert_near(pas((struct city_continuity){
+			    .phase_error = 0.25, .had = 2, .kept = 1, .shown = 1, .dropped = 1}),
 		0.125);
 }
 
