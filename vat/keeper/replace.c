@@ -512,22 +512,27 @@ static int say(const char *why) {
 	return EXIT_FAILURE;
 }
 
+/* NULL when all records are there. */
+static const char *check_records(struct reader *reader) {
+	bool has_city = false;
+	do {
+		if (!next_record(reader)) {
+			return "the state of the running keeper is not whole";
+		}
+		has_city |= reader->type == RECORD_CITY;
+	} while (reader->type != RECORD_END);
+	return has_city ? NULL : "the state of the running keeper is not whole";
+}
+
 int keeper_replace_check(int state_fd, const char *program_dir) {
 	struct reader reader;
 	const char *why = open_reader(&reader, state_fd);
+	if (why == NULL) {
+		why = check_records(&reader);
+	}
+	free(reader.bytes);
 	if (why != NULL) {
 		return say(why);
-	}
-	bool has_city = false;
-	do {
-		if (!next_record(&reader)) {
-			return say("the state of the running keeper is not whole");
-		}
-		has_city |= reader.type == RECORD_CITY;
-	} while (reader.type != RECORD_END);
-	free(reader.bytes);
-	if (!has_city) {
-		return say("the state of the running keeper is not whole");
 	}
 	static const char *const others[] = {
 		"source-city-compositor", "source-city-forge", "source-city-tile"};
