@@ -35,12 +35,8 @@ static void send_result(struct keeper *keeper, struct keeper_child *child,
 	keeper_send(keeper, child, &result, NULL, 0);
 }
 
-static void send_stream(struct keeper *keeper, struct keeper_child *child,
-	const struct keeper_message *request, struct keeper_stream *stream) {
-	if (!keeper_stream_claim(stream, child->instance)) {
-		send_result(keeper, child, request, EBUSY, "too many versions hold this stream");
-		return;
-	}
+static void answer_stream(struct keeper *keeper, struct keeper_child *child,
+	const struct keeper_message *request, const struct keeper_stream *stream) {
 	struct keeper_message answer = {
 		.type = KEEPER_STREAM,
 		.request = request->request,
@@ -49,6 +45,15 @@ static void send_stream(struct keeper *keeper, struct keeper_child *child,
 	};
 	memcpy(answer.name, stream->name, sizeof(answer.name));
 	keeper_send(keeper, child, &answer, &stream->fd, 1);
+}
+
+static void send_stream(struct keeper *keeper, struct keeper_child *child,
+	const struct keeper_message *request, struct keeper_stream *stream) {
+	if (!keeper_stream_claim(stream, child->instance)) {
+		send_result(keeper, child, request, EBUSY, "too many versions hold this stream");
+		return;
+	}
+	answer_stream(keeper, child, request, stream);
 	if (stream->ended) {
 		keeper_stream_tell_ended(keeper, stream, child);
 	}
@@ -343,14 +348,7 @@ static void handle_stream_look(struct keeper *keeper, struct keeper_child *compo
 		send_result(keeper, compositor, request, ENOENT, "no stream of that name");
 		return;
 	}
-	struct keeper_message answer = {
-		.type = KEEPER_STREAM,
-		.request = request->request,
-		.uuid = stream->uuid,
-		.pid = stream->pid,
-	};
-	memcpy(answer.name, stream->name, sizeof(answer.name));
-	keeper_send(keeper, compositor, &answer, &stream->fd, 1);
+	answer_stream(keeper, compositor, request, stream);
 }
 
 static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *compositor,
