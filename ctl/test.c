@@ -196,7 +196,7 @@ static bool make_plan(struct ctl *ctl, const struct tile *tile, struct plan *pla
 
 static int run_plan(struct ctl *ctl, const struct tile *tile, const struct plan *plan) {
 	bool all = !ctl_has(ctl, "replay") && !ctl_has(ctl, "amnesia");
-	const char *frames = ctl_option(ctl, "frames");
+	const char *frames = ctl_option(ctl, "frames"), *saved = ctl_option(ctl, "record");
 	char *program = sibling("source-city-tile"), file[64];
 	const char *words[WORDS_MAX];
 	size_t count = 0;
@@ -204,7 +204,8 @@ static int run_plan(struct ctl *ctl, const struct tile *tile, const struct plan 
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", plan->recording);
 	words[count++] = program;
 	words[count++] = "--replay";
-	words[count++] = file;
+	/* By the name that the user knows, where there is one. */
+	words[count++] = saved != NULL ? saved : file;
 	words[count++] = "--name";
 	words[count++] = tile->name;
 	if (plan->against != NULL && (all || ctl_has(ctl, "replay"))) {

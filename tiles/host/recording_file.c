@@ -268,7 +268,7 @@ static int check_base(const struct recording *recording, struct vat_error *err) 
 static int check_header(
 	const struct recording_header *header, uint64_t size, struct vat_error *err) {
 	if (header->magic != RECORDING_MAGIC) {
-		return vat_fail(err, EBADMSG, "recording: this file is none");
+		return vat_fail(err, EBADMSG, "this is no recording; cityctl record makes one");
 	}
 	if (header->format != RECORDING_FORMAT) {
 		return vat_fail(err, EBADMSG, "recording: format %u; this build knows %u",
@@ -314,12 +314,17 @@ static int take(struct recording *recording, uint64_t size, struct vat_error *er
 	return rc;
 }
 
+static int wrong_size(uint64_t size, struct vat_error *err) {
+	return vat_fail(err, EBADMSG,
+		"%llu bytes are no recording: it was cut off, or is something else",
+		(unsigned long long)size);
+}
+
 int recording_parse(
 	const void *data, uint64_t size, struct recording *recording, struct vat_error *err) {
 	*recording = (struct recording){0};
 	if (size < RECORDING_HEADER || size > FILE_MAX) {
-		return vat_fail(
-			err, EBADMSG, "recording: %llu bytes are none", (unsigned long long)size);
+		return wrong_size(size, err);
 	}
 	recording->data = malloc(size);
 	if (!recording->data) {
@@ -336,9 +341,11 @@ int recording_load(int fd, struct recording *recording, struct vat_error *err) {
 	if (fstat(fd, &st) < 0) {
 		return vat_fail(err, errno, "recording: %s", strerror(errno));
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size < RECORDING_HEADER ||
-		(uint64_t)st.st_size > FILE_MAX) {
-		return vat_fail(err, EBADMSG, "recording: this file is none");
+	if (!S_ISREG(st.st_mode)) {
+		return vat_fail(err, EBADMSG, "this is not a regular file, and so no recording");
+	}
+	if (st.st_size < RECORDING_HEADER || (uint64_t)st.st_size > FILE_MAX) {
+		return wrong_size((uint64_t)st.st_size, err);
 	}
 	recording->data = malloc((size_t)st.st_size);
 	int rc = recording->data ? vat_read_all(fd, recording->data, (size_t)st.st_size, 0)
