@@ -9,6 +9,7 @@
 #include "compositor/command.h"
 #include "compositor/config.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 
 #define MAX_WORDS 4
@@ -165,29 +166,30 @@ static bool run_minimize(struct call *call) {
 
 static bool run_zoom(struct call *call) {
 	struct city_server *server = call->server;
+	struct city_stage *stage = server == NULL ? NULL : city_stage_focused(server);
 	const char *word = call->words[0];
 	double zoom;
 	bool in = strcmp(word, "in") == 0, out = strcmp(word, "out") == 0;
 	if (in || out) {
 		if (server != NULL) {
-			city_map_zoom_step(server, in ? 1 : -1);
+			city_map_zoom_step(stage, in ? 1 : -1);
 		}
 	} else if (strcmp(word, "all") == 0) {
 		if (server != NULL) {
-			city_map_show_all(server);
+			city_map_show_all(stage);
 		}
 	} else if (strcmp(word, "room") == 0) {
 		if (server != NULL && server->focused != NULL) {
-			city_map_room(server, city_view_outer_box(server->focused));
+			city_map_room(stage, city_view_outer_box(server->focused));
 		} else if (server != NULL) {
-			struct wlr_box screen = city_map_screen(server);
-			city_map_zoom_about(server, 1, screen.x + screen.width / 2.0,
+			struct wlr_box screen = city_map_screen(stage);
+			city_map_zoom_about(stage, 1, screen.x + screen.width / 2.0,
 				screen.y + screen.height / 2.0);
 		}
 	} else if (number(word, &zoom) && zoom >= CITY_ZOOM_MIN && zoom <= CITY_ZOOM_MAX) {
 		if (server != NULL) {
-			struct wlr_box screen = city_map_screen(server);
-			city_map_zoom_about(server, zoom, screen.x + screen.width / 2.0,
+			struct wlr_box screen = city_map_screen(stage);
+			city_map_zoom_about(stage, zoom, screen.x + screen.width / 2.0,
 				screen.y + screen.height / 2.0);
 		}
 	} else {
@@ -200,6 +202,7 @@ static bool run_zoom(struct call *call) {
 
 static bool run_pan(struct call *call) {
 	struct city_server *server = call->server;
+	struct city_stage *stage = server == NULL ? NULL : city_stage_focused(server);
 	double by[MAX_WORDS] = {0};
 	if (call->count == 2) {
 		if (!numbers(call, by)) {
@@ -208,7 +211,7 @@ static bool run_pan(struct call *call) {
 	} else {
 		struct wlr_box screen = {.width = 1, .height = 1};
 		if (server != NULL) {
-			screen = city_map_screen(server);
+			screen = city_map_screen(stage);
 		}
 		const char *word = call->words[0];
 		if (strcmp(word, "left") == 0) {
@@ -225,7 +228,7 @@ static bool run_pan(struct call *call) {
 		}
 	}
 	if (server != NULL) {
-		city_map_pan(server, by[0], by[1]);
+		city_map_pan(stage, by[0], by[1]);
 	}
 	return true;
 }
@@ -239,7 +242,9 @@ static bool run_camera(struct call *call) {
 		return fail(call, "the zoom must be from %g to %g", CITY_ZOOM_MIN, CITY_ZOOM_MAX);
 	}
 	if (call->server != NULL) {
-		city_map_set(call->server, at[0], at[1], at[2]);
+		struct city_stage *stage = city_stage_focused(call->server);
+		city_map_set(
+			stage, at[0] - stage->box.x / at[2], at[1] - stage->box.y / at[2], at[2]);
 	}
 	return true;
 }
@@ -276,7 +281,7 @@ static bool run_move(struct call *call) {
 	}
 	if (step) {
 		city_view_set_place(view, view->cx + to[0], view->cy + to[1]);
-		city_map_reveal(call->server, city_view_outer_box(view));
+		city_map_reveal(city_view_main_stage(view), city_view_outer_box(view));
 	} else {
 		city_view_set_place(view, to[0], to[1]);
 	}

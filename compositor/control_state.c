@@ -8,6 +8,7 @@
 #include "compositor/effects/effects.h"
 #include "compositor/output.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/text.h"
 #include "compositor/tile.h"
 
@@ -26,6 +27,19 @@ static void add_text(
 	yyjson_mut_obj_add_strcpy(doc, object, key, clean);
 }
 
+/* Of an output: the point of the city at its top left. */
+static void add_camera(
+	yyjson_mut_doc *doc, yyjson_mut_val *object, const struct city_stage *stage) {
+	const struct city_camera *camera = &stage->camera;
+	yyjson_mut_val *inner = yyjson_mut_obj_add_obj(doc, object, "camera");
+	struct city_box seen = city_map_visible(camera, stage->box);
+	yyjson_mut_obj_add_real(doc, inner, "cx", seen.cx);
+	yyjson_mut_obj_add_real(doc, inner, "cy", seen.cy);
+	yyjson_mut_obj_add_real(doc, inner, "zoom", camera->zoom);
+	yyjson_mut_obj_add_bool(doc, inner, "room", city_map_is_room(camera));
+	yyjson_mut_obj_add_bool(doc, inner, "moving", camera->moving);
+}
+
 static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_server *server) {
 	yyjson_mut_val *array = yyjson_mut_obj_add_arr(doc, root, "outputs");
 	struct city_output *output;
@@ -42,6 +56,7 @@ static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_s
 		yyjson_mut_obj_add_bool(doc, object, "enabled", output->wlr_output->enabled);
 		yyjson_mut_obj_add_uint(doc, object, "frames", output->frames);
 		yyjson_mut_obj_add_uint(doc, object, "missed", output->missed);
+		add_camera(doc, object, output->stage);
 	}
 }
 
@@ -149,11 +164,7 @@ char *city_control_state(struct city_control *control) {
 	yyjson_mut_obj_add_str(doc, root, "version", CITY_VERSION);
 	yyjson_mut_obj_add_strcpy(
 		doc, root, "socket", server->socket_name ? server->socket_name : "");
-	yyjson_mut_val *camera = yyjson_mut_obj_add_obj(doc, root, "camera");
-	yyjson_mut_obj_add_real(doc, camera, "cx", server->camera.cx);
-	yyjson_mut_obj_add_real(doc, camera, "cy", server->camera.cy);
-	yyjson_mut_obj_add_real(doc, camera, "zoom", server->camera.zoom);
-	yyjson_mut_obj_add_bool(doc, camera, "room", city_map_is_room(&server->camera));
+	add_camera(doc, root, city_stage_focused(server));
 	add_outputs(doc, root, server);
 	add_views(doc, root, control);
 	yyjson_mut_val *tiles = yyjson_mut_obj_add_arr(doc, root, "tiles");

@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wayland-server-core.h>
+#include <wlr/types/wlr_output.h>
 
 #include "compositor/desk.h"
 #include "compositor/keeper.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/tile.h"
 #include "compositor/view.h"
 #include "log.h"
 
 /* Names the layout too: another one gets another number. */
-#define MAGIC UINT64_C(0x0100006b73656463)
+#define MAGIC UINT64_C(0x0200006b73656463)
 #define ENTRIES_MAX 4096
+#define CAMERAS_MAX 32
+
+/* Where the camera of an output is, or was when it went. */
+struct place {
+	char output[64]; /* its name */
+	double cx, cy, zoom;
+};
 
 struct copy {
 	uint32_t count;
-	uint32_t unused;
-	double camera_cx, camera_cy, zoom;
+	uint32_t camera_count;
+	struct place cameras[CAMERAS_MAX];	     /* the one that moved last first */
 	struct city_desk_entry entries[ENTRIES_MAX]; /* the topmost first */
 };
 
@@ -39,6 +50,8 @@ struct city_desk {
 	bool left; /* there was something on it */
 	bool begun;
 	struct wl_event_source *idle; /* it is about to be written */
+	struct place cameras[CAMERAS_MAX];
+	uint32_t camera_count;
 	struct wl_listener focus, camera;
 };
 
@@ -71,10 +84,8 @@ static void write_now(void *data) {
 	desk->idle = NULL;
 	uint32_t next = (atomic_load(&desk->sheet->current) + 1) & 1;
 	struct copy *copy = &desk->sheet->copies[next];
-	const struct city_camera *camera = &desk->server->camera;
-	copy->camera_cx = camera->moving ? camera->target_cx : camera->cx;
-	copy->camera_cy = camera->moving ? camera->target_cy : camera->cy;
-	copy->zoom = camera->moving ? camera->target_zoom : camera->zoom;
+	memcpy(copy->cameras, desk->cameras, sizeof(copy->cameras));
+	copy->camera_count = desk->camera_count;
 	copy->count = 0;
 	struct city_view *view;
 	wl_list_for_each(view, &desk->server->views, link) {
@@ -97,9 +108,43 @@ static void handle_focus(struct wl_listener *listener, void *data) {
 	city_desk_changed(desk);
 }
 
+static uint32_t find_camera(const struct city_desk *desk, const char *output) {
+	uint32_t at = 0;
+	while (at < desk->camera_count && strcmp(desk->cameras[at].output, output) != 0) {
+		at++;
+	}
+	return at;
+}
+
 static void handle_camera(struct wl_listener *listener, void *data) {
 	struct city_desk *desk = wl_container_of(listener, desk, camera);
+	const struct city_stage *stage = data;
+	if (stage->output == NULL || !desk->begun) {
+		return;
+	}
+	struct city_camera end = city_map_end(&stage->camera);
+	struct place place = {.cx = end.cx, .cy = end.cy, .zoom = end.zoom};
+	snprintf(place.output, sizeof(place.output), "%s", stage->output->wlr_output->name);
+	uint32_t at = find_camera(desk, place.output);
+	if (at == desk->camera_count) {
+		/* Of too many the one that has not moved for longest goes. */
+		at = at < CAMERAS_MAX ? desk->camera_count++ : CAMERAS_MAX - 1;
+	}
+	memmove(&desk->cameras[1], &desk->cameras[0], at * sizeof(desk->cameras[0]));
+	desk->cameras[0] = place;
 	city_desk_changed(desk);
+}
+
+bool city_desk_camera(
+	const struct city_desk *desk, const char *output, struct city_camera *camera) {
+	uint32_t at = desk == NULL ? 0 : find_camera(desk, output);
+	if (desk == NULL || at == desk->camera_count) {
+		return false;
+	}
+	const struct place *place = &desk->cameras[at];
+	city_map_copy(camera,
+		&(struct city_camera){.cx = place->cx, .cy = place->cy, .zoom = place->zoom});
+	return true;
 }
 
 /* ---- reading */
@@ -160,7 +205,13 @@ static void restore(struct city_desk *desk) {
 		}
 	}
 	city_server_focus(desk->server, focused, false);
-	city_map_set(desk->server, copy->camera_cx, copy->camera_cy, copy->zoom);
+	struct city_output *output;
+	wl_list_for_each(output, &desk->server->outputs, link) {
+		struct city_camera camera;
+		if (city_desk_camera(desk, output->wlr_output->name, &camera)) {
+			city_map_set(output->stage, camera.cx, camera.cy, camera.zoom);
+		}
+	}
 }
 
 /* ---- life */
@@ -174,12 +225,29 @@ void city_desk_begin(struct city_desk *desk) {
 	}
 	desk->begun = true;
 	desk->sheet->magic = MAGIC;
+	struct city_output *output;
+	wl_list_for_each(output, &desk->server->outputs, link) {
+		handle_camera(&desk->camera, output->stage);
+	}
 	city_desk_changed(desk);
 }
 
 static bool is_whole(const struct sheet *sheet) {
 	return sheet->magic == MAGIC &&
-		sheet->copies[atomic_load(&sheet->current) & 1].count <= ENTRIES_MAX;
+		sheet->copies[atomic_load(&sheet->current) & 1].count <= ENTRIES_MAX &&
+		sheet->copies[atomic_load(&sheet->current) & 1].camera_count <= CAMERAS_MAX;
+}
+
+static void read_cameras(struct city_desk *desk) {
+	const struct copy *copy = current(desk);
+	for (uint32_t i = 0; i < copy->camera_count; i++) {
+		const struct place *place = &copy->cameras[i];
+		if (memchr(place->output, 0, sizeof(place->output)) != NULL &&
+			isfinite(place->cx) && isfinite(place->cy) && place->zoom > 0 &&
+			isfinite(place->zoom)) {
+			desk->cameras[desk->camera_count++] = *place;
+		}
+	}
 }
 
 struct city_desk *city_desk_create(struct city_server *server) {
@@ -205,6 +273,9 @@ struct city_desk *city_desk_create(struct city_server *server) {
 	desk->server = server;
 	desk->sheet = map;
 	desk->left = is_whole(desk->sheet);
+	if (desk->left) {
+		read_cameras(desk);
+	}
 	desk->focus.notify = handle_focus;
 	wl_signal_add(&server->events.focus, &desk->focus);
 	desk->camera.notify = handle_camera;

@@ -3,9 +3,10 @@
  * The desk: how the tiles lie, as the user left them, for the compositor that comes after this one.
  *
  * A memfd that the keeper holds. It has the place, size and state of each tile, their order and
- * focus, and the camera. It is written after each change, before the loop sleeps again; two copies
- * take turns and one store names the current one, so that a compositor that is killed at any
- * instruction leaves a whole one. What is kept beyond the end of the city is in places.h.
+ * focus, and the camera of each output, also of those that are gone. It is written after each
+ * change, before the loop sleeps again; two copies take turns and one store names the current one,
+ * so that a compositor that is killed at any instruction leaves a whole one. What is kept beyond
+ * the end of the city is in places.h.
  *
  * Main thread only.
  */
@@ -46,7 +47,9 @@ const struct city_desk_entry *city_desk_find(
 	const struct city_desk *desk, const struct vat_uuid *uuid);
 /* Whether the last compositor left anything; then it had no other tiles than those. NULL-safe. */
 bool city_desk_was_left(const struct city_desk *desk);
-/* The tiles are there: brings their order and states, the focus and the camera back, and writes
+/* Where the camera of the output of this name was last. False: it is not known. NULL-safe. */
+bool city_desk_camera(const struct city_desk *desk, const char *output, struct city_camera *camera);
+/* The tiles are there: brings their order and states, the focus and the cameras back, and writes
  * every change from now on. */
 void city_desk_begin(struct city_desk *desk);
 /* Something that it holds has changed, or may have. NULL-safe. */

@@ -30,15 +30,26 @@ static bool belongs_to(struct city_view *view, const struct city_view *ancestor)
 	return view == ancestor;
 }
 
-void city_view_raise(struct city_view *view) {
+static void raise_nodes(struct city_view *view) {
+	struct city_sight *sight;
+	wl_list_for_each(sight, &view->sights, link) {
+		wlr_scene_node_raise_to_top(&sight->tree->node);
+	}
+}
+
+void city_view_lift(struct city_view *view) {
 	struct city_view *other;
-	wlr_scene_node_raise_to_top(&view->tree->node);
+	raise_nodes(view);
 	/* Dialogs stay above the window that waits for them. */
 	wl_list_for_each_reverse(other, &view->server->views, link) {
 		if (other != view && belongs_to(other, view)) {
-			wlr_scene_node_raise_to_top(&other->tree->node);
+			raise_nodes(other);
 		}
 	}
+}
+
+void city_view_raise(struct city_view *view) {
+	city_view_lift(view);
 	if (!view->server->cycling) {
 		wl_list_remove(&view->link);
 		wl_list_insert(&view->server->views, &view->link);
@@ -67,7 +78,7 @@ void city_server_focus(struct city_server *server, struct city_view *view, bool 
 		city_view_raise(view);
 		city_view_update(view);
 		if (reveal) {
-			city_map_reveal(server, city_view_outer_box(view));
+			city_map_reveal(city_view_main_stage(view), city_view_outer_box(view));
 		}
 	}
 	city_seat_focus_update(server->seat);

@@ -7,6 +7,7 @@
 
 #include "compositor/foreign.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 
 struct city_foreign {
@@ -195,8 +196,9 @@ static void handle_view_mapped(struct wl_listener *listener, void *data) {
 /* Only where the camera comes to rest counts. */
 static void handle_camera(struct wl_listener *listener, void *data) {
 	struct city_foreign *foreign = wl_container_of(listener, foreign, camera);
+	const struct city_stage *stage = data;
 	struct entry *entry;
-	if (foreign->server->camera.moving) {
+	if (stage->camera.moving) {
 		return;
 	}
 	wl_list_for_each(entry, &foreign->entries, link) {

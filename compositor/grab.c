@@ -7,9 +7,15 @@
 
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 
 #define UNMAXIMIZE 16 /* pixels that a maximised view must be pulled */
+
+/* The one that the pointer is on. */
+static struct city_stage *stage_of(const struct city_seat *seat) {
+	return city_stage_at(seat->server, seat->cursor->x, seat->cursor->y);
+}
 
 static void begin(
 	struct city_seat *seat, enum city_grab_kind kind, struct city_view *view, uint32_t button) {
@@ -23,7 +29,7 @@ static void begin(
 		.last_ox = seat->cursor->x,
 		.last_oy = seat->cursor->y,
 	};
-	city_map_to_city(&seat->server->camera, seat->cursor->x, seat->cursor->y,
+	city_map_to_city(&stage_of(seat)->camera, seat->cursor->x, seat->cursor->y,
 		&seat->grab.point_cx, &seat->grab.point_cy);
 	if (view != NULL) {
 		seat->grab.start_cx = view->cx;
@@ -49,7 +55,7 @@ void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t but
 
 /* The nearest corner, or the nearest edge in the middle third of a side. */
 static uint32_t choose_edges(struct city_seat *seat, struct city_view *view) {
-	struct wlr_box box = city_view_output_box(view);
+	struct wlr_box box = city_view_box_on(view, stage_of(seat));
 	double at_x = (seat->cursor->x - box.x) / fmax(box.width, 1);
 	double at_y = (seat->cursor->y - box.y) / fmax(box.height, 1);
 	uint32_t edges = 0;
@@ -110,7 +116,8 @@ static void unmaximize(struct city_grab *grab) {
 /* cx, cy: how far the pointer is from where it took hold. */
 static void move(struct city_grab *grab, double cx, double cy) {
 	struct city_view *view = grab->view;
-	if (view->maximized && hypot(cx, cy) * view->server->camera.zoom > UNMAXIMIZE) {
+	if (view->maximized &&
+		hypot(cx, cy) * city_view_main_stage(view)->camera.zoom > UNMAXIMIZE) {
 		unmaximize(grab);
 	}
 	if (!view->maximized) {
@@ -138,12 +145,13 @@ static void resize(struct city_grab *grab, double cx, double cy) {
 void city_grab_motion(struct city_seat *seat) {
 	struct city_grab *grab = &seat->grab;
 	double ox = seat->cursor->x, oy = seat->cursor->y, cx, cy;
-	city_map_to_city(&seat->server->camera, ox, oy, &cx, &cy);
+	struct city_stage *stage = stage_of(seat);
+	city_map_to_city(&stage->camera, ox, oy, &cx, &cy);
 	switch (grab->kind) {
 	case CITY_GRAB_NONE:
 		break;
 	case CITY_GRAB_PAN:
-		city_map_drag(seat->server, grab->last_ox - ox, grab->last_oy - oy);
+		city_map_drag(stage, grab->last_ox - ox, grab->last_oy - oy);
 		break;
 	case CITY_GRAB_MOVE:
 		move(grab, cx - grab->point_cx, cy - grab->point_cy);

@@ -2,13 +2,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/config.h"
 #include "compositor/ground.h"
 #include "compositor/label.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
@@ -53,13 +53,13 @@ struct grid {
 
 /* Lines fade in as one zooms in: at the zoom where the step halves, the new lines are invisible
  * and the old ones look as before, so nothing jumps. */
-static struct grid make_grid(const struct city_server *server) {
+static struct grid make_grid(const struct city_stage *stage) {
 	float ground[4], minor[4], major[4];
-	city_color_float(server->config->color_ground, ground);
+	city_color_float(stage->server->config->color_ground, ground);
 	city_color_float(CITY_COLOR_GRID, minor);
 	city_color_float(CITY_COLOR_GRID_MAJOR, major);
 	struct grid grid;
-	double wanted = CITY_GRID_STEP * server->camera.zoom;
+	double wanted = CITY_GRID_STEP * stage->camera.zoom;
 	grid.step = wanted * exp2(-floor(log2(wanted / MIN_STEP)));
 	grid.finest = log2(grid.step / MIN_STEP);
 	mix(ground, minor, grid.finest, grid.colors[0]);
@@ -68,10 +68,10 @@ static struct grid make_grid(const struct city_server *server) {
 	return grid;
 }
 
-static void draw_lines(struct city_server *server, struct line_pool *pool, const struct grid *grid,
+static void draw_lines(struct city_stage *stage, struct line_pool *pool, const struct grid *grid,
 	struct wlr_box area, bool column) {
 	double start = column ? area.x : area.y, length = column ? area.width : area.height;
-	double origin = -(column ? server->camera.cx : server->camera.cy) * server->camera.zoom;
+	double origin = -(column ? stage->camera.cx : stage->camera.cy) * stage->camera.zoom;
 	double first = ceil((start - origin) / grid->step);
 	int used = 0;
 	for (double index = first; used < MAX_LINES; index++) {
@@ -84,7 +84,7 @@ static void draw_lines(struct city_server *server, struct line_pool *pool, const
 		int rank = fmod(fabs(index), 4) == 0 ? 2 : fmod(fabs(index), 2) == 0 ? 1 : 0;
 		if (used == pool->made) {
 			*rect = wlr_scene_rect_create(
-				server->layers.ground, 0, 0, grid->colors[rank]);
+				stage->layers.ground, 0, 0, grid->colors[rank]);
 			if (*rect == NULL) {
 				break;
 			}
@@ -110,26 +110,26 @@ static void set_rect(struct wlr_scene_rect *rect, int x, int y, int width, int h
 	wlr_scene_rect_set_size(rect, width, height);
 }
 
-static void place_district(struct city_server *server, struct district *district) {
-	struct wlr_box box = city_map_box(&server->camera, district->box);
+static void place_district(struct city_stage *stage, struct district *district) {
+	struct wlr_box box = city_map_box(&stage->camera, district->box);
 	set_rect(district->edge, box.x, box.y, box.width, box.height);
 	set_rect(district->floor, box.x + BLOCK_EDGE, box.y + BLOCK_EDGE,
 		box.width > 2 * BLOCK_EDGE ? box.width - 2 * BLOCK_EDGE : 0,
 		box.height > 2 * BLOCK_EDGE ? box.height - 2 * BLOCK_EDGE : 0);
-	double zoom = server->camera.zoom;
+	double zoom = stage->camera.zoom;
 	/* The name shrinks slower than the map, so that it is there when one looks for it. */
 	int size = (int)round(fmin(fmax(15 * sqrt(zoom), 10), 26));
 	bool shown = box.width > 60;
 	city_label_set_enabled(district->label, shown);
 	if (shown) {
 		struct city_label_style style = {
-			.font = server->config->font,
+			.font = stage->server->config->font,
 			.size = size,
 			.color = CITY_COLOR_DISTRICT_TEXT,
 			.max_width = box.width - 8,
 			.max_lines = 1,
 		};
-		city_label_set(district->label, district->name, &style, server->label_scale);
+		city_label_set(district->label, district->name, &style, stage->scale);
 		int inset = (int)fmin(10, 16 * zoom);
 		city_label_set_position(district->label, box.x + 4 + inset, box.y + 2 + inset / 2);
 	}
@@ -145,9 +145,9 @@ static void district_destroy(struct district *district) {
 	free(district);
 }
 
-static struct district *get_district(struct city_server *server, const char *name) {
+static struct district *get_district(struct city_stage *stage, const char *name) {
 	struct district *district;
-	wl_list_for_each(district, &server->ground->districts, link) {
+	wl_list_for_each(district, &stage->ground->districts, link) {
 		if (strcmp(district->name, name) == 0) {
 			return district;
 		}
@@ -156,12 +156,12 @@ static struct district *get_district(struct city_server *server, const char *nam
 	if (district == NULL) {
 		return NULL;
 	}
-	wl_list_insert(&server->ground->districts, &district->link);
+	wl_list_insert(&stage->ground->districts, &district->link);
 	float edge[4], floor_color[4];
 	city_color_float(CITY_COLOR_DISTRICT_EDGE, edge);
 	city_color_float(CITY_COLOR_DISTRICT, floor_color);
 	district->name = strdup(name);
-	district->tree = wlr_scene_tree_create(server->layers.districts);
+	district->tree = wlr_scene_tree_create(stage->layers.districts);
 	if (district->tree != NULL) {
 		district->edge = wlr_scene_rect_create(district->tree, 0, 0, edge);
 		district->floor = wlr_scene_rect_create(district->tree, 0, 0, floor_color);
@@ -184,20 +184,17 @@ static void join(struct city_box *box, struct city_box other) {
 	box->height = bottom - box->cy;
 }
 
-void city_ground_update_districts(struct city_server *server) {
-	if (server->ground == NULL) {
-		return;
-	}
+static void update_districts(struct city_stage *stage) {
 	struct district *district, *next;
-	wl_list_for_each(district, &server->ground->districts, link) {
+	wl_list_for_each(district, &stage->ground->districts, link) {
 		district->seen = false;
 	}
 	struct city_view *view;
-	wl_list_for_each(view, &server->views, link) {
+	wl_list_for_each(view, &stage->server->views, link) {
 		if (view->district == NULL || !view->shown) {
 			continue;
 		}
-		district = get_district(server, view->district);
+		district = get_district(stage, view->district);
 		if (district == NULL) {
 			continue;
 		}
@@ -213,56 +210,65 @@ void city_ground_update_districts(struct city_server *server) {
 			district->seen = true;
 		}
 	}
-	wl_list_for_each_safe(district, next, &server->ground->districts, link) {
+	wl_list_for_each_safe(district, next, &stage->ground->districts, link) {
 		if (district->seen) {
-			place_district(server, district);
+			place_district(stage, district);
 		} else {
 			district_destroy(district);
 		}
 	}
 }
 
-void city_ground_update(struct city_server *server) {
-	struct city_ground *ground = server->ground;
+void city_ground_update_districts(struct city_server *server) {
+	struct city_stage *stage;
+	wl_list_for_each(stage, &server->stages, link) {
+		if (stage->ground != NULL) {
+			update_districts(stage);
+		}
+	}
+}
+
+void city_ground_update(struct city_stage *stage) {
+	struct city_ground *ground = stage->ground;
 	if (ground == NULL) {
 		return;
 	}
-	struct wlr_box area;
-	wlr_output_layout_get_box(server->output_layout, NULL, &area);
+	struct wlr_box area = stage->box;
 	float color[4];
-	city_color_float(server->config->color_ground, color);
+	city_color_float(stage->server->config->color_ground, color);
 	if (!city_color_same(ground->floor->color, color)) {
 		wlr_scene_rect_set_color(ground->floor, color);
 	}
 	set_rect(ground->floor, area.x, area.y, area.width, area.height);
-	struct grid grid = make_grid(server);
-	draw_lines(server, &ground->columns, &grid, area, true);
-	draw_lines(server, &ground->rows, &grid, area, false);
+	struct grid grid = make_grid(stage);
+	draw_lines(stage, &ground->columns, &grid, area, true);
+	draw_lines(stage, &ground->rows, &grid, area, false);
 	struct district *district;
 	wl_list_for_each(district, &ground->districts, link) {
-		place_district(server, district);
+		place_district(stage, district);
 	}
 }
 
-bool city_ground_create(struct city_server *server) {
+bool city_ground_create(struct city_stage *stage) {
 	struct city_ground *ground = calloc(1, sizeof(*ground));
 	if (ground == NULL) {
 		return false;
 	}
 	wl_list_init(&ground->districts);
 	float color[4];
-	city_color_float(server->config->color_ground, color);
-	ground->floor = wlr_scene_rect_create(server->layers.ground, 0, 0, color);
+	city_color_float(stage->server->config->color_ground, color);
+	ground->floor = wlr_scene_rect_create(stage->layers.ground, 0, 0, color);
 	if (ground->floor == NULL) {
 		free(ground);
 		return false;
 	}
-	server->ground = ground;
+	stage->ground = ground;
+	update_districts(stage);
 	return true;
 }
 
-void city_ground_destroy(struct city_server *server) {
-	struct city_ground *ground = server->ground;
+void city_ground_destroy(struct city_stage *stage) {
+	struct city_ground *ground = stage->ground;
 	if (ground == NULL) {
 		return;
 	}
@@ -272,5 +278,5 @@ void city_ground_destroy(struct city_server *server) {
 	}
 	/* The rectangles go with the scene. */
 	free(ground);
-	server->ground = NULL;
+	stage->ground = NULL;
 }

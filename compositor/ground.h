@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ground: what is seen where no view is. A plain colour, a grid that keeps its density at
- * every zoom, and a block with its name behind the tiles of each district. Main thread only.
+ * The ground of a stage: what is seen where no view is. A plain colour, a grid that keeps its
+ * density at every zoom, and a block with its name behind the tiles of each district. Main thread
+ * only.
  */
 #ifndef CITY_GROUND_H
 #define CITY_GROUND_H
@@ -9,12 +10,13 @@
 #include <stdbool.h>
 
 struct city_server;
+struct city_stage;
 
-bool city_ground_create(struct city_server *server); /* sets server->ground */
-void city_ground_destroy(struct city_server *server);
-/* The camera or the layout changed; draws the districts again too. NULL-safe. */
-void city_ground_update(struct city_server *server);
-/* Views came, went or moved. */
+bool city_ground_create(struct city_stage *stage); /* sets stage->ground */
+void city_ground_destroy(struct city_stage *stage);
+/* The camera or the screen changed; draws the districts again too. Does nothing without ground. */
+void city_ground_update(struct city_stage *stage);
+/* Views came, went or moved: on all stages. */
 void city_ground_update_districts(struct city_server *server);
 
 #endif

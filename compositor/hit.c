@@ -6,6 +6,7 @@
 
 #include "compositor/label.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/surface.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
@@ -20,21 +21,22 @@ static struct city_view *owner(struct wlr_scene_node *node) {
 	return NULL;
 }
 
-static bool is_ground(struct city_server *server, struct wlr_scene_node *node) {
+static bool is_ground(const struct city_stage *stage, struct wlr_scene_node *node) {
 	if (node == NULL) {
 		return true;
 	}
 	struct wlr_scene_tree *tree = node->parent;
-	while (tree->node.parent != NULL && tree->node.parent != &server->scene->tree) {
+	while (tree->node.parent != NULL && tree->node.parent != stage->tree) {
 		tree = tree->node.parent;
 	}
-	return tree == server->layers.ground || tree == server->layers.districts;
+	return tree == stage->layers.ground || tree == stage->layers.districts;
 }
 
 /* Which edges of the view a point on its frame or just outside moves. */
-static uint32_t edges_at(struct city_view *view, double ox, double oy) {
-	struct wlr_box box = city_view_output_box(view);
-	double zoom = view->server->camera.zoom;
+static uint32_t edges_at(
+	const struct city_view *view, const struct city_stage *stage, double ox, double oy) {
+	struct wlr_box box = city_view_box_on(view, stage);
+	double zoom = stage->camera.zoom;
 	int bar = (int)(CITY_TITLEBAR * zoom);
 	uint32_t edges = 0;
 	/* Corners reach further than edges are thick, or nobody would hit them. */
@@ -55,13 +57,13 @@ static uint32_t edges_at(struct city_view *view, double ox, double oy) {
 }
 
 /* Frames are thin: a press just outside of one still takes it. */
-static struct city_view *near_frame(struct city_server *server, double ox, double oy) {
+static struct city_view *near_frame(const struct city_stage *stage, double ox, double oy) {
 	struct city_view *view;
-	wl_list_for_each(view, &server->views, link) {
+	wl_list_for_each(view, &stage->server->views, link) {
 		if (!view->shown || view->minimized || !view->framed || view->fullscreen) {
 			continue;
 		}
-		struct wlr_box box = city_map_box(&server->camera, city_view_outer_box(view));
+		struct wlr_box box = city_map_box(&stage->camera, city_view_outer_box(view));
 		box.x -= CITY_GRAB_EDGE;
 		box.y -= CITY_GRAB_EDGE;
 		box.width += 2 * CITY_GRAB_EDGE;
@@ -74,10 +76,10 @@ static struct city_view *near_frame(struct city_server *server, double ox, doubl
 }
 
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy) {
-	struct city_hit hit = {.kind = CITY_HIT_NONE, .zoom = 1};
+	struct city_stage *stage = city_stage_at(server, ox, oy);
+	struct city_hit hit = {.kind = CITY_HIT_NONE, .zoom = 1, .stage = stage};
 	double nx, ny;
-	struct wlr_scene_node *node =
-		wlr_scene_node_at(&server->scene->tree.node, ox, oy, &nx, &ny);
+	struct wlr_scene_node *node = city_stage_node_at(stage, ox, oy, &nx, &ny);
 	struct city_view *view = node == NULL ? NULL : owner(node);
 
 	if (node != NULL && node->type == WLR_SCENE_NODE_BUFFER) {
@@ -101,25 +103,26 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 			return hit;
 		}
 		/* The shown picture and the badge over it are seen, the surfaces get the input. */
-		if (view != NULL && (buffer == view->buffer || node->parent == view->tree)) {
+		const struct city_sight *sight = view == NULL ? NULL : city_view_sight(view, stage);
+		if (sight != NULL && (buffer == sight->buffer || node->parent == sight->tree)) {
 			double cx, cy;
-			city_map_to_city(&server->camera, ox, oy, &cx, &cy);
+			city_map_to_city(&stage->camera, ox, oy, &cx, &cy);
 			hit.kind = CITY_HIT_VIEW;
 			hit.view = view;
-			hit.zoom = server->camera.zoom;
+			hit.zoom = stage->camera.zoom;
 			hit.surface = city_view_surface_at(
 				view, cx - view->cx, cy - view->cy, &hit.sx, &hit.sy);
 			return hit;
 		}
 	}
-	if (view == NULL && is_ground(server, node)) {
-		view = near_frame(server, ox, oy);
+	if (view == NULL && is_ground(stage, node)) {
+		view = near_frame(stage, ox, oy);
 	}
 	if (view != NULL) {
 		hit.kind = CITY_HIT_FRAME;
 		hit.view = view;
-		hit.edges = edges_at(view, ox, oy);
-		struct wlr_box close = city_view_close_box(view);
+		hit.edges = edges_at(view, stage, ox, oy);
+		struct wlr_box close = city_view_close_box(view, stage);
 		hit.close = hit.edges == 0 && wlr_box_contains_point(&close, ox, oy);
 	}
 	return hit;

@@ -13,6 +13,7 @@
 #include "compositor/output.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/surface.h"
 #include "vat/log.h"
 
@@ -86,22 +87,31 @@ static void place(struct popup *popup) {
 	if (relay->active != NULL) {
 		search.surface = relay->active->input->focused_surface;
 	}
+	/* Where the pointer is first, then any other that shows it. */
+	struct city_stage *stage = city_stage_focused(relay->server), *other;
 	if (search.surface != NULL && surface->mapped) {
-		wlr_scene_node_for_each_buffer(&relay->server->scene->tree.node, match, &search);
+		wlr_scene_node_for_each_buffer(&stage->tree->node, match, &search);
+		wl_list_for_each(other, &relay->server->stages, link) {
+			if (!search.found) {
+				stage = other;
+				wlr_scene_node_for_each_buffer(&stage->tree->node, match, &search);
+			}
+		}
 	}
 	city_surface_tree_set_enabled(popup->surfaces, search.found);
 	if (!search.found) {
 		return;
 	}
+	city_surface_tree_move(popup->surfaces, stage->layers.input_method);
+	search.ox -= stage->at;
 	/* Below the text cursor, or above it where there is no room; always on the screen. */
 	const struct wlr_box *cursor = &relay->active->input->current.cursor_rectangle;
 	int left = search.ox + (int)(cursor->x * search.zoom);
 	int top = search.oy + (int)(cursor->y * search.zoom);
 	int height = (int)(cursor->height * search.zoom);
 	int x = left, y = top + height;
-	struct city_output *output = city_output_at(relay->server, x, y);
-	if (output != NULL) {
-		struct wlr_box screen = city_output_box(output);
+	struct wlr_box screen = stage->box;
+	if (!wlr_box_empty(&screen)) {
 		int over = x + surface->current.width - (screen.x + screen.width);
 		x = over > 0 ? x - over : x;
 		x = x < screen.x ? screen.x : x;
@@ -363,8 +373,8 @@ static void handle_method_popup(struct wl_listener *listener, void *data) {
 	popup->relay = relay;
 	popup->popup = data;
 	struct wlr_surface *surface = popup->popup->surface;
-	popup->surfaces =
-		city_surface_tree_create(relay->server->layers.input_method, surface, NULL, NULL);
+	popup->surfaces = city_surface_tree_create(
+		relay->server->nowhere->layers.input_method, surface, NULL, NULL);
 	if (popup->surfaces == NULL) {
 		free(popup);
 		return;

@@ -10,6 +10,7 @@
 #include "compositor/popup.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 #include "vat/log.h"
 
@@ -36,18 +37,19 @@ struct city_layers_shell {
 };
 
 static struct wlr_scene_tree *layer_tree(
-	struct city_server *server, enum zwlr_layer_shell_v1_layer layer) {
+	const struct city_output *output, enum zwlr_layer_shell_v1_layer layer) {
+	const struct city_layers *layers = &output->stage->layers;
 	switch (layer) {
 	case ZWLR_LAYER_SHELL_V1_LAYER_BACKGROUND:
-		return server->layers.shell_background;
+		return layers->shell_background;
 	case ZWLR_LAYER_SHELL_V1_LAYER_BOTTOM:
-		return server->layers.shell_bottom;
+		return layers->shell_bottom;
 	case ZWLR_LAYER_SHELL_V1_LAYER_TOP:
-		return server->layers.shell_top;
+		return layers->shell_top;
 	case ZWLR_LAYER_SHELL_V1_LAYER_OVERLAY:
-		return server->layers.shell_overlay;
+		return layers->shell_overlay;
 	}
-	return server->layers.shell_overlay;
+	return layers->shell_overlay;
 }
 
 void city_layers_arrange(struct city_output *output) {
@@ -87,7 +89,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	uint32_t committed = layer->surface->current.committed;
 	if ((committed & WLR_LAYER_SURFACE_V1_STATE_LAYER) != 0) {
 		struct wlr_scene_tree *tree =
-			layer_tree(layer->server, layer->surface->current.layer);
+			layer_tree(layer->output, layer->surface->current.layer);
 		wlr_scene_node_reparent(&layer->scene->tree->node, tree);
 	}
 	/* Only what is mapped has an edge. (Not at once when it is unmapped: until its commit is
@@ -132,19 +134,22 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	city_seat_focus_update(server->seat);
 }
 
-static void popup_origin(struct city_popup_root *root, double *ox, double *oy, double *zoom) {
-	struct city_layer *layer = wl_container_of(root, layer, popups);
-	int x, y;
-	wlr_scene_node_coords(&layer->scene->tree->node, &x, &y);
-	*ox = x;
-	*oy = y;
-	*zoom = 1;
+static struct city_stage *popup_stage(struct city_popup_root *root) {
+	const struct city_layer *layer = wl_container_of(root, layer, popups);
+	return layer->output != NULL ? layer->output->stage : root->server->nowhere;
 }
 
-static struct wlr_box popup_bounds(struct city_popup_root *root) {
-	struct city_layer *layer = wl_container_of(root, layer, popups);
-	return layer->output == NULL ? (struct wlr_box){.width = 1, .height = 1}
-				     : city_output_box(layer->output);
+static bool popup_is_on(struct city_popup_root *root, const struct city_stage *stage) {
+	return stage == popup_stage(root);
+}
+
+static void popup_origin(struct city_popup_root *root, const struct city_stage *stage, double *ox,
+	double *oy, double *zoom) {
+	const struct city_layer *layer = wl_container_of(root, layer, popups);
+	/* Its layer lies where the layout begins. */
+	*ox = layer->scene->tree->node.x;
+	*oy = layer->scene->tree->node.y;
+	*zoom = 1;
 }
 
 static void handle_new_popup(struct wl_listener *listener, void *data) {
@@ -172,7 +177,7 @@ static void handle_new_surface(struct wl_listener *listener, void *data) {
 		return;
 	}
 	layer->scene = wlr_scene_layer_surface_v1_create(
-		layer_tree(server, surface->pending.layer), surface);
+		layer_tree(output, surface->pending.layer), surface);
 	if (layer->scene == NULL) {
 		free(layer);
 		wlr_layer_surface_v1_destroy(surface);
@@ -183,8 +188,9 @@ static void handle_new_surface(struct wl_listener *listener, void *data) {
 	layer->surface = surface;
 	surface->data = layer;
 	city_popup_root_init(&layer->popups, server);
+	layer->popups.stage = popup_stage;
+	layer->popups.is_on = popup_is_on;
 	layer->popups.origin = popup_origin;
-	layer->popups.bounds = popup_bounds;
 	wl_list_insert(output->layer_surfaces.prev, &layer->link);
 
 	layer->commit.notify = handle_commit;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <wlr/types/wlr_output.h>
-#include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_seat.h>
 #include <wlr/types/wlr_session_lock_v1.h>
@@ -10,6 +9,7 @@
 #include "compositor/output.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "vat/log.h"
 
@@ -18,8 +18,7 @@ struct city_lock {
 	struct wlr_session_lock_manager_v1 *manager;
 	struct wlr_session_lock_v1 *lock; /* NULL: not locked, or the locker is gone */
 	bool active;
-	bool told; /* the locker knows that the city is hidden */
-	struct wlr_scene_rect *cover;
+	bool told;		 /* the locker knows that the city is hidden */
 	struct wl_list surfaces; /* lock_surface.link */
 
 	struct wl_listener new_lock;
@@ -59,24 +58,25 @@ struct wlr_surface *city_lock_surface(const struct city_lock *lock) {
 }
 
 static void show_city(struct city_server *server, bool shown) {
-	struct wlr_scene_tree *layers[] = {server->layers.ground, server->layers.shell_background,
-		server->layers.shell_bottom, server->layers.districts, server->layers.views,
-		server->layers.shell_top, server->layers.fullscreen, server->layers.popups,
-		server->layers.shell_overlay, server->layers.drag, server->layers.input_method};
-	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
-		wlr_scene_node_set_enabled(&layers[i]->node, shown);
+	struct city_stage *stage;
+	wl_list_for_each(stage, &server->stages, link) {
+		struct wlr_scene_node *node;
+		wl_list_for_each(node, &stage->tree->children, link) {
+			wlr_scene_node_set_enabled(
+				node, (node == &stage->layers.lock->node) != shown);
+		}
 	}
-	wlr_scene_node_set_enabled(&server->layers.lock->node, !shown);
 }
 
 static void set_cover(struct city_lock *lock, uint32_t rgba) {
 	float color[4];
 	city_color_float(rgba, color);
-	wlr_scene_rect_set_color(lock->cover, color);
-	struct wlr_box area;
-	wlr_output_layout_get_box(lock->server->output_layout, NULL, &area);
-	wlr_scene_rect_set_size(lock->cover, area.width, area.height);
-	wlr_scene_node_set_position(&lock->cover->node, area.x, area.y);
+	struct city_stage *stage;
+	wl_list_for_each(stage, &lock->server->stages, link) {
+		wlr_scene_rect_set_color(stage->cover, color);
+		wlr_scene_rect_set_size(stage->cover, stage->box.width, stage->box.height);
+		wlr_scene_node_set_position(&stage->cover->node, stage->box.x, stage->box.y);
+	}
 }
 
 static void place(struct lock_surface *surface) {
@@ -85,6 +85,9 @@ static void place(struct lock_surface *surface) {
 		return;
 	}
 	struct wlr_box box = city_output_box(output);
+	if (surface->tree->node.parent != output->stage->layers.lock) {
+		wlr_scene_node_reparent(&surface->tree->node, output->stage->layers.lock);
+	}
 	wlr_scene_node_set_position(&surface->tree->node, box.x, box.y);
 	if (box.width > 0 && box.height > 0) {
 		wlr_session_lock_surface_v1_configure(
@@ -111,6 +114,8 @@ void city_lock_outputs_changed(struct city_lock *lock) {
 	if (!city_lock_active(lock)) {
 		return;
 	}
+	/* Also on one that is new. */
+	show_city(lock->server, false);
 	set_cover(lock, lock->lock == NULL ? CITY_COLOR_LOST : CITY_COLOR_LOCKED);
 	struct lock_surface *surface;
 	wl_list_for_each(surface, &lock->surfaces, link) {
@@ -160,7 +165,7 @@ static void handle_new_surface(struct wl_listener *listener, void *data) {
 	surface->lock = lock;
 	surface->surface = data;
 	surface->tree = wlr_scene_subsurface_tree_create(
-		lock->server->layers.lock, surface->surface->surface);
+		lock->server->nowhere->layers.lock, surface->surface->surface);
 	if (surface->tree == NULL) {
 		free(surface);
 		return;
@@ -262,15 +267,11 @@ bool city_lock_create(struct city_server *server) {
 	lock->server = server;
 	wl_list_init(&lock->surfaces);
 	lock->manager = wlr_session_lock_manager_v1_create(server->display);
-	float color[4];
-	city_color_float(CITY_COLOR_LOCKED, color);
-	lock->cover = wlr_scene_rect_create(server->layers.lock, 0, 0, color);
-	if (lock->manager == NULL || lock->cover == NULL) {
+	if (lock->manager == NULL) {
 		free(lock);
 		return false;
 	}
 	city_server_hide_global(server, lock->manager->global, false);
-	wlr_scene_node_set_enabled(&server->layers.lock->node, false);
 	lock->new_lock.notify = handle_new_lock;
 	wl_signal_add(&lock->manager->events.new_lock, &lock->new_lock);
 	lock->presented.notify = handle_presented;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <wayland-server-core.h>
+#include <wlr/types/wlr_output.h>
 
 #include "compositor/config.h"
-#include "compositor/ground.h"
 #include "compositor/map.h"
-#include "compositor/seat.h"
-#include "compositor/server.h"
+#include "compositor/output.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
@@ -19,6 +19,25 @@
 
 void city_map_init(struct city_camera *camera) {
 	*camera = (struct city_camera){.zoom = 1, .target_zoom = 1, .start_zoom = 1};
+}
+
+void city_map_copy(struct city_camera *camera, const struct city_camera *other) {
+	city_map_init(camera);
+	struct city_camera end = city_map_end(other);
+	camera->cx = camera->target_cx = end.cx;
+	camera->cy = camera->target_cy = end.cy;
+	camera->zoom = camera->target_zoom = camera->start_zoom = end.zoom;
+}
+
+struct city_camera city_map_end(const struct city_camera *camera) {
+	struct city_camera end = *camera;
+	if (camera->moving) {
+		end.cx = camera->target_cx;
+		end.cy = camera->target_cy;
+		end.zoom = camera->target_zoom;
+		end.moving = false;
+	}
+	return end;
 }
 
 void city_map_to_output(
@@ -60,26 +79,19 @@ bool city_map_is_room(const struct city_camera *camera) {
 	return camera->zoom == 1 && !camera->moving;
 }
 
-struct wlr_box city_map_screen(struct city_server *server) {
-	struct city_output *output = city_server_focused_output(server);
+struct wlr_box city_map_screen(struct city_stage *stage) {
+	const struct city_output *output = stage->output;
 	if (output != NULL && !wlr_box_empty(&output->usable)) {
 		return output->usable;
 	}
-	return (struct wlr_box){.width = 1280, .height = 720};
+	return wlr_box_empty(&stage->box) ? (struct wlr_box){.width = 1280, .height = 720}
+					  : stage->box;
 }
 
 static double clamp_zoom(double zoom) {
 	zoom = fmin(fmax(zoom, CITY_ZOOM_MIN), CITY_ZOOM_MAX);
 	/* Rooms are pixel for pixel: nearly 1 is 1. */
 	return fabs(zoom - 1) < 0.02 ? 1 : zoom;
-}
-
-static void apply(struct city_server *server) {
-	struct city_camera *camera = &server->camera;
-	city_ground_update(server);
-	city_views_update(server);
-	wl_signal_emit_mutable(&server->events.camera, camera);
-	city_seat_scene_changed(server->seat);
 }
 
 static void settle(struct city_camera *camera) {
@@ -91,24 +103,24 @@ static void settle(struct city_camera *camera) {
 	camera->last_ns = 0;
 }
 
-void city_map_set(struct city_server *server, double cx, double cy, double zoom) {
-	struct city_camera *camera = &server->camera;
+void city_map_set(struct city_stage *stage, double cx, double cy, double zoom) {
+	struct city_camera *camera = &stage->camera;
 	camera->target_zoom = clamp_zoom(zoom);
 	camera->target_cx = camera->target_zoom == 1 ? round(cx) : cx;
 	camera->target_cy = camera->target_zoom == 1 ? round(cy) : cy;
 	settle(camera);
-	apply(server);
+	city_stage_update(stage);
 }
 
-void city_map_go(struct city_server *server, double cx, double cy, double zoom) {
-	struct city_camera *camera = &server->camera;
+void city_map_go(struct city_stage *stage, double cx, double cy, double zoom) {
+	struct city_camera *camera = &stage->camera;
 	zoom = clamp_zoom(zoom);
 	if (zoom == 1) {
 		cx = round(cx);
 		cy = round(cy);
 	}
-	if (!server->config->animations) {
-		city_map_set(server, cx, cy, zoom);
+	if (!stage->server->config->animations) {
+		city_map_set(stage, cx, cy, zoom);
 		return;
 	}
 	if (cx == camera->cx && cy == camera->cy && zoom == camera->zoom && !camera->moving) {
@@ -143,11 +155,13 @@ void city_map_go(struct city_server *server, double cx, double cy, double zoom) 
 		camera->moving = true;
 		camera->last_ns = 0;
 	}
-	city_server_schedule_frame(server);
+	if (stage->output != NULL) {
+		wlr_output_schedule_frame(stage->output->wlr_output);
+	}
 }
 
-bool city_map_step(struct city_server *server, int64_t when_ns) {
-	struct city_camera *camera = &server->camera;
+bool city_map_step(struct city_stage *stage, int64_t when_ns) {
+	struct city_camera *camera = &stage->camera;
 	if (!camera->moving) {
 		return false;
 	}
@@ -156,7 +170,7 @@ bool city_map_step(struct city_server *server, int64_t when_ns) {
 		seconds = (double)(when_ns - camera->last_ns) / 1e9;
 	}
 	if (seconds <= 0) {
-		return true; /* another output's frame of the same moment */
+		return true;
 	}
 	camera->last_ns = when_ns;
 	seconds = fmin(seconds, 0.1);
@@ -170,7 +184,7 @@ bool city_map_step(struct city_server *server, int64_t when_ns) {
 	if (fabs(1 - camera->progress) * camera->length < 0.4 &&
 		fabs(camera->speed) * camera->length < 20) {
 		settle(camera);
-		apply(server);
+		city_stage_update(stage);
 		return false;
 	}
 	double ratio = camera->target_zoom / camera->start_zoom;
@@ -182,37 +196,31 @@ bool city_map_step(struct city_server *server, int64_t when_ns) {
 	}
 	camera->cx = camera->target_cx + (camera->start_cx - camera->target_cx) * share;
 	camera->cy = camera->target_cy + (camera->start_cy - camera->target_cy) * share;
-	apply(server);
+	city_stage_update(stage);
 	return true;
 }
 
-void city_map_pan(struct city_server *server, double dox, double doy) {
-	struct city_camera *camera = &server->camera;
-	double zoom = camera->moving ? camera->target_zoom : camera->zoom;
-	double cx = camera->moving ? camera->target_cx : camera->cx;
-	double cy = camera->moving ? camera->target_cy : camera->cy;
-	city_map_go(server, cx + dox / zoom, cy + doy / zoom, zoom);
+void city_map_pan(struct city_stage *stage, double dox, double doy) {
+	struct city_camera end = city_map_end(&stage->camera);
+	city_map_go(stage, end.cx + dox / end.zoom, end.cy + doy / end.zoom, end.zoom);
 }
 
-void city_map_drag(struct city_server *server, double dox, double doy) {
-	struct city_camera *camera = &server->camera;
+void city_map_drag(struct city_stage *stage, double dox, double doy) {
+	struct city_camera *camera = &stage->camera;
 	double zoom = camera->zoom;
 	camera->target_cx = camera->cx + dox / zoom;
 	camera->target_cy = camera->cy + doy / zoom;
 	camera->target_zoom = zoom;
 	settle(camera);
-	apply(server);
+	city_stage_update(stage);
 }
 
-void city_map_zoom_about(struct city_server *server, double zoom, double ox, double oy) {
-	struct city_camera *camera = &server->camera;
+void city_map_zoom_about(struct city_stage *stage, double zoom, double ox, double oy) {
 	zoom = clamp_zoom(zoom);
 	/* The point that will be under ox, oy once a running animation has ended stays there. */
-	double from_zoom = camera->moving ? camera->target_zoom : camera->zoom;
-	double from_cx = camera->moving ? camera->target_cx : camera->cx;
-	double from_cy = camera->moving ? camera->target_cy : camera->cy;
-	city_map_go(server, from_cx + ox / from_zoom - ox / zoom,
-		from_cy + oy / from_zoom - oy / zoom, zoom);
+	struct city_camera end = city_map_end(&stage->camera);
+	city_map_go(stage, end.cx + ox / end.zoom - ox / zoom, end.cy + oy / end.zoom - oy / zoom,
+		zoom);
 }
 
 double city_map_ladder(double zoom, int steps) {
@@ -222,10 +230,10 @@ double city_map_ladder(double zoom, int steps) {
 	return exp2((base + steps) / 2);
 }
 
-void city_map_zoom_step(struct city_server *server, int steps) {
-	struct wlr_box screen = city_map_screen(server);
-	double zoom = server->camera.moving ? server->camera.target_zoom : server->camera.zoom;
-	city_map_zoom_about(server, city_map_ladder(zoom, steps), screen.x + screen.width / 2.0,
+void city_map_zoom_step(struct city_stage *stage, int steps) {
+	struct wlr_box screen = city_map_screen(stage);
+	double zoom = city_map_end(&stage->camera).zoom;
+	city_map_zoom_about(stage, city_map_ladder(zoom, steps), screen.x + screen.width / 2.0,
 		screen.y + screen.height / 2.0);
 }
 
@@ -236,8 +244,8 @@ static void centre(
 	*cy = box.cy + box.height / 2 - (screen.y + screen.height / 2.0) / zoom;
 }
 
-void city_map_room(struct city_server *server, struct city_box box) {
-	struct wlr_box screen = city_map_screen(server);
+void city_map_room(struct city_stage *stage, struct city_box box) {
+	struct wlr_box screen = city_map_screen(stage);
 	double cx, cy;
 	centre(screen, box, 1, &cx, &cy);
 	/* What does not fit shows its beginning. */
@@ -247,13 +255,13 @@ void city_map_room(struct city_server *server, struct city_box box) {
 	if (box.height > screen.height) {
 		cy = box.cy - screen.y;
 	}
-	city_map_go(server, cx, cy, 1);
+	city_map_go(stage, cx, cy, 1);
 }
 
-void city_map_show_all(struct city_server *server) {
+void city_map_show_all(struct city_stage *stage) {
 	double left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
 	struct city_view *view;
-	wl_list_for_each(view, &server->views, link) {
+	wl_list_for_each(view, &stage->server->views, link) {
 		if (!view->shown || view->minimized || view->fullscreen) {
 			continue;
 		}
@@ -266,7 +274,7 @@ void city_map_show_all(struct city_server *server) {
 	if (!(left < right && top < bottom)) {
 		return;
 	}
-	struct wlr_box screen = city_map_screen(server);
+	struct wlr_box screen = city_map_screen(stage);
 	struct city_box all = {left - ALL_MARGIN, top - ALL_MARGIN, right - left + 2 * ALL_MARGIN,
 		bottom - top + 2 * ALL_MARGIN};
 	/* Never larger than life. */
@@ -274,7 +282,7 @@ void city_map_show_all(struct city_server *server) {
 	zoom = clamp_zoom(zoom);
 	double cx, cy;
 	centre(screen, all, zoom, &cx, &cy);
-	city_map_go(server, cx, cy, zoom);
+	city_map_go(stage, cx, cy, zoom);
 }
 
 /* How far the interval [at, at + size] must be pushed to lie in [from, to]; its beginning counts
@@ -286,15 +294,10 @@ static double push(double at, double size, double from, double to) {
 	return at + size > to ? at + size - to : 0;
 }
 
-void city_map_reveal(struct city_server *server, struct city_box box) {
-	struct city_camera *camera = &server->camera;
-	struct wlr_box screen = city_map_screen(server);
-	struct city_camera end = *camera;
-	if (camera->moving) {
-		end.cx = camera->target_cx;
-		end.cy = camera->target_cy;
-		end.zoom = camera->target_zoom;
-	}
+void city_map_reveal(struct city_stage *stage, struct city_box box) {
+	struct city_camera *camera = &stage->camera;
+	struct wlr_box screen = city_map_screen(stage);
+	struct city_camera end = city_map_end(camera);
 	struct city_box seen = city_map_visible(&end, screen);
 	/* A little ground round it is better to look at, where there is room. */
 	double room_x = fmin(fmax((seen.width - box.width) / 2, 0), CITY_GAP);
@@ -323,5 +326,5 @@ void city_map_reveal(struct city_server *server, struct city_box box) {
 	if (dx == 0 && dy == 0) {
 		return;
 	}
-	city_map_go(server, end.cx + dx, end.cy + dy, end.zoom);
+	city_map_go(stage, end.cx + dx, end.cy + dy, end.zoom);
 }

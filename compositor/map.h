@@ -11,8 +11,8 @@
  *
  *   output = (city - camera) * zoom
  *
- * One camera serves the whole output layout for now; everything takes the camera as an argument,
- * so that outputs may get their own. Called on the compositor's main thread only.
+ * Each output has a stage with a camera of its own (stage.h); outputs that lie side by side and
+ * have equal cameras show one picture. Called on the compositor's main thread only.
  */
 #ifndef CITY_MAP_H
 #define CITY_MAP_H
@@ -21,9 +21,7 @@
 #include <stdint.h>
 #include <wlr/util/box.h>
 
-struct city_server;
-struct city_view;
-struct wlr_output;
+struct city_stage;
 
 #define CITY_ZOOM_MIN (1.0 / 32)
 #define CITY_ZOOM_MAX 8.0
@@ -51,6 +49,10 @@ struct city_box {
 };
 
 void city_map_init(struct city_camera *camera);
+/* Rests where the other one is, or is going. */
+void city_map_copy(struct city_camera *camera, const struct city_camera *other);
+/* Where it is, or is going. */
+struct city_camera city_map_end(const struct city_camera *camera);
 
 /* Conversions. They use what is shown now, not the animation's target. */
 void city_map_to_output(
@@ -69,29 +71,29 @@ bool city_map_is_room(const struct city_camera *camera);
 
 /* Moves of the camera. Each starts (or redirects) the spring; with animations off in the config
  * they take effect at once. */
-void city_map_go(struct city_server *server, double cx, double cy, double zoom);
-void city_map_pan(struct city_server *server, double dox, double doy);
+void city_map_go(struct city_stage *stage, double cx, double cy, double zoom);
+void city_map_pan(struct city_stage *stage, double dox, double doy);
 /* Follows the pointer without the spring. */
-void city_map_drag(struct city_server *server, double dox, double doy);
-void city_map_zoom_about(struct city_server *server, double zoom, double ox, double oy);
+void city_map_drag(struct city_stage *stage, double dox, double doy);
+void city_map_zoom_about(struct city_stage *stage, double zoom, double ox, double oy);
 /* One step of the keyboard's ladder of zooms (factors of the square root of two), about the
- * middle of the focused output. */
-void city_map_zoom_step(struct city_server *server, int steps);
+ * middle of the screen. */
+void city_map_zoom_step(struct city_stage *stage, int steps);
 /* Zoom 1 with this box in the middle of the output (top left when it is larger). */
-void city_map_room(struct city_server *server, struct city_box box);
+void city_map_room(struct city_stage *stage, struct city_box box);
 /* Everything in view. */
-void city_map_show_all(struct city_server *server);
+void city_map_show_all(struct city_stage *stage);
 /* Pans as little as needed to bring the box in view, keeping the zoom. */
-void city_map_reveal(struct city_server *server, struct city_box box);
+void city_map_reveal(struct city_stage *stage, struct city_box box);
 /* At once and without animation. */
-void city_map_set(struct city_server *server, double cx, double cy, double zoom);
+void city_map_set(struct city_stage *stage, double cx, double cy, double zoom);
 
-/* Moves the animation on to the time of the coming frame. Called once per output frame by
- * output.c; true while still moving. */
-bool city_map_step(struct city_server *server, int64_t when_ns);
+/* Moves the animation on to the time of the coming frame. Called for each frame of the stage's
+ * output by output.c; true while still moving. */
+bool city_map_step(struct city_stage *stage, int64_t when_ns);
 /* The zoom that the next step of the ladder goes to. */
 double city_map_ladder(double zoom, int steps);
-/* The part of the layout that views are centred in: the focused output less its panels. */
-struct wlr_box city_map_screen(struct city_server *server);
+/* The part of the layout that views are centred in: the output less its panels. */
+struct wlr_box city_map_screen(struct city_stage *stage);
 
 #endif

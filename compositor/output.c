@@ -14,12 +14,12 @@
 #endif
 
 #include "compositor/config.h"
-#include "compositor/ground.h"
 #include "compositor/layer.h"
 #include "compositor/lock.h"
 #include "compositor/output.h"
 #include "compositor/output_manager.h"
 #include "compositor/seat.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 #include "vat/log.h"
 
@@ -90,14 +90,14 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 		.when_ns = predict(output, to_ns(&now)),
 		.commit_seq = output->wlr_output->commit_seq + 1,
 	};
-	city_map_step(server, event.when_ns);
+	city_map_step(output->stage, event.when_ns);
 	wl_signal_emit_mutable(&server->events.frame_commit, &event);
 	if (!commit_frame(output)) {
 		city_log(CITY_LOG_DEBUG, output->wlr_output->name, "a frame could not be shown");
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	wlr_scene_output_send_frame_done(output->scene_output, &now);
-	if (server->camera.moving || server->busy > 0) {
+	if (output->stage->camera.moving || server->busy > 0) {
 		wlr_output_schedule_frame(output->wlr_output);
 	}
 }
@@ -171,15 +171,19 @@ struct city_output *city_server_focused_output(struct city_server *server) {
 /* Layout. */
 
 void city_outputs_changed(struct city_server *server) {
-	server->label_scale = 1;
 	struct city_output *output;
 	wl_list_for_each(output, &server->outputs, link) {
-		server->label_scale = fmax(server->label_scale, output->wlr_output->scale);
+		struct city_stage *stage = output->stage;
+		stage->box = city_output_box(output);
+		stage->scale = output->wlr_output->scale;
+		wlr_scene_output_set_position(
+			output->scene_output, stage->box.x + stage->at, stage->box.y);
 		city_layers_arrange(output);
 	}
 	city_views_refit(server);
-	city_ground_update(server);
-	city_views_update(server);
+	wl_list_for_each(output, &server->outputs, link) {
+		city_stage_update(output->stage);
+	}
 	city_lock_outputs_changed(server->lock);
 	city_output_manager_update(server);
 	city_seat_outputs_changed(server->seat);
@@ -193,20 +197,12 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 
 /* Puts it into the layout (again), at its place from the config or right of the others. */
 static void add_to_layout(struct city_output *output, const struct city_output_config *config) {
-	struct city_server *server = output->server;
-	struct wlr_output_layout *layout = server->output_layout;
+	struct wlr_output_layout *layout = output->server->output_layout;
 	struct wlr_output_layout_output *old = wlr_output_layout_get(layout, output->wlr_output);
-	struct wlr_output_layout_output *place;
 	if (config != NULL && config->has_position) {
-		place = wlr_output_layout_add(layout, output->wlr_output, config->ox, config->oy);
-	} else if (old != NULL) {
-		return;
-	} else {
-		place = wlr_output_layout_add_auto(layout, output->wlr_output);
-	}
-	if (place != NULL && place != old) {
-		wlr_scene_output_layout_add_output(
-			server->scene_layout, place, output->scene_output);
+		wlr_output_layout_add(layout, output->wlr_output, config->ox, config->oy);
+	} else if (old == NULL) {
+		wlr_output_layout_add_auto(layout, output->wlr_output);
 	}
 }
 
@@ -341,6 +337,7 @@ static void handle_output_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&output->request_state.link);
 	wl_list_remove(&output->destroy.link);
 	output->wlr_output->data = NULL;
+	city_stage_destroy(output->stage);
 	free(output);
 	if (!server->running) {
 		return;
@@ -369,13 +366,19 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	if (output == NULL) {
 		return;
 	}
+	output->server = server;
+	output->wlr_output = wlr_output;
+	output->stage = city_stage_create(server, output);
 	output->scene_output = wlr_scene_output_create(server->scene, wlr_output);
-	if (output->scene_output == NULL) {
+	if (output->stage == NULL || output->scene_output == NULL) {
+		city_log(CITY_LOG_ERROR, wlr_output->name, "no memory to show anything on it");
+		if (output->scene_output != NULL) {
+			wlr_scene_output_destroy(output->scene_output);
+		}
+		city_stage_destroy(output->stage);
 		free(output);
 		return;
 	}
-	output->server = server;
-	output->wlr_output = wlr_output;
 	wlr_output->data = output;
 	wl_list_init(&output->layer_surfaces);
 	wl_list_insert(server->outputs.prev, &output->link);

@@ -78,12 +78,8 @@ static void apply_layout(struct city_server *server, struct wlr_output_configura
 		if (old != NULL && old->x == head->state.x && old->y == head->state.y) {
 			continue;
 		}
-		struct wlr_output_layout_output *place = wlr_output_layout_add(
+		wlr_output_layout_add(
 			server->output_layout, output->wlr_output, head->state.x, head->state.y);
-		if (place != NULL && place != old) {
-			wlr_scene_output_layout_add_output(
-				server->scene_layout, place, output->scene_output);
-		}
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
@@ -23,14 +24,10 @@ static bool overlap(struct city_box a, struct city_box b) {
 }
 
 struct city_box city_view_find_place(struct city_server *server, int width, int height) {
-	struct wlr_box screen = city_map_screen(server);
+	struct city_stage *stage = city_stage_focused(server);
+	struct wlr_box screen = city_map_screen(stage);
 	/* Where the camera is going counts, not where it is on the way. */
-	struct city_camera camera = server->camera;
-	if (camera.moving) {
-		camera.cx = camera.target_cx;
-		camera.cy = camera.target_cy;
-		camera.zoom = camera.target_zoom;
-	}
+	struct city_camera camera = city_map_end(&stage->camera);
 	struct city_box seen = city_map_visible(&camera, screen);
 	/* The new view with its frame. */
 	struct city_box box = {

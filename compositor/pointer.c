@@ -21,6 +21,7 @@
 #include "compositor/lock.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 
 #define DOUBLE_CLICK_MSEC 400
@@ -31,8 +32,13 @@
 
 /* Focus. */
 
+/* The stage that the pointer is on. */
+static struct city_stage *below(const struct city_seat *seat) {
+	return city_stage_at(seat->server, seat->cursor->x, seat->cursor->y);
+}
+
 static bool far_away(const struct city_seat *seat) {
-	return seat->server->camera.zoom < CITY_ZOOM_CLICK && seat->seat->drag == NULL;
+	return below(seat)->camera.zoom < CITY_ZOOM_CLICK && seat->seat->drag == NULL;
 }
 
 static void clear_focus(struct city_seat *seat, const char *shape) {
@@ -57,7 +63,7 @@ static void press_point(struct city_seat *seat, double *sx, double *sy) {
 	struct city_view *view = seat->press.view;
 	if (view != NULL) {
 		double cx, cy;
-		city_map_to_city(&seat->server->camera, x, y, &cx, &cy);
+		city_map_to_city(&below(seat)->camera, x, y, &cx, &cy);
 		x = cx - view->cx;
 		y = cy - view->cy;
 	}
@@ -224,6 +230,10 @@ static void constrain(struct city_seat *seat, double *dx, double *dy) {
 static void moved(struct city_seat *seat, uint32_t time) {
 	seat->time_msec = time;
 	if (seat->drag_icon != NULL) {
+		struct wlr_scene_tree *layer = city_stage_focused(seat->server)->layers.drag;
+		if (seat->drag_icon->node.parent != layer) {
+			wlr_scene_node_reparent(&seat->drag_icon->node, layer);
+		}
 		wlr_scene_node_set_position(
 			&seat->drag_icon->node, (int)seat->cursor->x, (int)seat->cursor->y);
 	}
@@ -288,7 +298,7 @@ static bool is_second(struct city_seat *seat, struct city_view *view, uint32_t t
 static void click_far(struct city_seat *seat, struct city_view *view, uint32_t time) {
 	city_server_focus(seat->server, view, false);
 	if (is_second(seat, view, time)) {
-		city_map_room(seat->server, city_view_outer_box(view));
+		city_map_room(below(seat), city_view_outer_box(view));
 	}
 }
 
@@ -365,7 +375,7 @@ static void remember_press(struct city_seat *seat, const struct city_hit *hit) {
 	double x = seat->cursor->x, y = seat->cursor->y;
 	if (hit->view != NULL) {
 		double cx, cy;
-		city_map_to_city(&seat->server->camera, x, y, &cx, &cy);
+		city_map_to_city(&below(seat)->camera, x, y, &cx, &cy);
 		x = cx - hit->view->cx;
 		y = cy - hit->view->cy;
 	}
@@ -440,11 +450,11 @@ static void handle_button(struct wl_listener *listener, void *data) {
 }
 
 static void zoom_by_wheel(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
-	struct city_camera *camera = &seat->server->camera;
+	struct city_stage *stage = below(seat);
 	if (event->orientation != WL_POINTER_AXIS_VERTICAL_SCROLL || event->delta == 0) {
 		return;
 	}
-	double zoom = camera->moving ? camera->target_zoom : camera->zoom;
+	double zoom = city_map_end(&stage->camera).zoom;
 	if (event->source == WL_POINTER_AXIS_SOURCE_FINGER) {
 		zoom *= exp2(-event->delta * FINGER_ZOOM);
 	} else {
@@ -456,7 +466,7 @@ static void zoom_by_wheel(struct city_seat *seat, const struct wlr_pointer_axis_
 		/* Never past the room without stopping in it. */
 		zoom = (zoom - 1) * (next - 1) < 0 ? 1 : next;
 	}
-	city_map_zoom_about(seat->server, zoom, seat->cursor->x, seat->cursor->y);
+	city_map_zoom_about(stage, zoom, seat->cursor->x, seat->cursor->y);
 }
 
 static void handle_axis(struct wl_listener *listener, void *data) {
@@ -474,9 +484,9 @@ static void handle_axis(struct wl_listener *listener, void *data) {
 		bool sideways = event->orientation == WL_POINTER_AXIS_HORIZONTAL_SCROLL;
 		if (finger) {
 			by = event->delta;
-			city_map_drag(seat->server, sideways ? by : 0, sideways ? 0 : by);
+			city_map_drag(below(seat), sideways ? by : 0, sideways ? 0 : by);
 		} else {
-			city_map_pan(seat->server, sideways ? by : 0, sideways ? 0 : by);
+			city_map_pan(below(seat), sideways ? by : 0, sideways ? 0 : by);
 		}
 		return;
 	}
@@ -516,7 +526,7 @@ static void handle_swipe_update(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, swipe_update);
 	const struct wlr_pointer_swipe_update_event *event = data;
 	if (seat->swiping) {
-		city_map_drag(seat->server, -event->dx, -event->dy);
+		city_map_drag(below(seat), -event->dx, -event->dy);
 		return;
 	}
 	wlr_pointer_gestures_v1_send_swipe_update(
@@ -539,7 +549,7 @@ static void handle_pinch_begin(struct wl_listener *listener, void *data) {
 	const struct wlr_pointer_pinch_begin_event *event = data;
 	city_seat_activity(seat);
 	if (gesture_on_map(seat, event->fingers)) {
-		seat->pinch_zoom = seat->server->camera.zoom;
+		seat->pinch_zoom = below(seat)->camera.zoom;
 		return;
 	}
 	wlr_pointer_gestures_v1_send_pinch_begin(
@@ -550,7 +560,7 @@ static void handle_pinch_update(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, pinch_update);
 	const struct wlr_pointer_pinch_update_event *event = data;
 	if (seat->pinch_zoom > 0) {
-		city_map_zoom_about(seat->server, seat->pinch_zoom * event->scale, seat->cursor->x,
+		city_map_zoom_about(below(seat), seat->pinch_zoom * event->scale, seat->cursor->x,
 			seat->cursor->y);
 		return;
 	}

@@ -7,12 +7,14 @@
 #include "compositor/popup.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/surface.h"
 
 struct city_popup {
 	struct wl_list link; /* city_popup_root.popups */
 	struct city_popup_root *root;
 	struct wlr_xdg_popup *popup;
+	struct city_stage *stage;    /* that it is on */
 	struct wlr_scene_tree *tree; /* names the view for hit tests */
 	struct city_surface_tree *surfaces;
 	bool enabled;
@@ -45,23 +47,37 @@ static void position(const struct city_popup *popup, double *root_sx, double *ro
 	}
 }
 
+/* It stays where it is seen: a menu does not follow the pointer to another screen. */
+static void choose_stage(struct city_popup *popup) {
+	struct city_popup_root *root = popup->root;
+	if (popup->stage == NULL || !city_stage_exists(root->server, popup->stage) ||
+		!root->is_on(root, popup->stage)) {
+		popup->stage = root->stage(root);
+	}
+	if (popup->tree->node.parent != popup->stage->layers.popups) {
+		wlr_scene_node_reparent(&popup->tree->node, popup->stage->layers.popups);
+	}
+}
+
 static void place(struct city_popup *popup) {
 	bool shown = popup->enabled && popup->popup->base->surface->mapped;
 	wlr_scene_node_set_enabled(&popup->tree->node, shown);
 	if (!shown || popup->surfaces == NULL) {
 		return;
 	}
+	choose_stage(popup);
 	double ox, oy, zoom, sx, sy;
-	popup->root->origin(popup->root, &ox, &oy, &zoom);
+	popup->root->origin(popup->root, popup->stage, &ox, &oy, &zoom);
 	position(popup, &sx, &sy);
 	city_surface_tree_place(popup->surfaces, ox + sx * zoom, oy + sy * zoom, zoom, 0, 0);
 }
 
 /* Keeps it on the screen: the screen's box in the root surface's coordinates. */
 static void unconstrain(struct city_popup *popup) {
+	choose_stage(popup);
 	double ox, oy, zoom;
-	popup->root->origin(popup->root, &ox, &oy, &zoom);
-	struct wlr_box bounds = popup->root->bounds(popup->root);
+	popup->root->origin(popup->root, popup->stage, &ox, &oy, &zoom);
+	struct wlr_box bounds = popup->stage->box;
 	struct wlr_box box = {
 		.x = city_map_round(ceil((bounds.x - ox) / zoom)),
 		.y = city_map_round(ceil((bounds.y - oy) / zoom)),
@@ -128,7 +144,7 @@ void city_popup_create(struct city_popup_root *root, struct wlr_xdg_popup *xdg_p
 	if (popup == NULL) {
 		return;
 	}
-	popup->tree = wlr_scene_tree_create(root->server->layers.popups);
+	popup->tree = wlr_scene_tree_create(root->server->nowhere->layers.popups);
 	if (popup->tree == NULL) {
 		free(popup);
 		return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xdg popups, of views (at the map's zoom) and of layer surfaces (at 1:1). A popup belongs to one
- * root; popups of popups too. They are drawn in the popups layer, above panels. Main thread only.
+ * root; popups of popups too. They are drawn in the popups layer, above panels,
+ * of one stage: they must stay on its screen. Main thread only.
  */
 #ifndef CITY_POPUP_H
 #define CITY_POPUP_H
@@ -11,6 +12,7 @@
 #include <wlr/util/box.h>
 
 struct city_server;
+struct city_stage;
 struct city_view;
 struct wlr_scene_tree;
 struct wlr_xdg_popup;
@@ -20,10 +22,12 @@ struct city_popup_root {
 	struct city_server *server;
 	struct city_view *view; /* for hit tests, NULL for layer surfaces */
 	struct wl_list popups;	/* city_popup.link, parents before children */
-	/* Output coordinates of the root surface's (0, 0), and the zoom. */
-	void (*origin)(struct city_popup_root *root, double *ox, double *oy, double *zoom);
-	/* The part of the layout that popups must stay in. */
-	struct wlr_box (*bounds)(struct city_popup_root *root);
+	/* The stage that a new popup belongs on; and whether one may stay on the stage it is on. */
+	struct city_stage *(*stage)(struct city_popup_root *root);
+	bool (*is_on)(struct city_popup_root *root, const struct city_stage *stage);
+	/* Output coordinates of the root surface's (0, 0) on that stage, and the zoom. */
+	void (*origin)(struct city_popup_root *root, const struct city_stage *stage, double *ox,
+		double *oy, double *zoom);
 };
 
 void city_popup_root_init(struct city_popup_root *root, struct city_server *server);

@@ -24,6 +24,7 @@
 #include "compositor/lock.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 #include "vat/log.h"
 
@@ -354,7 +355,8 @@ static void handle_start_drag(struct wl_listener *listener, void *data) {
 	struct wlr_drag *drag = data;
 	/* The icon hangs on the pointer, which is not of the map: 1:1 at every zoom. */
 	if (drag->icon != NULL) {
-		seat->drag_icon = wlr_scene_drag_icon_create(seat->server->layers.drag, drag->icon);
+		seat->drag_icon = wlr_scene_drag_icon_create(
+			city_stage_focused(seat->server)->layers.drag, drag->icon);
 		if (seat->drag_icon != NULL) {
 			wlr_scene_node_set_position(
 				&seat->drag_icon->node, (int)seat->cursor->x, (int)seat->cursor->y);

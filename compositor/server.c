@@ -18,7 +18,6 @@
 #include "compositor/config.h"
 #include "compositor/foreign.h"
 #include "compositor/globals.h"
-#include "compositor/ground.h"
 #include "compositor/idle.h"
 #include "compositor/input_method.h"
 #include "compositor/keeper.h"
@@ -29,6 +28,7 @@
 #include "compositor/output_manager.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 #include "compositor/xdg.h"
@@ -93,21 +93,6 @@ static void handle_renderer_lost(struct wl_listener *listener, void *data) {
 		server->recover_idle =
 			wl_event_loop_add_idle(server->loop, recover_renderer, server);
 	}
-}
-
-static bool create_layers(struct city_server *server) {
-	struct city_layers *layers = &server->layers;
-	struct wlr_scene_tree **trees[] = {&layers->ground, &layers->shell_background,
-		&layers->shell_bottom, &layers->districts, &layers->views, &layers->shell_top,
-		&layers->fullscreen, &layers->popups, &layers->shell_overlay, &layers->drag,
-		&layers->input_method, &layers->lock};
-	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
-		*trees[i] = wlr_scene_tree_create(&server->scene->tree);
-		if (*trees[i] == NULL) {
-			return false;
-		}
-	}
-	return true;
 }
 
 static bool create_socket(struct city_server *server) {
@@ -205,13 +190,12 @@ struct city_server *city_server_create(struct city_config *config) {
 	}
 	server->config = config;
 	server->listen_fd = -1;
-	server->label_scale = 1;
 	wl_list_init(&server->outputs);
 	wl_list_init(&server->views);
+	wl_list_init(&server->stages);
 	wl_array_init(&server->privileged);
 	init_signals(server);
 	raise_file_limit(server);
-	city_map_init(&server->camera);
 
 	server->display = wl_display_create();
 	if (server->display == NULL) {
@@ -228,13 +212,12 @@ struct city_server *city_server_create(struct city_config *config) {
 	}
 	server->output_layout = wlr_output_layout_create(server->display);
 	server->scene = wlr_scene_create();
-	if (server->output_layout == NULL || server->scene == NULL || !create_layers(server)) {
+	if (server->output_layout == NULL || server->scene == NULL) {
 		goto error;
 	}
-	server->scene_layout = wlr_scene_attach_output_layout(server->scene, server->output_layout);
 	city_label_start();
-	if (server->scene_layout == NULL || !city_globals_create(server) ||
-		!city_ground_create(server) || !city_idle_create(server)) {
+	server->nowhere = city_stage_create(server, NULL);
+	if (server->nowhere == NULL || !city_globals_create(server) || !city_idle_create(server)) {
 		goto error;
 	}
 	server->seat = city_seat_create(server);
@@ -296,7 +279,6 @@ void city_server_destroy(struct city_server *server) {
 	city_seat_destroy(server->seat);
 	server->seat = NULL;
 	city_idle_destroy(server);
-	city_ground_destroy(server);
 	city_globals_destroy(server);
 	if (server->recover_idle != NULL) {
 		wl_event_source_remove(server->recover_idle);
@@ -306,6 +288,7 @@ void city_server_destroy(struct city_server *server) {
 	if (server->backend != NULL) {
 		wlr_backend_destroy(server->backend);
 	}
+	city_stage_destroy(server->nowhere);
 	if (server->scene != NULL) {
 		wlr_scene_node_destroy(&server->scene->tree.node);
 	}
@@ -365,10 +348,11 @@ void city_server_show_safe(struct city_server *server) {
 		.max_width = 760,
 		.max_lines = 6,
 	};
-	server->safe_label = city_label_create(server->layers.shell_overlay);
+	struct city_stage *stage = city_stage_focused(server);
+	server->safe_label = city_label_create(stage->layers.shell_overlay);
 	if (server->safe_label != NULL) {
-		city_label_set(server->safe_label, text, &style, server->label_scale);
-		city_label_set_position(server->safe_label, 8, 8);
+		city_label_set(server->safe_label, text, &style, stage->scale);
+		city_label_set_position(server->safe_label, stage->box.x + 8, stage->box.y + 8);
 	}
 }
 

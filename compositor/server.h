@@ -21,7 +21,6 @@ struct city_config;
 struct city_control;
 struct city_desk;
 struct city_foreign;
-struct city_ground;
 struct city_idle;
 struct city_input_method;
 struct city_keeper;
@@ -32,6 +31,7 @@ struct city_output_manager;
 struct city_outputs;
 struct city_protocols;
 struct city_seat;
+struct city_stage;
 struct city_tiles;
 struct city_view;
 struct city_xdg;
@@ -44,26 +44,8 @@ struct wlr_output_layout;
 struct wlr_renderer;
 struct wlr_scene;
 struct wlr_scene_output;
-struct wlr_scene_output_layout;
-struct wlr_scene_tree;
 struct wlr_session;
 struct wlr_surface;
-
-/* The layers of the scene, from below. Each is a child of scene->tree. Nothing else is. */
-struct city_layers {
-	struct wlr_scene_tree *ground;		 /* colour and grid, ground.c */
-	struct wlr_scene_tree *shell_background; /* layer-shell, output space */
-	struct wlr_scene_tree *shell_bottom;
-	struct wlr_scene_tree *districts; /* blocks behind the tiles */
-	struct wlr_scene_tree *views;	  /* city_view.tree of each view */
-	struct wlr_scene_tree *shell_top;
-	struct wlr_scene_tree *fullscreen; /* a fullscreen view while it has the focus */
-	struct wlr_scene_tree *popups;	   /* of views, above panels */
-	struct wlr_scene_tree *shell_overlay;
-	struct wlr_scene_tree *drag;	     /* drag icons */
-	struct wlr_scene_tree *input_method; /* popups of input methods */
-	struct wlr_scene_tree *lock;	     /* session lock, above everything */
-};
 
 /* server.events.frame_commit: an output is about to build and commit a frame. Whatever a listener
  * does to the scene is part of exactly this frame and of no earlier one. */
@@ -104,6 +86,7 @@ struct city_output {
 	struct city_server *server;
 	struct wlr_output *wlr_output;
 	struct wlr_scene_output *scene_output;
+	struct city_stage *stage;      /* what it shows */
 	struct wlr_box usable;	       /* layout coordinates, less exclusive zones */
 	struct wl_list layer_surfaces; /* city_layer.link */
 
@@ -131,16 +114,13 @@ struct city_server {
 	struct wlr_compositor *compositor;
 
 	struct wlr_scene *scene;
-	struct wlr_scene_output_layout *scene_layout;
-	struct city_layers layers;
+	struct wl_list stages;	    /* city_stage.link */
+	struct city_stage *nowhere; /* keeps what no output shows; is never drawn */
 
 	struct wlr_output_layout *output_layout;
 	struct wl_list outputs; /* city_output.link */
 	struct city_outputs *output_listeners;
 	struct city_output_manager *output_manager; /* wlr-output-management and power */
-
-	struct city_camera camera;
-	struct city_ground *ground;
 
 	/* city_view.link; the topmost first. Includes views that are minimised or not yet mapped
 	 * onto the map (see city_view.shown). */
@@ -148,7 +128,6 @@ struct city_server {
 	struct city_view *focused; /* has the keyboard, may be NULL */
 	bool cycling;		   /* between the first Tab and the release of its modifier */
 	uint32_t last_view_id;
-	double label_scale; /* the largest scale of the outputs: text is drawn for it */
 
 	struct city_seat *seat;
 	struct city_config *config;
@@ -188,7 +167,7 @@ struct city_server {
 		struct wl_signal view_unmapped;	  /* struct city_view: about to go */
 		struct wl_signal focus;		  /* struct city_view, may be NULL */
 		struct wl_signal input;		  /* struct city_input_event */
-		struct wl_signal camera;	  /* struct city_camera: moved */
+		struct wl_signal camera;	  /* struct city_stage: its camera moved */
 		struct wl_signal config;	  /* struct city_config: loaded again */
 		struct wl_signal renderer_lost;	  /* renderer was replaced: drop textures */
 	} events;

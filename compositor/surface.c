@@ -409,6 +409,12 @@ void city_surface_tree_place(struct city_surface_tree *tree, double ox, double o
 	}
 }
 
+void city_surface_tree_move(struct city_surface_tree *tree, struct wlr_scene_tree *parent) {
+	if (tree->scene->node.parent != parent) {
+		wlr_scene_node_reparent(&tree->scene->node, parent);
+	}
+}
+
 void city_surface_tree_set_enabled(struct city_surface_tree *tree, bool enabled) {
 	wlr_scene_node_set_enabled(&tree->scene->node, enabled);
 }

@@ -36,6 +36,8 @@ void city_surface_tree_destroy(struct city_surface_tree *tree); /* NULL-safe */
  */
 void city_surface_tree_place(struct city_surface_tree *tree, double ox, double oy, double zoom,
 	int base_ox, int base_oy);
+/* Below another node, in the place that it is given next. */
+void city_surface_tree_move(struct city_surface_tree *tree, struct wlr_scene_tree *parent);
 void city_surface_tree_set_enabled(struct city_surface_tree *tree, bool enabled);
 /* NULL once the root surface was destroyed, and for a tree that is NULL. */
 struct wlr_surface *city_surface_tree_root(const struct city_surface_tree *tree);

@@ -23,6 +23,7 @@
 #include "compositor/record.h"
 #include "compositor/server.h"
 #include "compositor/source.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
@@ -295,8 +296,8 @@ static void add_default(
 static void add_defaults(struct city_tiles *tiles) {
 	enum { WIDTH = 820, HEIGHT = 600, CLOCK = 300, CLOCK_HEIGHT = 300 };
 	const int between = CITY_GAP + 2 * CITY_BORDER;
-	struct wlr_box screen = city_map_screen(tiles->server);
-	struct city_box seen = city_map_visible(&tiles->server->camera, screen);
+	struct city_stage *stage = city_stage_focused(tiles->server);
+	struct city_box seen = city_map_visible(&stage->camera, city_map_screen(stage));
 	int left = (int)(seen.cx + (seen.width - WIDTH - between - CLOCK) / 2);
 	int top = (int)(seen.cy + (seen.height - HEIGHT + CITY_TITLEBAR - CITY_BORDER) / 2);
 	add_default(tiles, "terminal", left, top, WIDTH, HEIGHT);

@@ -8,6 +8,7 @@
 #include "compositor/lock.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 
 #define TOUCHES (sizeof(((struct city_seat *)0)->touches) / sizeof(struct city_touch))
@@ -38,7 +39,7 @@ static void base_point(struct city_seat *seat, struct city_view *view, double ox
 	*x = ox;
 	*y = oy;
 	if (view != NULL) {
-		city_map_to_city(&seat->server->camera, ox, oy, x, y);
+		city_map_to_city(&city_stage_at(seat->server, ox, oy)->camera, ox, oy, x, y);
 		*x -= view->cx;
 		*y -= view->cy;
 	}
@@ -58,7 +59,7 @@ static void handle_down(struct wl_listener *listener, void *data) {
 	}
 	struct city_hit hit = city_hit_test(server, ox, oy);
 	if (!city_lock_active(server->lock)) {
-		bool far = server->camera.zoom < CITY_ZOOM_CLICK && hit.kind != CITY_HIT_SURFACE;
+		bool far = hit.stage->camera.zoom < CITY_ZOOM_CLICK && hit.kind != CITY_HIT_SURFACE;
 		if (hit.view != NULL) {
 			city_server_focus(server, hit.view, false);
 		}
@@ -94,7 +95,7 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	wlr_cursor_absolute_to_layout_coords(
 		seat->cursor, &event->touch->base, event->x, event->y, &ox, &oy);
 	if (touch->pan) {
-		city_map_drag(seat->server, touch->ox - ox, touch->oy - oy);
+		city_map_drag(city_stage_at(seat->server, ox, oy), touch->ox - ox, touch->oy - oy);
 	} else if (wlr_seat_touch_get_point(seat->seat, event->touch_id) != NULL) {
 		base_point(seat, touch->view, ox, oy, &x, &y);
 		wlr_seat_touch_notify_motion(seat->seat, event->time_msec, event->touch_id,

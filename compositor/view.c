@@ -2,8 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wlr/types/wlr_presentation_time.h>
-#include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/edges.h>
 
@@ -12,7 +10,7 @@
 #include "compositor/output.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
-#include "compositor/surface.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
@@ -25,16 +23,9 @@ bool city_view_init(struct city_view *view, struct city_server *server, enum cit
 		.id = ++server->last_view_id,
 		.framed = true,
 	};
-	view->tree = wlr_scene_tree_create(server->layers.views);
-	if (view->tree == NULL) {
-		return false;
-	}
-	view->tree->node.data = view;
-	wlr_scene_node_set_enabled(&view->tree->node, false);
-	view->frame = wlr_scene_tree_create(view->tree);
-	view->content = wlr_scene_tree_create(view->tree);
-	if (view->frame == NULL || view->content == NULL) {
-		wlr_scene_node_destroy(&view->tree->node);
+	wl_list_init(&view->sights);
+	wl_list_init(&view->surface_destroy.link);
+	if (!city_view_create_sights(view)) {
 		return false;
 	}
 	wl_signal_init(&view->events.destroy);
@@ -55,135 +46,10 @@ void city_view_finish(struct city_view *view) {
 	wl_list_remove(&view->link);
 	city_seat_forget_view(view->server->seat, view);
 	city_view_show_surface(view);
-	city_surface_tree_destroy(view->surfaces);
-	city_view_finish_frame(view);
-	wlr_scene_node_destroy(&view->tree->node);
+	city_view_destroy_sights(view);
+	wl_list_remove(&view->surface_destroy.link);
 	free(view->badge_text);
 	free(view->district);
-}
-
-/* Content. */
-
-static void surfaces_gone(void *data) {
-	struct city_view *view = data;
-	city_surface_tree_destroy(view->surfaces);
-	view->surfaces = NULL;
-	city_seat_scene_changed(view->server->seat);
-}
-
-static void surfaces_committed(void *data, struct wlr_surface *surface) {
-	/* The surface tree has placed its nodes itself; what is below the pointer may differ. */
-	struct city_view *view = data;
-	city_seat_scene_changed(view->server->seat);
-}
-
-static const struct city_surface_tree_listener surfaces_listener = {
-	.gone = surfaces_gone,
-	.committed = surfaces_committed,
-};
-
-bool city_view_set_surface(struct city_view *view, struct wlr_surface *surface) {
-	if (city_view_surface(view) == surface) {
-		return true;
-	}
-	struct city_surface_tree *tree = NULL;
-	if (surface != NULL) {
-		tree = city_surface_tree_create(view->content, surface, &surfaces_listener, view);
-		if (tree == NULL) {
-			return false;
-		}
-	}
-	struct city_surface_tree *old = view->surfaces;
-	view->surfaces = tree;
-	city_surface_tree_destroy(old);
-	if (tree != NULL) {
-		city_surface_tree_set_enabled(tree, view->buffer == NULL);
-	}
-	city_view_update(view);
-	city_seat_focus_update(view->server->seat);
-	city_seat_scene_changed(view->server->seat);
-	return true;
-}
-
-struct wlr_surface *city_view_surface(const struct city_view *view) {
-	return city_surface_tree_root(view->surfaces);
-}
-
-void city_view_set_input_surface(struct city_view *view, struct wlr_surface *surface) {
-	view->input_surface = surface;
-}
-
-struct wlr_surface *city_view_input_surface(const struct city_view *view) {
-	return view->input_surface != NULL ? view->input_surface : city_view_surface(view);
-}
-
-void city_view_set_offset(struct city_view *view, int offset_sx, int offset_sy) {
-	if (view->offset_sx != offset_sx || view->offset_sy != offset_sy) {
-		view->offset_sx = offset_sx;
-		view->offset_sy = offset_sy;
-		city_view_update(view);
-	}
-}
-
-static void send_frame_done(struct wlr_surface *surface, int sx, int sy, void *data) {
-	wlr_surface_send_frame_done(surface, data);
-}
-
-/* The hidden surfaces live on: they are told of frames as if the shown buffer were theirs. */
-static void handle_buffer_frame_done(struct wl_listener *listener, void *data) {
-	struct city_view *view = wl_container_of(listener, view, buffer_frame_done);
-	struct wlr_scene_frame_done_event *event = data;
-	struct wlr_surface *surface = city_view_surface(view);
-	if (surface != NULL) {
-		wlr_surface_for_each_surface(surface, send_frame_done, &event->when);
-	}
-}
-
-static void mark_sampled(struct wlr_surface *surface, int sx, int sy, void *data) {
-	wlr_presentation_surface_textured_on_output(surface, data);
-}
-
-static void handle_buffer_sampled(struct wl_listener *listener, void *data) {
-	struct city_view *view = wl_container_of(listener, view, buffer_sampled);
-	struct wlr_scene_output_sample_event *event = data;
-	struct wlr_surface *surface = city_view_surface(view);
-	if (surface != NULL && view->buffer->primary_output == event->output) {
-		wlr_surface_for_each_surface(surface, mark_sampled, event->output->output);
-	}
-}
-
-bool city_view_show_buffer(
-	struct city_view *view, struct wlr_buffer *buffer, const pixman_region32_t *damage) {
-	if (view->buffer == NULL) {
-		view->buffer = wlr_scene_buffer_create(view->content, NULL);
-		if (view->buffer == NULL) {
-			return false;
-		}
-		view->buffer_frame_done.notify = handle_buffer_frame_done;
-		wl_signal_add(&view->buffer->events.frame_done, &view->buffer_frame_done);
-		view->buffer_sampled.notify = handle_buffer_sampled;
-		wl_signal_add(&view->buffer->events.output_sample, &view->buffer_sampled);
-		if (view->surfaces != NULL) {
-			city_surface_tree_set_enabled(view->surfaces, false);
-		}
-		damage = NULL;
-	}
-	wlr_scene_buffer_set_buffer_with_damage(view->buffer, buffer, damage);
-	city_view_update(view);
-	return true;
-}
-
-void city_view_show_surface(struct city_view *view) {
-	if (view->buffer == NULL) {
-		return;
-	}
-	wl_list_remove(&view->buffer_frame_done.link);
-	wl_list_remove(&view->buffer_sampled.link);
-	wlr_scene_node_destroy(&view->buffer->node);
-	view->buffer = NULL;
-	if (view->surfaces != NULL) {
-		city_surface_tree_set_enabled(view->surfaces, true);
-	}
 }
 
 /* Place and size. */
@@ -203,26 +69,38 @@ struct city_box city_view_outer_box(const struct city_view *view) {
 	return box;
 }
 
-struct wlr_box city_view_output_box(const struct city_view *view) {
-	return city_map_box(&view->server->camera, city_view_box(view));
+struct wlr_box city_view_box_on(const struct city_view *view, const struct city_stage *stage) {
+	return city_map_box(&stage->camera, city_view_box(view));
+}
+
+long city_view_area_on(const struct city_view *view, const struct city_stage *stage) {
+	struct wlr_box box = city_view_box_on(view, stage), seen;
+	if (!wlr_box_intersection(&seen, &box, &stage->box)) {
+		return 0;
+	}
+	return (long)seen.width * seen.height;
 }
 
 struct city_output *city_view_main_output(const struct city_view *view) {
-	struct wlr_box box = city_view_output_box(view);
 	struct city_output *output, *best = NULL;
 	long best_area = 0;
 	wl_list_for_each(output, &view->server->outputs, link) {
-		struct wlr_box screen = city_output_box(output), seen;
-		if (!wlr_box_intersection(&seen, &box, &screen)) {
-			continue;
-		}
-		long area = (long)seen.width * seen.height;
+		long area = city_view_area_on(view, output->stage);
 		if (area > best_area) {
 			best_area = area;
 			best = output;
 		}
 	}
 	return best;
+}
+
+struct city_stage *city_view_main_stage(const struct city_view *view) {
+	struct city_stage *focused = city_stage_focused(view->server);
+	if (city_view_area_on(view, focused) > 0) {
+		return focused;
+	}
+	const struct city_output *output = city_view_main_output(view);
+	return output != NULL ? output->stage : focused;
 }
 
 bool city_view_is_visible(const struct city_view *view) {
@@ -309,66 +187,6 @@ void city_view_end_resize(struct city_view *view) {
 	}
 }
 
-bool city_view_is_covering(const struct city_view *view) {
-	if (!view->fullscreen || view->server->focused != view || view->server->camera.zoom != 1) {
-		return false;
-	}
-	struct wlr_box box = city_view_output_box(view);
-	struct city_output *output;
-	wl_list_for_each(output, &view->server->outputs, link) {
-		struct wlr_box screen = city_output_box(output);
-		if (box.x == screen.x && box.y == screen.y) {
-			return true;
-		}
-	}
-	return false;
-}
-
-void city_view_update(struct city_view *view) {
-	struct city_server *server = view->server;
-	bool drawn = view->shown && !view->minimized;
-	wlr_scene_node_set_enabled(&view->tree->node, drawn);
-	if (!drawn) {
-		if (view->impl->placed != NULL) {
-			view->impl->placed(view);
-		}
-		return;
-	}
-	struct wlr_scene_tree *layer =
-		city_view_is_covering(view) ? server->layers.fullscreen : server->layers.views;
-	if (view->tree->node.parent != layer) {
-		wlr_scene_node_reparent(&view->tree->node, layer);
-	}
-
-	const struct city_camera *camera = &server->camera;
-	struct wlr_box box = city_view_output_box(view);
-	wlr_scene_node_set_position(&view->tree->node, box.x, box.y);
-	if (view->surfaces != NULL) {
-		double ox, oy;
-		city_map_to_output(
-			camera, view->cx - view->offset_sx, view->cy - view->offset_sy, &ox, &oy);
-		city_surface_tree_place(view->surfaces, ox, oy, camera->zoom, box.x, box.y);
-	}
-	if (view->buffer != NULL) {
-		bool seen = box.width > 0 && box.height > 0;
-		wlr_scene_node_set_enabled(&view->buffer->node, seen);
-		if (seen) {
-			wlr_scene_buffer_set_dest_size(view->buffer, box.width, box.height);
-		}
-	}
-	city_view_update_frame(view, box);
-	if (view->impl->placed != NULL) {
-		view->impl->placed(view);
-	}
-}
-
-void city_views_update(struct city_server *server) {
-	struct city_view *view;
-	wl_list_for_each(view, &server->views, link) {
-		city_view_update(view);
-	}
-}
-
 /* On and off the map. */
 
 void city_view_show(struct city_view *view, const struct city_box *place) {
@@ -432,7 +250,6 @@ static struct wlr_box filling(const struct city_view *view, const struct city_ou
 /* Gives the content the size of the screen, round the place that it had; `look` brings the camera
  * there, so that it fills the screen indeed. */
 static void set_filled(struct city_view *view, const struct city_output *output, bool look) {
-	struct city_server *server = view->server;
 	struct wlr_box target = filling(view, output);
 	struct city_box old = view->restore;
 	double cx = round(old.cx + old.width / 2 - target.width / 2.0);
@@ -441,7 +258,7 @@ static void set_filled(struct city_view *view, const struct city_output *output,
 	city_view_set_place(view, cx, cy);
 	city_view_request_size(view, target.width, target.height);
 	if (look) {
-		city_map_go(server, cx - target.x, cy - target.y, 1);
+		city_map_go(output->stage, cx - target.x, cy - target.y, 1);
 	}
 }
 

@@ -9,10 +9,11 @@
  * surface may be larger than the content (shadows): `offset` is the surface coordinate of the
  * content's top left.
  *
- * Scene: view->tree holds, from below: frame, content (the nodes of the current surface tree or
- * the shown buffer), badge. Its position is the view's place in output coordinates; the children
- * are positioned and scaled by view.c after every commit and every move of the camera. Nobody else
- * touches positions or sizes below view->tree.
+ * Scene: each stage (stage.h) has its sight of the view. sight->tree holds, from below: frame,
+ * content (the nodes of the current surface tree or the shown buffer), badge. Its position is the
+ * view's place in output coordinates; the children are made when the view is first in view there,
+ * and positioned and scaled by view.c after every commit and every move of the camera. Nobody else
+ * touches positions or sizes below sight->tree. What is out of view there is switched off.
  *
  * Main thread only.
  */
@@ -30,6 +31,7 @@
 
 struct city_label;
 struct city_server;
+struct city_stage;
 struct city_surface_tree;
 struct city_view;
 struct wlr_buffer;
@@ -71,9 +73,28 @@ struct city_view_impl {
 		int *max_height);
 	/* The view that it stays above, such as the window a dialog belongs to; may return NULL. */
 	struct city_view *(*parent)(struct city_view *view);
-	/* The view moved on the screen, was hidden or shown, or its zoom changed: place again what
-	 * lies outside view->tree (popups). */
+	/* The view moved on a screen, was hidden or shown, or its zoom changed: place again what
+	 * lies outside the sights' trees (popups). */
 	void (*placed)(struct city_view *view);
+};
+
+/* A view as one stage shows it. */
+struct city_sight {
+	struct wl_list link; /* city_view.sights */
+	struct city_view *view;
+	struct city_stage *stage;
+	bool drawn;		     /* is in view there, or nearly */
+	struct wlr_scene_tree *tree; /* its node's data is the view */
+	/* NULL until first drawn: */
+	struct wlr_scene_tree *frame;
+	struct wlr_scene_tree *content;
+	struct wlr_scene_rect *bars[4]; /* top, left, right, bottom */
+	struct city_label *title_label, *close_label;
+	struct city_surface_tree *surfaces; /* NULL without a surface */
+	struct wlr_scene_buffer *buffer;    /* shown instead of the surfaces; NULL normally */
+	struct wl_listener buffer_frame_done;
+	struct wl_listener buffer_sampled;
+	struct city_label *badge;
 };
 
 struct city_view {
@@ -98,19 +119,13 @@ struct city_view {
 	int requested_width, requested_height; /* 0: none yet */
 	struct city_box restore;	       /* place before fullscreen or maximised */
 
-	struct wlr_scene_tree *tree;
-	struct wlr_scene_tree *frame;
-	struct wlr_scene_rect *bars[4]; /* top, left, right, bottom */
-	struct city_label *title_label, *close_label;
-	struct wlr_scene_tree *content;
-	struct city_surface_tree *surfaces; /* NULL without a surface */
+	struct wl_list sights;	     /* city_sight.link */
+	struct wlr_surface *surface; /* the content; NULL: none */
+	struct wl_listener surface_destroy;
 	struct wlr_surface
-		*input_surface;		 /* gets what is meant for the content; NULL: the content */
-	int offset_sx, offset_sy;	 /* surface coordinates of the content's top left */
-	struct wlr_scene_buffer *buffer; /* shown instead of the surfaces; NULL normally */
-	struct wl_listener buffer_frame_done;
-	struct wl_listener buffer_sampled;
-	struct city_label *badge;
+		*input_surface;	    /* gets what is meant for the content; NULL: the content */
+	int offset_sx, offset_sy;   /* surface coordinates of the content's top left */
+	struct wlr_buffer *picture; /* shown instead of the surfaces, locked; NULL normally */
 	enum city_badge_kind badge_kind;
 	char *badge_text;
 
@@ -167,10 +182,17 @@ void city_view_set_size(struct city_view *view, int width, int height);
 void city_view_request_size(struct city_view *view, int width, int height);
 struct city_box city_view_box(const struct city_view *view);	   /* the content */
 struct city_box city_view_outer_box(const struct city_view *view); /* with the frame */
-/* The content in output coordinates, as shown now. */
-struct wlr_box city_view_output_box(const struct city_view *view);
+/* The content in output coordinates, as that stage shows it now, in view there or not. */
+struct wlr_box city_view_box_on(const struct city_view *view, const struct city_stage *stage);
+/* How many of the stage's pixels are the view's content. */
+long city_view_area_on(const struct city_view *view, const struct city_stage *stage);
 /* The output that shows most of the view, NULL if none does. */
 struct city_output *city_view_main_output(const struct city_view *view);
+/* The stage that the user looks at it on: the focused one if it is in view there, else that of the
+ * main output; the focused one where it is not in view at all. Never NULL. */
+struct city_stage *city_view_main_stage(const struct city_view *view);
+/* NULL if there is none. */
+struct city_sight *city_view_sight(const struct city_view *view, const struct city_stage *stage);
 /* True if any of the content is on an enabled output now. */
 bool city_view_is_visible(const struct city_view *view);
 
@@ -184,6 +206,8 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 /* The keyboard's focus. Raises, activates, brings the view on screen if `reveal`. NULL: nobody. */
 void city_server_focus(struct city_server *server, struct city_view *view, bool reveal);
 void city_view_raise(struct city_view *view);
+/* Its nodes alone, and those of its dialogs, above all others. */
+void city_view_lift(struct city_view *view);
 /* The focused view goes: gives the keyboard to the last used one that can be seen, else to the last
  * used one, brought on screen if `reveal`. */
 void city_server_focus_other(struct city_server *server, bool reveal);
@@ -214,13 +238,14 @@ const char *city_view_app_id(struct city_view *view); /* never NULL */
  * text is drawn at the screen's size whatever the zoom. */
 void city_view_set_badge(struct city_view *view, enum city_badge_kind kind, const char *text);
 
-/* Whether the view covers its output above the panels: fullscreen, focused and in the room. */
-bool city_view_is_covering(const struct city_view *view);
+/* One for each stage; and an end of them all. For city_view_init and city_view_finish. */
+bool city_view_create_sights(struct city_view *view);
+void city_view_destroy_sights(struct city_view *view);
 /* Draws the frame, title and badge for the current place, zoom and state (view_frame.c). */
-void city_view_update_frame(struct city_view *view, struct wlr_box content);
-void city_view_finish_frame(struct city_view *view);
+void city_sight_update_frame(struct city_sight *sight, struct wlr_box content);
+void city_sight_finish_frame(struct city_sight *sight);
 /* The part of the title bar that closes the view, in output coordinates; empty without room. */
-struct wlr_box city_view_close_box(const struct city_view *view);
+struct wlr_box city_view_close_box(const struct city_view *view, const struct city_stage *stage);
 
 /* Which block of the map the view stands on; drawn round all views of the same name. NULL: none. */
 void city_view_set_district(struct city_view *view, const char *name);
@@ -233,10 +258,15 @@ struct wlr_surface *city_view_surface_at(
 /* The view that owns this surface (its root, a subsurface or a popup); NULL if none. */
 struct city_view *city_view_from_surface(struct city_server *server, struct wlr_surface *surface);
 
-/* Places and scales everything below view->tree again. Called by view.c after commits and by the
- * map after every move of the camera. */
+/* Places and scales everything of the view again, on all stages. Called by view.c after changes. */
 void city_view_update(struct city_view *view);
-void city_views_update(struct city_server *server);
+/* The same of all views, on one stage: after every move of its camera. */
+void city_views_update(struct city_stage *stage);
+/* The stage comes: all views get a sight on it, and go on in their order. False when out of memory.
+ */
+bool city_views_enter(struct city_stage *stage);
+/* The stage goes, and all sights on it. */
+void city_views_leave(struct city_stage *stage);
 
 /* The hit test, the only one there is: pointer, touch, tablet and drag all ask it. */
 enum city_hit_kind {
@@ -250,9 +280,10 @@ struct city_hit {
 	struct city_view *view;	     /* for VIEW and FRAME */
 	struct wlr_surface *surface; /* for VIEW and SURFACE; may be NULL for VIEW */
 	double sx, sy;		     /* surface coordinates, unscaled, in surface */
-	uint32_t edges; /* for FRAME: enum wlr_edges under the point, 0 for the title */
-	bool close;	/* for FRAME: the part of the title that closes the view */
-	double zoom;	/* output pixels per surface pixel of the surface hit */
+	uint32_t edges;		  /* for FRAME: enum wlr_edges under the point, 0 for the title */
+	bool close;		  /* for FRAME: the part of the title that closes the view */
+	double zoom;		  /* output pixels per surface pixel of the surface hit */
+	struct city_stage *stage; /* that the point is on; never NULL */
 };
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy);
 

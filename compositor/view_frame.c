@@ -9,6 +9,7 @@
 #include "compositor/label.h"
 #include "compositor/map.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
@@ -22,12 +23,12 @@
 
 enum { TOP, LEFT, RIGHT, BOTTOM };
 
-static void set_bar(struct city_view *view, int which, struct wlr_box box, uint32_t rgba) {
+static void set_bar(struct city_sight *sight, int which, struct wlr_box box, uint32_t rgba) {
 	float color[4];
 	city_color_float(rgba, color);
-	struct wlr_scene_rect **bar = &view->bars[which];
+	struct wlr_scene_rect **bar = &sight->bars[which];
 	if (*bar == NULL) {
-		*bar = wlr_scene_rect_create(view->frame, 0, 0, color);
+		*bar = wlr_scene_rect_create(sight->frame, 0, 0, color);
 		if (*bar == NULL) {
 			return;
 		}
@@ -44,33 +45,34 @@ static const char *shown_title(struct city_view *view) {
 	return title[0] != '\0' ? title : city_view_app_id(view);
 }
 
-struct wlr_box city_view_close_box(const struct city_view *view) {
-	struct wlr_box box = city_view_output_box(view);
-	int bar = (int)round(CITY_TITLEBAR * view->server->camera.zoom);
+struct wlr_box city_view_close_box(const struct city_view *view, const struct city_stage *stage) {
+	struct wlr_box box = city_view_box_on(view, stage);
+	int bar = (int)round(CITY_TITLEBAR * stage->camera.zoom);
 	if (!view->framed || view->fullscreen || bar < TITLE_MIN || box.width < 4 * bar) {
 		return (struct wlr_box){0};
 	}
 	return (struct wlr_box){box.x + box.width - bar, box.y - bar, bar, bar};
 }
 
-static void update_title(struct city_view *view, int width, int bar) {
-	const struct city_server *server = view->server;
+static void update_title(struct city_sight *sight, int width, int bar) {
+	struct city_view *view = sight->view;
+	const struct city_stage *stage = sight->stage;
 	bool in_bar = bar >= TITLE_MIN;
-	if (view->title_label == NULL) {
-		view->title_label = city_label_create(view->frame);
-		view->close_label = city_label_create(view->frame);
+	if (sight->title_label == NULL) {
+		sight->title_label = city_label_create(sight->frame);
+		sight->close_label = city_label_create(sight->frame);
 	}
-	city_label_set_enabled(view->close_label, false);
+	city_label_set_enabled(sight->close_label, false);
 	bool shown = (in_bar || width >= NAME_MIN_WIDTH) && width > 24;
-	city_label_set_enabled(view->title_label, shown);
+	city_label_set_enabled(sight->title_label, shown);
 	if (!shown) {
 		return;
 	}
 	/* The close button is as wide as the bar is high. */
-	struct wlr_box close = city_view_close_box(view);
-	double size = fmin(CITY_FONT_SIZE * server->camera.zoom, TITLE_MAX_SIZE);
+	struct wlr_box close = city_view_close_box(view, stage);
+	double size = fmin(CITY_FONT_SIZE * stage->camera.zoom, TITLE_MAX_SIZE);
 	struct city_label_style style = {
-		.font = server->config->font,
+		.font = view->server->config->font,
 		.size = in_bar ? (int)round(size) : NAME_SIZE,
 		.color = view->active ? CITY_COLOR_FOCUS_TEXT : CITY_COLOR_FRAME_TEXT,
 		.pad_x = 8,
@@ -78,37 +80,38 @@ static void update_title(struct city_view *view, int width, int bar) {
 		.max_lines = 1,
 	};
 	char note[32] = "", text[1024];
-	if (view->impl->note && !city_map_is_room(&server->camera)) {
+	if (view->impl->note && !city_map_is_room(&stage->camera)) {
 		view->impl->note(view, note, sizeof(note));
 	}
 	snprintf(text, sizeof(text), "%.900s%s%s", shown_title(view), *note ? "  " : "", note);
-	city_label_set(view->title_label, text, &style, server->label_scale);
-	int height = city_label_height(view->title_label);
+	city_label_set(sight->title_label, text, &style, stage->scale);
+	int height = city_label_height(sight->title_label);
 	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
-	city_label_set_position(view->title_label, 0, y);
+	city_label_set_position(sight->title_label, 0, y);
 	if (wlr_box_empty(&close)) {
 		return;
 	}
 	style.max_width = 0;
 	style.pad_x = 0;
-	city_label_set_enabled(view->close_label, true);
-	city_label_set(view->close_label, "\u00d7", &style, server->label_scale);
-	city_label_set_position(view->close_label,
-		width - close.width + (close.width - city_label_width(view->close_label)) / 2,
-		-bar + (bar - city_label_height(view->close_label)) / 2);
+	city_label_set_enabled(sight->close_label, true);
+	city_label_set(sight->close_label, "\u00d7", &style, stage->scale);
+	city_label_set_position(sight->close_label,
+		width - close.width + (close.width - city_label_width(sight->close_label)) / 2,
+		-bar + (bar - city_label_height(sight->close_label)) / 2);
 }
 
-static void update_badge(struct city_view *view, struct wlr_box content) {
+static void update_badge(struct city_sight *sight, struct wlr_box content) {
+	const struct city_view *view = sight->view;
 	bool shown = view->badge_kind != CITY_BADGE_NONE && content.width >= BADGE_MIN_WIDTH &&
 		content.height >= 2 * NAME_SIZE;
 	if (!shown) {
-		city_label_destroy(view->badge);
-		view->badge = NULL;
+		city_label_destroy(sight->badge);
+		sight->badge = NULL;
 		return;
 	}
-	if (view->badge == NULL) {
-		view->badge = city_label_create(view->tree);
-		if (view->badge == NULL) {
+	if (sight->badge == NULL) {
+		sight->badge = city_label_create(sight->tree);
+		if (sight->badge == NULL) {
 			return;
 		}
 	}
@@ -130,23 +133,24 @@ static void update_badge(struct city_view *view, struct wlr_box content) {
 		.max_lines = lines < 1 ? 1 : lines,
 		.fill_width = true,
 	};
-	city_label_set(view->badge, view->badge_text, &style, view->server->label_scale);
-	city_label_set_position(view->badge, 0, content.height - city_label_height(view->badge));
-	struct wlr_scene_buffer *node = city_label_node(view->badge);
+	city_label_set(sight->badge, view->badge_text, &style, sight->stage->scale);
+	city_label_set_position(sight->badge, 0, content.height - city_label_height(sight->badge));
+	struct wlr_scene_buffer *node = city_label_node(sight->badge);
 	if (node != NULL) {
 		wlr_scene_node_raise_to_top(&node->node);
 	}
 }
 
-void city_view_update_frame(struct city_view *view, struct wlr_box content) {
-	update_badge(view, content);
+void city_sight_update_frame(struct city_sight *sight, struct wlr_box content) {
+	const struct city_view *view = sight->view;
+	update_badge(sight, content);
 	bool framed = view->framed && !view->fullscreen && content.width > 0;
-	wlr_scene_node_set_enabled(&view->frame->node, framed);
+	wlr_scene_node_set_enabled(&sight->frame->node, framed);
 	if (!framed) {
 		return;
 	}
 	const struct city_config *config = view->server->config;
-	double zoom = view->server->camera.zoom;
+	double zoom = sight->stage->camera.zoom;
 	uint32_t color = view->active ? config->color_focus : config->color_frame;
 	int border = (int)round(CITY_BORDER * zoom), bar = (int)round(CITY_TITLEBAR * zoom);
 	border = border < 1 ? 1 : border;
@@ -154,17 +158,17 @@ void city_view_update_frame(struct city_view *view, struct wlr_box content) {
 	bar = bar < TITLE_MIN ? border : bar;
 
 	int w = content.width, h = content.height;
-	set_bar(view, TOP, (struct wlr_box){-border, -bar, w + 2 * border, bar}, color);
-	set_bar(view, LEFT, (struct wlr_box){-border, 0, border, h}, color);
-	set_bar(view, RIGHT, (struct wlr_box){w, 0, border, h}, color);
-	set_bar(view, BOTTOM, (struct wlr_box){-border, h, w + 2 * border, border}, color);
-	update_title(view, w, bar);
+	set_bar(sight, TOP, (struct wlr_box){-border, -bar, w + 2 * border, bar}, color);
+	set_bar(sight, LEFT, (struct wlr_box){-border, 0, border, h}, color);
+	set_bar(sight, RIGHT, (struct wlr_box){w, 0, border, h}, color);
+	set_bar(sight, BOTTOM, (struct wlr_box){-border, h, w + 2 * border, border}, color);
+	update_title(sight, w, bar);
 }
 
-void city_view_finish_frame(struct city_view *view) {
-	city_label_destroy(view->title_label);
-	city_label_destroy(view->close_label);
-	city_label_destroy(view->badge);
-	view->title_label = view->close_label = NULL;
-	view->badge = NULL;
+void city_sight_finish_frame(struct city_sight *sight) {
+	city_label_destroy(sight->title_label);
+	city_label_destroy(sight->close_label);
+	city_label_destroy(sight->badge);
+	sight->title_label = sight->close_label = NULL;
+	sight->badge = NULL;
 }

@@ -9,6 +9,7 @@
 #include "compositor/popup.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 #include "compositor/xdg.h"
 #include "vat/log.h"
@@ -120,12 +121,22 @@ static struct city_view *impl_parent(struct city_view *view) {
 	return parent == NULL ? NULL : parent->base->data;
 }
 
+static bool any_moving(const struct city_server *server) {
+	const struct city_stage *stage;
+	wl_list_for_each(stage, &server->stages, link) {
+		if (stage->camera.moving) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void impl_placed(struct city_view *view) {
 	struct guest *guest = guest_from_view(view);
 	city_popup_root_set_enabled(&guest->popups, view->shown && !view->minimized);
 	city_popup_root_place(&guest->popups);
 	/* Windows out of sight may sleep. On the way the camera passes many: wait till it rests. */
-	if (!view->shown || view->server->camera.moving || !configurable(guest)) {
+	if (!view->shown || any_moving(view->server) || !configurable(guest)) {
 		return;
 	}
 	bool suspended = !city_view_is_visible(view);
@@ -156,21 +167,23 @@ struct wlr_xdg_toplevel *city_xdg_toplevel(struct city_view *view) {
 
 /* Popups. */
 
-static void popup_origin(struct city_popup_root *root, double *ox, double *oy, double *zoom) {
-	struct guest *guest = wl_container_of(root, guest, popups);
-	struct city_view *view = &guest->view;
-	const struct city_camera *camera = &view->server->camera;
-	city_map_to_output(camera, view->cx - view->offset_sx, view->cy - view->offset_sy, ox, oy);
-	*zoom = camera->zoom;
+static struct city_stage *popup_stage(struct city_popup_root *root) {
+	const struct guest *guest = wl_container_of(root, guest, popups);
+	return city_view_main_stage(&guest->view);
 }
 
-static struct wlr_box popup_bounds(struct city_popup_root *root) {
-	struct guest *guest = wl_container_of(root, guest, popups);
-	struct city_output *output = city_view_main_output(&guest->view);
-	if (output == NULL) {
-		output = city_server_focused_output(guest->view.server);
-	}
-	return output == NULL ? (struct wlr_box){.width = 1, .height = 1} : city_output_box(output);
+static bool popup_is_on(struct city_popup_root *root, const struct city_stage *stage) {
+	const struct guest *guest = wl_container_of(root, guest, popups);
+	return city_view_area_on(&guest->view, stage) > 0;
+}
+
+static void popup_origin(struct city_popup_root *root, const struct city_stage *stage, double *ox,
+	double *oy, double *zoom) {
+	const struct guest *guest = wl_container_of(root, guest, popups);
+	const struct city_view *view = &guest->view;
+	const struct city_camera *camera = &stage->camera;
+	city_map_to_output(camera, view->cx - view->offset_sx, view->cy - view->offset_sy, ox, oy);
+	*zoom = camera->zoom;
 }
 
 static void handle_new_popup(struct wl_listener *listener, void *data) {
@@ -199,7 +212,7 @@ static void first_configure(struct guest *guest) {
 		WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MAXIMIZE |
 			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_FULLSCREEN |
 			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MINIMIZE);
-	struct wlr_box screen = city_map_screen(server);
+	struct wlr_box screen = city_map_screen(city_stage_focused(server));
 	wlr_xdg_toplevel_set_bounds(toplevel, screen.width, screen.height);
 	wlr_xdg_toplevel_set_size(toplevel, 0, 0);
 	city_decorations_announce(server->xdg->decorations, toplevel);
@@ -349,8 +362,9 @@ static void handle_new_toplevel(struct wl_listener *listener, void *data) {
 	toplevel->base->data = &guest->view;
 	city_popup_root_init(&guest->popups, xdg->server);
 	guest->popups.view = &guest->view;
+	guest->popups.stage = popup_stage;
+	guest->popups.is_on = popup_is_on;
 	guest->popups.origin = popup_origin;
-	guest->popups.bounds = popup_bounds;
 
 	guest->commit.notify = handle_commit;
 	wl_signal_add(&surface->events.commit, &guest->commit);

@@ -19,6 +19,7 @@
 #include "compositor/output.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/view.h"
 
 struct inside {
@@ -151,9 +152,11 @@ static void a_picture_stands_for_the_surfaces(void **state) {
 	}
 	assert_true(city_view_show_buffer(&view, picture, NULL));
 	wlr_buffer_drop(picture);
-	assert_int_equal(view.buffer->dst_width, 300);
-	city_map_set(server, 0, 0, 2);
-	assert_int_equal(view.buffer->dst_width, 600);
+	struct city_stage *stage = city_stage_focused(server);
+	const struct city_sight *sight = city_view_sight(&view, stage);
+	assert_int_equal(sight->buffer->dst_width, 300);
+	city_map_set(stage, 0, 0, 2);
+	assert_int_equal(sight->buffer->dst_width, 600);
 	struct city_hit hit = city_hit_test(server, 300, 300);
 	assert_int_equal(hit.kind, CITY_HIT_VIEW);
 	assert_ptr_equal(hit.view, &view);
@@ -162,7 +165,7 @@ static void a_picture_stands_for_the_surfaces(void **state) {
 	run_until(inside, inside->presents + 1);
 	city_view_set_badge(&view, CITY_BADGE_NONE, NULL);
 	city_view_show_surface(&view);
-	assert_null(view.buffer);
+	assert_null(sight->buffer);
 	city_view_finish(&view);
 	assert_null(server->focused);
 }
@@ -217,9 +220,11 @@ static void outputs_come_and_go(void **state) {
 	assert_false(city_view_is_visible(&view));
 	city_view_set_fullscreen(&view, false);
 	city_view_set_maximized(&view, true);
-	city_map_show_all(server);
-	city_map_zoom_step(server, -1);
-	city_map_room(server, city_view_outer_box(&view));
+	struct city_stage *nowhere = city_stage_focused(server);
+	assert_ptr_equal(nowhere, server->nowhere);
+	city_map_show_all(nowhere);
+	city_map_zoom_step(nowhere, -1);
+	city_map_room(nowhere, city_view_outer_box(&view));
 	city_view_set_minimized(&view, true);
 	city_view_set_minimized(&view, false);
 	city_server_focus(server, &view, true);
@@ -264,16 +269,16 @@ static void a_finger_moves_the_map(void **state) {
 	assert_true((server->seat->seat->capabilities & WL_SEAT_CAPABILITY_TOUCH) != 0);
 	put_finger(&touch, 0.5, 0.5);
 	move_finger(&touch, 0.6, 0.5);
-	assert_double_equal(server->camera.cx, -128, 0.001);
+	assert_double_equal(city_stage_focused(server)->camera.cx, -128, 0.001);
 	lift_finger(&touch);
 	move_finger(&touch, 0.5, 0.5);
-	assert_double_equal(server->camera.cx, -128, 0.001);
+	assert_double_equal(city_stage_focused(server)->camera.cx, -128, 0.001);
 	/* Locking the screen lets go of it. */
 	put_finger(&touch, 0.5, 0.5);
 	city_touch_forget(server->seat);
 	move_finger(&touch, 0.9, 0.5);
 	lift_finger(&touch);
-	assert_double_equal(server->camera.cx, -128, 0.001);
+	assert_double_equal(city_stage_focused(server)->camera.cx, -128, 0.001);
 	wlr_touch_finish(&touch);
 	assert_true((server->seat->seat->capabilities & WL_SEAT_CAPABILITY_TOUCH) == 0);
 }

@@ -166,10 +166,9 @@ static void several_outputs(void **state) {
 		"animations off\nheadless {\n size 800x600\n count 2\n}\n"
 		"output HEADLESS-1 {\n position 0 0\n}\n"
 		"output HEADLESS-2 {\n scale 2\n position 800 0\n}\n"
-		"bind Super+1 camera 0 0 1\nbind Super+8 move 700 100\n");
+		"bind Super+8 move 700 100\n");
 	struct client *client = client_create(&city);
 	struct window *window = window_create(client, 200, 100, RED);
-	client_key(client, KEY_1, SUPER);
 	client_key(client, KEY_8, SUPER);
 	/* Half of it on each, the second at twice the pixels. */
 	client_use_output(client, "HEADLESS-1");

@@ -236,12 +236,12 @@ class City:
     def box(self, tile):
         """Where a tile is on the first output: x, y, width, height in output pixels."""
         state = self.ctl("state")[0]
-        camera, output = state["camera"], state["outputs"][0]
+        camera = state["outputs"][0]["camera"]
         for view in state["views"]:
             if view.get("tile") == tile:
                 zoom = camera["zoom"]
-                return (round((view["cx"] - camera["cx"]) * zoom) - output["ox"],
-                        round((view["cy"] - camera["cy"]) * zoom) - output["oy"],
+                return (round((view["cx"] - camera["cx"]) * zoom),
+                        round((view["cy"] - camera["cy"]) * zoom),
                         round(view["width"] * zoom), round(view["height"] * zoom))
         raise CityError(f"{tile} is not on the map")
 
