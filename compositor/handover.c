@@ -498,12 +498,14 @@ void city_handover_splice(struct city_handover *handover) {
 		city_handover_attach(handover, false);
 		return;
 	}
-	city_version_send_migrate(handover->a, tile->tiles->limits.migrate_ms);
 	city_handover_set_step(handover, CITY_STEP_MIGRATE);
 	if (handover->a->surface && handover->b->surface) {
 		handover->input =
 			city_input_redirect(tile, NULL, handover->a->surface, handover->b->surface);
 	}
+	/* All else is done before A stands still: its answer is the next thing seen to. */
+	wl_display_flush_clients(tile->tiles->server->display);
+	city_version_send_migrate(handover->a, tile->tiles->limits.migrate_ms);
 }
 
 static int dying(const struct city_tile *tile) {

@@ -193,6 +193,13 @@ bool vat_barrier_handle_fault(void *address) {
 
 /* ---- Outside of it ---- */
 
+/* Nothing was ever saved in it: what is allocated can stay. */
+static bool is_new(int fd) {
+	struct vat_undo_header header;
+	return pread(fd, &header, sizeof(header), 0) == sizeof(header) && header.magic == 0 &&
+		header.next == 0;
+}
+
 static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *err) {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -201,6 +208,8 @@ static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *
 	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
 		return vat_fail(err, errno, "region '%s': the undo log cannot grow: %s", name,
 			strerror(errno));
+	if (is_new(fd))
+		return 0;
 	if ((uint64_t)st.st_size > size)
 		size = (uint64_t)st.st_size;
 	int rc;

@@ -15,6 +15,9 @@ static uint64_t entries_size(uint64_t pages) {
 	return (pages * sizeof(uint64_t) + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
 }
 
+/* Pages that a new version writes in its first moments: the region's header, and some cells. */
+#define IMAGES_AHEAD 4
+
 uint64_t vat_log_size(uint64_t pages) {
 	return VAT_PAGE + entries_size(pages) + pages * VAT_PAGE;
 }
@@ -48,9 +51,15 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err) {
 	int fd = memfd_create("vat-undo", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
 		fd = memfd_create("vat-undo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd >= 0 && ftruncate(fd, (off_t)vat_log_size(region->size / VAT_PAGE)) == 0 &&
-		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+	uint64_t pages = region->size / VAT_PAGE;
+	if (fd >= 0 && ftruncate(fd, (off_t)vat_log_size(pages)) == 0 &&
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
+		/* What every barrier needs at once is allocated before a tile waits for it. A
+		 * refusal is no harm: then it is allocated when it is written. */
+		fallocate(fd, 0, 0, 2 * VAT_PAGE);
+		fallocate(fd, 0, (off_t)(VAT_PAGE + entries_size(pages)), IMAGES_AHEAD * VAT_PAGE);
 		return fd;
+	}
 	int code = errno;
 	if (fd >= 0)
 		close(fd);

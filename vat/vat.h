@@ -562,7 +562,8 @@ int vat_region_make_room(struct vat_region *region, uint64_t size, struct vat_er
  * fails with EFAULT. Read into a buffer of your own, then copy.
  */
 
-/* Makes an empty log for the region as large as it now is; returns the memfd. */
+/* Makes an empty log for the region as large as it now is, with the memory that a barrier needs at
+ * once allocated; returns the memfd. */
 int vat_undo_create(const struct vat_region *region, struct vat_error *err);
 /*
  * Arms the barrier; the log is emptied first. Costs the less the fewer pages this mapping has
