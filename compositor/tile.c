@@ -398,6 +398,10 @@ void city_tile_begin(struct city_tile *tile) {
 		city_tile_place(tile, tile->width, tile->height);
 	}
 	wl_signal_emit_mutable(&tiles->events.tile, tile);
+	if (tile->rejoins) {
+		/* It has its focus, and nobody yet who could get the keys. */
+		city_tile_hold_input(tile);
+	}
 	tile->region_request = city_keeper_open_region(
 		tiles->keeper, &tile->uuid, tile->name, 0, handle_region, tile);
 }

@@ -24,6 +24,7 @@
 
 #include "compositor/control.h"
 #include "compositor/handover.h"
+#include "compositor/handover_input.h"
 #include "compositor/keeper.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
@@ -44,6 +45,20 @@ static int handle_late(void *data) {
 		}
 	}
 	return 0;
+}
+
+/* Shown again, with what was typed since this compositor began: it waited for the tile. */
+static void show_again(struct city_tile *tile, struct city_tile_version *version) {
+	struct city_input_log *typed = tile->held_input;
+	if (typed && version->surface) {
+		tile->held_input = NULL;
+		city_input_redirect(tile, typed, NULL, version->surface);
+	}
+	city_tile_show(tile, version);
+	if (typed && !tile->held_input) {
+		city_input_settle(typed);
+		city_input_log_destroy(typed);
+	}
 }
 
 void city_tile_rejoin(struct city_tile *tile, const struct city_keeper_instance *instance) {
@@ -153,7 +168,7 @@ static void go_on_live(struct city_tile *tile, struct city_tile_version *version
 	if (strcmp(version->hash, city_versions_good(&tile->good)) != 0) {
 		city_tile_set_good(tile, version->hash, false);
 	}
-	city_tile_show(tile, version);
+	show_again(tile, version);
 	city_tile_set_state(tile, CITY_TILE_LIVE);
 }
 
@@ -176,7 +191,7 @@ static void go_on_frozen(struct city_tile *tile, struct city_tile_version *versi
 		"the handover that was under way came to nothing, as the compositor ended: the "
 		"version before goes on with its state");
 	retire_others(tile, version, NULL);
-	city_tile_show(tile, version);
+	show_again(tile, version);
 	city_version_send_resume(version, ++tile->epoch);
 	city_tile_set_state(tile, CITY_TILE_LIVE);
 }
@@ -200,6 +215,7 @@ void city_tile_rejoin_conclude(struct city_tile *tile) {
 	}
 	if (live && live->probation && tile->undo_fd >= 0) {
 		retire_others(tile, live, frozen);
+		show_again(tile, live);
 		int undo_fd = tile->undo_fd;
 		tile->undo_fd = -1;
 		if (city_handover_go_on(tile, frozen, live, undo_fd)) {

@@ -7,47 +7,12 @@ import json
 import signal
 import subprocess
 
-from ledger import (adds_up, books, children_of, ledger_city, limits_for, limits_of, settled, swap,
-                    tile_path, tile_pids)
+from ledger import (adds_up, books, ledger_city, limits_for, limits_of, settled, swap, tile_path,
+                    tile_pids)
+from city import process_state
 from tap import check, check_equal, run
 
 LONG = limits_for(probation=20000, melt=50)
-
-
-def compositor_of(city):
-    for pid in children_of(city.keeper.pid):
-        if name_of(pid).startswith("source-city-com"):
-            return pid
-    return None
-
-
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def process_state(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def back(city, dead):
-    """Another compositor answers."""
-    city.until(lambda: compositor_of(city) not in (None, dead), what="no other compositor")
-    city.until(lambda: city.run("cityctl", "tiles", check=False).returncode == 0,
-               what="the compositor does not answer")
-
-
-def die(city, number=signal.SIGKILL):
-    dead = compositor_of(city)
-    city.kill(dead, number)
-    back(city, dead)
 
 
 def live(city):
@@ -62,14 +27,7 @@ def is_live(city):
 
 def together(city, *others):
     """The compositor and others die before the keeper hears of any of them."""
-    dead = compositor_of(city)
-    city.kill(city.keeper.pid, signal.SIGSTOP)
-    city.until(lambda: process_state(city.keeper.pid) == "T")
-    for pid in (dead, *others):
-        city.kill(pid)
-        city.until(lambda: process_state(pid) in ("Z", ""))
-    city.kill(city.keeper.pid, signal.SIGCONT)
-    back(city, dead)
+    city.revive(city.leave_dead(*others))
 
 
 def goes_on(city):
@@ -98,7 +56,7 @@ def test_versions_run_on():
         before = settled(city)
         was = books(city)
         for number in (signal.SIGKILL, signal.SIGABRT):
-            die(city, number)
+            city.die(number)
             after, now = goes_on(city)
             check_equal(after["pid"], before["pid"], "the process")
             check_equal(after["artifact"], before["artifact"], "the artifact")
@@ -130,7 +88,7 @@ def make_step(step, artifact):
             before = settled(city)
             was = books(city)
             helper, _ = swap_until(city, step, artifact)
-            die(city)
+            city.die()
             helper.wait(60)
             after, now = goes_on(city)
             check(now["updates"] >= was["updates"], "no update is lost")
@@ -151,7 +109,7 @@ def test_new_version_hangs_in_attach():
     with ledger_city(limits=limits_for(warm=2000)) as city:
         before = settled(city)
         swap_until(city, "attach", "attach-hang")
-        die(city)
+        city.die()
         after, _ = goes_on(city)
         check_equal(after["pid"], before["pid"], "the old version goes on")
 
@@ -163,11 +121,11 @@ def test_probation_goes_on():
         helper, _ = swap_until(city, "probation")
         new = city.tile("ledger")["pid"]
         at_handover = books(city)
-        die(city)
+        city.die()
         tile = city.until(lambda: in_probation(city), what="the probation does not go on")
         check_equal(tile["pid"], new, "the new version is shown")
         city.until(lambda: books(city)["updates"] > at_handover["updates"] + 20)
-        die(city)
+        city.die()
         city.until(lambda: in_probation(city), what="the probation does not go on")
         city.kill(new)
         after, now = goes_on(city)
@@ -182,7 +140,7 @@ def test_rollback_by_hand_after_the_death():
     with ledger_city(limits=LONG) as city:
         before = live(city)
         swap_until(city, "probation")
-        die(city)
+        city.die()
         city.until(lambda: in_probation(city), what="the probation does not go on")
         city.run("cityctl", "rollback", "ledger")
         after, _ = goes_on(city)
@@ -194,7 +152,7 @@ def test_probation_ends_well():
         before = live(city)
         swap_until(city, "probation")
         new = city.tile("ledger")["pid"]
-        die(city)
+        city.die()
         after, now = goes_on(city)
         check_equal(after["pid"], new, "the new version")
         settled(city)
@@ -218,12 +176,12 @@ def test_new_version_ruins_its_state_and_dies_as_well():
         before = live(city)
         swap_until(city, "probation", "update-stray")
         new = city.tile("ledger")["pid"]
-        dead = compositor_of(city)
+        dead = city.compositor()
         city.kill(city.keeper.pid, signal.SIGSTOP)
         city.kill(dead)
         city.until(lambda: process_state(new) in ("Z", ""), what="it goes on")
         city.kill(city.keeper.pid, signal.SIGCONT)
-        back(city, dead)
+        city.back(dead)
         after, now = goes_on(city)
         check_equal(after["pid"], before["pid"], "the old version goes on")
         check_equal(now["rollbacks"], 1, "by a rollback")

@@ -11,85 +11,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import City  # noqa: E402
+from city import process_state  # noqa: E402
+from desk import Desk  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(n) for n in file.read().split()]
-
-
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def process_state(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-class Desk(City):
-    """A city whose programs leave files in `folder`/test."""
-
-    def __enter__(self):
-        super().__enter__()
-        os.makedirs(self.path(""))
-        return self
-
-    def __exit__(self, *exc):
-        if exc[0] is not None:
-            for line in self.said().splitlines()[-60:]:
-                print(f"# {line}")
-        super().__exit__(*exc)
-
-    def path(self, name):
-        return os.path.join(self.folder, "test", name)
-
-    def wait_file(self, name):
-        def read():
-            try:
-                with open(self.path(name)) as file:
-                    return file.read().strip()
-            except FileNotFoundError:
-                return ""
-        return self.until(read, what=f"{name} was not written")
-
-    def enter(self, text):
-        self.type(text, "-k", "Return")
-
-    def compositor(self):
-        found = [p for p in children(self.keeper.pid) if name_of(p) == "source-city-com"]
-        return found[0] if found else 0
-
-    def back(self, dead):
-        self.until(lambda: self.compositor() not in (0, dead), what="no other compositor")
-        self.until(lambda: self.run("cityctl", "tiles", check=False).returncode == 0,
-                   what="the compositor does not answer")
-
-    def die(self, number=signal.SIGKILL):
-        dead = self.compositor()
-        self.kill(dead, number)
-        self.back(dead)
-
-    def views(self):
-        """From the topmost down, without what changes by itself."""
-        found = []
-        for view in self.ctl("state")[0]["views"]:
-            found.append({key: view[key] for key in (
-                "tile", "cx", "cy", "width", "height", "minimized", "fullscreen", "maximized",
-                "focused")})
-        return found
-
-    def camera(self):
-        return self.ctl("state")[0]["camera"]
 
 
 def test_shell_works_on_across_the_death():
@@ -104,16 +28,12 @@ def test_shell_works_on_across_the_death():
         pid = city.wait_file("pid")
         city.until(lambda: city.tile("terminal")["title"] == "at work", what="no title")
         color = city.edge("terminal")
-        dead = city.compositor()
-        city.kill(city.keeper.pid, signal.SIGSTOP)
-        city.kill(dead)
-        city.until(lambda: process_state(dead) in ("Z", ""))
+        dead = city.leave_dead()
         with open(fifo, "w") as file:
             file.write("go\n")
         # More than a PTY holds: the terminal has read it without a compositor.
         city.wait_file("printed")
-        city.kill(city.keeper.pid, signal.SIGCONT)
-        city.back(dead)
+        city.revive(dead)
         after = city.wait_tile("terminal")
         check_equal(after["pid"], before["pid"], "the terminal's process")
         check_equal(after["title"], "at work", "the title")
@@ -162,21 +82,6 @@ def test_opened_and_closed_at_the_last_moment():
         check_equal(sorted(t["name"] for t in city.ctl("tiles")), ["second", "terminal"], "tiles")
 
 
-def test_clipboard_of_a_tile():
-    with Desk() as city:
-        city.wait_tile("terminal")
-        city.ctl("run", "focus", "terminal")
-        city.enter("printf '\\033]52;c;Y29waWVk\\007'")
-        if city.run("which", "wl-paste", check=False).returncode != 0:
-            return
-        city.until(lambda: city.run("wl-paste", "-n", check=False).stdout == b"copied",
-                   what="nothing was copied")
-        city.die()
-        city.wait_tile("terminal")
-        city.until(lambda: city.run("wl-paste", "-n", check=False).stdout == b"copied",
-                   what="what was copied is lost")
-
-
 def test_clients_connect_again():
     """The socket stays: who connects while nobody is there waits, and is served."""
     with Desk() as city:
@@ -186,10 +91,7 @@ def test_clients_connect_again():
                           start_new_session=True)
         try:
             city.wait_file("foot")
-            dead = city.compositor()
-            city.kill(city.keeper.pid, signal.SIGSTOP)
-            city.kill(dead)
-            city.until(lambda: process_state(dead) in ("Z", ""))
+            city.leave_dead()
             waiting = city.popen("cityctl", "tiles", "--json", stdout=subprocess.PIPE)
             city.kill(city.keeper.pid, signal.SIGCONT)
             said, _ = waiting.communicate(timeout=60)

@@ -374,6 +374,8 @@ static void tile_rejoin(struct wl_client *client, struct wl_resource *resource, 
 	uint32_t epoch_hi, uint32_t epoch_lo) {
 	struct fake_version *version = version_of(client);
 	assert_true(version->described);
+	/* From here on it may have the focus. */
+	assert_non_null(version->keyboard);
 	version->standing = (int)standing;
 	version->rejoined_epoch = join(epoch_hi, epoch_lo);
 }
@@ -798,6 +800,7 @@ void fake_kill(struct fake_version *version) {
 void fake_disconnect(struct fake_version *version) {
 	wl_client_destroy(version->client);
 	version->standing = -1;
+	version->keyboard = version->pointer = NULL;
 	version->described = false;
 	version->commits = 0;
 	version->width = version->height = 0;

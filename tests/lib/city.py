@@ -26,6 +26,28 @@ def installed(name):
     return path
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(n) for n in file.read().split()]
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def process_state(pid):
+    """The letter of ps; empty when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Lines:
     """Lines of a pipe as they come, with a limit on the wait."""
 
@@ -54,7 +76,7 @@ class Lines:
 # Deadlines of a handover on a machine that is busy with something else: none of them is what a test
 # is about, unless it sets its own.
 PATIENT = ",".join(f"{name}=60000" for name in
-                   ("spawn", "warm", "migrate", "attach", "frame", "check", "retire", "late"))
+                   ("spawn", "warm", "migrate", "attach", "frame", "check", "retire", "late", "return"))
 
 
 class City:
@@ -252,3 +274,34 @@ class City:
 
     def kill(self, pid, number=signal.SIGKILL):
         os.kill(pid, number)
+
+    # --- the compositor's death ---
+
+    def compositor(self):
+        found = [p for p in children(self.keeper.pid) if name_of(p) == "source-city-com"]
+        return found[0] if found else 0
+
+    def back(self, dead):
+        """Another compositor answers."""
+        self.until(lambda: self.compositor() not in (0, dead), what="no other compositor")
+        self.until(lambda: self.run("cityctl", "tiles", check=False).returncode == 0,
+                   what="the compositor does not answer")
+
+    def die(self, number=signal.SIGKILL):
+        dead = self.compositor()
+        self.kill(dead, number)
+        self.back(dead)
+
+    def leave_dead(self, *others):
+        """The compositor and others die, and nothing comes back until revive(dead)."""
+        dead = self.compositor()
+        self.kill(self.keeper.pid, signal.SIGSTOP)
+        self.until(lambda: process_state(self.keeper.pid) == "T")
+        for pid in (dead, *others):
+            self.kill(pid)
+            self.until(lambda: process_state(pid) in ("Z", ""))
+        return dead
+
+    def revive(self, dead):
+        self.kill(self.keeper.pid, signal.SIGCONT)
+        self.back(dead)

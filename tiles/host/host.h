@@ -222,7 +222,7 @@ struct host {
 	/* surface.c */
 	struct wl_display *display; /* NULL: there is no compositor just now */
 	struct wl_registry *registry;
-	struct wl_callback *globals_known; /* outstanding: reconnecting */
+	struct wl_callback *connecting; /* outstanding: to another compositor */
 	struct wl_compositor *compositor;
 	struct wl_shm *shm;
 	struct wp_viewporter *viewporter;

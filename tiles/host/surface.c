@@ -155,11 +155,11 @@ bool host_connect(struct host *host, int wayland_fd, char *why, size_t why_size)
 
 /* ---- the next compositor */
 
-static void handle_globals_known(void *data, struct wl_callback *callback, uint32_t serial) {
+static void handle_seat_known(void *data, struct wl_callback *callback, uint32_t serial) {
 	struct host *host = data;
 	char why[160] = "the compositor does not know it as a tile";
 	wl_callback_destroy(callback);
-	host->globals_known = NULL;
+	host->connecting = NULL;
 	if (!host->tile_manager ||
 		wl_proxy_get_version((struct wl_proxy *)host->tile_manager) < 2 ||
 		!make_surface(host, why, sizeof(why))) {
@@ -175,7 +175,20 @@ static void handle_globals_known(void *data, struct wl_callback *callback, uint3
 	host_surface_damage_all(host);
 }
 
-static const struct wl_callback_listener globals_listener = {
+static const struct wl_callback_listener seat_known_listener = {
+	.done = handle_seat_known,
+};
+
+/* The seat was bound just now. Its keyboard is to be there before the tile may get the focus: what
+ * is typed until then would reach nobody. */
+static void handle_globals_known(void *data, struct wl_callback *callback, uint32_t serial) {
+	struct host *host = data;
+	wl_callback_destroy(callback);
+	host->connecting = wl_display_sync(host->display);
+	wl_callback_add_listener(host->connecting, &seat_known_listener, host);
+}
+
+static const struct wl_callback_listener globals_known_listener = {
 	.done = handle_globals_known,
 };
 
@@ -186,8 +199,8 @@ void host_reconnect(struct host *host, int wayland_fd) {
 		city_log(CITY_LOG_ERROR, host->name, "%s", why);
 		return;
 	}
-	host->globals_known = wl_display_sync(host->display);
-	wl_callback_add_listener(host->globals_known, &globals_listener, host);
+	host->connecting = wl_display_sync(host->display);
+	wl_callback_add_listener(host->connecting, &globals_known_listener, host);
 }
 
 static void release(void *proxy_of_global) {
@@ -211,9 +224,9 @@ void host_disconnect(struct host *host) {
 		wl_callback_destroy(host->frame);
 		host->frame = NULL;
 	}
-	if (host->globals_known) {
-		wl_callback_destroy(host->globals_known);
-		host->globals_known = NULL;
+	if (host->connecting) {
+		wl_callback_destroy(host->connecting);
+		host->connecting = NULL;
 	}
 	if (host->fractional_scale) {
 		wp_fractional_scale_v1_destroy(host->fractional_scale);
