@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The desk: how the tiles lie, as the user left them, for the compositor that comes after this one.
+ * The desk: how tiles and windows lie, as the user left them, for the compositor that comes after
+ * this one.
  *
- * A memfd that the keeper holds. It has the place, size and state of each tile, their order and
- * focus, and the camera of each output, also of those that are gone. It is written after each
- * change, before the loop sleeps again; two copies take turns and one store names the current one,
- * so that a compositor that is killed at any instruction leaves a whole one. What is kept beyond
- * the end of the city is in places.h.
+ * A memfd that the keeper holds. It has the place, size and state of each, their order and focus,
+ * and the camera of each output, also of those that are gone. It is written after each change,
+ * before the loop sleeps again; two copies take turns and one store names the current one, so that
+ * a compositor that is killed at any instruction leaves a whole one. What is kept beyond the end of
+ * the city is in places.h.
+ *
+ * Programs whose toolkit connects again make their windows anew. What of them belongs to which
+ * window of before is told by the process (its pid and when it began), then by app id, title and
+ * the order in which they were made: see desk_windows.c. They are awaited for a while; meanwhile
+ * they stay on the desk, should this compositor end as well.
+ *
+ * It also says whether the session is locked: what ends the compositor must not unlock it.
  *
  * Main thread only.
  */
@@ -15,12 +23,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "compositor/map.h"
 #include "vat.h"
 
 struct city_desk;
 struct city_server;
+struct city_view;
 
 enum {
 	CITY_DESK_SHOWN = 1,
@@ -32,11 +42,24 @@ enum {
 
 /* As it lies in the memfd. */
 struct city_desk_entry {
-	struct vat_uuid uuid;
-	struct city_box box; /* as it is when neither maximised nor fullscreen */
+	struct vat_uuid uuid; /* of a tile; nil for a window */
+	struct city_box box;  /* as it is when neither maximised nor fullscreen */
+	struct city_box now;
 	uint32_t flags;
-	uint32_t unused;
+	/* Of a window. */
+	int32_t pid;
+	uint64_t began;	 /* when the process did, as /proc has it */
+	uint64_t made;	 /* counts up in the order in which windows were made */
+	char app_id[64]; /* the beginning of it */
+	char title[128]; /* likewise */
 };
+
+/* Who a window belongs to. */
+struct city_process {
+	pid_t pid;	/* 0: not known */
+	uint64_t began; /* 0: not known */
+};
+struct city_process city_process_of(pid_t pid);
 
 /* Looks at what lies on the desk of the server's keeper. NULL without one, or after one line in the
  * log: then nothing is remembered. */
@@ -52,7 +75,18 @@ bool city_desk_camera(const struct city_desk *desk, const char *output, struct c
 /* The tiles are there: brings their order and states, the focus and the cameras back, and writes
  * every change from now on. */
 void city_desk_begin(struct city_desk *desk);
+/* At once, and in safe mode, too. NULL-safe, both. */
+void city_desk_set_locked(struct city_desk *desk, bool locked);
+bool city_desk_was_locked(const struct city_desk *desk);
 /* Something that it holds has changed, or may have. NULL-safe. */
 void city_desk_changed(struct city_desk *desk);
+
+/* desk_windows.c */
+
+/* What was left of this window, which its program makes again; NULL: nothing. Once for each. */
+const struct city_desk_entry *city_desk_claim(struct city_desk *desk, struct city_view *view);
+/* It has its place: puts it where it was in the order, and gives it the focus if it had that and
+ * nobody has it now. */
+void city_desk_returned(struct city_desk *desk, struct city_view *view);
 
 #endif

@@ -58,6 +58,22 @@ void city_view_raise(struct city_view *view) {
 	city_seat_scene_changed(view->server->seat);
 }
 
+void city_views_lift(struct city_server *server) {
+	struct city_view *view;
+	wl_list_for_each_reverse(view, &server->views, link) {
+		city_view_lift(view);
+	}
+}
+
+void city_view_stack_above(struct city_view *view, struct city_view *other) {
+	struct city_server *server = view->server;
+	wl_list_remove(&view->link);
+	wl_list_insert(other != NULL ? other->link.prev : server->views.prev, &view->link);
+	city_views_lift(server);
+	city_desk_changed(server->desk);
+	city_seat_scene_changed(server->seat);
+}
+
 void city_server_focus(struct city_server *server, struct city_view *view, bool reveal) {
 	if (view != NULL && !focusable(view)) {
 		return;

@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <wlr/types/wlr_data_device.h>
 #include <wlr/types/wlr_primary_selection.h>
 #include <wlr/types/wlr_seat.h>
 
+#include "compositor/keeper.h"
 #include "compositor/kept_selection.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
@@ -29,7 +32,8 @@ struct kept {
 	};
 	bool primary;
 	bool replaced; /* no longer the seat's: goes with the last of its sends */
-	struct wl_event_loop *loop;
+	struct city_server *server;
+	bool stored;	/* with the keeper */
 	void *original; /* the version's source; NULL once it is gone */
 	struct wl_listener original_destroy;
 	int fd; /* the text comes from here; -1: it is there, or never will be */
@@ -116,16 +120,18 @@ static void send_start(struct send *send) {
 		return;
 	}
 	send->writer = wl_event_loop_add_fd(
-		send->kept->loop, send->fd, WL_EVENT_WRITABLE, handle_writable, send);
+		send->kept->server->loop, send->fd, WL_EVENT_WRITABLE, handle_writable, send);
 	if (!send->writer) {
 		send_end(send);
 	}
 }
 
+/* What text is offered as. */
+static char *const text_types[] = {TEXT, "UTF8_STRING", "text/plain", "TEXT", "STRING"};
+
 static bool is_text(const char *type) {
-	static const char *const types[] = {TEXT, "UTF8_STRING", "text/plain", "TEXT", "STRING"};
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strcmp(type, types[i]) == 0) {
+	for (size_t i = 0; i < sizeof(text_types) / sizeof(text_types[0]); i++) {
+		if (strcmp(type, text_types[i]) == 0) {
 			return true;
 		}
 	}
@@ -160,6 +166,48 @@ static void withdraw(struct kept *kept) {
 	}
 }
 
+/* ---- for the next compositor */
+
+/* Streams of no tile. */
+static const struct vat_uuid nobody;
+
+static const char *stream_of(bool primary) {
+	return primary ? ".primary" : ".selection";
+}
+
+static bool write_all(int fd, const char *text, size_t size) {
+	while (size > 0) {
+		ssize_t put = write(fd, text, size);
+		if (put < 0 && errno != EINTR) {
+			return false;
+		}
+		if (put > 0) {
+			text += put;
+			size -= (size_t)put;
+		}
+	}
+	return true;
+}
+
+static void store(struct kept *kept) {
+	struct city_keeper *keeper = kept->server->keeper;
+	int fd = keeper ? memfd_create("source-city-selection", MFD_CLOEXEC) : -1;
+	if (fd < 0) {
+		return;
+	}
+	if (write_all(fd, kept->text, kept->size)) {
+		city_keeper_keep(keeper, &nobody, stream_of(kept->primary), fd);
+		kept->stored = true;
+	}
+	close(fd);
+}
+
+static void forget(struct city_server *server, bool primary) {
+	if (server->keeper) {
+		city_keeper_keep(server->keeper, &nobody, stream_of(primary), -1);
+	}
+}
+
 /* The text is complete, or does not come: then those who wait are sent on to the original. */
 static void reading_done(struct kept *kept, bool complete) {
 	stop_reading(kept);
@@ -186,6 +234,8 @@ static void reading_done(struct kept *kept, bool complete) {
 		free_if_unused(kept);
 	} else if (nothing && !kept->original) {
 		withdraw(kept);
+	} else if (!nothing) {
+		store(kept);
 	}
 }
 
@@ -236,6 +286,9 @@ static void kept_destroy(struct kept *kept) {
 		kept->original = NULL;
 	}
 	kept->replaced = true;
+	if (kept->stored) {
+		forget(kept->server, kept->primary);
+	}
 	/* Its client learns that it is no longer the selection; the text that was asked for comes.
 	 */
 	if (original && kept->primary) {
@@ -267,9 +320,8 @@ static void handle_primary_destroy(struct wlr_primary_selection_source *source) 
 	kept_destroy(kept);
 }
 
-static bool copy_types(struct wl_array *to, const struct wl_array *from) {
-	char *const *types = from->data;
-	for (size_t i = 0; i < from->size / sizeof(*types); i++) {
+static bool copy_types(struct wl_array *to, char *const *types, size_t count) {
+	for (size_t i = 0; i < count; i++) {
 		char *copy = strdup(types[i]);
 		char **place = copy ? wl_array_add(to, sizeof(*place)) : NULL;
 		if (!place) {
@@ -302,9 +354,9 @@ static bool is_tiles(const struct city_seat *seat, uint32_t serial) {
 	return false;
 }
 
-/* One in place of the original; NULL when there is no memory or no descriptor for it. */
-static struct kept *keep(struct city_seat *seat, bool primary, void *original,
-	const struct wl_array *types, struct wl_signal *destroyed) {
+/* Without a text; NULL when there is no memory for it. */
+static struct kept *kept_create(
+	struct city_seat *seat, bool primary, char *const *types, size_t count) {
 	static const struct wlr_data_source_impl impl = {
 		.send = handle_send,
 		.destroy = handle_destroy,
@@ -313,35 +365,48 @@ static struct kept *keep(struct city_seat *seat, bool primary, void *original,
 		.send = handle_primary_send,
 		.destroy = handle_primary_destroy,
 	};
-	int fds[2];
 	struct kept *kept = calloc(1, sizeof(*kept));
-	if (!kept || pipe2(fds, O_CLOEXEC) < 0) {
-		free(kept);
+	if (!kept) {
 		return NULL;
 	}
-	fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	kept->primary = primary;
-	kept->loop = seat->server->loop;
-	kept->fd = fds[0];
+	kept->server = seat->server;
+	kept->fd = -1;
 	wl_list_init(&kept->sends);
-	kept->reader = wl_event_loop_add_fd(
-		kept->loop, kept->fd, WL_EVENT_READABLE, handle_readable, kept);
-	if (!kept->reader) {
-		close(fds[0]);
-		close(fds[1]);
-		free(kept);
-		return NULL;
-	}
 	if (primary) {
 		wlr_primary_selection_source_init(&kept->primary_data, &primary_impl);
 	} else {
 		wlr_data_source_init(&kept->data, &impl);
 	}
-	if (!copy_types(primary ? &kept->primary_data.mime_types : &kept->data.mime_types, types)) {
+	if (!copy_types(primary ? &kept->primary_data.mime_types : &kept->data.mime_types, types,
+		    count)) {
+		withdraw(kept);
+		return NULL;
+	}
+	return kept;
+}
+
+/* One in place of the original; NULL when there is no memory or no descriptor for it. */
+static struct kept *keep(struct city_seat *seat, bool primary, void *original,
+	const struct wl_array *types, struct wl_signal *destroyed) {
+	struct kept *kept = kept_create(seat, primary, types->data, types->size / sizeof(char *));
+	int fds[2];
+	if (!kept || pipe2(fds, O_CLOEXEC) < 0) {
+		if (kept) {
+			withdraw(kept);
+		}
+		return NULL;
+	}
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	kept->reader = wl_event_loop_add_fd(
+		kept->server->loop, fds[0], WL_EVENT_READABLE, handle_readable, kept);
+	if (!kept->reader) {
+		close(fds[0]);
 		close(fds[1]);
 		withdraw(kept);
 		return NULL;
 	}
+	kept->fd = fds[0];
 	kept->original = original;
 	kept->original_destroy.notify = handle_original_destroy;
 	wl_signal_add(destroyed, &kept->original_destroy);
@@ -366,4 +431,62 @@ void city_primary_selection_set(
 		source = kept ? &kept->primary_data : source;
 	}
 	wlr_seat_set_primary_selection(seat->seat, source, serial);
+}
+
+/* ---- from the last compositor */
+
+static char *read_text(int fd, size_t *size) {
+	struct stat info;
+	if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size <= 0 ||
+		info.st_size > KEPT_MAX) {
+		return NULL;
+	}
+	*size = (size_t)info.st_size;
+	char *text = malloc(*size);
+	if (text && pread(fd, text, *size, 0) != info.st_size) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+static void offer_again(struct city_server *server, bool primary, int fd) {
+	struct wlr_seat *seat = server->seat->seat;
+	bool taken =
+		primary ? seat->primary_selection_source != NULL : seat->selection_source != NULL;
+	size_t size = 0;
+	char *text = taken ? NULL : read_text(fd, &size);
+	struct kept *kept = text ? kept_create(server->seat, primary, text_types,
+					   sizeof(text_types) / sizeof(text_types[0]))
+				 : NULL;
+	if (!kept) {
+		free(text);
+		return;
+	}
+	kept->text = text;
+	kept->size = kept->capacity = size;
+	kept->complete = kept->stored = true;
+	uint32_t serial = wl_display_next_serial(server->display);
+	if (primary) {
+		wlr_seat_set_primary_selection(seat, &kept->primary_data, serial);
+	} else {
+		wlr_seat_set_selection(seat, &kept->data, serial);
+	}
+}
+
+static void handle_selection_left(void *data, struct city_keeper_reply *reply) {
+	if (reply->status == 0 && reply->fd >= 0) {
+		offer_again(data, false, reply->fd);
+	}
+}
+
+static void handle_primary_left(void *data, struct city_keeper_reply *reply) {
+	if (reply->status == 0 && reply->fd >= 0) {
+		offer_again(data, true, reply->fd);
+	}
+}
+
+void city_selections_go_on(struct city_server *server) {
+	city_keeper_look(server->keeper, &nobody, stream_of(false), handle_selection_left, server);
+	city_keeper_look(server->keeper, &nobody, stream_of(true), handle_primary_left, server);
 }

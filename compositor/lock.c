@@ -5,6 +5,7 @@
 #include <wlr/types/wlr_seat.h>
 #include <wlr/types/wlr_session_lock_v1.h>
 
+#include "compositor/desk.h"
 #include "compositor/lock.h"
 #include "compositor/output.h"
 #include "compositor/seat.h"
@@ -193,6 +194,7 @@ static void handle_unlock(struct wl_listener *listener, void *data) {
 	struct city_lock *lock = wl_container_of(listener, lock, unlock);
 	forget_lock(lock);
 	lock->active = false;
+	city_desk_set_locked(lock->server->desk, false);
 	show_city(lock->server, true);
 	city_log(CITY_LOG_INFO, "lock", "the session is unlocked");
 	city_seat_focus_update(lock->server->seat);
@@ -245,6 +247,7 @@ static void handle_new_lock(struct wl_listener *listener, void *data) {
 	set_cover(lock, CITY_COLOR_LOCKED);
 	if (!lock->active) {
 		lock->active = true;
+		city_desk_set_locked(server->desk, true);
 		show_city(server, false);
 		struct city_output *output;
 		wl_list_for_each(output, &server->outputs, link) {
@@ -257,6 +260,16 @@ static void handle_new_lock(struct wl_listener *listener, void *data) {
 	city_seat_scene_changed(server->seat);
 	city_server_schedule_frame(server);
 	tell_if_hidden(lock);
+}
+
+void city_lock_go_on(struct city_server *server) {
+	struct city_lock *lock = server->lock;
+	lock->active = true;
+	show_city(server, false);
+	set_cover(lock, CITY_COLOR_LOST);
+	city_log(CITY_LOG_WARN, "lock",
+		"the compositor ended while the session was locked; it stays locked, start a "
+		"screen locker to unlock it");
 }
 
 bool city_lock_create(struct city_server *server) {

@@ -17,6 +17,8 @@
 #include "compositor/desk.h"
 #include "compositor/files.h"
 #include "compositor/keeper.h"
+#include "compositor/kept_selection.h"
+#include "compositor/lock.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
 #include "compositor/watchdog.h"
@@ -63,8 +65,12 @@ static bool check_runtime_dir(void) {
 
 /* What makes a desktop a city. Without a keeper there are no tiles, only windows. */
 static bool create_city(struct city_server *server) {
-	server->desk = server->safe == NULL ? city_desk_create(server) : NULL;
+	server->desk = city_desk_create(server);
+	if (city_desk_was_locked(server->desk)) {
+		city_lock_go_on(server);
+	}
 	if (server->keeper != NULL) {
+		city_selections_go_on(server);
 		server->tiles = city_tiles_create(server);
 		if (server->tiles == NULL) {
 			return false;

@@ -272,9 +272,7 @@ bool city_views_enter(struct city_stage *stage) {
 			return false;
 		}
 	}
-	wl_list_for_each_reverse(view, &server->views, link) {
-		city_view_lift(view);
-	}
+	city_views_lift(server);
 	return true;
 }
 

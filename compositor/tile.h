@@ -190,6 +190,7 @@ struct city_limits {
 	int melt_ms, warm_up_ms, probation_ms, probation_frames;
 	int missed_frames; /* of 60 in a second; 0: any number */
 	int hang_ms;	   /* of the compositor's own loop */
+	int return_ms;	   /* of windows after the compositor's death */
 };
 /* The usual ones, as far as $SOURCE_CITY_LIMITS does not say otherwise. */
 void city_limits_read(struct city_limits *limits);

@@ -51,6 +51,7 @@ void city_limits_read(struct city_limits *limits) {
 		.probation_frames = 60,
 		.missed_frames = 30,
 		.hang_ms = 10000,
+		.return_ms = 10000,
 	};
 	const struct {
 		const char *name;
@@ -70,6 +71,7 @@ void city_limits_read(struct city_limits *limits) {
 		{"frames", &limits->probation_frames},
 		{"missed", &limits->missed_frames},
 		{"hang", &limits->hang_ms},
+		{"return", &limits->return_ms},
 	};
 	const char *text = getenv("SOURCE_CITY_LIMITS");
 	char *copy = text ? strdup(text) : NULL, *rest = NULL;

@@ -216,6 +216,7 @@ void city_view_hide(struct city_view *view) {
 	wl_signal_emit_mutable(&server->events.view_unmapped, view);
 	view->shown = false;
 	city_view_update(view);
+	city_desk_changed(server->desk);
 	if (view->district != NULL) {
 		city_ground_update_districts(server);
 	}
@@ -320,6 +321,20 @@ static void set_filling(
 	city_desk_changed(view->server->desk);
 }
 
+void city_view_show_as(struct city_view *view, const struct city_box *now,
+	const struct city_box *restore, bool maximized, bool fullscreen) {
+	view->maximized = maximized;
+	view->fullscreen = fullscreen;
+	if (maximized || fullscreen) {
+		view->restore = *restore;
+		view->requested_width = (int)now->width;
+		view->requested_height = (int)now->height;
+	}
+	city_view_show(view, now);
+	/* The screen may be another one. */
+	city_views_refit(view->server);
+}
+
 void city_view_set_fullscreen(struct city_view *view, bool fullscreen) {
 	if (view->fullscreen != fullscreen) {
 		set_filling(view, fullscreen, view->maximized, NULL);
@@ -365,6 +380,7 @@ void city_view_close(struct city_view *view) {
 
 void city_view_title_changed(struct city_view *view) {
 	city_view_update(view);
+	city_desk_changed(view->server->desk);
 	wl_signal_emit_mutable(&view->events.title, view);
 }
 

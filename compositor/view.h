@@ -27,6 +27,7 @@
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/util/box.h>
 
+#include "compositor/desk.h"
 #include "compositor/map.h"
 
 struct city_label;
@@ -102,8 +103,9 @@ struct city_view {
 	struct city_server *server;
 	const struct city_view_impl *impl;
 	enum city_view_kind kind;
-	uint32_t id; /* never reused within a run */
-	void *data;  /* the owner's */
+	uint32_t id;		     /* never reused within a run */
+	void *data;		     /* the owner's */
+	struct city_process process; /* of a guest: its program */
 
 	double cx, cy;	   /* of the content's top left */
 	int width, height; /* of the content; 0 until first set */
@@ -199,6 +201,10 @@ bool city_view_is_visible(const struct city_view *view);
 /* Puts the view on the map. A guest without a place gets a free spot near the middle of the
  * screen: pass NULL. Does not focus. */
 void city_view_show(struct city_view *view, const struct city_box *place);
+/* The same for one that fills a screen, or is minimised, and has done so before: `now` is its
+ * place, `restore` where it goes when it no longer fills it. Nothing is asked of the camera. */
+void city_view_show_as(struct city_view *view, const struct city_box *now,
+	const struct city_box *restore, bool maximized, bool fullscreen);
 void city_view_hide(struct city_view *view);
 /* Free ground for a content of this size, as near to the screen's middle as possible. */
 struct city_box city_view_find_place(struct city_server *server, int width, int height);
@@ -208,6 +214,10 @@ void city_server_focus(struct city_server *server, struct city_view *view, bool 
 void city_view_raise(struct city_view *view);
 /* Its nodes alone, and those of its dialogs, above all others. */
 void city_view_lift(struct city_view *view);
+/* Those of all, so that they lie in the order of focus. */
+void city_views_lift(struct city_server *server);
+/* In the order of focus and on the screen, right above the other; NULL: below all. */
+void city_view_stack_above(struct city_view *view, struct city_view *other);
 /* The focused view goes: gives the keyboard to the last used one that can be seen, else to the last
  * used one, brought on screen if `reveal`. */
 void city_server_focus_other(struct city_server *server, bool reveal);

@@ -28,6 +28,7 @@ struct guest {
 	struct wlr_xdg_toplevel *toplevel;
 	struct city_popup_root popups;
 	bool suspended;
+	const struct city_desk_entry *left; /* by the last compositor; NULL: nothing */
 
 	struct wl_listener commit;
 	struct wl_listener map;
@@ -215,6 +216,15 @@ static void first_configure(struct guest *guest) {
 	struct wlr_box screen = city_map_screen(city_stage_focused(server));
 	wlr_xdg_toplevel_set_bounds(toplevel, screen.width, screen.height);
 	wlr_xdg_toplevel_set_size(toplevel, 0, 0);
+	guest->left = city_desk_claim(server->desk, &guest->view);
+	if (guest->left != NULL) {
+		wlr_xdg_toplevel_set_size(
+			toplevel, (int)guest->left->now.width, (int)guest->left->now.height);
+		wlr_xdg_toplevel_set_maximized(
+			toplevel, (guest->left->flags & CITY_DESK_MAXIMIZED) != 0);
+		wlr_xdg_toplevel_set_fullscreen(
+			toplevel, (guest->left->flags & CITY_DESK_FULLSCREEN) != 0);
+	}
 	city_decorations_announce(server->xdg->decorations, toplevel);
 }
 
@@ -240,6 +250,19 @@ static void set_fullscreen(struct guest *guest) {
 	}
 }
 
+/* As if the last compositor had not ended. */
+static void show_as_left(struct guest *guest) {
+	struct city_view *view = &guest->view;
+	const struct city_desk_entry *left = guest->left;
+	guest->left = NULL;
+	city_view_show_as(view, &left->now, &left->box, (left->flags & CITY_DESK_MAXIMIZED) != 0,
+		(left->flags & CITY_DESK_FULLSCREEN) != 0);
+	if (left->flags & CITY_DESK_MINIMIZED) {
+		city_view_set_minimized(view, true);
+	}
+	city_desk_returned(view->server->desk, view);
+}
+
 static void handle_map(struct wl_listener *listener, void *data) {
 	struct guest *guest = wl_container_of(listener, guest, map);
 	struct city_view *view = &guest->view;
@@ -249,6 +272,10 @@ static void handle_map(struct wl_listener *listener, void *data) {
 		return;
 	}
 	take_over_geometry(guest);
+	if (guest->left != NULL) {
+		show_as_left(guest);
+		return;
+	}
 	struct city_box place;
 	struct city_view *parent = impl_parent(view);
 	if (parent != NULL && parent->shown) {
@@ -358,6 +385,9 @@ static void handle_new_toplevel(struct wl_listener *listener, void *data) {
 		return;
 	}
 	guest->toplevel = toplevel;
+	pid_t pid;
+	wl_client_get_credentials(wl_resource_get_client(toplevel->resource), &pid, NULL, NULL);
+	guest->view.process = city_process_of(pid);
 	guest->view.framed = false; /* until the client leaves the frame to us */
 	toplevel->base->data = &guest->view;
 	city_popup_root_init(&guest->popups, xdg->server);

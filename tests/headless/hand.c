@@ -3,10 +3,10 @@
  * A hand for tests in other languages: does what each line of its input says in the city that
  * WAYLAND_DISPLAY names, and answers "ok" when that has arrived.
  *
- *   move X Y | press NAME | release NAME | scroll NOTCHES | modifiers MASK
+ *   move X Y | press NAME | release NAME | scroll NOTCHES | modifiers MASK | lock | unlock
  *
  * Positions are those of a screen of 1280x720; NAME is left, middle or right; MASK as in
- * client_key.
+ * client_key. It can lock the session, and shows nothing then.
  */
 #include <errno.h>
 #include <linux/input-event-codes.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "ext-session-lock-v1-client-protocol.h"
 
 static int connect_display(void) {
 	const char *dir = getenv("XDG_RUNTIME_DIR"), *name = getenv("WAYLAND_DISPLAY");
@@ -43,6 +44,40 @@ static uint32_t button_named(const char *name) {
 					      : 0;
 }
 
+static struct ext_session_lock_v1 *lock;
+
+static void handle_locked(void *data, struct ext_session_lock_v1 *wl_lock) {
+	*(bool *)data = true;
+}
+
+static void handle_finished(void *data, struct ext_session_lock_v1 *wl_lock) {
+	fprintf(stderr, "hand: the session is not to be locked\n");
+	exit(1);
+}
+
+static const struct ext_session_lock_v1_listener lock_listener = {
+	.locked = handle_locked,
+	.finished = handle_finished,
+};
+
+static bool is_locked(void *data) {
+	return *(bool *)data;
+}
+
+static void lock_session(struct client *client) {
+	static bool locked;
+	locked = false;
+	lock = ext_session_lock_manager_v1_lock(client->locks);
+	ext_session_lock_v1_add_listener(lock, &lock_listener, &locked);
+	client_wait(client, is_locked, &locked, "the lock");
+}
+
+static void unlock_session(struct client *client) {
+	ext_session_lock_v1_unlock_and_destroy(lock);
+	lock = NULL;
+	client_roundtrip(client);
+}
+
 static bool obey(struct client *client, const char *line) {
 	double x, y;
 	int number;
@@ -57,6 +92,10 @@ static bool obey(struct client *client, const char *line) {
 		client_pointer_scroll(client, number);
 	} else if (sscanf(line, "modifiers %d", &number) == 1 && number >= 0) {
 		client_modifiers(client, (uint32_t)number);
+	} else if (strcmp(line, "lock\n") == 0 && lock == NULL) {
+		lock_session(client);
+	} else if (strcmp(line, "unlock\n") == 0 && lock != NULL) {
+		unlock_session(client);
 	} else {
 		return false;
 	}
