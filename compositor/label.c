@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <drm_fourcc.h>
 #include <fcft/fcft.h>
 #include <math.h>
 #include <pixman.h>
@@ -7,24 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
-#include <wlr/interfaces/wlr_buffer.h>
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/label.h"
+#include "compositor/picture.h"
 #include "compositor/theme.h"
 #include "vat/log.h"
 
 #define MAX_TEXT 4096 /* code points */
 #define MAX_LINES 64
 #define MAX_PIXELS 8192
-#define FONT_CACHE 16
-
-/* A picture in memory that the renderer reads. */
-struct picture {
-	struct wlr_buffer base;
-	uint32_t *data;
-	size_t stride;
-};
+#define FONT_CACHE 24
+/* Of a word that is cut off so many are legible; fewer say nothing. */
+#define LEAST_LETTERS 3
 
 struct city_label {
 	struct wlr_scene_buffer *scene; /* NULL once its parent was destroyed */
@@ -108,49 +102,6 @@ static struct fcft_font *get_font(const char *name, int pixels) {
 	fonts[oldest].font = font;
 	fonts[oldest].used = ++fonts_clock;
 	return font;
-}
-
-static void picture_destroy(struct wlr_buffer *buffer) {
-	struct picture *picture = wl_container_of(buffer, picture, base);
-	wlr_buffer_finish(buffer);
-	free(picture->data);
-	free(picture);
-}
-
-static bool picture_begin_access(
-	struct wlr_buffer *buffer, uint32_t flags, void **data, uint32_t *format, size_t *stride) {
-	struct picture *picture = wl_container_of(buffer, picture, base);
-	if ((flags & WLR_BUFFER_DATA_PTR_ACCESS_WRITE) != 0) {
-		return false;
-	}
-	*data = picture->data;
-	*format = DRM_FORMAT_ARGB8888;
-	*stride = picture->stride;
-	return true;
-}
-
-static void picture_end_access(struct wlr_buffer *buffer) {
-}
-
-static const struct wlr_buffer_impl picture_impl = {
-	.destroy = picture_destroy,
-	.begin_data_ptr_access = picture_begin_access,
-	.end_data_ptr_access = picture_end_access,
-};
-
-static struct picture *picture_create(int width, int height) {
-	struct picture *picture = calloc(1, sizeof(*picture));
-	if (picture == NULL) {
-		return NULL;
-	}
-	picture->stride = (size_t)width * 4;
-	picture->data = calloc((size_t)height, picture->stride);
-	if (picture->data == NULL) {
-		free(picture);
-		return NULL;
-	}
-	wlr_buffer_init(&picture->base, &picture_impl, width, height);
-	return picture;
 }
 
 /* UTF-8 to code points; what is broken becomes U+FFFD, controls but newline become blanks. */
@@ -311,7 +262,7 @@ struct wlr_buffer *city_label_render(const char *text, const struct city_label_s
 		return NULL;
 	}
 
-	struct picture *picture = picture_create(total_width, total_height);
+	struct city_picture *picture = city_picture_create(total_width, total_height);
 	pixman_image_t *image = NULL, *ink = NULL;
 	if (picture != NULL) {
 		image = pixman_image_create_bits_no_clear(PIXMAN_a8r8g8b8, total_width,
@@ -353,6 +304,41 @@ error:
 	}
 	free(codes);
 	return NULL;
+}
+
+int city_label_draw(pixman_image_t *image, const char *text, const struct city_label_style *style,
+	int x, int y, int *height) {
+	struct fcft_font *font = get_font(
+		style->font != NULL ? style->font : CITY_FONT, style->size < 4 ? 4 : style->size);
+	uint32_t codes[256];
+	struct line line;
+	if (font == NULL) {
+		return 0;
+	}
+	size_t length = decode(text, codes, sizeof(codes) / sizeof(codes[0]));
+	if (length == 0 || lay_out(font, codes, length, style->max_width, 1, &line) == 0 ||
+		line.to == line.from || (style->max_width > 0 && line.width > style->max_width) ||
+		(line.ellipsis && line.to < line.from + LEAST_LETTERS)) {
+		return 0;
+	}
+	*height = font->height;
+	if (image == NULL) {
+		return line.width;
+	}
+	pixman_color_t color = pixman_color(style->color);
+	pixman_image_t *ink = pixman_image_create_solid_fill(&color);
+	if (ink == NULL) {
+		return 0;
+	}
+	int at = x;
+	for (size_t i = line.from; i < line.to; i++) {
+		at += draw_glyph(image, ink, font, codes[i], at, y + font->ascent);
+	}
+	if (line.ellipsis) {
+		draw_glyph(image, ink, font, 0x2026, at, y + font->ascent);
+	}
+	pixman_image_unref(ink);
+	return line.width;
 }
 
 static void handle_scene_destroy(struct wl_listener *listener, void *data) {

@@ -7,6 +7,7 @@
 #ifndef CITY_LABEL_H
 #define CITY_LABEL_H
 
+#include <pixman.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,5 +47,14 @@ void city_label_set_enabled(struct city_label *label, bool enabled);
  * wlr_buffer_drop), NULL on failure. Sizes in logical pixels. */
 struct wlr_buffer *city_label_render(const char *text, const struct city_label_style *style,
 	double scale, int *width, int *height);
+
+/*
+ * One line of text into a picture, in its pixels, with x and y the top left of the line; `image`
+ * may be NULL to measure only. What does not fit into style->max_width ends with an ellipsis; where
+ * not even three letters would fit nothing is drawn. Returns the width, 0 for nothing. Of the style
+ * font, size, color and max_width count.
+ */
+int city_label_draw(pixman_image_t *image, const char *text, const struct city_label_style *style,
+	int x, int y, int *height);
 
 #endif

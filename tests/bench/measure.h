@@ -22,7 +22,7 @@ static double now_us(void) {
 	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-static void check(int rc, const struct vat_error *err) {
+static inline void check(int rc, const struct vat_error *err) {
 	if (rc >= 0)
 		return;
 	fprintf(stderr, "bench: %s\n", err->text);
@@ -60,7 +60,7 @@ static void add_sample(double value) {
 }
 
 /* The median time of copying so many bytes between two warm buffers. */
-static double copy_floor(size_t size) {
+static inline double copy_floor(size_t size) {
 	char *from = malloc(size), *to = malloc(size);
 	double times[15];
 	if (!from || !to)
