@@ -44,6 +44,14 @@ static void complain(
 	parser->errors++;
 }
 
+/* What the config has not said is as the style says. */
+static void fill_in_colors(struct city_config *config) {
+	const struct city_palette *palette = city_palette_of(config->style);
+	config->color_ground = config->color_ground != 0 ? config->color_ground : palette->ground;
+	config->color_focus = config->color_focus != 0 ? config->color_focus : palette->focus;
+	config->color_frame = config->color_frame != 0 ? config->color_frame : palette->frame;
+}
+
 static void run_block(struct parser *parser, const struct scfg_block *block,
 	const struct rule *rules, size_t rule_count, void *target) {
 	for (size_t i = 0; i < block->directives_len; i++) {
@@ -664,7 +672,19 @@ static void theme_frame(struct parser *p, const struct scfg_directive *d, void *
 	get_color(p, d, &p->config->color_frame);
 }
 
+static void theme_style(struct parser *p, const struct scfg_directive *d, void *target) {
+	const char *word = d->params[0];
+	if (strcmp(word, "dark") == 0) {
+		p->config->style = CITY_STYLE_DARK;
+	} else if (strcmp(word, "light") == 0) {
+		p->config->style = CITY_STYLE_LIGHT;
+	} else {
+		complain(p, d, "\"style\" must be dark or light, not \"%s\"", word);
+	}
+}
+
 static const struct rule theme_rules[] = {
+	{"style", "style dark|light", 1, 1, false, theme_style},
 	{"font", "font NAME", 1, 1, false, theme_font},
 	{"ground", "ground \"#RRGGBB\"", 1, 1, false, theme_ground},
 	{"focus", "focus \"#RRGGBB\"", 1, 1, false, theme_focus},
@@ -673,6 +693,18 @@ static const struct rule theme_rules[] = {
 
 static void run_theme(struct parser *p, const struct scfg_directive *d, void *target) {
 	RUN_BLOCK(p, &d->children, theme_rules, NULL);
+}
+
+static void run_sources(struct parser *p, const struct scfg_directive *d, void *target) {
+	char *path = city_file_expand(d->params[0], p->path);
+	char **source = path == NULL
+		? NULL
+		: append(&p->config->sources, &p->config->source_count, sizeof(char *));
+	if (source == NULL) {
+		free(path);
+		return;
+	}
+	*source = path;
 }
 
 static void run_animations(struct parser *p, const struct scfg_directive *d, void *target) {
@@ -723,6 +755,7 @@ static const struct rule top_rules[] = {
 	{"bind", "bind KEYS COMMAND...", 2, SIZE_MAX, false, run_bind},
 	{"tile", "tile NAME { ... }", 1, 1, true, run_tile},
 	{"theme", "theme { ... }", 0, 0, true, run_theme},
+	{"sources", "sources FOLDER", 1, 1, false, run_sources},
 	{"animations", "animations on|off", 1, 1, false, run_animations},
 	{"strategy", "strategy NAME", 1, 1, false, run_strategy},
 	{"autostart", "autostart COMMAND...", 1, SIZE_MAX, false, run_autostart},
@@ -777,9 +810,6 @@ struct city_config *city_config_default(void) {
 	config->cursor_size = 24;
 	config->animations = true;
 	config->checkpoint = 30;
-	config->color_ground = CITY_COLOR_GROUND;
-	config->color_focus = CITY_COLOR_FOCUS;
-	config->color_frame = CITY_COLOR_FRAME;
 	config->headless_width = 1280;
 	config->headless_height = 720;
 	config->headless_count = 1;
@@ -851,6 +881,7 @@ struct city_config *city_config_load(const char *path, bool strict, int *errors)
 	drop_nameless(config);
 
 out:
+	fill_in_colors(config);
 	if (errors != NULL) {
 		*errors = parser.errors;
 	}
@@ -884,6 +915,10 @@ void city_config_destroy(struct city_config *config) {
 	for (size_t i = 0; i < config->autostart_count; i++) {
 		free(config->autostart[i]);
 	}
+	for (size_t i = 0; i < config->source_count; i++) {
+		free(config->sources[i]);
+	}
+	free(config->sources);
 	free(config->binds);
 	free(config->outputs);
 	free(config->tiles);

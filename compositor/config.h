@@ -14,6 +14,7 @@
 #include <xkbcommon/xkbcommon.h>
 
 #include "compositor/policy.h"
+#include "compositor/theme.h"
 
 struct city_bind {
 	uint32_t modifiers;  /* WLR_MODIFIER_* */
@@ -66,7 +67,11 @@ struct city_config {
 	int checkpoint; /* seconds until what has changed is saved; 0: not by time */
 	enum city_strategy strategy; /* as in city_tile_config, of the tiles that have none */
 	char *font;		     /* fontconfig name without size, NULL: CITY_FONT */
+	enum city_style style;
+	/* Those that the config gives, else of the style's palette. */
 	uint32_t color_ground, color_focus, color_frame;
+	char **sources; /* folders of source that are shown as quarters; absolute */
+	size_t source_count;
 
 	/* arrays, heap */
 	struct city_bind *binds;

@@ -7,6 +7,7 @@
 #ifndef CITY_CONTROL_H
 #define CITY_CONTROL_H
 
+#include <sys/types.h>
 #include "log.h"
 
 struct city_control;
@@ -19,6 +20,8 @@ struct city_control *city_control_create(struct city_server *server);
 void city_control_destroy(struct city_control *control); /* NULL-safe */
 /* Starts the forge, through the keeper, and keeps it running. */
 void city_control_start_forge(struct city_control *control);
+/* Its process; 0: it does not run. NULL-safe. */
+pid_t city_control_forge(const struct city_control *control);
 /* The tile's source folder is another now: what is saved there goes live from now on. */
 void city_control_source_changed(struct city_control *control, struct city_tile *tile);
 

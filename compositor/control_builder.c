@@ -433,6 +433,11 @@ static void handle_forge_spawned(void *data, struct city_keeper_reply *reply) {
 		return;
 	}
 	control->forge_instance = reply->instance;
+	control->forge_pid = reply->pid;
+}
+
+pid_t city_control_forge(const struct city_control *control) {
+	return control != NULL && control->forge_instance != 0 ? control->forge_pid : 0;
 }
 
 static void start_forge(struct city_control *control) {

@@ -35,6 +35,7 @@ struct city_control {
 	/* the forge */
 	bool forge_wanted;
 	uint64_t forge_instance; /* 0: does not run */
+	pid_t forge_pid;
 	struct wl_event_source *forge_timer;
 	int forge_failures; /* in a row */
 	int64_t forge_started_ns;

@@ -3,6 +3,7 @@
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/desk.h"
+#include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/view.h"
@@ -20,6 +21,7 @@ static void set_active(struct city_view *view, bool active) {
 		view->impl->activate(view, active);
 	}
 	city_view_update(view);
+	city_scape_changed(view->server);
 	wl_signal_emit_mutable(&view->events.states, view);
 }
 

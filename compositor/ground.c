@@ -54,10 +54,11 @@ struct grid {
 /* Lines fade in as one zooms in: at the zoom where the step halves, the new lines are invisible
  * and the old ones look as before, so nothing jumps. */
 static struct grid make_grid(const struct city_stage *stage) {
+	const struct city_palette *palette = city_palette_of(stage->server->config->style);
 	float ground[4], minor[4], major[4];
 	city_color_float(stage->server->config->color_ground, ground);
-	city_color_float(CITY_COLOR_GRID, minor);
-	city_color_float(CITY_COLOR_GRID_MAJOR, major);
+	city_color_float(palette->grid, minor);
+	city_color_float(palette->grid_major, major);
 	struct grid grid;
 	double wanted = CITY_GRID_STEP * stage->camera.zoom;
 	grid.step = wanted * exp2(-floor(log2(wanted / MIN_STEP)));
@@ -117,21 +118,28 @@ static void place_district(struct city_stage *stage, struct district *district) 
 		box.width > 2 * BLOCK_EDGE ? box.width - 2 * BLOCK_EDGE : 0,
 		box.height > 2 * BLOCK_EDGE ? box.height - 2 * BLOCK_EDGE : 0);
 	double zoom = stage->camera.zoom;
-	/* The name shrinks slower than the map, so that it is there when one looks for it. */
-	int size = (int)round(fmin(fmax(15 * sqrt(zoom), 10), 26));
-	bool shown = box.width > 60;
+	/* Of the type scale of the map; it shrinks slower than that, so that it is there when one
+	 * looks for it. */
+	int size = zoom >= 2.5 ? 26 : zoom >= 1.6 ? 20 : zoom >= 0.8 ? 16 : zoom >= 0.4 ? 13 : 11;
+	bool shown = box.width > 48;
 	city_label_set_enabled(district->label, shown);
 	if (shown) {
 		struct city_label_style style = {
 			.font = stage->server->config->font,
 			.size = size,
-			.color = CITY_COLOR_DISTRICT_TEXT,
+			.color = city_palette_of(stage->server->config->style)->text_dim,
 			.max_width = box.width - 8,
 			.max_lines = 1,
 		};
 		city_label_set(district->label, district->name, &style, stage->scale);
-		int inset = (int)fmin(10, 16 * zoom);
-		city_label_set_position(district->label, box.x + 4 + inset, box.y + 2 + inset / 2);
+		int inset = (int)fmin(10, 16 * zoom), y = box.y + 2 + inset / 2;
+		/* Names of views stand above them once they have no room in their frames: that of
+		 * the block then stands above it. */
+		if (zoom * CITY_TITLEBAR < CITY_TITLE_MIN) {
+			inset = -2;
+			y = box.y - city_label_height(district->label) - 2;
+		}
+		city_label_set_position(district->label, box.x + 4 + inset, y);
 	}
 }
 
@@ -158,8 +166,9 @@ static struct district *get_district(struct city_stage *stage, const char *name)
 	}
 	wl_list_insert(&stage->ground->districts, &district->link);
 	float edge[4], floor_color[4];
-	city_color_float(CITY_COLOR_DISTRICT_EDGE, edge);
-	city_color_float(CITY_COLOR_DISTRICT, floor_color);
+	const struct city_palette *palette = city_palette_of(stage->server->config->style);
+	city_color_float(palette->district_edge, edge);
+	city_color_float(palette->district, floor_color);
 	district->name = strdup(name);
 	district->tree = wlr_scene_tree_create(stage->layers.districts);
 	if (district->tree != NULL) {

@@ -5,6 +5,7 @@
 #include <wlr/util/edges.h>
 
 #include "compositor/label.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/surface.h"
@@ -75,6 +76,17 @@ static struct city_view *near_frame(const struct city_stage *stage, double ox, d
 	return NULL;
 }
 
+static struct city_view *building_at(const struct city_stage *stage, double ox, double oy) {
+	struct city_view *view;
+	wl_list_for_each(view, &stage->server->views, link) {
+		struct wlr_box box = city_map_box(&stage->camera, city_view_outer_box(view));
+		if (view->shown && !view->minimized && wlr_box_contains_point(&box, ox, oy)) {
+			return view;
+		}
+	}
+	return NULL;
+}
+
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy) {
 	struct city_stage *stage = city_stage_at(server, ox, oy);
 	struct city_hit hit = {.kind = CITY_HIT_NONE, .zoom = 1, .stage = stage};
@@ -114,6 +126,13 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 				view, cx - view->cx, cy - view->cy, &hit.sx, &hit.sy);
 			return hit;
 		}
+	}
+	/* From afar only its building is seen. */
+	if (view == NULL && is_ground(stage, node) && city_scape_live(stage->camera.zoom) <= 0) {
+		hit.view = building_at(stage, ox, oy);
+		hit.kind = hit.view != NULL ? CITY_HIT_VIEW : CITY_HIT_NONE;
+		hit.zoom = stage->camera.zoom;
+		return hit;
 	}
 	if (view == NULL && is_ground(stage, node)) {
 		view = near_frame(stage, ox, oy);

@@ -26,6 +26,7 @@
 #include "compositor/lock.h"
 #include "compositor/output.h"
 #include "compositor/output_manager.h"
+#include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -224,7 +225,8 @@ struct city_server *city_server_create(struct city_config *config) {
 	if (server->seat == NULL || !city_input_method_create(server) ||
 		!city_lock_create(server) || !city_output_manager_create(server) ||
 		!city_outputs_init(server) || !city_foreign_create(server) ||
-		!city_layers_create(server) || !city_xdg_create(server)) {
+		!city_layers_create(server) || !city_xdg_create(server) ||
+		!city_scape_create(server)) {
 		goto error;
 	}
 	/* Its keeper, if it has one, brings the socket. */
@@ -278,6 +280,7 @@ void city_server_destroy(struct city_server *server) {
 	city_input_method_destroy(server);
 	city_seat_destroy(server->seat);
 	server->seat = NULL;
+	city_scape_destroy(server);
 	city_idle_destroy(server);
 	city_globals_destroy(server);
 	if (server->recover_idle != NULL) {

@@ -30,6 +30,7 @@ struct city_lock;
 struct city_output_manager;
 struct city_outputs;
 struct city_protocols;
+struct city_scape;
 struct city_seat;
 struct city_stage;
 struct city_tiles;
@@ -134,6 +135,7 @@ struct city_server {
 	struct city_lock *lock;
 	struct city_protocols *protocols; /* the globals that need no file of their own */
 	struct city_xdg *xdg;
+	struct city_scape *scape;
 	struct city_layers_shell *layer_shell;
 	struct city_foreign *foreign;
 	struct city_idle *idle;

@@ -2,9 +2,11 @@
 /* What the stages show of a view: its content and where it is. */
 #include <stdlib.h>
 #include <wlr/types/wlr_buffer.h>
+#include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_presentation_time.h>
 #include <wlr/types/wlr_scene.h>
 
+#include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -46,6 +48,8 @@ static void handle_surface_destroy(struct wl_listener *listener, void *data) {
 	struct city_view *view = wl_container_of(listener, view, surface_destroy);
 	wl_list_remove(&view->surface_destroy.link);
 	wl_list_init(&view->surface_destroy.link);
+	wl_list_remove(&view->surface_commit.link);
+	wl_list_init(&view->surface_commit.link);
 	view->surface = NULL;
 	struct city_sight *sight;
 	wl_list_for_each(sight, &view->sights, link) {
@@ -55,16 +59,30 @@ static void handle_surface_destroy(struct wl_listener *listener, void *data) {
 	city_seat_scene_changed(view->server->seat);
 }
 
+static void handle_surface_commit(struct wl_listener *listener, void *data) {
+	struct city_view *view = wl_container_of(listener, view, surface_commit);
+	const struct wlr_surface *surface = view->surface;
+	if ((surface->current.committed & WLR_SURFACE_STATE_BUFFER) != 0) {
+		view->megapixels += (double)surface->current.buffer_width *
+			surface->current.buffer_height / 1e6;
+		city_scape_drawn(view->server);
+	}
+}
+
 bool city_view_set_surface(struct city_view *view, struct wlr_surface *surface) {
 	if (view->surface == surface) {
 		return true;
 	}
 	wl_list_remove(&view->surface_destroy.link);
 	wl_list_init(&view->surface_destroy.link);
+	wl_list_remove(&view->surface_commit.link);
+	wl_list_init(&view->surface_commit.link);
 	view->surface = surface;
 	if (surface != NULL) {
 		view->surface_destroy.notify = handle_surface_destroy;
 		wl_signal_add(&surface->events.destroy, &view->surface_destroy);
+		view->surface_commit.notify = handle_surface_commit;
+		wl_signal_add(&surface->events.commit, &view->surface_commit);
 	}
 	bool ok = true;
 	struct city_sight *sight;
@@ -313,7 +331,9 @@ static bool is_near(const struct city_view *view, const struct city_stage *stage
 static void update_sight(struct city_sight *sight) {
 	struct city_view *view = sight->view;
 	struct city_stage *stage = sight->stage;
-	bool drawn = view->shown && !view->minimized && is_near(view, stage) && fill_sight(sight);
+	/* From afar a building stands for it. */
+	bool drawn = view->shown && !view->minimized && is_near(view, stage) &&
+		(city_scape_live(stage->camera.zoom) > 0 || view->fullscreen) && fill_sight(sight);
 	if (!drawn && !sight->drawn) {
 		return;
 	}

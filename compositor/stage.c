@@ -8,6 +8,7 @@
 #include "compositor/output.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
+#include "compositor/sheets.h"
 #include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
@@ -20,9 +21,9 @@
 static bool create_layers(struct city_stage *stage) {
 	struct city_layers *layers = &stage->layers;
 	struct wlr_scene_tree **trees[] = {&layers->ground, &layers->shell_background,
-		&layers->shell_bottom, &layers->districts, &layers->views, &layers->shell_top,
-		&layers->fullscreen, &layers->popups, &layers->shell_overlay, &layers->drag,
-		&layers->input_method, &layers->lock};
+		&layers->shell_bottom, &layers->districts, &layers->views, &layers->buildings,
+		&layers->shell_top, &layers->fullscreen, &layers->popups, &layers->shell_overlay,
+		&layers->drag, &layers->input_method, &layers->lock};
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		*trees[i] = wlr_scene_tree_create(stage->tree);
 		if (*trees[i] == NULL) {
@@ -79,7 +80,7 @@ struct city_stage *city_stage_create(struct city_server *server, struct city_out
 		wlr_scene_node_set_enabled(&stage->tree->node, false);
 		return stage;
 	}
-	if (!city_ground_create(stage) || !city_views_enter(stage)) {
+	if (!city_ground_create(stage) || !city_sheets_create(stage) || !city_views_enter(stage)) {
 		goto error;
 	}
 	return stage;
@@ -102,6 +103,7 @@ void city_stage_destroy(struct city_stage *stage) {
 	}
 	struct city_server *server = stage->server;
 	city_views_leave(stage);
+	city_sheets_destroy(stage);
 	city_ground_destroy(stage);
 	if (stage->cover != NULL) {
 		wlr_scene_node_destroy(&stage->cover->node);
@@ -124,6 +126,7 @@ void city_stage_destroy(struct city_stage *stage) {
 void city_stage_update(struct city_stage *stage) {
 	struct city_server *server = stage->server;
 	city_ground_update(stage);
+	city_sheets_update(stage);
 	city_views_update(stage);
 	wl_signal_emit_mutable(&server->events.camera, stage);
 	city_seat_scene_changed(server->seat);

@@ -26,6 +26,7 @@
 struct city_ground;
 struct city_output;
 struct city_server;
+struct city_sheets;
 struct wlr_scene_node;
 struct wlr_scene_rect;
 struct wlr_scene_tree;
@@ -37,6 +38,7 @@ struct city_layers {
 	struct wlr_scene_tree *shell_bottom;
 	struct wlr_scene_tree *districts; /* blocks behind the tiles */
 	struct wlr_scene_tree *views;	  /* city_sight.tree of each view */
+	struct wlr_scene_tree *buildings; /* in the place of views that are far away, sheets.c */
 	struct wlr_scene_tree *shell_top;
 	struct wlr_scene_tree *fullscreen; /* a fullscreen view while it has the focus */
 	struct wlr_scene_tree *popups;	   /* of views, above panels */
@@ -59,6 +61,7 @@ struct city_stage {
 	struct city_layers layers;
 	struct wlr_scene_rect *cover; /* of the session lock */
 	struct city_ground *ground;
+	struct city_sheets *sheets;
 };
 
 /*

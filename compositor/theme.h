@@ -2,7 +2,7 @@
 /*
  * The look of the city in one place: colours (straight 0xRRGGBBAA) and measures (logical pixels
  * at zoom 1). Everything that the compositor draws itself takes its colours from here; the config
- * may override the few that a `theme` block names.
+ * chooses one of two palettes and may override the few that a `theme` block names.
  */
 #ifndef CITY_THEME_H
 #define CITY_THEME_H
@@ -10,19 +10,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The ground and what is drawn on it. */
-#define CITY_COLOR_GROUND 0x14171cffu
-#define CITY_COLOR_GRID 0x1b1f26ffu
-#define CITY_COLOR_GRID_MAJOR 0x232932ffu
-#define CITY_COLOR_DISTRICT 0x181c22ffu
-#define CITY_COLOR_DISTRICT_EDGE 0x252b34ffu
-#define CITY_COLOR_DISTRICT_TEXT 0x6b7789ffu
+/* What there is in light and in dark. */
+struct city_palette {
+	/* The ground, its grid, and the blocks on it: of views, and of folders in them. */
+	uint32_t ground, grid, grid_major;
+	uint32_t district, district_inner, district_edge;
+	uint32_t text, text_dim; /* on all of these */
 
-/* Frames round views. */
-#define CITY_COLOR_FRAME 0x262c35ffu
-#define CITY_COLOR_FRAME_TEXT 0x8b97a8ffu
-#define CITY_COLOR_FOCUS 0x3b5b7affu
-#define CITY_COLOR_FOCUS_TEXT 0xe8eef6ffu
+	/* Frames round views. */
+	uint32_t frame, frame_text, focus, focus_text;
+
+	/* Buildings: of what costs nothing, 1 %, 10 % and all of a core; and of guests. */
+	uint32_t cost[4], guest;
+	uint32_t building_text, building_dim;
+	uint32_t lot, lot_edge;
+	uint32_t good, warn, error, mark_text;
+	uint32_t pulse;
+	double light, shade; /* how much on a building's upper edge, and its lower one */
+};
+
+enum city_style {
+	CITY_STYLE_DARK,
+	CITY_STYLE_LIGHT,
+};
+const struct city_palette *city_palette_of(enum city_style style);
 
 /* Badges. */
 #define CITY_COLOR_BADGE_TEXT 0xf2f4f7ffu
@@ -35,6 +46,7 @@
 
 #define CITY_BORDER 2	  /* width of the frame at the sides and below */
 #define CITY_TITLEBAR 24  /* height of the frame above */
+#define CITY_TITLE_MIN 14 /* pixels; in a lower frame a title would not be legible */
 #define CITY_GRAB_EDGE 8  /* how far outside a frame a press still resizes */
 #define CITY_GAP 24	  /* free ground that placement keeps between views */
 #define CITY_GRID_STEP 64 /* city units between grid lines at zoom 1 */

@@ -12,6 +12,7 @@
 #include "compositor/handover_input.h"
 #include "compositor/keeper.h"
 #include "compositor/places.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
@@ -35,6 +36,7 @@ const char *city_tile_state_name(enum city_tile_state state) {
 /* ---- properties */
 
 void city_tile_changed(struct city_tile *tile) {
+	city_scape_changed(tile->tiles->server);
 	wl_signal_emit_mutable(&tile->events.changed, tile);
 }
 
@@ -196,6 +198,7 @@ void city_tile_keep_picture(struct city_tile *tile) {
 
 void city_tile_show(struct city_tile *tile, struct city_tile_version *version) {
 	bool same = tile->live == version && city_view_surface(&tile->view) == version->surface;
+	bool other = tile->live != NULL && tile->live != version;
 	tile->live = version;
 	snprintf(tile->last, sizeof(tile->last), "%s", version->hash);
 	snprintf(tile->kind, sizeof(tile->kind), "%s", version->traits.kind);
@@ -203,6 +206,10 @@ void city_tile_show(struct city_tile *tile, struct city_tile_version *version) {
 	if (!same) {
 		city_view_set_surface(&tile->view, version->surface);
 		city_view_title_changed(&tile->view);
+	}
+	if (other) {
+		tile->handed_over_ns = city_now_ns();
+		city_scape_handed_over(tile->tiles->server, &tile->view);
 	}
 	drop_picture(tile);
 	city_tile_sync_size(tile);

@@ -8,6 +8,7 @@
 #include "compositor/desk.h"
 #include "compositor/ground.h"
 #include "compositor/output.h"
+#include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -25,6 +26,7 @@ bool city_view_init(struct city_view *view, struct city_server *server, enum cit
 	};
 	wl_list_init(&view->sights);
 	wl_list_init(&view->surface_destroy.link);
+	wl_list_init(&view->surface_commit.link);
 	if (!city_view_create_sights(view)) {
 		return false;
 	}
@@ -48,6 +50,7 @@ void city_view_finish(struct city_view *view) {
 	city_view_show_surface(view);
 	city_view_destroy_sights(view);
 	wl_list_remove(&view->surface_destroy.link);
+	wl_list_remove(&view->surface_commit.link);
 	free(view->badge_text);
 	free(view->district);
 }
@@ -108,6 +111,7 @@ bool city_view_is_visible(const struct city_view *view) {
 }
 
 static void announce_moved(struct city_view *view) {
+	city_scape_changed(view->server);
 	if (view->district != NULL) {
 		city_ground_update_districts(view->server);
 	}
@@ -214,6 +218,7 @@ void city_view_hide(struct city_view *view) {
 	struct city_server *server = view->server;
 	bool seen = city_view_is_visible(view);
 	wl_signal_emit_mutable(&server->events.view_unmapped, view);
+	city_scape_changed(server);
 	view->shown = false;
 	city_view_update(view);
 	city_desk_changed(server->desk);
@@ -317,6 +322,7 @@ static void set_filling(
 		city_view_request_size(view, (int)view->restore.width, (int)view->restore.height);
 	}
 	city_view_update(view);
+	city_scape_changed(view->server);
 	wl_signal_emit_mutable(&view->events.states, view);
 	city_desk_changed(view->server->desk);
 }
@@ -364,6 +370,7 @@ void city_view_set_minimized(struct city_view *view, bool minimized) {
 		city_seat_forget_view(server->seat, view);
 	}
 	city_view_update(view);
+	city_scape_changed(view->server);
 	wl_signal_emit_mutable(&view->events.states, view);
 	city_desk_changed(server->desk);
 	if (minimized && server->focused == view) {
@@ -381,6 +388,7 @@ void city_view_close(struct city_view *view) {
 void city_view_title_changed(struct city_view *view) {
 	city_view_update(view);
 	city_desk_changed(view->server->desk);
+	city_scape_changed(view->server);
 	wl_signal_emit_mutable(&view->events.title, view);
 }
 

@@ -114,7 +114,8 @@ struct city_view {
 	bool framed; /* the city draws the frame */
 	bool fullscreen, maximized;
 	bool active;
-	char *district; /* name of the block that it stands on, NULL: none */
+	double megapixels; /* that its surfaces have committed so far */
+	char *district;	   /* name of the block that it stands on, NULL: none */
 	/* While resized by its left or top edge, the other one stays where it is. */
 	uint32_t anchor_edges; /* enum wlr_edges that move */
 	bool resizing;
@@ -123,7 +124,7 @@ struct city_view {
 
 	struct wl_list sights;	     /* city_sight.link */
 	struct wlr_surface *surface; /* the content; NULL: none */
-	struct wl_listener surface_destroy;
+	struct wl_listener surface_destroy, surface_commit;
 	struct wlr_surface
 		*input_surface;	    /* gets what is meant for the content; NULL: the content */
 	int offset_sx, offset_sy;   /* surface coordinates of the content's top left */

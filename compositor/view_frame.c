@@ -8,13 +8,12 @@
 #include "compositor/config.h"
 #include "compositor/label.h"
 #include "compositor/map.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
-/* Below this height of the title bar its text would not be legible. */
-#define TITLE_MIN 14
 /* Names on the map, where frames have no room for a title. */
 #define NAME_SIZE 12
 #define NAME_MIN_WIDTH 48
@@ -48,7 +47,7 @@ static const char *shown_title(struct city_view *view) {
 struct wlr_box city_view_close_box(const struct city_view *view, const struct city_stage *stage) {
 	struct wlr_box box = city_view_box_on(view, stage);
 	int bar = (int)round(CITY_TITLEBAR * stage->camera.zoom);
-	if (!view->framed || view->fullscreen || bar < TITLE_MIN || box.width < 4 * bar) {
+	if (!view->framed || view->fullscreen || bar < CITY_TITLE_MIN || box.width < 4 * bar) {
 		return (struct wlr_box){0};
 	}
 	return (struct wlr_box){box.x + box.width - bar, box.y - bar, bar, bar};
@@ -57,7 +56,8 @@ struct wlr_box city_view_close_box(const struct city_view *view, const struct ci
 static void update_title(struct city_sight *sight, int width, int bar) {
 	struct city_view *view = sight->view;
 	const struct city_stage *stage = sight->stage;
-	bool in_bar = bar >= TITLE_MIN;
+	const struct city_palette *palette = city_palette_of(view->server->config->style);
+	bool in_bar = bar >= CITY_TITLE_MIN;
 	if (sight->title_label == NULL) {
 		sight->title_label = city_label_create(sight->frame);
 		sight->close_label = city_label_create(sight->frame);
@@ -74,7 +74,7 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 	struct city_label_style style = {
 		.font = view->server->config->font,
 		.size = in_bar ? (int)round(size) : NAME_SIZE,
-		.color = view->active ? CITY_COLOR_FOCUS_TEXT : CITY_COLOR_FRAME_TEXT,
+		.color = view->active ? palette->focus_text : palette->frame_text,
 		.pad_x = 8,
 		.max_width = width - close.width,
 		.max_lines = 1,
@@ -85,6 +85,12 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 	}
 	snprintf(text, sizeof(text), "%.900s%s%s", shown_title(view), *note ? "  " : "", note);
 	city_label_set(sight->title_label, text, &style, stage->scale);
+	/* It goes before the building that has the name on it has come. */
+	struct wlr_scene_buffer *title = city_label_node(sight->title_label);
+	double live = city_scape_live(stage->camera.zoom);
+	if (title != NULL && (in_bar || title->opacity != (float)live)) {
+		wlr_scene_buffer_set_opacity(title, in_bar ? 1 : (float)live);
+	}
 	int height = city_label_height(sight->title_label);
 	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
 	city_label_set_position(sight->title_label, 0, y);
@@ -155,7 +161,7 @@ void city_sight_update_frame(struct city_sight *sight, struct wlr_box content) {
 	int border = (int)round(CITY_BORDER * zoom), bar = (int)round(CITY_TITLEBAR * zoom);
 	border = border < 1 ? 1 : border;
 	/* Where the title has no room the frame is as thin above as elsewhere. */
-	bar = bar < TITLE_MIN ? border : bar;
+	bar = bar < CITY_TITLE_MIN ? border : bar;
 
 	int w = content.width, h = content.height;
 	set_bar(sight, TOP, (struct wlr_box){-border, -bar, w + 2 * border, bar}, color);

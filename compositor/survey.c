@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compositor/config.h"
+#include "compositor/layout/scan.h"
+#include "compositor/paths.h"
+#include "compositor/server.h"
+#include "compositor/survey.h"
+#include "compositor/survey_file.h"
+#include "compositor/tile.h"
+#include "compositor/view.h"
+#include "compositor/writer.h"
+#include "log.h"
+
+#define SUBJECT "survey"
+/* Ground between quarters, and from the tiles to them. */
+#define QUARTER_GAP 240.0
+/* Below what a screen shows at first. */
+#define QUARTERS_TOP 1600.0
+/* Saves come in bursts. */
+#define WAIT_MS 400
+
+struct folder {
+	char *name, *path; /* path NULL: the city's own source */
+};
+
+struct counted {
+	char *source;
+	uint64_t lines;
+};
+
+/* What the thread works on; its own while it runs. */
+struct work {
+	struct city_survey *survey;
+	pthread_t thread;
+	int done_fd;
+	atomic_bool stop;
+
+	char *home; /* the folder whose folders are quarters */
+	struct folder *folders;
+	size_t folder_count;
+	struct counted *tiles; /* lines are filled in; sorted by source */
+	size_t tile_count;
+	struct city_layout *old; /* NULL: none */
+	bool first;		 /* the file is to be read */
+	char *file;
+
+	struct city_layout *layout;
+	struct city_survey_places places; /* of the file, if that was read */
+	char note[400];
+};
+
+struct city_survey {
+	struct city_server *server;
+	struct work *work; /* under way; NULL: nothing */
+	struct wl_event_source *done, *timer;
+	bool again, wait;
+	bool read; /* the file was looked at */
+	char *file, *home;
+	struct city_writer *writer;
+
+	struct city_layout *layout;
+	struct city_quarter *quarters;
+	size_t quarter_count;
+	struct counted *tiles;
+	size_t tile_count;
+	char note[400];
+
+	struct wl_listener config;
+	struct wl_signal changed;
+};
+
+/* ---- the thread */
+
+static void add_own(struct city_census *census) {
+	/* Folders of the one before, and of this one, are ended and begun where they differ. */
+	char open[256] = "";
+	city_census_begin(census, CITY_OWN_QUARTER);
+	for (size_t i = 0; i < city_own_module_count; i++) {
+		const char *path = city_own_modules[i].path, *slash = strrchr(path, '/');
+		char folder[256];
+		snprintf(folder, sizeof(folder), "%.*s",
+			slash == NULL ? 0 : (int)(slash - path + 1), path);
+		while (strncmp(folder, open, strlen(open)) != 0) {
+			city_census_end(census);
+			open[strlen(open) - 1] = '\0';
+			char *up = strrchr(open, '/');
+			*(up == NULL ? open : up + 1) = '\0';
+		}
+		for (char *at = folder + strlen(open), *next; (next = strchr(at, '/')) != NULL;
+			at = next + 1) {
+			*next = '\0';
+			city_census_begin(census, at);
+			*next = '/';
+		}
+		strcpy(open, folder);
+		city_census_module(
+			census, slash == NULL ? path : slash + 1, city_own_modules[i].lines);
+	}
+	for (const char *at = open; (at = strchr(at, '/')) != NULL; at++) {
+		city_census_end(census);
+	}
+	city_census_end(census);
+}
+
+static int by_name(const void *a, const void *b) {
+	return strcmp(((const struct folder *)a)->name, ((const struct folder *)b)->name);
+}
+
+static bool add_folder(struct work *work, const char *name, const char *path) {
+	for (size_t i = 0; i < work->folder_count; i++) {
+		if (strcmp(work->folders[i].name, name) == 0) {
+			char other[300];
+			size_t length = strlen(name);
+			snprintf(other, sizeof(other), "%.250s%s", name,
+				length > 0 && name[length - 1] == '\'' ? "'" : " '");
+			return add_folder(work, other, path);
+		}
+	}
+	struct folder *folders =
+		reallocarray(work->folders, work->folder_count + 1, sizeof(*folders));
+	if (folders == NULL) {
+		return false;
+	}
+	work->folders = folders;
+	struct folder *folder = &folders[work->folder_count];
+	*folder = (struct folder){strdup(name), path == NULL ? NULL : strdup(path)};
+	if (folder->name == NULL || (path != NULL && folder->path == NULL)) {
+		free(folder->name);
+		return false;
+	}
+	work->folder_count++;
+	return true;
+}
+
+static void add_home(struct work *work) {
+	DIR *home = work->home == NULL ? NULL : opendir(work->home);
+	struct dirent *entry;
+	while (home != NULL && (entry = readdir(home)) != NULL) {
+		char path[4096];
+		struct stat info;
+		if (entry->d_name[0] != '.' &&
+			snprintf(path, sizeof(path), "%s/%s", work->home, entry->d_name) <
+				(int)sizeof(path) &&
+			lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+			add_folder(work, entry->d_name, path);
+		}
+	}
+	if (home != NULL) {
+		closedir(home);
+	}
+}
+
+static void say(struct work *work, const struct city_scan *scan) {
+	if (scan->unreadable > 0) {
+		snprintf(work->note, sizeof(work->note),
+			"%zu of the source cannot be read, the first is %s", scan->unreadable,
+			scan->first);
+	} else if (scan->too_many) {
+		snprintf(work->note, sizeof(work->note),
+			"there is more source than %d files: the rest is not shown",
+			CITY_SCAN_ENTRIES);
+	}
+}
+
+/* A quarter of which nothing is left, as all of it runs, is no quarter. */
+static void take_census(struct work *work, struct city_census *census) {
+	const char **without = calloc(work->tile_count + 1, sizeof(*without));
+	struct city_scan scan = {.census = census, .without = without, .stop = &work->stop};
+	for (size_t i = 0; i < work->tile_count && without != NULL; i++) {
+		without[scan.without_count++] = work->tiles[i].source;
+	}
+	add_folder(work, CITY_OWN_QUARTER, NULL);
+	add_home(work);
+	qsort(work->folders, work->folder_count, sizeof(*work->folders), by_name);
+	for (size_t i = 0; i < work->folder_count; i++) {
+		const struct folder *folder = &work->folders[i];
+		size_t entries = census->count, names = census->names_size;
+		if (folder->path == NULL) {
+			add_own(census);
+			continue;
+		}
+		if (!city_scan_folder(&scan, folder->path, folder->name)) {
+			snprintf(work->note, sizeof(work->note), "%.200s cannot be read: %s",
+				folder->path, strerror(errno));
+		} else if (census->count == entries + 1) {
+			census->count = entries;
+			census->names_size = names;
+		}
+	}
+	for (size_t i = 0; i < work->tile_count; i++) {
+		work->tiles[i].lines = city_scan_lines(&scan, work->tiles[i].source);
+	}
+	say(work, &scan);
+	free(without);
+}
+
+static void *run(void *data) {
+	struct work *work = data;
+	const struct sched_param none = {0};
+	/* Whatever else there is to do comes first. */
+	pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+	if (work->first && work->file != NULL) {
+		work->old = city_survey_file_read(work->file, work->home, &work->places);
+	}
+	struct city_census census = {0};
+	take_census(work, &census);
+	city_census_weigh(&census);
+	if (!atomic_load(&work->stop)) {
+		work->layout = city_layout_create(&census, work->old);
+	}
+	city_census_finish(&census);
+	eventfd_write(work->done_fd, 1);
+	return NULL;
+}
+
+static void work_destroy(struct work *work) {
+	for (size_t i = 0; i < work->folder_count; i++) {
+		free(work->folders[i].name);
+		free(work->folders[i].path);
+	}
+	for (size_t i = 0; i < work->tile_count; i++) {
+		free(work->tiles[i].source);
+	}
+	free(work->folders);
+	free(work->tiles);
+	free(work->home);
+	free(work->file);
+	city_layout_unref(work->old);
+	city_layout_unref(work->layout);
+	city_survey_places_finish(&work->places);
+	close(work->done_fd);
+	free(work);
+}
+
+/* ---- places of quarters */
+
+static bool overlap(struct city_box a, struct city_box b) {
+	return a.cx < b.cx + b.width && b.cx < a.cx + a.width && a.cy < b.cy + b.height &&
+		b.cy < a.cy + a.height;
+}
+
+/* What a box at this place would overlap, with the gap; NULL: nothing. Quarters without a place yet
+ * are not looked at. */
+static bool is_taken(const struct city_survey *survey, const struct city_quarter *quarter,
+	struct city_box box, struct city_box *other) {
+	box.cx -= QUARTER_GAP;
+	box.cy -= QUARTER_GAP;
+	box.width += 2 * QUARTER_GAP;
+	box.height += 2 * QUARTER_GAP;
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		const struct city_quarter *next = &survey->quarters[i];
+		if (next != quarter && next->site != CITY_NO_SITE && next->box.width > 0 &&
+			!isnan(next->box.cx) && overlap(box, next->box)) {
+			*other = next->box;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* In rows below the tiles, from left to right. */
+static void find_place(struct city_survey *survey, struct city_quarter *quarter) {
+	double top = QUARTERS_TOP, left = 0, width = 12000;
+	struct city_view *view;
+	wl_list_for_each(view, &survey->server->views, link) {
+		if (view->shown && view->kind == CITY_VIEW_TILE) {
+			struct city_box box = city_view_outer_box(view);
+			top = fmax(top, fmin(box.cy + box.height + QUARTER_GAP, 1e5));
+		}
+	}
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		width = fmax(width, survey->quarters[i].box.width * 2);
+	}
+	struct city_box box = quarter->box, other;
+	box.cx = left;
+	box.cy = top;
+	double below = INFINITY;
+	while (is_taken(survey, quarter, box, &other)) {
+		below = fmin(below, other.cy + other.height);
+		box.cx = other.cx + other.width + QUARTER_GAP;
+		if (box.cx + box.width > left + width) {
+			box.cx = left;
+			box.cy = below + QUARTER_GAP;
+			below = INFINITY;
+		}
+	}
+	quarter->box = box;
+}
+
+static struct city_quarter *get_quarter(struct city_survey *survey, const char *name) {
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		if (strcmp(survey->quarters[i].name, name) == 0) {
+			return &survey->quarters[i];
+		}
+	}
+	struct city_quarter *quarters =
+		reallocarray(survey->quarters, survey->quarter_count + 1, sizeof(*quarters));
+	char *copy = strdup(name);
+	if (quarters != NULL) {
+		survey->quarters = quarters;
+	}
+	if (quarters == NULL || copy == NULL) {
+		free(copy);
+		return NULL;
+	}
+	struct city_quarter *quarter = &quarters[survey->quarter_count++];
+	*quarter = (struct city_quarter){
+		.name = copy, .site = CITY_NO_SITE, .box = {.cx = NAN, .cy = NAN}};
+	return quarter;
+}
+
+static void save(struct city_survey *survey) {
+	if (survey->layout == NULL || survey->file == NULL || survey->server->safe != NULL) {
+		return;
+	}
+	size_t size;
+	char *text = city_survey_file_write(
+		survey->layout, survey->home, survey->quarters, survey->quarter_count, &size);
+	if (survey->writer == NULL) {
+		survey->writer = city_writer_create(survey->file);
+	}
+	if (text != NULL && survey->writer != NULL) {
+		city_writer_put(survey->writer, text, size);
+	} else {
+		free(text);
+	}
+}
+
+static void take_layout(struct city_survey *survey, struct work *work) {
+	city_layout_unref(survey->layout);
+	survey->layout = work->layout;
+	work->layout = NULL;
+	for (size_t i = 0; i < work->places.count; i++) {
+		const struct city_survey_place *place = &work->places.list[i];
+		struct city_quarter *quarter = get_quarter(survey, place->name);
+		if (quarter != NULL && isnan(quarter->box.cx)) {
+			quarter->box.cx = place->cx;
+			quarter->box.cy = place->cy;
+			quarter->hand = place->hand;
+		}
+	}
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		survey->quarters[i].site = CITY_NO_SITE;
+	}
+	const struct city_layout *layout = survey->layout;
+	for (size_t i = 0; i < layout->quarter_count; i++) {
+		uint32_t site = layout->quarters[i];
+		struct city_quarter *quarter =
+			get_quarter(survey, city_site_name(layout, &layout->sites[site]));
+		if (quarter != NULL) {
+			quarter->site = site;
+			quarter->box.width = layout->sites[site].plot.width;
+			quarter->box.height = layout->sites[site].plot.height;
+		}
+	}
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		struct city_quarter *quarter = &survey->quarters[i];
+		struct city_box other, box = quarter->box;
+		/* One that has grown makes place for its neighbour, unless it was put there. */
+		if (quarter->site != CITY_NO_SITE &&
+			(isnan(box.cx) ||
+				(!quarter->hand && is_taken(survey, quarter, box, &other)))) {
+			find_place(survey, quarter);
+		}
+		for (size_t j = 0; j < work->folder_count; j++) {
+			if (strcmp(work->folders[j].name, quarter->name) == 0) {
+				free(quarter->path);
+				quarter->path = work->folders[j].path;
+				work->folders[j].path = NULL;
+			}
+		}
+	}
+}
+
+static int handle_done(int fd, uint32_t mask, void *data) {
+	struct city_survey *survey = data;
+	struct work *work = survey->work;
+	pthread_join(work->thread, NULL);
+	wl_event_source_remove(survey->done);
+	survey->done = NULL;
+	survey->work = NULL;
+	survey->read = true;
+	if (strcmp(survey->note, work->note) != 0) {
+		strcpy(survey->note, work->note);
+		if (work->note[0] != '\0') {
+			city_log(CITY_LOG_WARN, SUBJECT, "%s", work->note);
+		}
+	}
+	if (work->layout != NULL) {
+		struct counted *tiles = survey->tiles;
+		size_t count = survey->tile_count;
+		survey->tiles = work->tiles;
+		survey->tile_count = work->tile_count;
+		work->tiles = tiles;
+		work->tile_count = count;
+		take_layout(survey, work);
+		save(survey);
+		city_log(CITY_LOG_DEBUG, SUBJECT, "%zu modules in %zu folders, %ju lines",
+			survey->layout->module_count, survey->layout->folder_count,
+			(uintmax_t)survey->layout->lines);
+	}
+	work_destroy(work);
+	wl_signal_emit_mutable(&survey->changed, survey);
+	if (survey->again) {
+		survey->again = false;
+		city_survey_begin(survey);
+	}
+	return 0;
+}
+
+/* ---- beginning one */
+
+static int by_source(const void *a, const void *b) {
+	return strcmp(((const struct counted *)a)->source, ((const struct counted *)b)->source);
+}
+
+static void add_tiles(struct work *work, const struct city_server *server) {
+	const struct city_tile *tile;
+	size_t room = server->tiles == NULL ? 0 : (size_t)wl_list_length(&server->tiles->list);
+	work->tiles = calloc(room + 1, sizeof(*work->tiles));
+	if (room == 0 || work->tiles == NULL) {
+		return;
+	}
+	wl_list_for_each(tile, &server->tiles->list, link) {
+		char *source = tile->closing || tile->source == NULL || work->tile_count == room
+			? NULL
+			: strdup(tile->source);
+		if (source != NULL) {
+			work->tiles[work->tile_count++] = (struct counted){source, 0};
+		}
+	}
+	qsort(work->tiles, work->tile_count, sizeof(*work->tiles), by_source);
+	size_t kept = 0;
+	for (size_t i = 0; i < work->tile_count; i++) {
+		if (kept > 0 && strcmp(work->tiles[kept - 1].source, work->tiles[i].source) == 0) {
+			free(work->tiles[i].source);
+		} else {
+			work->tiles[kept++] = work->tiles[i];
+		}
+	}
+	work->tile_count = kept;
+}
+
+static void begin_now(struct city_survey *survey) {
+	const struct city_config *config = survey->server->config;
+	struct work *work = calloc(1, sizeof(*work));
+	if (work == NULL) {
+		return;
+	}
+	work->survey = survey;
+	work->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	work->first = !survey->read;
+	work->file = survey->file == NULL ? NULL : strdup(survey->file);
+	work->home = survey->home == NULL ? NULL : strdup(survey->home);
+	work->old = survey->layout == NULL ? NULL : city_layout_ref(survey->layout);
+	add_tiles(work, survey->server);
+	for (size_t i = 0; i < config->source_count; i++) {
+		const char *slash = strrchr(config->sources[i], '/');
+		const char *name =
+			slash == NULL || slash[1] == '\0' ? config->sources[i] : slash + 1;
+		add_folder(work, name, config->sources[i]);
+	}
+	if (work->done_fd >= 0) {
+		survey->done = wl_event_loop_add_fd(survey->server->loop, work->done_fd,
+			WL_EVENT_READABLE, handle_done, survey);
+	}
+	if (survey->done == NULL || pthread_create(&work->thread, NULL, run, work) != 0) {
+		city_log(
+			CITY_LOG_WARN, SUBJECT, "the source is not looked at: %s", strerror(errno));
+		if (survey->done != NULL) {
+			wl_event_source_remove(survey->done);
+			survey->done = NULL;
+		}
+		work_destroy(work);
+		return;
+	}
+	survey->work = work;
+}
+
+static int handle_timer(void *data) {
+	struct city_survey *survey = data;
+	survey->wait = false;
+	if (survey->work != NULL) {
+		survey->again = true;
+	} else {
+		begin_now(survey);
+	}
+	return 0;
+}
+
+void city_survey_begin(struct city_survey *survey) {
+	if (survey != NULL && !survey->wait) {
+		survey->wait = true;
+		wl_event_source_timer_update(survey->timer, survey->read ? WAIT_MS : 1);
+	}
+}
+
+bool city_survey_busy(const struct city_survey *survey) {
+	return survey->work != NULL || survey->wait;
+}
+
+/* ---- the rest */
+
+const struct city_layout *city_survey_layout(const struct city_survey *survey) {
+	return survey->layout;
+}
+
+const struct city_quarter *city_survey_quarters(const struct city_survey *survey, size_t *count) {
+	*count = survey->quarter_count;
+	return survey->quarters;
+}
+
+bool city_survey_move(struct city_survey *survey, const char *name, double cx, double cy) {
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		struct city_quarter *quarter = &survey->quarters[i];
+		if (quarter->site != CITY_NO_SITE && strcmp(quarter->name, name) == 0) {
+			quarter->box.cx = cx;
+			quarter->box.cy = cy;
+			quarter->hand = true;
+			save(survey);
+			wl_signal_emit_mutable(&survey->changed, survey);
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t city_survey_lines(const struct city_survey *survey, const char *source) {
+	struct counted key = {.source = (char *)source};
+	const struct counted *found = survey->tile_count == 0
+		? NULL
+		: bsearch(&key, survey->tiles, survey->tile_count, sizeof(key), by_source);
+	return found == NULL ? 0 : found->lines;
+}
+
+const char *city_survey_note(const struct city_survey *survey) {
+	return survey->note;
+}
+
+struct wl_signal *city_survey_changed(struct city_survey *survey) {
+	return &survey->changed;
+}
+
+static void handle_config(struct wl_listener *listener, void *data) {
+	struct city_survey *survey = wl_container_of(listener, survey, config);
+	city_survey_begin(survey);
+}
+
+struct city_survey *city_survey_create(struct city_server *server) {
+	struct city_survey *survey = calloc(1, sizeof(*survey));
+	if (survey == NULL) {
+		return NULL;
+	}
+	survey->server = server;
+	wl_signal_init(&survey->changed);
+	survey->timer = wl_event_loop_add_timer(server->loop, handle_timer, survey);
+	if (survey->timer == NULL) {
+		free(survey);
+		return NULL;
+	}
+	char *state = city_path_state(NULL);
+	if (state != NULL && asprintf(&survey->file, "%s/layout", state) < 0) {
+		survey->file = NULL;
+	}
+	free(state);
+	survey->home = city_path_data("city");
+	survey->config.notify = handle_config;
+	wl_signal_add(&server->events.config, &survey->config);
+	city_survey_begin(survey);
+	return survey;
+}
+
+void city_survey_destroy(struct city_survey *survey) {
+	if (survey == NULL) {
+		return;
+	}
+	if (survey->work != NULL) {
+		atomic_store(&survey->work->stop, true);
+		pthread_join(survey->work->thread, NULL);
+		wl_event_source_remove(survey->done);
+		work_destroy(survey->work);
+	}
+	wl_event_source_remove(survey->timer);
+	wl_list_remove(&survey->config.link);
+	city_writer_destroy(survey->writer);
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		free(survey->quarters[i].name);
+		free(survey->quarters[i].path);
+	}
+	for (size_t i = 0; i < survey->tile_count; i++) {
+		free(survey->tiles[i].source);
+	}
+	free(survey->quarters);
+	free(survey->tiles);
+	city_layout_unref(survey->layout);
+	free(survey->file);
+	free(survey->home);
+	free(survey);
+}
