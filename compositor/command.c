@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compositor/arrange.h"
 #include "compositor/command.h"
 #include "compositor/config.h"
 #include "compositor/server.h"
@@ -96,13 +97,26 @@ static bool run_close(struct call *call) {
 	return true;
 }
 
+/* A direction; false: it is none of the four. */
+static bool get_direction(const char *word, int *dx, int *dy) {
+	*dx = (strcmp(word, "right") == 0) - (strcmp(word, "left") == 0);
+	*dy = (strcmp(word, "down") == 0) - (strcmp(word, "up") == 0);
+	return *dx != 0 || *dy != 0;
+}
+
 static bool run_focus(struct call *call) {
 	struct city_server *server = call->server;
 	if (server == NULL) {
 		return true;
 	}
 	struct city_view *view = NULL;
-	if (strcmp(call->rest, "next") == 0 || strcmp(call->rest, "prev") == 0) {
+	int dx, dy;
+	if (get_direction(call->rest, &dx, &dy)) {
+		view = server->focused == NULL ? NULL : city_view_beside(server->focused, dx, dy);
+		if (view == NULL) {
+			return true;
+		}
+	} else if (strcmp(call->rest, "next") == 0 || strcmp(call->rest, "prev") == 0) {
 		view = city_view_cycle(server, call->rest[0] == 'n' ? 1 : -1);
 		if (view == NULL) {
 			return true; /* nothing to go to is no mistake */
@@ -161,6 +175,56 @@ static bool run_minimize(struct call *call) {
 		return false;
 	}
 	city_view_set_minimized(view, true);
+	return true;
+}
+
+static bool run_above(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_view_set_above(view, !view->above);
+	return true;
+}
+
+static bool run_snap(struct call *call) {
+	struct city_part part;
+	bool off = strcmp(call->words[0], "off") == 0;
+	if (!off && !city_part_named(call->words[0], &part)) {
+		return fail(call, "snap takes %s or off, not \"%s\"", city_part_names(),
+			call->words[0]);
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused_free(call);
+	if (view == NULL) {
+		return false;
+	}
+	if (off) {
+		city_view_unsnap(view);
+	} else {
+		city_view_snap(view, part);
+	}
+	return true;
+}
+
+static bool run_arrange(struct call *call) {
+	bool off = call->count > 0 && strcmp(call->words[0], "off") == 0;
+	if (call->count > 0 && !off) {
+		return fail(call, "arrange takes nothing or off, not \"%s\"", call->words[0]);
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	city_arrange(view, off);
 	return true;
 }
 
@@ -350,10 +414,12 @@ static bool run_none(struct call *call) {
 }
 
 static const struct command commands[] = {
+	{"above", "above", 0, 0, run_above},
+	{"arrange", "arrange [off]", 0, 1, run_arrange},
 	{"camera", "camera CX CY [ZOOM]", 2, 3, run_camera},
 	{"close", "close", 0, 0, run_close},
 	{"exec", "exec COMMAND...", 1, SIZE_MAX, run_exec},
-	{"focus", "focus next|prev|NAME", 1, SIZE_MAX, run_focus},
+	{"focus", "focus next|prev|left|right|up|down|NAME", 1, SIZE_MAX, run_focus},
 	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
 	{"maximize", "maximize", 0, 0, run_maximize},
 	{"minimize", "minimize", 0, 0, run_minimize},
@@ -364,6 +430,7 @@ static const struct command commands[] = {
 	{"reload", "reload", 0, 0, run_reload},
 	{"resize", "resize narrower|wider|shorter|taller or resize WIDTH HEIGHT", 1, 2, run_resize},
 	{"restart", "restart", 0, 0, run_restart},
+	{"snap", "snap PART|off", 1, 1, run_snap},
 	{"zoom", "zoom in|out|room|all|NUMBER", 1, 1, run_zoom},
 };
 

@@ -3,8 +3,10 @@
  * Commands of the desktop: what a key binding runs and what control clients may ask for, in the
  * same words. Main thread only.
  *
- *   exec COMMAND...             close            focus next|prev|NAME
- *   fullscreen                  maximize         minimize
+ *   exec COMMAND...             close            focus next|prev|left|right|up|down|NAME
+ *   fullscreen                  maximize         minimize         above
+ *   snap left|right|top|bottom|top-left|top-right|bottom-left|bottom-right|center|off
+ *   arrange [off]
  *   zoom in|out|room|all|NUMBER                  pan left|right|up|down|DX DY   (output pixels)
  *   camera CX CY [ZOOM]         move left|right|up|down|CX CY                   (city units)
  *   resize narrower|wider|shorter|taller|WIDTH HEIGHT                           (city units)

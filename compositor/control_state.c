@@ -83,6 +83,8 @@ static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_con
 		yyjson_mut_obj_add_bool(doc, object, "minimized", view->minimized);
 		yyjson_mut_obj_add_bool(doc, object, "fullscreen", view->fullscreen);
 		yyjson_mut_obj_add_bool(doc, object, "maximized", view->maximized);
+		yyjson_mut_obj_add_bool(doc, object, "snapped", view->snapped);
+		yyjson_mut_obj_add_bool(doc, object, "above", view->above);
 		yyjson_mut_obj_add_bool(doc, object, "focused", server->focused == view);
 	}
 }

@@ -85,6 +85,7 @@ static void put(struct city_desk_entry *entry, struct city_view *view) {
 			(view->minimized ? CITY_DESK_MINIMIZED : 0u) |
 			(view->maximized ? CITY_DESK_MAXIMIZED : 0u) |
 			(view->fullscreen ? CITY_DESK_FULLSCREEN : 0u) |
+			(view->above ? CITY_DESK_ABOVE : 0u) |
 			(view->server->focused == view ? CITY_DESK_FOCUSED : 0u),
 	};
 	if (view->kind == CITY_VIEW_TILE) {
@@ -242,6 +243,7 @@ static void restore(struct city_desk *desk) {
 		if (flags & CITY_DESK_FULLSCREEN) {
 			city_view_set_fullscreen(view, true);
 		}
+		city_view_set_above(view, (flags & CITY_DESK_ABOVE) != 0);
 		if (flags & CITY_DESK_FOCUSED) {
 			focused = view;
 		}

@@ -38,6 +38,7 @@ enum {
 	CITY_DESK_MAXIMIZED = 4,
 	CITY_DESK_FULLSCREEN = 8,
 	CITY_DESK_FOCUSED = 16,
+	CITY_DESK_ABOVE = 32,
 };
 
 /* As it lies in the memfd. */

@@ -10,7 +10,7 @@
 #include "compositor/stage.h"
 #include "compositor/view.h"
 
-#define UNMAXIMIZE 16 /* pixels that a maximised view must be pulled */
+#define PULL_OUT 16 /* pixels that a maximised or snapped view must be pulled */
 
 /* The one that the pointer is on. */
 static struct city_stage *stage_of(const struct city_seat *seat) {
@@ -102,11 +102,15 @@ void city_grab_resize_requested(
 }
 
 /* The pointer keeps its share of a view that gets its old size back. */
-static void unmaximize(struct city_grab *grab) {
+static void pull_out(struct city_grab *grab) {
 	struct city_view *view = grab->view;
 	double share_x = (grab->point_cx - grab->start_cx) / fmax(grab->start_width, 1);
 	double share_y = (grab->point_cy - grab->start_cy) / fmax(grab->start_height, 1);
-	city_view_set_maximized(view, false);
+	if (view->maximized) {
+		city_view_set_maximized(view, false);
+	} else {
+		city_view_unsnap(view);
+	}
 	grab->start_cx = grab->point_cx - share_x * view->restore.width;
 	if (share_y > 0) {
 		grab->start_cy = grab->point_cy - share_y * view->restore.height;
@@ -116,13 +120,16 @@ static void unmaximize(struct city_grab *grab) {
 /* cx, cy: how far the pointer is from where it took hold. */
 static void move(struct city_grab *grab, double cx, double cy) {
 	struct city_view *view = grab->view;
-	if (view->maximized &&
-		hypot(cx, cy) * city_view_main_stage(view)->camera.zoom > UNMAXIMIZE) {
-		unmaximize(grab);
+	bool held = view->maximized || view->snapped;
+	if (held && hypot(cx, cy) * city_view_main_stage(view)->camera.zoom > PULL_OUT) {
+		pull_out(grab);
+		held = false;
 	}
-	if (!view->maximized) {
+	if (!held) {
 		/* Whole units, so that in the room every pixel of the view is one of the screen. */
-		city_view_set_place(view, round(grab->start_cx + cx), round(grab->start_cy + cy));
+		double to_cx = round(grab->start_cx + cx), to_cy = round(grab->start_cy + cy);
+		city_view_hold(view, &to_cx, &to_cy);
+		city_view_set_place(view, to_cx, to_cy);
 	}
 }
 

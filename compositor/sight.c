@@ -342,8 +342,9 @@ static void update_sight(struct city_sight *sight) {
 	if (!drawn) {
 		return;
 	}
-	struct wlr_scene_tree *layer =
-		is_covering(view, stage) ? stage->layers.fullscreen : stage->layers.views;
+	struct wlr_scene_tree *layer = is_covering(view, stage) ? stage->layers.fullscreen
+		: view->above					? stage->layers.above
+								: stage->layers.views;
 	if (sight->tree->node.parent != layer) {
 		wlr_scene_node_reparent(&sight->tree->node, layer);
 	}

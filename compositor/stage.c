@@ -21,9 +21,9 @@
 static bool create_layers(struct city_stage *stage) {
 	struct city_layers *layers = &stage->layers;
 	struct wlr_scene_tree **trees[] = {&layers->ground, &layers->shell_background,
-		&layers->shell_bottom, &layers->districts, &layers->views, &layers->buildings,
-		&layers->shell_top, &layers->fullscreen, &layers->popups, &layers->shell_overlay,
-		&layers->drag, &layers->input_method, &layers->lock};
+		&layers->shell_bottom, &layers->districts, &layers->views, &layers->above,
+		&layers->buildings, &layers->shell_top, &layers->fullscreen, &layers->popups,
+		&layers->shell_overlay, &layers->drag, &layers->input_method, &layers->lock};
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		*trees[i] = wlr_scene_tree_create(stage->tree);
 		if (*trees[i] == NULL) {

@@ -38,6 +38,7 @@ struct city_layers {
 	struct wlr_scene_tree *shell_bottom;
 	struct wlr_scene_tree *districts; /* blocks behind the tiles */
 	struct wlr_scene_tree *views;	  /* city_sight.tree of each view */
+	struct wlr_scene_tree *above;	  /* of those that are always on top */
 	struct wlr_scene_tree *buildings; /* in the place of views that are far away, sheets.c */
 	struct wlr_scene_tree *shell_top;
 	struct wlr_scene_tree *fullscreen; /* a fullscreen view while it has the focus */

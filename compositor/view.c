@@ -176,6 +176,10 @@ void city_view_request_size(struct city_view *view, int width, int height) {
 void city_view_begin_resize(struct city_view *view, uint32_t edges) {
 	view->anchor_edges = edges;
 	view->resizing = true;
+	if (view->snapped) {
+		view->snapped = false;
+		city_view_states_changed(view);
+	}
 	view->requested_width = view->width;
 	view->requested_height = view->height;
 	if (view->impl->set_resizing != NULL) {
@@ -289,14 +293,33 @@ void city_views_refit(struct city_server *server) {
 	}
 }
 
+void city_view_states_changed(struct city_view *view) {
+	if (view->impl->set_tiled != NULL) {
+		view->impl->set_tiled(view, view->snapped);
+	}
+	city_view_update(view);
+	city_scape_changed(view->server);
+	wl_signal_emit_mutable(&view->events.states, view);
+	city_desk_changed(view->server->desk);
+}
+
+void city_view_set_above(struct city_view *view, bool above) {
+	if (view->above != above) {
+		view->above = above;
+		city_view_states_changed(view);
+		city_seat_scene_changed(view->server->seat);
+	}
+}
+
 /* output: which is filled, NULL: the focused one. */
 static void set_filling(
 	struct city_view *view, bool fullscreen, bool maximized, const struct city_output *output) {
 	bool was = view->fullscreen || view->maximized;
 	bool becomes = fullscreen || maximized;
-	if (!was && becomes) {
+	if (!was && becomes && !view->snapped) {
 		view->restore = city_view_box(view);
 	}
+	view->snapped = false;
 	if (view->fullscreen != fullscreen) {
 		view->fullscreen = fullscreen;
 		if (view->impl->set_fullscreen != NULL) {
@@ -321,10 +344,7 @@ static void set_filling(
 		city_view_set_place(view, view->restore.cx, view->restore.cy);
 		city_view_request_size(view, (int)view->restore.width, (int)view->restore.height);
 	}
-	city_view_update(view);
-	city_scape_changed(view->server);
-	wl_signal_emit_mutable(&view->events.states, view);
-	city_desk_changed(view->server->desk);
+	city_view_states_changed(view);
 }
 
 void city_view_show_as(struct city_view *view, const struct city_box *now,

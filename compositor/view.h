@@ -27,6 +27,7 @@
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/util/box.h>
 
+#include "compositor/arrange.h"
 #include "compositor/desk.h"
 #include "compositor/map.h"
 
@@ -69,6 +70,8 @@ struct city_view_impl {
 	void (*set_fullscreen)(struct city_view *view, bool fullscreen);
 	void (*set_maximized)(struct city_view *view, bool maximized);
 	void (*set_resizing)(struct city_view *view, bool resizing);
+	/* Whether its edges are held by a part of a room. */
+	void (*set_tiled)(struct city_view *view, bool tiled);
 	/* Limits of the content's size; 0 is none. */
 	void (*limits)(struct city_view *view, int *min_width, int *min_height, int *max_width,
 		int *max_height);
@@ -113,6 +116,9 @@ struct city_view {
 	bool minimized;
 	bool framed; /* the city draws the frame */
 	bool fullscreen, maximized;
+	bool snapped; /* to this part of a room */
+	struct city_part part;
+	bool above; /* all that are not */
 	bool active;
 	double megapixels; /* that its surfaces have committed so far */
 	char *district;	   /* name of the block that it stands on, NULL: none */
@@ -120,7 +126,7 @@ struct city_view {
 	uint32_t anchor_edges; /* enum wlr_edges that move */
 	bool resizing;
 	int requested_width, requested_height; /* 0: none yet */
-	struct city_box restore;	       /* place before fullscreen or maximised */
+	struct city_box restore; /* place before it filled the screen, or a part of it */
 
 	struct wl_list sights;	     /* city_sight.link */
 	struct wlr_surface *surface; /* the content; NULL: none */
@@ -234,6 +240,10 @@ void city_view_set_fullscreen(struct city_view *view, bool fullscreen);
 void city_view_set_fullscreen_on(struct city_view *view, const struct city_output *output);
 void city_view_set_maximized(struct city_view *view, bool maximized);
 void city_view_set_minimized(struct city_view *view, bool minimized);
+/* Always on top. */
+void city_view_set_above(struct city_view *view, bool above);
+/* Who changes a state that clients or the desk know of (arrange.c) says so. */
+void city_view_states_changed(struct city_view *view);
 /* By the pointer, between begin and end; edges are those that move. */
 void city_view_begin_resize(struct city_view *view, uint32_t edges);
 void city_view_end_resize(struct city_view *view);

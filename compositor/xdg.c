@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <wlr/types/wlr_xdg_shell.h>
+#include <wlr/util/edges.h>
 
 #include "compositor/decoration.h"
 #include "compositor/grab.h"
@@ -108,6 +109,14 @@ static void impl_set_resizing(struct city_view *view, bool resizing) {
 	}
 }
 
+static void impl_set_tiled(struct city_view *view, bool tiled) {
+	struct guest *guest = guest_from_view(view);
+	if (configurable(guest)) {
+		uint32_t all = WLR_EDGE_LEFT | WLR_EDGE_RIGHT | WLR_EDGE_TOP | WLR_EDGE_BOTTOM;
+		wlr_xdg_toplevel_set_tiled(guest->toplevel, tiled ? all : WLR_EDGE_NONE);
+	}
+}
+
 static void impl_limits(
 	struct city_view *view, int *min_width, int *min_height, int *max_width, int *max_height) {
 	const struct wlr_xdg_toplevel_state *state = &guest_from_view(view)->toplevel->current;
@@ -157,6 +166,7 @@ static const struct city_view_impl guest_impl = {
 	.set_fullscreen = impl_set_fullscreen,
 	.set_maximized = impl_set_maximized,
 	.set_resizing = impl_set_resizing,
+	.set_tiled = impl_set_tiled,
 	.limits = impl_limits,
 	.parent = impl_parent,
 	.placed = impl_placed,
@@ -257,6 +267,7 @@ static void show_as_left(struct guest *guest) {
 	guest->left = NULL;
 	city_view_show_as(view, &left->now, &left->box, (left->flags & CITY_DESK_MAXIMIZED) != 0,
 		(left->flags & CITY_DESK_FULLSCREEN) != 0);
+	city_view_set_above(view, (left->flags & CITY_DESK_ABOVE) != 0);
 	if (left->flags & CITY_DESK_MINIMIZED) {
 		city_view_set_minimized(view, true);
 	}

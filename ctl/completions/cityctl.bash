@@ -111,8 +111,8 @@ _cityctl() {
 		;;
 	run)
 		((places == 0)) || return
-		mapfile -t COMPREPLY < <(compgen -W 'exec close focus fullscreen maximize minimize zoom
-			pan camera move resize reload restart quit' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'exec above arrange close focus fullscreen maximize minimize zoom
+			pan camera move resize reload restart snap quit' -- "$cur")
 		;;
 	esac
 }

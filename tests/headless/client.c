@@ -438,7 +438,8 @@ static void toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_
 	struct window *window = data;
 	window->wanted_width = width;
 	window->wanted_height = height;
-	window->activated = window->maximized = window->fullscreen = window->resizing = false;
+	window->activated = window->maximized = window->fullscreen = window->resizing =
+		window->tiled = false;
 	const uint32_t *state;
 	wl_array_for_each(state, states) {
 		switch (*state) {
@@ -450,6 +451,9 @@ static void toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_
 			break;
 		case XDG_TOPLEVEL_STATE_FULLSCREEN:
 			window->fullscreen = true;
+			break;
+		case XDG_TOPLEVEL_STATE_TILED_LEFT:
+			window->tiled = true;
 			break;
 		case XDG_TOPLEVEL_STATE_RESIZING:
 			window->resizing = true;

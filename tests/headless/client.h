@@ -86,7 +86,7 @@ struct window {
 	int width, height;		 /* drawn */
 	int wanted_width, wanted_height; /* by the last configure */
 	int popup_x, popup_y;
-	bool configured, activated, maximized, fullscreen, resizing, closed, framed;
+	bool configured, activated, maximized, fullscreen, resizing, tiled, closed, framed;
 	unsigned int configures, frames;
 };
 
