@@ -513,6 +513,9 @@ static struct fake_stream *open_pty(struct fake_city *city, struct keeper_messag
 	pid_t pid = forkpty(&master, NULL, NULL, NULL);
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		/* As the keeper does it: whoever runs this may ignore hangups, its jobs must not.
+		 */
+		signal(SIGHUP, SIG_DFL);
 		execv(argv[0], argv);
 		_exit(127);
 	}

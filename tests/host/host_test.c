@@ -338,7 +338,7 @@ static void test_not_a_tile(void **context) {
 static void crash_in(const char *how, const char *operation, int number) {
 	struct fake_city city;
 	fake_city_init(&city);
-	char option[64], pty[] = "pty=echo x; sleep 1000";
+	char option[64], pty[] = "pty=echo x; exec sleep 1000";
 	snprintf(option, sizeof(option), "%s=%s", how, operation);
 	bool streams = strcmp(operation, "stream_ready") == 0;
 	bool update = strcmp(operation, "update") == 0;
@@ -811,7 +811,7 @@ static void test_track(void **context) {
 	struct fake_city city;
 	fake_city_init(&city);
 	struct fake_version *a = fake_start_ready(
-		&city, probe, OPTIONS("pty=stty -echo; read x; echo $x; sleep 1000"));
+		&city, probe, OPTIONS("pty=stty -echo; read x; echo $x; exec sleep 1000"));
 	fake_attach(a, TILE_ATTACH_COLD, -1);
 	fake_focus(a);
 	fake_key(a, KEY_A);

@@ -187,7 +187,7 @@ static void test_torn(void **state) {
 		assert_int_equal(
 			keeper_disk_load(&place->disk, &info.tile, &bytes, &err), -EBADMSG);
 		assert_non_null(strstr(err.text, "damaged; kept as "));
-		char aside[PATH_MAX];
+		char aside[PATH_MAX + 32];
 		snprintf(aside, sizeof(aside), "%s.damaged-%d", place->file, i);
 		assert_non_null(strstr(err.text, aside));
 		assert_int_equal(access(aside, F_OK), 0);
