@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Handovers, one after the other, of alternating versions, schemas and strategies, with rollbacks among them and keys
-typed all the time. At the end every byte of the state is as foretold, every key has arrived once and in its
-order, and nothing has grown: no memory, descriptor, mapping, process or shared memory of any process of the city.
+"""Handovers, one after the other, of alternating versions, schemas, strategies and ways with the state, with rollbacks
+among them and keys typed all the time. At the end every byte of the state is as foretold, every key has arrived once
+and in its order, and nothing has grown: no memory, descriptor, mapping, process or shared memory of any process of the
+city.
 
-usage: soak.py [N]      N handovers, 210 without
+usage: soak.py [N]      N handovers, 210 without. SIGTERM and SIGINT end it earlier; what was until then is judged
 
 What is flat: samples are taken along the way, each when the city has settled. The first third is warm-up. Of the rest
 the median of the last half may exceed that of the first half by what BOUNDS says, which is less than a page
@@ -13,6 +14,7 @@ per handover for anything that the city would keep of each of them."""
 import itertools
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -26,8 +28,12 @@ LIMITS = ("spawn=60000,warm=60000,migrate=30000,attach=30000,frame=30000,check=3
 STRATEGIES = ["instant", "melt", "crossfade", "freeze-and-fade", "auto"]
 ARTIFACTS = ["proof-1", "proof-2", "proof-1w", "proof-2w", "proof-1w", "proof-2"]
 ROLLBACK_EVERY = 10
+# Of a round, those in which the state does not just go on. What is to begin anew does so unless it is rolled back.
+MODES = {4: ["--strategy", "reset"], 8: ["--state", "merge"], 13: ["--state", "reset"], 17: ["--lossy"],
+         22: ["--strategy", "reset", "--state", "reset"], 25: ["--state", "merge", "--lossy"], 29: ["--state", "reset"]}
 ROUND = 30  # after so many it all begins again, and the same version runs on the same schema
 SAMPLES = 24
+ENOUGH = []  # not empty: somebody wishes to see the end
 RECORDING = "source-city-memory"  # fills the room that it is given, and no more
 # What may be more at the end, for any number of handovers.
 BOUNDS = {"memory": 768 * 1024, "fds": 1, "mappings": 12, "processes": 0, "memfds": 0, "memfd bytes": 64 * 1024}
@@ -94,21 +100,37 @@ class Soak:
     def hand_over(self, number):
         # An odd count against an even one: every artifact meets every strategy.
         artifact = ARTIFACTS[number % len(ARTIFACTS)]
-        strategy = STRATEGIES[number % len(STRATEGIES)]
+        mode = MODES.get(number % ROUND, [])
+        options = [*([] if "--strategy" in mode else ["--strategy", STRATEGIES[number % len(STRATEGIES)]]), *mode]
+        anew = "reset" in mode
+        if anew:
+            self.check_state()
         helper = subprocess.Popen(
-            ["cityctl", "swap", "proof", "--artifact", tile_path(artifact), "--settled", "--json", "--strategy",
-             strategy], env=self.city.environment(), stdout=subprocess.PIPE)
+            ["cityctl", "swap", "proof", "--artifact", tile_path(artifact), "--settled", "--json", *options],
+            env=self.city.environment(), stdout=subprocess.PIPE)
         if number % ROLLBACK_EVERY == ROLLBACK_EVERY - 1:
-            for line in helper.stdout:
-                if json.loads(line).get("step") == "probation":
-                    break
-            # It may be over by now: then this is a handover to the version before.
-            self.city.run("cityctl", "rollback", "proof", check=False)
-            helper.communicate(timeout=60)
-            return
-        self.type()
-        said = helper.communicate(timeout=60)[0].decode()
-        check_equal(helper.returncode, 0, f"handover {number} to {artifact}, {strategy}: {said}")
+            said = self.roll_back(helper)
+            anew = anew and '"result":"live"' in said
+        else:
+            if not anew:  # a key would be lost with the state, or not, as it happens
+                self.type()
+            said = helper.communicate(timeout=60)[0].decode()
+            check_equal(helper.returncode, 0, f"handover {number} to {artifact}, {' '.join(options)}: {said}")
+        if anew:
+            self.model, self.typed, self.hash = Model(), 0, 0
+
+    def roll_back(self, helper):
+        """What the handover said."""
+        said = ""
+        for line in helper.stdout:
+            said += line.decode()
+            if json.loads(line).get("step") == "probation":
+                break
+        # It may be over by now: then this is a handover to the version before.
+        self.city.run("cityctl", "rollback", "proof", check=False)
+        said += helper.stdout.read().decode()  # also what has been read ahead
+        helper.wait(60)
+        return said
 
     def sample(self):
         """Of the city at rest: one tile process runs, and one is spare."""
@@ -137,6 +159,9 @@ class Soak:
         check_equal(state.typed_hash, self.hash, "they arrived in their order")
 
     def check_flat(self):
+        if len(self.samples) < 6:
+            print("# too short to say whether anything grew", flush=True)
+            return
         rest = self.samples[len(self.samples) // 3:]
         first, last = rest[:len(rest) // 2], rest[len(rest) // 2:]
         grown = []
@@ -165,7 +190,10 @@ def soak(count):
         run.settled()
         city.ctl("run", "focus", "proof")
         every = max(1, count // SAMPLES // ROUND) * ROUND
+        number = 0
         for number in range(count):
+            if ENOUGH:
+                break
             run.hand_over(number)
             if number % ROUND == ROUND - 1:
                 run.check_state()
@@ -174,13 +202,16 @@ def soak(count):
                 tell(number + 1, run.samples[-1])
         run.check_state()
         run.check_flat()
+        return number + (not ENOUGH)
 
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 210
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda *_: ENOUGH.append(True))
     print("1..1", flush=True)
     try:
-        soak(count)
+        count = soak(count)
         print(f"ok 1 - {count} handovers")
     except Exception as error:
         print(f"not ok 1 - {count} handovers")
