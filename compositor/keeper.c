@@ -386,6 +386,17 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 		wl_signal_emit_mutable(&keeper->events.trouble, &event);
 		return;
 	}
+	case KEEPER_UNSAVED: {
+		size_t at = 0;
+		const char *why = keeper_wire_next(in, &at);
+		struct city_keeper_unsaved event = {
+			.uuid = in->uuid,
+			.status = in->status,
+			.reason = why ? why : "",
+		};
+		wl_signal_emit_mutable(&keeper->events.unsaved, &event);
+		return;
+	}
 	case KEEPER_RESULT:
 	case KEEPER_REGION:
 	case KEEPER_SPAWNED:
@@ -556,6 +567,7 @@ struct city_keeper *city_keeper_create(struct city_server *server) {
 	wl_list_init(&keeper->outgoing);
 	wl_signal_init(&keeper->events.exited);
 	wl_signal_init(&keeper->events.trouble);
+	wl_signal_init(&keeper->events.unsaved);
 	/* Programs started from here must neither hold the wire nor look for it. */
 	unsetenv("SOURCE_CITY_KEEPER_FD");
 	fcntl(keeper->fd, F_SETFD, FD_CLOEXEC);

@@ -64,9 +64,17 @@ struct city_keeper_instance {
 	char hash[CITY_HASH_SIZE];
 };
 
+/* keeper->events.unsaved */
+struct city_keeper_unsaved {
+	struct vat_uuid uuid; /* of the tile */
+	int status;	      /* 0: its state gets to disk again; an errno: it does not */
+	const char *reason;   /* never NULL */
+};
+
 struct city_keeper_events {
 	struct wl_signal exited;  /* struct city_keeper_exited */
 	struct wl_signal trouble; /* struct city_keeper_trouble: of a tile, before its end */
+	struct wl_signal unsaved; /* struct city_keeper_unsaved: when that changes */
 };
 
 /*

@@ -47,7 +47,22 @@ static char *below(const char *variable, const char *fallback, const char *sub) 
 		errno = ENAMETOOLONG;
 		return NULL;
 	}
-	return make_folders(path) ? strdup(path) : NULL;
+	make_folders(path);
+	return strdup(path);
+}
+
+bool city_path_make(const char *folder) {
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s", folder);
+	return make_folders(path);
+}
+
+bool city_path_make_parent(const char *path) {
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
+		slash ? path : ".");
+	return make_folders(folder);
 }
 
 char *city_path_data(const char *sub) {
@@ -94,7 +109,11 @@ static bool replace(const char *path, const char *text, size_t size, bool durabl
 		errno = ENAMETOOLONG;
 		return false;
 	}
-	int fd = open(temp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+	const int flags = O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC;
+	int fd = open(temp, flags, 0600);
+	if (fd < 0 && errno == ENOENT && city_path_make_parent(path)) {
+		fd = open(temp, flags, 0600);
+	}
 	if (fd < 0) {
 		return false;
 	}

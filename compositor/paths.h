@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Folders of the city below the XDG base directories. Each call makes the folder (mode 0700) and
- * returns a path for the caller to free; NULL with errno. */
+/* Folders of the city below the XDG base directories. Each call makes the folder (mode 0700) as far
+ * as it can be made now, a full disk may have room later, and returns a path for the caller to
+ * free; NULL with errno if there is no such path. */
 #ifndef CITY_PATHS_H
 #define CITY_PATHS_H
 
@@ -13,7 +14,12 @@ char *city_path_state(const char *sub); /* $XDG_STATE_HOME/source-city/SUB; sub 
 char *city_path_tile(const char *kind);
 /* The installed sources of a kind of tile. */
 char *city_path_tile_source(const char *kind);
-/* Writes the file whole or not at all: beside it, then renamed. False with errno. */
+/* The folder and all above it. False with errno. */
+bool city_path_make(const char *folder);
+/* The folder that the file is to be in. False with errno. */
+bool city_path_make_parent(const char *path);
+/* Writes the file whole or not at all: beside it, then renamed. Makes its folder. False with errno.
+ */
 bool city_path_replace(const char *path, const char *text, size_t size);
 /* The same, and it is on disk when this returns, which may take long. */
 bool city_path_replace_durably(const char *path, const char *text, size_t size);

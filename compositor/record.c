@@ -306,7 +306,11 @@ static void append(struct city_history *history, const char *json) {
 	}
 	char *line = NULL;
 	int length = asprintf(&line, "%s%s\n", history->cut ? "\n" : "", json);
-	int fd = open(history->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+	int fd = open(history->path, flags, 0600);
+	if (fd < 0 && errno == ENOENT && city_path_make_parent(history->path)) {
+		fd = open(history->path, flags, 0600);
+	}
 	/* In one write: a crash, or a full disk, cuts at most the last line. */
 	ssize_t wrote = length > 0 && fd >= 0 ? write(fd, line, (size_t)length) : -1;
 	bool ok = wrote >= 0 && wrote == length;
@@ -318,6 +322,7 @@ static void append(struct city_history *history, const char *json) {
 			history->path, strerror(errno));
 		history->complained = true;
 	}
+	history->complained &= !ok;
 	if (fd >= 0) {
 		close(fd);
 	}

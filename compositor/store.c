@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wayland-util.h>
 
 #include "compositor/paths.h"
 #include "compositor/store.h"
@@ -14,14 +16,30 @@
 
 #define HASH_BYTES 32
 
+/* An artifact in memory. */
+struct lent {
+	struct wl_list link; /* city_store.lent */
+	char hash[CITY_HASH_SIZE];
+	int fd;
+};
+
 struct city_store {
 	char *path;
-	int dir_fd;
+	int dir_fd;	     /* -1: the folder could not be made yet */
+	struct wl_list lent; /* lent.link */
 };
 
 bool city_hash_valid(const char *hash) {
 	return strlen(hash) == CITY_HASH_SIZE - 1 &&
 		strspn(hash, "0123456789abcdef") == CITY_HASH_SIZE - 1;
+}
+
+/* False with errno. */
+static bool open_folder(struct city_store *store) {
+	if (store->dir_fd < 0 && city_path_make(store->path)) {
+		store->dir_fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return store->dir_fd >= 0;
 }
 
 struct city_store *city_store_create(void) {
@@ -34,16 +52,21 @@ struct city_store *city_store_create(void) {
 		free(store);
 		return NULL;
 	}
+	wl_list_init(&store->lent);
 	store->path = city_path_data("store");
-	store->dir_fd = store->path ? open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (store->dir_fd < 0) {
+	store->dir_fd = -1;
+	if (!store->path) {
 		city_log(CITY_LOG_ERROR, "store",
 			"versions of tiles cannot be kept below $XDG_DATA_HOME, nor $HOME without "
 			"it: %s; set it to a folder that can be written",
 			strerror(errno));
-		free(store->path);
 		free(store);
 		return NULL;
+	}
+	if (!open_folder(store)) {
+		city_log(CITY_LOG_ERROR, "store",
+			"versions of tiles cannot be kept in %s: %s; it is tried again",
+			store->path, strerror(errno));
 	}
 	return store;
 }
@@ -52,7 +75,15 @@ void city_store_destroy(struct city_store *store) {
 	if (!store) {
 		return;
 	}
-	close(store->dir_fd);
+	struct lent *lent, *next;
+	wl_list_for_each_safe(lent, next, &store->lent, link) {
+		wl_list_remove(&lent->link);
+		close(lent->fd);
+		free(lent);
+	}
+	if (store->dir_fd >= 0) {
+		close(store->dir_fd);
+	}
 	free(store->path);
 	free(store);
 }
@@ -146,14 +177,32 @@ static bool write_once(
 	return ok;
 }
 
+static struct lent *find_lent(struct city_store *store, const char *hash) {
+	struct lent *lent;
+	wl_list_for_each(lent, &store->lent, link) {
+		if (strcmp(lent->hash, hash) == 0) {
+			return lent;
+		}
+	}
+	return NULL;
+}
+
 int city_store_open(struct city_store *store, const char *hash, char *error, size_t error_size) {
 	if (!city_hash_valid(hash)) {
 		snprintf(error, error_size, "\"%.80s\" is not the hash of an artifact", hash);
 		return -1;
 	}
+	const struct lent *lent = find_lent(store, hash);
+	if (lent) {
+		int copy = fcntl(lent->fd, F_DUPFD_CLOEXEC, 3);
+		if (copy < 0) {
+			snprintf(error, error_size, "%s: %s", hash, strerror(errno));
+		}
+		return copy;
+	}
 	char name[CITY_HASH_SIZE + 8];
 	snprintf(name, sizeof(name), "%s.so", hash);
-	int fd = openat(store->dir_fd, name, O_RDONLY | O_CLOEXEC);
+	int fd = open_folder(store) ? openat(store->dir_fd, name, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0) {
 		snprintf(error, error_size, "%s/%s: %s", store->path, name, strerror(errno));
 		return -1;
@@ -176,6 +225,35 @@ int city_store_open(struct city_store *store, const char *hash, char *error, siz
 	return fd;
 }
 
+/* -1 with one line in `error`. */
+static int put_bytes(struct city_store *store, const unsigned char *bytes, size_t size,
+	const char *hash, char *error, size_t error_size) {
+	char name[CITY_HASH_SIZE + 8];
+	snprintf(name, sizeof(name), "%s.so", hash);
+	if (!open_folder(store)) {
+		snprintf(error, error_size, "cannot write %s/%s: %s", store->path, name,
+			strerror(errno));
+		return -1;
+	}
+	if (faccessat(store->dir_fd, name, R_OK, 0) == 0) {
+		int stored = city_store_open(store, hash, error, error_size);
+		if (stored >= 0) {
+			return stored;
+		}
+		/* A damaged file is set aside, never overwritten. */
+		char aside[CITY_HASH_SIZE + 32];
+		snprintf(aside, sizeof(aside), "%s.damaged", name);
+		city_log(CITY_LOG_WARN, "store", "%s; kept as %s", error, aside);
+		renameat(store->dir_fd, name, store->dir_fd, aside);
+	}
+	if (!write_once(store, name, bytes, size)) {
+		snprintf(error, error_size, "cannot write %s/%s: %s", store->path, name,
+			strerror(errno));
+		return -1;
+	}
+	return city_store_open(store, hash, error, error_size);
+}
+
 int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
 	size_t error_size) {
 	size_t size;
@@ -184,26 +262,47 @@ int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], 
 		return -1;
 	}
 	hash_bytes(bytes, size, hash);
-	char name[CITY_HASH_SIZE + 8];
-	snprintf(name, sizeof(name), "%s.so", hash);
-	int stored = -1;
-	if (faccessat(store->dir_fd, name, R_OK, 0) == 0) {
-		stored = city_store_open(store, hash, error, error_size);
-		if (stored < 0) {
-			/* A damaged file is set aside, never overwritten. */
-			char aside[CITY_HASH_SIZE + 32];
-			snprintf(aside, sizeof(aside), "%s.damaged", name);
-			city_log(CITY_LOG_WARN, "store", "%s; kept as %s", error, aside);
-			renameat(store->dir_fd, name, store->dir_fd, aside);
-		}
+	int stored = put_bytes(store, bytes, size, hash, error, error_size);
+	free(bytes);
+	return stored;
+}
+
+/* In memory, as the disk does not take it; false with errno. */
+static bool lend(
+	struct city_store *store, const unsigned char *bytes, size_t size, const char *hash) {
+	struct lent *lent = calloc(1, sizeof(*lent));
+	if (!lent) {
+		return false;
 	}
-	if (stored < 0) {
-		if (!write_once(store, name, bytes, size)) {
-			snprintf(error, error_size, "cannot write %s/%s: %s", store->path, name,
-				strerror(errno));
-		} else {
-			stored = city_store_open(store, hash, error, error_size);
+	memcpy(lent->hash, hash, CITY_HASH_SIZE);
+	lent->fd = memfd_create("source-city-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (lent->fd < 0 || !write_whole(lent->fd, bytes, size) ||
+		fcntl(lent->fd, F_ADD_SEALS,
+			F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+		int saved = errno;
+		if (lent->fd >= 0) {
+			close(lent->fd);
 		}
+		free(lent);
+		errno = saved;
+		return false;
+	}
+	wl_list_insert(&store->lent, &lent->link);
+	return true;
+}
+
+int city_store_lend(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
+	size_t error_size) {
+	size_t size;
+	unsigned char *bytes = read_whole(fd, &size, error, error_size);
+	if (!bytes) {
+		return -1;
+	}
+	hash_bytes(bytes, size, hash);
+	int stored = put_bytes(store, bytes, size, hash, error, error_size);
+	if (stored < 0 && (find_lent(store, hash) || lend(store, bytes, size, hash))) {
+		city_log(CITY_LOG_WARN, "store", "%s; it runs from memory", error);
+		stored = city_store_open(store, hash, error, error_size);
 	}
 	free(bytes);
 	return stored;

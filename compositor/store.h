@@ -16,7 +16,7 @@
 
 struct city_store;
 
-/* NULL after one line in the log. */
+/* NULL after one line in the log. A folder that cannot be made now is tried again with each put. */
 struct city_store *city_store_create(void);
 void city_store_destroy(struct city_store *store); /* NULL-safe */
 
@@ -28,6 +28,12 @@ int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], 
 	size_t error_size);
 /* The file of this hash, whose bytes are checked against it; -1 with one line in `error`. */
 int city_store_open(struct city_store *store, const char *hash, char *error, size_t error_size);
+/*
+ * As put, but where the disk does not take it the artifact is kept in memory, as long as the store
+ * is there: what the city comes with runs on a full disk, too. Logged.
+ */
+int city_store_lend(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
+	size_t error_size);
 bool city_hash_valid(const char *hash);
 
 #endif

@@ -14,6 +14,7 @@
 #include "compositor/places.h"
 #include "compositor/scape.h"
 #include "compositor/server.h"
+#include "compositor/text.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
 #include "log.h"
@@ -47,18 +48,50 @@ void city_tile_set_state(struct city_tile *tile, enum city_tile_state state) {
 	}
 }
 
+/* What happened to its code comes first. */
+static void show_notice(struct city_tile *tile) {
+	const char *happened = tile->happened ? tile->happened : "";
+	const char *unsaved = tile->unsaved ? tile->unsaved : "";
+	free(tile->notice);
+	tile->notice = NULL;
+	if ((*happened || *unsaved) &&
+		asprintf(&tile->notice, "%s%s%s", happened, *happened && *unsaved ? "\n" : "",
+			unsaved) < 0) {
+		tile->notice = NULL;
+	}
+	enum city_badge_kind kind = tile->notice_kind;
+	if (tile->unsaved && kind < CITY_BADGE_WARN) {
+		kind = CITY_BADGE_WARN;
+	}
+	city_view_set_badge(&tile->view, kind, tile->notice);
+	city_tile_changed(tile);
+}
+
 void city_tile_set_notice(
 	struct city_tile *tile, enum city_badge_kind kind, const char *text, bool build) {
-	if (!text && !tile->notice) {
+	if (!text && !tile->happened) {
 		return;
 	}
-	free(tile->notice);
-	tile->notice = text ? strdup(text) : NULL;
-	tile->notice_kind = tile->notice ? kind : CITY_BADGE_NONE;
-	tile->notice_build = tile->notice && build;
+	free(tile->happened);
+	tile->happened = text ? strdup(text) : NULL;
+	tile->notice_kind = tile->happened ? kind : CITY_BADGE_NONE;
+	tile->notice_build = tile->happened && build;
 	tile->notice_stuck = false;
-	city_view_set_badge(&tile->view, tile->notice_kind, tile->notice);
-	city_tile_changed(tile);
+	show_notice(tile);
+}
+
+void city_tile_set_unsaved(struct city_tile *tile, const char *why) {
+	char clean[256];
+	free(tile->unsaved);
+	tile->unsaved = NULL;
+	if (why) {
+		city_text_copy(clean, sizeof(clean), why);
+		if (asprintf(&tile->unsaved, "not saved, it is tried again until there is room: %s",
+			    clean) < 0) {
+			tile->unsaved = NULL;
+		}
+	}
+	show_notice(tile);
 }
 
 const char *city_tile_title(const struct city_tile *tile) {
@@ -448,6 +481,8 @@ static void tile_destroy(struct city_tile *tile) {
 	free(tile->source);
 	free(tile->artifact);
 	free(tile->notice);
+	free(tile->happened);
+	free(tile->unsaved);
 	free(tile);
 }
 

@@ -114,8 +114,9 @@ struct city_tile_version {
 	uint32_t migrate_serial; /* of the one not yet answered, 0: none */
 	uint32_t attach_serial;
 	uint32_t check_serial;
-	uint64_t epoch; /* that it was given last */
-	char *title;	/* NULL: none set */
+	int64_t asked_ns; /* when it was sent the last migrate or attach */
+	uint64_t epoch;	  /* that it was given last */
+	char *title;	  /* NULL: none set */
 
 	struct wl_event_source *timer;		     /* of retire and of a late answer to migrate */
 	const struct city_tile_version *tracked_for; /* its successor builds cells; NULL: none */
@@ -139,7 +140,9 @@ struct city_tile {
 	bool focus_once;   /* gets the focus when it appears */
 	int width, height; /* wanted content size; 0 until known */
 	enum city_tile_state state;
-	char *notice; /* text of the badge; NULL: none */
+	char *notice;	/* text of the badge; NULL: none */
+	char *happened; /* the part of it that is about the tile's code; NULL: none */
+	char *unsaved;	/* the part that says why its state does not get to disk; NULL: it does */
 	enum city_badge_kind notice_kind;
 	bool notice_build; /* the notice is about a build: the next good build takes it away */
 	bool notice_stuck; /* it is about a live version that does not return from an operation */
@@ -216,6 +219,7 @@ struct city_tiles {
 
 	struct wl_listener keeper_exited;
 	struct wl_listener keeper_trouble;
+	struct wl_listener keeper_unsaved;
 	struct wl_listener frame_commit;
 	struct wl_listener frame_presented;
 	struct wl_listener input;
@@ -259,6 +263,8 @@ void city_tile_set_state(struct city_tile *tile, enum city_tile_state state);
 /* The badge on the tile; NULL takes it away. build: as notice_build above. */
 void city_tile_set_notice(
 	struct city_tile *tile, enum city_badge_kind kind, const char *text, bool build);
+/* Why its state does not get to disk, on the badge beside the notice; NULL: it does. */
+void city_tile_set_unsaved(struct city_tile *tile, const char *why);
 void city_tile_changed(struct city_tile *tile);
 const char *city_tile_title(const struct city_tile *tile);  /* never NULL */
 const char *city_tile_source(const struct city_tile *tile); /* "" if there is none */

@@ -40,6 +40,16 @@ static int64_t join_time(uint32_t hi, uint32_t lo) {
 	return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
+/* When it was done with what it was asked for; 0: it does not know. Nothing that it says lies
+ * before the question or after the answer. */
+static int64_t answer_time(const struct city_tile_version *version, uint32_t hi, uint32_t lo) {
+	const int64_t said = join_time(hi, lo), now = city_now_ns();
+	if (said == 0) {
+		return 0;
+	}
+	return said < version->asked_ns ? version->asked_ns : said > now ? now : said;
+}
+
 static uint32_t next_serial(struct city_tile_version *version) {
 	if (++version->serial == 0) {
 		version->serial = 1;
@@ -311,7 +321,8 @@ static void handle_yielded(struct wl_client *client, struct wl_resource *resourc
 		return;
 	}
 	version->migrate_serial = 0;
-	city_handover_version_yielded(version, join_time(last_update_hi, last_update_lo));
+	city_handover_version_yielded(
+		version, answer_time(version, last_update_hi, last_update_lo));
 }
 
 static void handle_refused(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
@@ -360,7 +371,8 @@ static void handle_attached(struct wl_client *client, struct wl_resource *resour
 	}
 	version->attach_serial = 0;
 	version->state = CITY_VERSION_LIVE;
-	city_handover_version_attached(version, join_time(first_update_hi, first_update_lo),
+	city_handover_version_attached(version,
+		answer_time(version, first_update_hi, first_update_lo),
 		join_time(state_bytes_hi, state_bytes_lo),
 		join_time(migrated_bytes_hi, migrated_bytes_lo));
 }
@@ -654,6 +666,7 @@ void city_version_send_untrack(struct city_tile_version *version) {
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms) {
 	version->state = CITY_VERSION_YIELDING;
 	version->migrate_serial = next_serial(version);
+	version->asked_ns = city_now_ns();
 	source_city_tile_v1_send_migrate(
 		version->resource, version->migrate_serial, (uint32_t)deadline_ms * 1000);
 	wl_client_flush(version->client);
@@ -663,6 +676,7 @@ void city_version_send_attach(
 	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd) {
 	version->state = CITY_VERSION_ATTACHING;
 	version->attach_serial = next_serial(version);
+	version->asked_ns = city_now_ns();
 	version->epoch = epoch;
 	int null_fd = undo_fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 	source_city_tile_v1_send_attach(version->resource, version->attach_serial, reason,

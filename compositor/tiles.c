@@ -176,7 +176,7 @@ static void find_installed(struct city_tile *tile) {
 	char *path = tile->artifact ? strdup(tile->artifact) : city_path_tile(tile->kind);
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	if (fd >= 0) {
-		int stored = city_store_put(
+		int stored = city_store_lend(
 			tile->tiles->store, fd, tile->installed, error, sizeof(error));
 		if (stored < 0) {
 			city_log(CITY_LOG_ERROR, tile->name, "%s: %s", path, error);
@@ -582,6 +582,18 @@ static void handle_keeper_trouble(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void handle_keeper_unsaved(struct wl_listener *listener, void *data) {
+	struct city_tiles *tiles = wl_container_of(listener, tiles, keeper_unsaved);
+	const struct city_keeper_unsaved *event = data;
+	struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (vat_uuid_equal(&tile->uuid, &event->uuid)) {
+			city_tile_set_unsaved(tile, event->status != 0 ? event->reason : NULL);
+			return;
+		}
+	}
+}
+
 static void handle_frame_commit(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, frame_commit);
 	city_handover_frame_commit(tiles, data);
@@ -678,6 +690,8 @@ struct city_tiles *city_tiles_create(struct city_server *server) {
 	wl_signal_add(&city_keeper_events(tiles->keeper)->exited, &tiles->keeper_exited);
 	tiles->keeper_trouble.notify = handle_keeper_trouble;
 	wl_signal_add(&city_keeper_events(tiles->keeper)->trouble, &tiles->keeper_trouble);
+	tiles->keeper_unsaved.notify = handle_keeper_unsaved;
+	wl_signal_add(&city_keeper_events(tiles->keeper)->unsaved, &tiles->keeper_unsaved);
 	tiles->frame_commit.notify = handle_frame_commit;
 	wl_signal_add(&server->events.frame_commit, &tiles->frame_commit);
 	tiles->frame_presented.notify = handle_frame_presented;
@@ -730,6 +744,7 @@ void city_tiles_destroy(struct city_tiles *tiles) {
 	save_now(tiles);
 	wl_list_remove(&tiles->keeper_exited.link);
 	wl_list_remove(&tiles->keeper_trouble.link);
+	wl_list_remove(&tiles->keeper_unsaved.link);
 	wl_list_remove(&tiles->frame_commit.link);
 	wl_list_remove(&tiles->frame_presented.link);
 	wl_list_remove(&tiles->input.link);

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests: a witness outside of the city that hears of each step of each handover before anything
- * else is done in it, and that the compositor waits for. Where the witness lets it wait, everything
- * of the compositor stands still, so a fault can be placed at that very step.
+ * For tests: each step of each handover is told to the witness (vat/witness_wire.h) before anything
+ * else is done in it.
  *
- * $SOURCE_CITY_WITNESS names its socket (SOCK_SEQPACKET). The compositor connects when it starts
- * and sends one JSON object,
- * {"compositor":PID,"steps":[{"name","replaceable","shown","needs_b"},...]}, which is the table
- * city_steps; then at each step {"tile","id","step","start","a":PID,"b":PID} (0: there is none),
- * and goes on after any answer. When none comes in WITNESS_WAIT_MS, or the witness leaves, it goes
- * on without one for good. Main thread only.
+ * On connecting: {"compositor":PID,"steps":[{"name","replaceable","shown","needs_b"},...]}, which
+ * is the table city_steps; then at each step {"tile","id","step","start","a":PID,"b":PID} (0: there
+ * is none). Main thread only.
  */
 #ifndef CITY_WITNESS_H
 #define CITY_WITNESS_H

@@ -6,12 +6,14 @@ it, never between; no update that was made before is lost.
 
 usage: campaign.py [--full] [--jobs N] [--seed N] [FILTER...]
 
-The steps come from the compositor itself, which tells its table to the witness (compositor/witness.h).
+The steps come from the compositor itself, which tells its table to the witness (compositor/witness.h), and those of
+the replacement of the keeper from the keeper (vat/keeper/replace.c; see replacement.py).
 Without --full a sample is taken in which each step meets each kind of fault and each victim. FILTERs choose cases by
 their names, STEP/VICTIM/KIND/SCHEMA, such as attach/b/ or /SIGSTOP/. Prints the table of results, and TAP.
 
-Victims: a (the old version), b (the new one), both, the compositor, and of the keeper's other children the forge and
-the process of another tile. A cell of the table says where it ended: `after`; `before`; `after by A`, the state of after
+Victims: a (the old version), b (the new one), both, the compositor, of the keeper's other children the forge and
+the process of another tile, and the disks: that of state and artifacts, and that of the sockets, full to the last byte.
+A cell of the table says where it ended: `after`; `before`; `after by A`, the state of after
 with the old version going on from it; or `WRONG`. `-`: there was no such process at that step."""
 
 import json
@@ -26,12 +28,16 @@ import threading
 import time
 import traceback
 
+import replacement
 from faults import KINDS, wake
 from ledger import LedgerCity, children_of, tile_path
+from disk import SmallDisk, in_namespace
 from proof import Model, Wrong, follow
 
 VICTIMS = ["a", "b", "both", "compositor", "forge", "other"]
 BYSTANDERS = ["forge", "other"]
+DISKS = ["disk", "runtime"]  # which are full: the only kind there is for them
+COLUMNS = [*KINDS, "full"]
 SCHEMAS = ["same", "changed"]
 # Steps that only these have.
 STRATEGIES = {"melt": "melt", "warm-up": "freeze-and-fade"}
@@ -53,9 +59,10 @@ class Witness:
         self.server.bind(path)
         self.server.listen(4)
         self.path = path
-        self.steps = []
+        self.steps, self.keeper_steps = [], []
         self.compositor = 0
         self.at_step = lambda event: None
+        self.at_keeper_step = lambda event: None
         self.error = None
         self.wake_read, self.wake_write = os.pipe()
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -91,12 +98,15 @@ class Witness:
         if not data:
             return False
         event = json.loads(data)
+        if "steps" in event and "keeper" in event:
+            self.keeper_steps = event["steps"]
+            return True
         if "steps" in event:
             self.steps = event["steps"]
             self.compositor = event["compositor"]
             return True
         try:
-            self.at_step(event)
+            (self.at_keeper_step if "keeper" in event else self.at_step)(event)
         except Exception:
             self.error = traceback.format_exc()
         try:
@@ -114,6 +124,12 @@ class ProofCity(LedgerCity):
             f"tile {name} {{\n\tartifact {tile_path('proof-1')}\n\tkind proof\n\tat {x} 100\n\tsize 120 80\n}}\n"
             for name, x in (("proof", 100), ("other", 400)))
         super().__init__(config=config, env={"SOURCE_CITY_LIMITS": LIMITS})
+        self.disks = {}
+        if in_namespace():
+            self.disks = {"disk": SmallDisk(os.path.join(self.folder, "disk"), size="16M"),
+                          "runtime": SmallDisk(os.path.join(self.folder, "run"))}
+            for name in ("state", "data", "cache"):
+                self.extra_env[f"XDG_{name.upper()}_HOME"] = os.path.join(self.disks["disk"].path, name)
         self.witness = Witness(os.path.join(self.folder, "witness"))
         self.extra_env["SOURCE_CITY_WITNESS"] = self.witness.path
         self.model, self.other_model = Model(), Model()
@@ -123,7 +139,11 @@ class ProofCity(LedgerCity):
 
     def __exit__(self, *exc):
         self.witness.close()
-        super().__exit__(*exc)
+        try:
+            super().__exit__(*exc)
+        finally:
+            for disk in self.disks.values():
+                disk.end()
 
     def settled(self):
         """The proof tile, when it and the other one are live and nothing is under way."""
@@ -166,6 +186,11 @@ class Case:
 
     def at_step(self, event):
         if event["start"] or event["step"] != self.step or self.undo:
+            return
+        if self.victim in DISKS:
+            disk = self.city.disks[self.victim]
+            self.undo = [disk.free]
+            disk.fill()
             return
         spare = self.city.child("spare", (event["a"], event["b"], self.other))
         a, b = event["a"], event["b"] or spare  # which B is before it is asked for
@@ -246,16 +271,17 @@ class Case:
             city.version = new
             city.wide = wide
         # Those of B are no crashes as long as it is on trial.
-        city.deaths += self.victim != "b" or self.step == "retire"
+        city.deaths += self.victim not in ("b", *DISKS) or self.step == "retire"
         # And it still can.
         again = state.updates
         city.until(lambda: follow(city.model, city)[1].updates > again, what="the tile stands still")
 
 
 def steps_of_the_city():
+    """Of a handover, and of a replacement of the keeper."""
     with ProofCity() as city:
         city.settled()
-        return [step["name"] for step in city.witness.steps]
+        return [step["name"] for step in city.witness.steps], city.witness.keeper_steps
 
 
 def all_cases(steps):
@@ -266,6 +292,9 @@ def all_cases(steps):
                     continue
                 for schema in SCHEMAS:
                     yield Case(step, victim, kind, schema)
+        for disk in DISKS:
+            for schema in SCHEMAS:
+                yield Case(step, disk, "full", schema)
 
 
 def sample(steps, seed):
@@ -279,20 +308,22 @@ def sample(steps, seed):
         quick = [kind for kind in kinds if kind not in ("SIGSTOP", "deadline")]
         yield Case(step, "compositor", quick[i % len(quick)], dice.choice(SCHEMAS))
         yield Case(step, BYSTANDERS[i % 2], BYSTANDER_KINDS[i // 2 % 3], dice.choice(SCHEMAS))
+        if i % 2 == 0:
+            yield Case(step, DISKS[i // 2 % 2], "full", dice.choice(SCHEMAS))
 
 
-def print_table(steps, cases):
+def print_table(steps, victims, cases):
     rows = {}
     for case in cases:
         rows.setdefault((case.step, case.victim), {}).setdefault(case.kind, []).append(case.outcome)
     width = 20
-    print("# " + "step".ljust(11) + "victim".ljust(12) + "".join(kind.ljust(width) for kind in KINDS))
+    print("# " + "step".ljust(11) + "victim".ljust(12) + "".join(kind.ljust(width) for kind in COLUMNS))
     for step in steps:
-        for victim in VICTIMS:
+        for victim in victims:
             row = rows.get((step, victim))
             if row:
                 print("# " + step.ljust(11) + victim.ljust(12) + "".join(
-                    "/".join(row.get(kind, [""])).ljust(width) for kind in KINDS))
+                    "/".join(row.get(kind, [""])).ljust(width) for kind in COLUMNS))
     sys.stdout.flush()
 
 
@@ -360,12 +391,20 @@ def main():
     words = sys.argv[1:]
     numbers = [i + 1 for i, w in enumerate(words) if w in ("--seed", "--jobs")]
     filters = [w for i, w in enumerate(words) if not w.startswith("--") and i not in numbers]
-    steps = steps_of_the_city()
-    cases = list(all_cases(steps)) if "--full" in words or filters else list(
-        sample(steps, number_after(words, "--seed", 1)))
-    cases = [case for case in cases if all(f in case.name for f in filters)]
+    has_disks = in_namespace()
+    steps, keeper_steps = steps_of_the_city()
+    if "--full" in words or filters:
+        cases = [*all_cases(steps), *replacement.all_cases(keeper_steps)]
+    else:
+        seed = number_after(words, "--seed", 1)
+        cases = [*sample(steps, seed), *replacement.sample(keeper_steps, seed)]
+    cases = [case for case in cases if all(f in case.name for f in filters) and
+             (has_disks or case.victim not in DISKS)]
     failed = Run(cases, number_after(words, "--jobs", 3)).go()
-    print_table(steps, cases)
+    print_table(steps, [*VICTIMS, *DISKS], [case for case in cases if isinstance(case, Case)])
+    print_table(keeper_steps, replacement.VICTIMS, [case for case in cases if not isinstance(case, Case)])
+    if not has_disks:
+        print("# full disks are not among them: no mount namespace can be had here")
     print(f"1..{len(cases)}", flush=True)
     sys.exit(1 if failed else 0)
 

@@ -140,12 +140,51 @@ static void stop_tracking(struct keeper *keeper, struct keeper_checkpoint *check
 static void begin(struct keeper *keeper, struct keeper_region *region);
 static void finish_region(struct keeper *keeper, struct keeper_region *region);
 
+void keeper_checkpoint_opened(struct keeper *keeper, const struct keeper_region *region) {
+	const struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	struct keeper_message event = {
+		.type = KEEPER_UNSAVED, .uuid = region->uuid, .status = checkpoint->error};
+	if (checkpoint->error != 0) {
+		keeper_wire_add(&event, checkpoint->why);
+		if (keeper->compositor != NULL) {
+			keeper_send(keeper, keeper->compositor, &event, NULL, 0);
+		}
+	}
+}
+
+/* People hear of the first failure in a row, and of its end. */
+static void tell_failed(
+	struct keeper *keeper, struct keeper_region *region, int code, const char *why) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	bool first = checkpoint->error == 0;
+	city_log(first ? CITY_LOG_ERROR : CITY_LOG_DEBUG, region->name,
+		"no checkpoint: %s; the one before is kept, and it is tried again", why);
+	if (first) {
+		checkpoint->error = code;
+		snprintf(checkpoint->why, sizeof(checkpoint->why), "%.199s", why);
+		keeper_checkpoint_opened(keeper, region);
+	}
+}
+
+static void tell_succeeded(struct keeper *keeper, struct keeper_region *region) {
+	struct keeper_checkpoint *checkpoint = &region->checkpoint;
+	bool failing = checkpoint->error != 0;
+	city_log(failing ? CITY_LOG_INFO : CITY_LOG_DEBUG, region->name,
+		"checkpoint of %llu bytes, for which it waited %llu us",
+		(unsigned long long)checkpoint->bytes,
+		(unsigned long long)checkpoint->arming_ns / 1000);
+	checkpoint->error = 0;
+	if (failing && keeper->compositor != NULL) {
+		struct keeper_message event = {.type = KEEPER_UNSAVED, .uuid = region->uuid};
+		keeper_send(keeper, keeper->compositor, &event, NULL, 0);
+	}
+}
+
 static bool is_busy(int code) {
 	return code == EAGAIN || code == EBUSY || code == ESTALE;
 }
 
-/* What was to be saved is still to be saved. People hear of the first failure in a row; askers get
- * the reason, unless it passes by itself. */
+/* What was to be saved is still to be saved. Askers get the reason, unless it passes by itself. */
 static void failed(struct keeper *keeper, struct keeper_region *region, int code, const char *why) {
 	struct keeper_checkpoint *checkpoint = &region->checkpoint;
 	stop_tracking(keeper, checkpoint);
@@ -159,9 +198,7 @@ static void failed(struct keeper *keeper, struct keeper_region *region, int code
 		}
 		return;
 	}
-	city_log(checkpoint->failing ? CITY_LOG_DEBUG : CITY_LOG_ERROR, region->name,
-		"no checkpoint: %s; the one before is kept, and it is tried again", why);
-	checkpoint->failing = true;
+	tell_failed(keeper, region, code, why);
 	answer_askers(keeper, region, code, why);
 	plan(keeper, checkpoint, keeper_now() + FAILED_RETRY_NS);
 }
@@ -170,10 +207,7 @@ static void succeeded(struct keeper *keeper, struct keeper_region *region, uint6
 	struct keeper_checkpoint *checkpoint = &region->checkpoint;
 	stop_tracking(keeper, checkpoint);
 	checkpoint->bytes = bytes;
-	city_log(checkpoint->failing ? CITY_LOG_INFO : CITY_LOG_DEBUG, region->name,
-		"checkpoint of %llu bytes, for which it waited %llu us", (unsigned long long)bytes,
-		(unsigned long long)checkpoint->arming_ns / 1000);
-	checkpoint->failing = false;
+	tell_succeeded(keeper, region);
 	/* Whoever asked since may mean a later state than this. */
 	answer_some(keeper, region, checkpoint->served, 0, NULL);
 	if (keeper->quitting) {
@@ -317,7 +351,7 @@ static struct keeper_child *find_writer(struct keeper *keeper, const struct keep
  * it that is not done: what that one leaves must not be replaced by what this one began with. */
 static bool has_disk(struct keeper *keeper, struct vat_error *err) {
 	if (keeper->disk_taken) {
-		snprintf(err->text, sizeof(err->text), "another city saves its tiles in %s",
+		snprintf(err->text, sizeof(err->text), "another city saves its tiles in %.900s",
 			keeper->disk.path);
 		return false;
 	}
@@ -357,6 +391,10 @@ static void begin(struct keeper *keeper, struct keeper_region *region) {
 		return;
 	}
 	if (!has_disk(keeper, &err)) {
+		/* Of another city that has it the compositor was told at its start. */
+		if (!keeper->disk_taken) {
+			tell_failed(keeper, region, EIO, err.text);
+		}
 		answer_askers(keeper, region, EIO, err.text);
 		plan(keeper, checkpoint, keeper_now() + FAILED_RETRY_NS);
 		return;

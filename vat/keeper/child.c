@@ -16,6 +16,7 @@
 
 /* Long enough for a handover that took the last spare to be over. */
 #define SPARE_DELAY_NS (300 * 1000000ll)
+#define SPARE_LATER_S 5
 /* Where a child finds its descriptors. */
 #define CHILD_WIRE_FD 3
 #define CHILD_WAYLAND_FD 4
@@ -243,6 +244,11 @@ struct keeper_child *keeper_start_spare(struct keeper *keeper) {
 		start(keeper, KEEPER_CHILD_SPARE, "source-city-tile", NULL, -1);
 	keeper->spare = spare;
 	return spare;
+}
+
+void keeper_want_spare_later(struct keeper *keeper) {
+	struct itimerspec when = {.it_value.tv_sec = SPARE_LATER_S};
+	timerfd_settime(keeper->timer, 0, &when, NULL);
 }
 
 void keeper_want_spare(struct keeper *keeper) {

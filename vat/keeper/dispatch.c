@@ -186,6 +186,7 @@ static void handle_region_open(struct keeper *keeper, struct keeper_child *compo
 	const struct keeper_stream *undo = keeper_stream_find(keeper, &request->uuid, KEEPER_UNDO);
 	const int gifts[] = {region->fd, undo != NULL ? undo->fd : -1};
 	keeper_send(keeper, compositor, &answer, gifts, undo != NULL ? 2 : 1);
+	keeper_checkpoint_opened(keeper, region);
 }
 
 /* Tell the spare, or a new process, what to run. It may have died while it waited: then the next

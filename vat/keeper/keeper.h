@@ -59,7 +59,7 @@ struct keeper_waiting {
 #define KEEPER_ASKERS_MAX 8
 
 /* How a region gets to disk; checkpoint.c. Another keeper that takes over needs changed, kept_off,
- * unseen, writer and bytes. */
+ * unseen, writer, bytes, error and why. */
 struct keeper_checkpoint {
 	bool changed;	     /* since the last one */
 	bool kept_off;	     /* what is on disk must not be replaced */
@@ -73,7 +73,8 @@ struct keeper_checkpoint {
 	int result;	     /* what the saver says, -1: nothing */
 	uint64_t arming_ns;  /* that the tile waited for the barrier */
 	uint64_t bytes;	     /* of the file as it is */
-	bool failing;	     /* and people were told */
+	int error;	     /* it did not get to disk, and people were told; 0: it did */
+	char why[200];	     /* not */
 	unsigned last_tries; /* at the end of the city */
 	uint64_t askers[KEEPER_ASKERS_MAX]; /* requests of the compositor that wait */
 	size_t asker_count, served;	    /* as many of them are by what is under way */
@@ -112,9 +113,11 @@ struct keeper_socket {
 
 /* Another keeper is to take over; replace.c. */
 struct keeper_replacement {
-	char *path;	/* NULL: nothing of the kind. Owned */
-	int answer;	/* what its check says; -1: none runs */
-	uint64_t asker; /* instance that has asked for it, 0: none */
+	char *path;	  /* NULL: nothing of the kind. Owned */
+	int answer;	  /* what its check says; -1: none runs */
+	pid_t check;	  /* 0: none runs */
+	uint64_t late_ns; /* when it is killed */
+	uint64_t asker;	  /* instance that has asked for it, 0: none */
 	uint64_t request;
 };
 
@@ -150,6 +153,7 @@ struct keeper {
 	char *safe;	   /* the compositor runs in safe mode, and why; NULL: it does not. Owned */
 	uint64_t last_start_ns;
 	struct keeper_replacement replacement;
+	int witness; /* of tests, see witness_wire.h; -1: none */
 };
 
 /* --- socket.c: the listening Wayland socket --- */
@@ -171,6 +175,8 @@ struct keeper_child *keeper_start_forge(struct keeper *keeper, int wayland);
 struct keeper_child *keeper_start_spare(struct keeper *keeper);
 /* Have the spare ready a little later, when the handover that took the last one is over. */
 void keeper_want_spare(struct keeper *keeper);
+/* Some seconds later: the last one ended as soon as it began. */
+void keeper_want_spare_later(struct keeper *keeper);
 struct keeper_child *keeper_child_by_pid(struct keeper *keeper, pid_t pid);
 struct keeper_child *keeper_child_by_instance(struct keeper *keeper, uint64_t instance);
 /* Add a child that was forked elsewhere (PTYs). NULL when there is no memory. */
@@ -221,6 +227,8 @@ void keeper_checkpoint_tracked(struct keeper *keeper, const struct keeper_child 
 	const struct keeper_message *answer);
 /* KEEPER_CHECKPOINT */
 void keeper_checkpoint_ask(struct keeper *keeper, const struct keeper_message *request);
+/* A compositor has the region: it hears if that does not get to disk. */
+void keeper_checkpoint_opened(struct keeper *keeper, const struct keeper_region *region);
 /* KEEPER_CHECKPOINT_EVERY */
 void keeper_checkpoint_every(struct keeper *keeper, int32_t seconds);
 void keeper_checkpoint_tile_ended(
@@ -281,6 +289,10 @@ void keeper_replace_begin(
 	struct keeper *keeper, const char *path, uint64_t asker, uint64_t request);
 /* The check has ended: go on as the new program. Returns only when that is not possible. */
 void keeper_replace_checked(struct keeper *keeper, bool good);
+/* Until a check that does not answer is killed, which this does when it is time; -1: none runs. */
+int keeper_replace_wait_ms(struct keeper *keeper);
+/* For tests: tells the witness of the steps. */
+void keeper_replace_watch(struct keeper *keeper);
 /* In the new program, as the check: one line on stdout; the exit status. */
 int keeper_replace_check(int state_fd, const char *program_dir);
 /* In the new program: take over. 0, or -1 logged. */

@@ -276,8 +276,11 @@ static void child_ended(struct keeper *keeper, struct keeper_child *child, int s
 			char end[128];
 			describe_end(status, end, sizeof(end));
 			city_log(CITY_LOG_WARN, "spare", "a waiting tile host %s", end);
+			/* Whatever it dies of at once may pass. */
 			if (keeper_now() - child->start_ns > SPARE_STEADY_NS) {
 				keeper_want_spare(keeper);
+			} else {
+				keeper_want_spare_later(keeper);
 			}
 		}
 		break;
@@ -450,6 +453,9 @@ static void finish(struct keeper *keeper) {
 	if (keeper->signals >= 0) {
 		close(keeper->signals);
 	}
+	if (keeper->witness >= 0) {
+		close(keeper->witness);
+	}
 	if (keeper->epoll >= 0) {
 		close(keeper->epoll);
 	}
@@ -514,6 +520,7 @@ int main(int argc, char **argv) {
 		.compositor_args = argv + optind,
 		.exit_status = EXIT_FAILURE,
 		.replacement.answer = -1,
+		.witness = -1,
 	};
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	keeper.program_dir = find_program_dir();
@@ -530,13 +537,15 @@ int main(int argc, char **argv) {
 	if (open_loop(&keeper) < 0) {
 		goto end;
 	}
+	keeper_replace_watch(&keeper);
 	if (given.take_over_fd >= 0 ? take_over(&keeper, given.take_over_fd) < 0
 				    : begin(&keeper, given.socket_name) < 0) {
 		goto end;
 	}
 	keeper.exit_status = EXIT_SUCCESS;
 	while (!keeper.quitting) {
-		if (wait_for_events(&keeper, -1) < 0 && errno != EINTR) {
+		const int limit_ms = keeper_replace_wait_ms(&keeper);
+		if (wait_for_events(&keeper, limit_ms) < 0 && errno != EINTR) {
 			city_log(CITY_LOG_ERROR, "keeper", "its event loop failed: %s",
 				strerror(errno));
 			keeper.exit_status = EXIT_FAILURE;

@@ -25,10 +25,11 @@
 
 #include "keeper/keeper.h"
 #include "log.h"
+#include "witness_wire.h"
 
 #define MAGIC 0x726570656563730aull
 #define FORMAT 1u
-#define CHECK_S 5 /* what the new program gets to answer; SIGALRM then ends it */
+#define CHECK_NS (5 * 1000000000ull) /* what the new program gets to answer */
 /* Where the new program finds the state. */
 #define STATE_FD 3
 
@@ -97,6 +98,8 @@ struct record_region {
 	uint8_t changed, kept_off, unseen;
 	uint64_t writer, bytes;
 	char name[KEEPER_NAME_SIZE];
+	int32_t error;
+	char why[sizeof((struct keeper_checkpoint){0}.why)];
 };
 
 struct record_stream {
@@ -107,6 +110,54 @@ struct record_stream {
 	uint8_t reserved[3];
 	uint64_t claims[KEEPER_CLAIMS_MAX];
 };
+
+/* ---- steps */
+
+/* What a replacement goes through; each is told to the witness when it is about to begin. */
+enum step {
+	STEP_ASKED,   /* nothing has been done yet */
+	STEP_CHECK,   /* the new program is being asked */
+	STEP_CHECKED, /* it could */
+	STEP_PAUSED,  /* checkpoints have stopped, the disk is given up */
+	STEP_SAVED,   /* the state is written down; the new program is next */
+	STEP_BEGUN,   /* it runs, and knows nothing yet */
+	STEP_LOADED,  /* it has taken over */
+	STEP_DONE,    /* whoever asked has been told */
+	STEP_STAYED,  /* or: it came to nothing, and that was told */
+	STEP_COUNT,
+};
+
+static const char *const steps[STEP_COUNT] = {
+	[STEP_ASKED] = "asked",
+	[STEP_CHECK] = "check",
+	[STEP_CHECKED] = "checked",
+	[STEP_PAUSED] = "paused",
+	[STEP_SAVED] = "saved",
+	[STEP_BEGUN] = "begun",
+	[STEP_LOADED] = "loaded",
+	[STEP_DONE] = "done",
+	[STEP_STAYED] = "stayed",
+};
+
+void keeper_replace_watch(struct keeper *keeper) {
+	char table[512];
+	int at = snprintf(table, sizeof(table), "{\"keeper\":%d,\"steps\":[", getpid());
+	for (size_t i = 0; i < STEP_COUNT; i++) {
+		at += snprintf(table + at, sizeof(table) - (size_t)at, "%s\"%s\"", i > 0 ? "," : "",
+			steps[i]);
+	}
+	snprintf(table + at, sizeof(table) - (size_t)at, "]}");
+	keeper->witness = city_witness_connect(table);
+}
+
+static void tell(struct keeper *keeper, enum step step, pid_t check) {
+	char text[128];
+	if (keeper->witness >= 0) {
+		snprintf(text, sizeof(text), "{\"keeper\":%d,\"step\":\"%s\",\"check\":%d}",
+			getpid(), steps[step], check);
+		city_witness_say(&keeper->witness, text);
+	}
+}
 
 /* ---- writing */
 
@@ -216,8 +267,10 @@ static int save(const struct keeper *keeper) {
 			.unseen = checkpoint->unseen,
 			.writer = checkpoint->writer,
 			.bytes = checkpoint->bytes,
+			.error = checkpoint->error,
 		};
 		memcpy(record.name, region->name, sizeof(record.name));
+		memcpy(record.why, checkpoint->why, sizeof(record.why));
 		ok = put(file, RECORD_REGION, &record, sizeof(record));
 	}
 	for (const struct keeper_stream *stream = keeper->streams; ok && stream != NULL;
@@ -434,6 +487,9 @@ static bool load_region(struct keeper *keeper, const struct reader *reader) {
 	region->checkpoint.kept_off = record.kept_off;
 	region->checkpoint.writer = record.writer;
 	region->checkpoint.bytes = record.bytes;
+	region->checkpoint.error = record.error;
+	record.why[sizeof(record.why) - 1] = '\0';
+	memcpy(region->checkpoint.why, record.why, sizeof(record.why));
 	return true;
 }
 
@@ -454,6 +510,7 @@ static bool load_stream(struct keeper *keeper, const struct reader *reader) {
 
 int keeper_replace_load(struct keeper *keeper, int state_fd) {
 	struct reader reader;
+	tell(keeper, STEP_BEGUN, 0);
 	const char *why = open_reader(&reader, state_fd);
 	struct keeper_child *child = NULL;
 	bool ok = why == NULL;
@@ -495,6 +552,7 @@ int keeper_replace_load(struct keeper *keeper, int state_fd) {
 }
 
 void keeper_replace_done(struct keeper *keeper) {
+	tell(keeper, STEP_LOADED, 0);
 	city_log(CITY_LOG_INFO, "keeper", "version " CITY_VERSION " has taken over");
 	struct keeper_child *asker = keeper_child_by_instance(keeper, keeper->replacement.asker);
 	if (asker != NULL) {
@@ -503,6 +561,7 @@ void keeper_replace_done(struct keeper *keeper) {
 		keeper_send(keeper, asker, &result, NULL, 0);
 	}
 	keeper->replacement.asker = keeper->replacement.request = 0;
+	tell(keeper, STEP_DONE, 0);
 }
 
 /* ---- the check */
@@ -571,6 +630,7 @@ static void stay(struct keeper *keeper, int error, const char *why) {
 	}
 	free(keeper->replacement.path);
 	keeper->replacement = (struct keeper_replacement){.answer = -1};
+	tell(keeper, STEP_STAYED, 0);
 }
 
 [[noreturn]] static void run_check(const struct keeper *keeper, int state_fd, int answer) {
@@ -580,7 +640,6 @@ static void stay(struct keeper *keeper, int error, const char *why) {
 		_exit(126);
 	}
 	keeper_child_prepare(keeper, STATE_FD + 1);
-	alarm(CHECK_S);
 	execl(path, path, "--check-handover", "3", (char *)NULL);
 	printf("%s cannot be run: %s\n", path, strerror(errno));
 	fflush(stdout);
@@ -605,6 +664,7 @@ void keeper_replace_begin(
 		.request = request,
 		.answer = -1,
 	};
+	tell(keeper, STEP_ASKED, 0);
 	char *own = NULL;
 	if (path[0] == '\0' && asprintf(&own, "%s/source-city", keeper->program_dir) >= 0) {
 		path = own;
@@ -629,6 +689,10 @@ void keeper_replace_begin(
 		if (child == NULL) {
 			stay(keeper, EAGAIN,
 				"the new keeper cannot be tried: no process to be had");
+		} else {
+			keeper->replacement.check = pid;
+			keeper->replacement.late_ns = keeper_now() + CHECK_NS;
+			tell(keeper, STEP_CHECK, pid);
 		}
 	}
 	for (size_t i = 0; i < 2; i++) {
@@ -672,8 +736,22 @@ static void set_inherited(const struct keeper *keeper, int state_fd, bool inheri
 	}
 }
 
+int keeper_replace_wait_ms(struct keeper *keeper) {
+	const struct keeper_replacement *replacement = &keeper->replacement;
+	if (replacement->check == 0) {
+		return -1;
+	}
+	const uint64_t now = keeper_now();
+	if (now < replacement->late_ns) {
+		return (int)((replacement->late_ns - now) / 1000000) + 1;
+	}
+	kill(replacement->check, SIGKILL);
+	return 1000;
+}
+
 void keeper_replace_checked(struct keeper *keeper, bool good) {
 	char answer[1024] = "";
+	keeper->replacement.check = 0;
 	ssize_t got = read(keeper->replacement.answer, answer, sizeof(answer) - 1);
 	answer[got > 0 ? got : 0] = '\0';
 	answer[strcspn(answer, "\n")] = '\0';
@@ -690,7 +768,9 @@ void keeper_replace_checked(struct keeper *keeper, bool good) {
 		stay(keeper, ENOEXEC, why);
 		return;
 	}
+	tell(keeper, STEP_CHECKED, 0);
 	keeper_checkpoint_pause(keeper);
+	tell(keeper, STEP_PAUSED, 0);
 	int state_fd = save(keeper);
 	if (state_fd < 0) {
 		stay(keeper, errno, "no memory to hand everything over");
@@ -700,6 +780,7 @@ void keeper_replace_checked(struct keeper *keeper, bool good) {
 	char number[16];
 	snprintf(number, sizeof(number), "%d", state_fd);
 	set_inherited(keeper, state_fd, true);
+	tell(keeper, STEP_SAVED, 0);
 	execl(keeper->replacement.path, keeper->replacement.path, "--take-over", number,
 		(char *)NULL);
 	int error = errno;

@@ -148,6 +148,10 @@ enum keeper_message_type {
 	/* compositor -> keeper: stream `name` of tile `uuid`, without claiming it. Answer:
 	 * KEEPER_STREAM. */
 	KEEPER_STREAM_LOOK,
+	/* keeper -> compositor, event: whether what tile `uuid` has in its region gets to disk.
+	 * status 0: it does again; otherwise an errno with the reason as text. Said when that
+	 * changes and, as long as it does not, after KEEPER_REGION. */
+	KEEPER_UNSAVED,
 };
 
 /* A stream that tile hosts keep for themselves; no tile can name one like this by accident. What is
