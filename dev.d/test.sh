@@ -22,3 +22,10 @@ city_soak() {
 	exec env SOURCE_CITY_TEST_TILES="$build/tests/handover" \
 		python3 "$here/tests/handover/soak.py" "${1:-10000}"
 }
+
+# Of messages that many, with that seed.
+city_requests() {
+	city_build
+	exec env SOURCE_CITY_TEST_TILES="$build/tests/handover" \
+		python3 "$here/tests/handover/test_requests.py" "${1:-100000}" "${2:-$RANDOM}"
+}

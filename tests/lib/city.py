@@ -82,12 +82,14 @@ PATIENT = ",".join(f"{name}=60000" for name in
 class City:
     """with City(config=...) as city: ...; city.log_path holds what it said."""
 
-    def __init__(self, config="", width=1280, height=720, args=(), env=None, folder=None):
+    def __init__(self, config="", width=1280, height=720, args=(), env=None, folder=None,
+                 program="source-city"):
         self.folder = folder or tempfile.mkdtemp(prefix="city-")
         self.own_folder = folder is None
         self.config = config
         self.size = (width, height)
         self.args = list(args)
+        self.program = program
         self.extra_env = env or {}
         self.keeper = None
         self.display = None
@@ -131,7 +133,7 @@ class City:
             file.write(f"\nheadless {{\n\tsize {self.size[0]}x{self.size[1]}\n}}\n")
         self.log = open(self.log_path, "ab")
         self.keeper = subprocess.Popen(
-            [installed("source-city"), *self.args],
+            [installed(self.program), *self.args],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.PIPE, env=env)
         lines = Lines(self.keeper.stderr)
         while True:
