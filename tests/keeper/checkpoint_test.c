@@ -87,9 +87,13 @@ static void finish_saved_tile(struct saved_tile *tile) {
 	signal(SIGSEGV, SIG_DFL);
 }
 
-static void say_changed(const struct saved_tile *tile, bool settled) {
+/* Returns when the keeper has heard it: what the compositor says next would overtake it. */
+static void say_changed(struct city *city, const struct saved_tile *tile, bool settled) {
 	struct keeper_message changed = {.type = KEEPER_CHANGED, .status = settled};
 	send_message(tile->peer.wire, &changed, NULL, 0);
+	struct keeper_message claim = tile_message(KEEPER_STREAM_CLAIM, "nothing");
+	send_message(tile->peer.wire, &claim, NULL, 0);
+	next_message(city, tile->peer.wire, KEEPER_RESULT);
 }
 
 static void ask_checkpoint(struct city *city) {
@@ -151,7 +155,7 @@ static void test_checkpoint_of_a_moment(void **state) {
 	struct saved_tile tile;
 	begin_saved_tile(city, &tile);
 	fill_items(tile.region, 5);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
 	arm(city, &tile);
 	fill_items(tile.region, 6);
@@ -165,7 +169,7 @@ static void test_checkpoint_of_a_moment(void **state) {
 	/* Nothing has changed since, as far as was said: nobody is asked. Then it has. */
 	ask_checkpoint(city);
 	expect_checkpoint(city, &tile);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
 	arm(city, &tile);
 	answer_track(&tile, 0, "");
@@ -182,7 +186,7 @@ static void test_checkpoint_without_being_asked(void **state) {
 	struct saved_tile tile;
 	begin_saved_tile(city, &tile);
 	fill_items(tile.region, 1);
-	say_changed(&tile, true);
+	say_changed(city, &tile, true);
 	next_message(city, tile.peer.wire, KEEPER_TRACK);
 	answer_track(&tile, EBUSY, "it is on probation");
 	arm(city, &tile);
@@ -197,7 +201,7 @@ static void test_checkpoint_without_being_asked(void **state) {
 	next_message(city, tile.peer.wire, KEEPER_TRACK_END);
 	assert_int_equal(value_in_file(&tile), 2);
 	vat_barrier_end(tile.region, NULL);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	struct keeper_message every = {.type = KEEPER_CHECKPOINT_EVERY, .status = 1};
 	send_message(city->compositor.wire, &every, NULL, 0);
 	arm(city, &tile);
@@ -214,7 +218,7 @@ static void test_checkpoint_of_a_dead_tile(void **state) {
 	struct saved_tile tile;
 	begin_saved_tile(city, &tile);
 	fill_items(tile.region, 8);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
 	next_message(city, tile.peer.wire, KEEPER_TRACK);
 	end_peer(&tile.peer, 3);
@@ -238,7 +242,7 @@ static void test_state_comes_back(void **state) {
 	begin_saved_tile(city, &tile);
 	assert_int_equal(city->message.status, 0);
 	fill_items(tile.region, 11);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	kill(city->keeper, SIGTERM);
 	assert_int_equal(await_exit(city->keeper), 0);
 	assert_int_equal(value_in_file(&tile), 11);
@@ -279,7 +283,7 @@ static void test_checkpoint_and_replacement(void **state) {
 	struct saved_tile tile;
 	begin_saved_tile(city, &tile);
 	fill_items(tile.region, 31);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
 	arm(city, &tile);
 	struct keeper_message replace = {.type = KEEPER_REPLACE, .request = 21};
@@ -312,7 +316,7 @@ static void test_drop_removes_the_file(void **state) {
 	struct saved_tile tile;
 	begin_saved_tile(city, &tile);
 	fill_items(tile.region, 1);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
 	arm(city, &tile);
 	answer_track(&tile, 0, "");
@@ -336,10 +340,20 @@ static void test_checkpoint_without_a_folder(void **state) {
 	snprintf(folder, sizeof(folder), "%s/state/source-city/regions", city->dir);
 	snprintf(command, sizeof(command), "rm -r '%s' && touch '%s'", folder, folder);
 	assert_int_equal(system(command), 0);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
+	next_message(city, city->compositor.wire, KEEPER_UNSAVED);
+	assert_int_not_equal(city->message.status, 0);
+	assert_memory_equal(&city->message.uuid, &tile_uuid, sizeof(tile_uuid));
+	assert_non_null(strstr(city->message.text, folder));
 	next_message(city, city->compositor.wire, KEEPER_RESULT);
 	assert_int_equal(city->message.request, 9);
+	assert_int_not_equal(city->message.status, 0);
+	assert_non_null(strstr(city->message.text, folder));
+	/* Whoever takes the region hears it, also from the next keeper. */
+	ask_replacement(city, "");
+	open_region(city);
+	next_message(city, city->compositor.wire, KEEPER_UNSAVED);
 	assert_int_not_equal(city->message.status, 0);
 	assert_non_null(strstr(city->message.text, folder));
 	assert_true(log_has(city, folder));
@@ -347,6 +361,8 @@ static void test_checkpoint_without_a_folder(void **state) {
 	ask_checkpoint(city);
 	arm(city, &tile);
 	answer_track(&tile, 0, "");
+	next_message(city, city->compositor.wire, KEEPER_UNSAVED);
+	assert_int_equal(city->message.status, 0);
 	expect_checkpoint(city, &tile);
 	assert_int_equal(value_in_file(&tile), 4);
 	vat_barrier_end(tile.region, NULL);
@@ -359,7 +375,7 @@ static void test_second_city_saves_nothing(void **state) {
 	struct saved_tile tile;
 	begin_saved_tile(city, &tile);
 	fill_items(tile.region, 21);
-	say_changed(&tile, false);
+	say_changed(city, &tile, false);
 	ask_checkpoint(city);
 	arm(city, &tile);
 	answer_track(&tile, 0, "");
