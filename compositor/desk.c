@@ -13,6 +13,7 @@
 
 #include "compositor/desk_internal.h"
 #include "compositor/keeper.h"
+#include "compositor/pending.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/tile.h"
@@ -20,7 +21,7 @@
 #include "log.h"
 
 /* Names the layout too: another one gets another number. */
-#define MAGIC UINT64_C(0x0300006b73656463)
+#define MAGIC (UINT64_C(0x0000006b73656463) | (uint64_t)sizeof(struct sheet) << 40)
 #define ENTRIES_MAX 4096
 
 struct copy {
@@ -36,6 +37,7 @@ struct sheet {
 	/* Whether the session is locked. Stays where it is in each other layout, too. */
 	_Atomic uint32_t locked;
 	struct copy copies[2];
+	struct city_pending_slot pending[CITY_PENDING_MAX];
 };
 
 static struct city_tile *tile_of(const struct city_view *view) {
@@ -217,6 +219,12 @@ bool city_desk_was_left(const struct city_desk *desk) {
 	return desk != NULL && desk->was_left;
 }
 
+struct city_pending_slot *city_desk_slots(struct city_desk *desk) {
+	/* In safe mode, and of another layout, there is nothing to be seen. */
+	return desk->sheet->magic == MAGIC && desk->server->safe == NULL ? desk->sheet->pending
+									 : NULL;
+}
+
 void city_desk_set_locked(struct city_desk *desk, bool locked) {
 	if (desk != NULL) {
 		atomic_store(&desk->sheet->locked, locked);
@@ -277,7 +285,10 @@ void city_desk_begin(struct city_desk *desk) {
 		restore(desk);
 	}
 	desk->begun = true;
-	desk->sheet->magic = MAGIC;
+	if (desk->sheet->magic != MAGIC) {
+		memset(desk->sheet->pending, 0, sizeof(desk->sheet->pending));
+		desk->sheet->magic = MAGIC;
+	}
 	struct city_output *output;
 	wl_list_for_each(output, &desk->server->outputs, link) {
 		handle_camera(&desk->camera, output->stage);

@@ -14,6 +14,8 @@
  * the order in which they were made: see desk_windows.c. They are awaited for a while; meanwhile
  * they stay on the desk, should this compositor end as well.
  *
+ * The records of handovers that are under way lie here, too (pending.h).
+ *
  * It also says whether the session is locked: what ends the compositor must not unlock it.
  *
  * Main thread only.

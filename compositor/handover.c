@@ -13,6 +13,7 @@
 #include "compositor/handover_input.h"
 #include "compositor/handover_internal.h"
 #include "compositor/keeper.h"
+#include "compositor/pending.h"
 #include "compositor/server.h"
 #include "compositor/witness.h"
 #include "keeper/wire.h"
@@ -138,6 +139,18 @@ void city_handover_set_timer(struct city_handover *handover, int ms) {
 	}
 }
 
+/* Should the compositor end now, the next one knows what was under way. */
+static void note(const struct city_handover *handover) {
+	if (!handover->start) {
+		city_pending_put(handover->tile->tiles->server->desk,
+			&(struct city_pending){
+				.record = handover->record,
+				.step = handover->step,
+				.back = handover->back,
+			});
+	}
+}
+
 void city_handover_set_step(struct city_handover *handover, enum city_step step) {
 	handover->step = step;
 	int64_t now = city_now_ns();
@@ -149,6 +162,7 @@ void city_handover_set_step(struct city_handover *handover, enum city_step step)
 	if (handover->group) {
 		city_group_progress(handover->group, now);
 	}
+	note(handover);
 	city_witness_tell(&handover->tile->tiles->witness, handover);
 }
 
@@ -215,6 +229,7 @@ void city_handover_enqueue(struct city_handover *handover) {
 	}
 	struct city_handover *old = tile->next;
 	tile->next = handover;
+	note(handover);
 	if (old) {
 		city_handover_supersede(old);
 	}
@@ -315,35 +330,107 @@ const char *city_handover_source(const struct city_tile *tile) {
 	return city_tile_source(tile);
 }
 
-bool city_handover_go_on(struct city_tile *tile, struct city_tile_version *a,
+/* What the last compositor left of the handover that made `b` the newest version, if it did. */
+static bool find_pending(
+	struct city_tile *tile, const struct city_tile_version *b, struct city_pending *pending) {
+	struct city_desk *desk = tile->tiles->server->desk;
+	uint64_t id = 0;
+	while (city_pending_next(desk, &tile->uuid, id, pending)) {
+		id = pending->record.id;
+		if (pending->record.epoch == b->epoch && strcmp(pending->record.to, b->hash) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct city_handover *take_up(struct city_tile *tile, struct city_tile_version *a,
 	struct city_tile_version *b, int undo_fd) {
 	struct city_handover *handover = city_handover_create(tile);
 	if (!handover) {
 		close(undo_fd);
-		return false;
+		return NULL;
 	}
 	handover->a = a;
 	handover->b = b;
 	handover->undo_fd = undo_fd;
-	/* A start has nothing to go back to, and its version is no other than the one that ran. */
-	handover->start = !a && strcmp(b->hash, city_versions_good(&tile->good)) == 0;
-	handover->had_a = !handover->start;
 	handover->spawned = handover->attach_sent = true;
 	handover->strategy = CITY_STRATEGY_INSTANT;
+	handover->step = CITY_STEP_ATTACH;
 	snprintf(handover->hash, sizeof(handover->hash), "%s", b->hash);
 	handover->source = b->source ? strdup(b->source) : NULL;
 	struct city_record *record = &handover->record;
-	record->epoch = b->epoch;
-	record->strategy = city_strategy_name(handover->strategy);
-	snprintf(record->from, sizeof(record->from), "%s", a ? a->hash : "");
-	snprintf(record->to, sizeof(record->to), "%s", b->hash);
-	snprintf(record->origin, sizeof(record->origin), "the compositor before");
-	if (!handover->start) {
+	struct city_pending pending;
+	if (find_pending(tile, b, &pending)) {
+		*record = pending.record;
+		handover->step = pending.step;
+		handover->back = pending.back;
+		handover->had_a = *record->from != '\0';
+		city_record_step(record, "return", city_now_ns());
+	} else {
+		/* A start has nothing to go back to, and its version is no other than the one that
+		 * ran. */
+		handover->start = !a && strcmp(b->hash, city_versions_good(&tile->good)) == 0;
+		handover->had_a = !handover->start;
+		record->epoch = b->epoch;
+		record->strategy = city_strategy_name(handover->strategy);
+		snprintf(record->from, sizeof(record->from), "%s", a ? a->hash : "");
+		snprintf(record->to, sizeof(record->to), "%s", b->hash);
+		snprintf(record->origin, sizeof(record->origin), "the compositor before");
+	}
+	if (!handover->start && record->id == 0) {
 		record->id = city_history_next_id(tile->tiles->history);
 	}
 	tile->handover = handover;
-	city_handover_show_again(handover);
-	return true;
+	return handover;
+}
+
+struct city_handover *city_handover_go_on(struct city_tile *tile, struct city_tile_version *a,
+	struct city_tile_version *b, int undo_fd, struct city_group **group) {
+	struct city_handover *handover = take_up(tile, a, b, undo_fd);
+	if (handover && group) {
+		*group = city_group_join(*group, handover);
+	}
+	return handover;
+}
+
+bool city_handover_go_back(struct city_tile *tile, struct city_tile_version *a,
+	struct city_tile_version *b, int undo_fd, const char *reason) {
+	struct city_handover *handover = take_up(tile, a, b, undo_fd);
+	if (handover) {
+		tile->live = a;
+		handover->shown = city_steps[handover->step].shown;
+		city_handover_fail(handover, "%s", reason);
+	}
+	return handover != NULL;
+}
+
+void city_handover_end_left(struct city_tile *tile, const struct city_tile_version *live) {
+	struct city_desk *desk = tile->tiles->server->desk;
+	struct city_pending pending;
+	uint64_t id = 0;
+	while (city_pending_next(desk, &tile->uuid, id, &pending)) {
+		struct city_record *record = &pending.record;
+		id = record->id;
+		if (tile->handover && tile->handover->record.id == id) {
+			continue;
+		}
+		bool took = live && record->epoch != 0 && live->epoch == record->epoch &&
+			strcmp(live->hash, record->to) == 0;
+		if (took) {
+			record->result = CITY_RESULT_LIVE;
+		} else {
+			record->result = city_steps[pending.step].shown ? CITY_RESULT_ROLLED_BACK
+									: CITY_RESULT_FAILED;
+			record->step = city_steps[pending.step].name;
+			snprintf(record->reason, sizeof(record->reason),
+				"the compositor ended before it was done");
+		}
+		if (!city_history_has(tile->tiles->history, id)) {
+			city_handover_write_down(tile, record);
+		}
+		city_pending_drop(desk, id);
+	}
 }
 
 void city_handover_unlisten(struct city_tiles *tiles, void *data) {

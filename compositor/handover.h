@@ -125,10 +125,19 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size);
 /* The artifact of A in probation, where a rollback goes; NULL if there is no A to go back to. */
 const char *city_handover_keeps(const struct city_handover *handover);
-/* The probation of a handover that the last compositor had begun goes on: `a` (frozen; NULL: it has
- * ended) and `b` have rejoined. Takes undo_fd. False when out of memory. */
-bool city_handover_go_on(struct city_tile *tile, struct city_tile_version *a,
-	struct city_tile_version *b, int undo_fd);
+/* A handover that the last compositor had begun is taken up: `a` (frozen; NULL: it has ended) and
+ * `b` have rejoined. It is shown, and its probation goes on, by city_handover_show_again. Takes
+ * undo_fd. With `group` (NULL: alone) it joins those of its transaction. NULL when out of memory.
+ */
+struct city_handover *city_handover_go_on(struct city_tile *tile, struct city_tile_version *a,
+	struct city_tile_version *b, int undo_fd, struct city_group **group);
+/* The same, but it comes to nothing: what `b` wrote is undone, and `a` goes on. */
+bool city_handover_go_back(struct city_tile *tile, struct city_tile_version *a,
+	struct city_tile_version *b, int undo_fd, const char *reason);
+void city_handover_show_again(struct city_handover *handover);
+/* What the last compositor left of other handovers of the tile ends in its records: with success if
+ * it made `live` (may be NULL). */
+void city_handover_end_left(struct city_tile *tile, const struct city_tile_version *live);
 /* Back to A in probation: ends like any failure. False if there is no A to go back to. */
 bool city_handover_roll_back(struct city_handover *handover, const char *reason);
 /* The region is there: what waited for it goes on. */

@@ -11,11 +11,13 @@
 #include "compositor/handover_input.h"
 #include "compositor/handover_internal.h"
 #include "compositor/keeper.h"
+#include "compositor/pending.h"
 #include "compositor/server.h"
 #include "keeper/wire.h"
 #include "log.h"
 
 void city_handover_free(struct city_handover *handover) {
+	city_pending_drop(handover->tile->tiles->server->desk, handover->record.id);
 	city_handover_track_finish(handover);
 	city_handover_end_transition(handover);
 	city_handover_stop_busy(handover);
@@ -38,39 +40,43 @@ void city_handover_free(struct city_handover *handover) {
 	free(handover);
 }
 
+const char *city_handover_write_down(struct city_tile *tile, struct city_record *record) {
+	struct city_tiles *tiles = tile->tiles;
+	/* The kind may have become known meanwhile. */
+	snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
+	record->end_ns = city_now_ns();
+	const char *json = city_history_add(tiles->history, record);
+	if (json) {
+		city_control_record(tiles->server, json);
+	}
+	if (record->result == CITY_RESULT_LIVE) {
+		char pause[48] = "no version yielded";
+		if (record->pause_ns >= 0) {
+			snprintf(pause, sizeof(pause), "pause %lld us",
+				(long long)record->pause_ns / 1000);
+		}
+		const char *reset = city_state_mode_name(CITY_STATE_RESET);
+		city_control_message(tiles->server, CITY_LOG_INFO, tile->name,
+			"handover %llu: live, %s, %llu frames dropped%s",
+			(unsigned long long)record->id, pause,
+			(unsigned long long)record->frames_dropped,
+			record->state && strcmp(record->state, reset) == 0 ? ", its state is reset"
+									   : "");
+	} else if (record->result != CITY_RESULT_SUPERSEDED) {
+		city_control_message(tiles->server, CITY_LOG_WARN, tile->name,
+			"handover %llu: %s in %s: %s", (unsigned long long)record->id,
+			city_result_name(record->result), record->step ? record->step : "",
+			record->reason);
+	}
+	return json;
+}
+
 /* Writes the record and tells who asked. Takes the handover out of its tile and frees it. */
 static void finish(struct city_handover *handover, enum city_result result) {
 	struct city_tile *tile = handover->tile;
-	struct city_tiles *tiles = tile->tiles;
 	struct city_record *record = &handover->record;
 	record->result = result;
-	record->end_ns = city_now_ns();
-	const char *json = NULL;
-	if (!handover->start) {
-		/* The kind may have become known meanwhile. */
-		snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
-		json = city_history_add(tiles->history, record);
-		if (json) {
-			city_control_record(tiles->server, json);
-		}
-		if (result == CITY_RESULT_LIVE) {
-			char pause[48] = "no version yielded";
-			if (record->pause_ns >= 0) {
-				snprintf(pause, sizeof(pause), "pause %lld us",
-					(long long)record->pause_ns / 1000);
-			}
-			city_control_message(tiles->server, CITY_LOG_INFO, tile->name,
-				"handover %llu: live, %s, %llu frames dropped%s",
-				(unsigned long long)record->id, pause,
-				(unsigned long long)record->frames_dropped,
-				handover->state == CITY_STATE_RESET ? ", its state is reset" : "");
-		} else if (result != CITY_RESULT_SUPERSEDED) {
-			city_control_message(tiles->server, CITY_LOG_WARN, tile->name,
-				"handover %llu: %s in %s: %s", (unsigned long long)record->id,
-				city_result_name(result), record->step ? record->step : "",
-				record->reason);
-		}
-	}
+	const char *json = handover->start ? NULL : city_handover_write_down(tile, record);
 	if (tile->handover == handover) {
 		tile->handover = NULL;
 	}

@@ -95,6 +95,18 @@ bool city_group_add(struct city_group *group, struct city_tile *tile, const stru
 	return true;
 }
 
+struct city_group *city_group_join(struct city_group *group, struct city_handover *handover) {
+	group = group ? group : city_group_create(NULL, NULL);
+	if (group) {
+		group->begun = true;
+		group->id = handover->record.transaction;
+		handover->group = group;
+		wl_list_insert(group->members.prev, &handover->group_link);
+		group->count++;
+	}
+	return group;
+}
+
 static void enqueue(struct city_handover *handover) {
 	if (!handover->group->failing) {
 		city_handover_enqueue(handover);

@@ -117,6 +117,8 @@ void city_handover_enqueue(struct city_handover *handover);
 void city_handover_splice(struct city_handover *handover);
 
 /* handover_group.c */
+/* One of the last compositor's; group NULL: the first of them. NULL when out of memory: alone. */
+struct city_group *city_group_join(struct city_group *group, struct city_handover *handover);
 /* Of its listener, at its end. */
 void city_group_leave(struct city_handover *handover, enum city_result result, const char *json);
 void city_group_unlisten(struct city_group *group, const void *data);
@@ -138,8 +140,6 @@ void city_group_progress(struct city_group *group, int64_t at_ns);
 void city_handover_drawn(struct city_handover *handover);
 /* The effect that shows a strategy. */
 const char *city_handover_program(enum city_strategy strategy);
-/* From here on it is as if B had just been shown. */
-void city_handover_show_again(struct city_handover *handover);
 void city_handover_hasten(struct city_handover *handover);
 void city_handover_end_transition(struct city_handover *handover);
 /* A no longer goes on beside B. */
@@ -154,6 +154,9 @@ void city_handover_supersede(struct city_handover *handover);
 void city_handover_succeed(struct city_handover *handover);
 /* B has ended, and the handover fails. */
 void city_handover_conclude_failure(struct city_handover *handover);
+/* Adds a record with its result to the history and tells of it; its JSON, NULL when out of memory.
+ */
+const char *city_handover_write_down(struct city_tile *tile, struct city_record *record);
 /* No record, no listener. */
 void city_handover_free(struct city_handover *handover);
 

@@ -292,6 +292,20 @@ uint64_t city_history_next_id(struct city_history *history) {
 	return ++history->last_id;
 }
 
+void city_history_reserve(struct city_history *history, uint64_t id) {
+	history->last_id = id > history->last_id ? id : history->last_id;
+}
+
+bool city_history_has(const struct city_history *history, uint64_t id) {
+	for (size_t i = history->count; i > 0; i--) {
+		uint64_t other;
+		if (read_id(city_history_get(history, i - 1), &other) && other == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
 size_t city_history_count(const struct city_history *history) {
 	return history->count;
 }

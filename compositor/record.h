@@ -80,6 +80,9 @@ struct city_history;
 struct city_history *city_history_create(void);
 void city_history_destroy(struct city_history *history); /* NULL-safe */
 uint64_t city_history_next_id(struct city_history *history);
+/* The next one is above this. */
+void city_history_reserve(struct city_history *history, uint64_t id);
+bool city_history_has(const struct city_history *history, uint64_t id);
 /* Keeps and appends it; the JSON is owned by the history, NULL when out of memory. */
 const char *city_history_add(struct city_history *history, const struct city_record *record);
 size_t city_history_count(const struct city_history *history);

@@ -13,6 +13,9 @@
  *   none                        what the last one wrote on probation is undone; the good version
  *                               is started
  *
+ * Tiles of one transaction are decided together: all go on with their new versions, or none does.
+ * What became of each handover is written down in its record, as ever.
+ *
  * So the state is that from before the handover or that of the new version, never one between.
  */
 #include <errno.h>
@@ -26,6 +29,7 @@
 #include "compositor/handover.h"
 #include "compositor/handover_input.h"
 #include "compositor/keeper.h"
+#include "compositor/pending.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
@@ -196,13 +200,39 @@ static void go_on_frozen(struct city_tile *tile, struct city_tile_version *versi
 	city_tile_set_state(tile, CITY_TILE_LIVE);
 }
 
-void city_tile_rejoin_conclude(struct city_tile *tile) {
-	if (!tile->rejoins || tile->awaited > 0 || !tile->region || tile->closing) {
-		return;
+/* What is to become of a handover whose new version is on probation. */
+enum verdict {
+	GOES_ON,
+	GOES_BACK,
+	SETTLES,
+};
+
+static bool go_on_probation(struct city_tile *tile, struct city_tile_version *live,
+	struct city_tile_version *frozen, struct city_group **group) {
+	retire_others(tile, live, frozen);
+	int undo_fd = tile->undo_fd;
+	tile->undo_fd = -1;
+	struct city_handover *handover = city_handover_go_on(tile, frozen, live, undo_fd, group);
+	if (handover) {
+		show_again(tile, live);
+		city_handover_show_again(handover);
 	}
-	if (tile->ruined && !end_ruiner(tile)) {
-		return;
+	return handover != NULL;
+}
+
+static bool go_back(
+	struct city_tile *tile, struct city_tile_version *live, struct city_tile_version *frozen) {
+	retire_others(tile, live, frozen);
+	int undo_fd = tile->undo_fd;
+	tile->undo_fd = -1;
+	if (frozen) {
+		show_again(tile, frozen);
 	}
+	return city_handover_go_back(tile, frozen, live, undo_fd,
+		"the compositor ended before all tiles of the transaction had taken over");
+}
+
+static void conclude(struct city_tile *tile, enum verdict verdict, struct city_group **group) {
 	tile->rejoins = tile->ruined = false;
 	if (tile->rejoin_timer) {
 		wl_event_source_remove(tile->rejoin_timer);
@@ -213,12 +243,11 @@ void city_tile_rejoin_conclude(struct city_tile *tile) {
 	if (live && live->epoch > tile->epoch) {
 		tile->epoch = live->epoch;
 	}
-	if (live && live->probation && tile->undo_fd >= 0) {
-		retire_others(tile, live, frozen);
-		show_again(tile, live);
-		int undo_fd = tile->undo_fd;
-		tile->undo_fd = -1;
-		if (city_handover_go_on(tile, frozen, live, undo_fd)) {
+	if (live && live->probation && tile->undo_fd >= 0 && verdict != SETTLES) {
+		bool done = verdict == GOES_BACK ? go_back(tile, live, frozen)
+						 : go_on_probation(tile, live, frozen, group);
+		if (done) {
+			city_handover_end_left(tile, NULL);
 			return;
 		}
 	}
@@ -237,10 +266,80 @@ void city_tile_rejoin_conclude(struct city_tile *tile) {
 			city_tile_set_state(tile, CITY_TILE_DEAD);
 		}
 	}
+	city_handover_end_left(tile, live);
 	if (!tile->live) {
 		city_tile_restart(tile, 0);
 	}
 	city_handover_kick(tile);
+}
+
+/* All that is left of it is there. */
+static bool is_back(const struct city_tile *tile) {
+	return tile->rejoins && tile->awaited == 0 && tile->region && !tile->closing;
+}
+
+/* The tile's part in a transaction that was under way; transaction 0: in the first that there is.
+ */
+static bool find_part(struct city_tile *tile, uint64_t transaction, struct city_pending *pending) {
+	uint64_t id = 0;
+	while (city_pending_next(tile->tiles->server->desk, &tile->uuid, id, pending)) {
+		id = pending->record.id;
+		uint64_t other = pending->record.transaction;
+		if (other != 0 && (transaction == 0 || other == transaction)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What took over by it; NULL: nothing did. */
+static const struct city_tile_version *taken_by(
+	struct city_tile *tile, const struct city_pending *part) {
+	const struct city_tile_version *live = newest(tile, false);
+	uint64_t epoch = part->record.epoch;
+	return live && epoch != 0 && live->epoch == epoch ? live : NULL;
+}
+
+/* All tiles of a transaction go on with the new versions, or none does. */
+static void conclude_transaction(struct city_tiles *tiles, uint64_t transaction) {
+	struct city_tile *tile, *next;
+	bool all = true, settled = false;
+	struct city_pending part;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (!tile->rejoins || !find_part(tile, transaction, &part)) {
+			continue;
+		}
+		/* What cannot be read at all is not waited for. */
+		if (!is_back(tile) && (tile->awaited > 0 || tile->region_request != 0)) {
+			return;
+		}
+		const struct city_tile_version *live = taken_by(tile, &part);
+		all &= live != NULL;
+		settled |= live && !live->probation;
+	}
+	enum verdict verdict = settled ? SETTLES : all ? GOES_ON : GOES_BACK;
+	struct city_group *group = NULL;
+	wl_list_for_each_safe(tile, next, &tiles->list, link) {
+		if (!is_back(tile) || !find_part(tile, 0, &part) ||
+			part.record.transaction != transaction) {
+			continue;
+		}
+		/* It may be in the way of another handover, which has come further. */
+		bool taken = taken_by(tile, &part) != NULL;
+		conclude(tile, taken ? verdict : GOES_ON, taken ? &group : NULL);
+	}
+}
+
+void city_tile_rejoin_conclude(struct city_tile *tile) {
+	if (!is_back(tile) || (tile->ruined && !end_ruiner(tile))) {
+		return;
+	}
+	struct city_pending part;
+	if (find_part(tile, 0, &part)) {
+		conclude_transaction(tile->tiles, part.record.transaction);
+	} else {
+		conclude(tile, GOES_ON, NULL);
+	}
 }
 
 /* ---- until they are seen */

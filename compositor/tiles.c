@@ -19,6 +19,7 @@
 #include "compositor/handover.h"
 #include "compositor/keeper.h"
 #include "compositor/paths.h"
+#include "compositor/pending.h"
 #include "compositor/places.h"
 #include "compositor/record.h"
 #include "compositor/server.h"
@@ -325,6 +326,7 @@ static void drop_closed(struct city_tiles *tiles) {
 	struct city_place *place, *next;
 	wl_list_for_each_safe(place, next, &tiles->places->list, link) {
 		if (!vat_uuid_is_nil(&place->uuid) && !city_desk_find(desk, &place->uuid)) {
+			city_pending_drop_all(tiles->server->desk, &place->uuid);
 			city_places_remove(tiles->places, place);
 		}
 	}
@@ -334,6 +336,7 @@ static void drop_closed(struct city_tiles *tiles) {
 		if (!city_desk_find(desk, &instances[i].uuid)) {
 			city_keeper_kill(tiles->keeper, instances[i].instance, SIGKILL);
 			city_keeper_drop_region(tiles->keeper, &instances[i].uuid);
+			city_pending_drop_all(tiles->server->desk, &instances[i].uuid);
 		}
 	}
 }
@@ -419,6 +422,7 @@ void city_tiles_start(struct city_tiles *tiles) {
 	int64_t ended_ns;
 	bool successor = city_keeper_is_successor(tiles->keeper, &ended_ns);
 	tiles->returning = successor;
+	city_history_reserve(tiles->history, city_pending_last(tiles->server->desk));
 	drop_closed(tiles);
 	add_running(tiles);
 	bool left = false; /* by a compositor before this one */

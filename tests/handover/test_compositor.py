@@ -40,11 +40,11 @@ def goes_on(city):
     return tile, now
 
 
-def swap_until(city, step, artifact="ledger-2"):
+def swap_until(city, step, artifact="ledger-2", strategy="instant"):
     """A handover that has reached this step, and the process of its new version."""
     old = set(tile_pids(city.keeper.pid))
     helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path(artifact),
-                        "--settled", "--json", "--strategy", "instant", stdout=subprocess.PIPE)
+                        "--settled", "--json", "--strategy", strategy, stdout=subprocess.PIPE)
     for line in helper.stdout:
         if json.loads(line).get("step") == step:
             break
@@ -81,6 +81,21 @@ def test_dies_while_there_is_no_compositor():
         check(now["updates"] >= was["updates"], "on the state that it left")
 
 
+def check_recorded(city, before, after):
+    """The handover has ended in one record."""
+    records = city.until(lambda: city.ctl("history"), what="no record")
+    check_equal(len(records), 1, f"records: {records}")
+    record = records[0]
+    check_equal(record["from"], before["artifact"], "from")
+    check(record["origin"] and record["strategy_asked"] == "instant", f"as it was asked for: {record}")
+    if after["artifact"] == before["artifact"]:
+        check_equal((record["result"], record["reason"]),
+                    ("failed", "the compositor ended before it was done"), f"{record}")
+        check(record["step"] in [s["step"] for s in record["steps"]], f"{record}")
+    else:
+        check_equal((record["result"], record["to"]), ("live", after["artifact"]), f"{record}")
+
+
 def make_step(step, artifact):
     """At each step: afterwards it is one version or the other."""
     def test():
@@ -97,6 +112,7 @@ def make_step(step, artifact):
             else:
                 check(after["artifact"] != before["artifact"], "the new version")
                 check_equal(now["attaches"], was["attaches"] + 1, "attached once")
+            check_recorded(city, before, after)
             # Nobody else is left but a spare.
             city.until(lambda: len(tile_pids(city.keeper.pid)) <= 2, what="processes are left")
             status, record, said = swap(city, "ledger-3")
@@ -112,6 +128,57 @@ def test_new_version_hangs_in_attach():
         city.die()
         after, _ = goes_on(city)
         check_equal(after["pid"], before["pid"], "the old version goes on")
+        check_recorded(city, before, after)
+
+
+def in_crossfade(city):
+    """Both versions run, the old one on a copy of its own."""
+    before = live(city)
+    helper, _ = swap_until(city, "melt", "lively-2", "crossfade")
+    city.until(lambda: "shadow" in [v["state"] for v in city.ctl("state")[-1]["tiles"][0]["versions"]],
+               what="the old version does not go on")
+    return before, helper
+
+
+def test_dies_in_a_crossfade():
+    with ledger_city(limits=limits_for(melt=3000000), artifact="lively-1") as city:
+        before, helper = in_crossfade(city)
+        new = city.tile("ledger")["pid"]
+        city.die()
+        after, now = goes_on(city)
+        check_equal((after["pid"], now["attaches"]), (new, 2), "the new version")
+        settled(city)
+        city.until(lambda: process_state(before["pid"]) == "", what="the old one does not retire")
+        check_equal([(r["result"], r["strategy"]) for r in city.ctl("history")],
+                    [("live", "crossfade")], "the record")
+        helper.wait(60)
+
+
+def test_dies_in_a_crossfade_with_the_new_version():
+    with ledger_city(limits=limits_for(melt=3000000), artifact="lively-1") as city:
+        before, helper = in_crossfade(city)
+        together(city, city.tile("ledger")["pid"])
+        after, now = goes_on(city)
+        check_equal(after["pid"], before["pid"], "the old version goes on")
+        check_equal(now["rollbacks"], 1, "by a rollback, on its own state again")
+        check_equal([(r["result"], r["step"]) for r in city.ctl("history")],
+                    [("rolled-back", "melt")], "the record")
+        helper.wait(60)
+
+
+def test_dies_while_the_new_version_warms_up_unseen():
+    with ledger_city(limits=limits_for(**{"warm-up": 3600000})) as city:
+        before = live(city)
+        helper, _ = swap_until(city, "warm-up", strategy="freeze-and-fade")
+        at_handover = books(city)
+        city.die()
+        after, now = goes_on(city)
+        check(after["artifact"] != before["artifact"], "the new version")
+        check_equal(now["attaches"], at_handover["attaches"], "attached once")
+        settled(city)
+        check_equal([(r["result"], r["strategy"]) for r in city.ctl("history")],
+                    [("live", "freeze-and-fade")], "the record")
+        helper.wait(60)
 
 
 def test_probation_goes_on():
@@ -132,7 +199,8 @@ def test_probation_goes_on():
         check_equal(after["pid"], before["pid"], "the old version comes back")
         check_equal(now["rollbacks"], 1, "by a rollback")
         check_equal(now["attaches"], 2, "of which the books know as much as before")
-        check_equal(city.ctl("history")[-1]["result"], "rolled-back", "the record")
+        check_equal([(r["result"], r["step"]) for r in city.ctl("history")],
+                    [("rolled-back", "probation")], "the record")
         helper.wait(60)
 
 

@@ -185,5 +185,50 @@ def test_a_closed_tile_takes_all_with_it():
         check_equal(settled(city, "one")["pid"], before[0]["pid"], "the old version")
 
 
+def records_of(city):
+    """One for each tile, of one transaction: their results."""
+    records = city.until(lambda: len(city.ctl("history")) >= len(TILES) and city.ctl("history"),
+                         what="records are missing")
+    check_equal(sorted(r["tile"] for r in records), sorted(TILES), "a record for each")
+    check_equal({r["transaction"] for r in records}, {min(r["id"] for r in records)}, "transaction")
+    return {r["result"] for r in records}
+
+
+def test_none_when_the_compositor_dies_before_all_have_it():
+    """Two have taken over their state and write it; the third hangs."""
+    with city_of(limits_for(warm=2000)) as city:
+        before = all_settled(city)
+        begin(city, ("ledger-2", "attach-hang", "ledger-2"), "--strategy", "instant")
+        for name in ("one", "three"):
+            city.until(lambda: books(city, name)["attaches"] == 2, what=f"{name} does not attach")
+        city.die()
+        same_state(city, before)
+        check_equal(records_of(city), {"failed"}, "results")
+        city.until(lambda: colors(city) == [OLD] * 3, what="not all are the old ones")
+        status, records, said = ended(begin(city, ["ledger-2"] * 3, "--strategy", "instant"))
+        check_equal((status, colors(city)), (0, [NEW] * 3), said)
+
+
+def in_step(city, name, step):
+    return [t["name"] for t in city.ctl("state")[-1]["tiles"] if t["name"] == name and t["step"] == step]
+
+
+def test_all_go_on_when_the_compositor_dies_in_probation():
+    """And they stay together: what one of them does wrong takes all back."""
+    with city_of(limits_for(probation=600000)) as city:
+        before = [city.wait_tile(name) for name in TILES]
+        helper = begin(city, ["ledger-2"] * 3, "--strategy", "instant")
+        until_step(helper, "probation")
+        city.die()
+        for name in TILES:
+            city.until(lambda: in_step(city, name, "probation"), what=f"{name}: no probation")
+        city.until(lambda: colors(city) == [NEW] * 3, what="not all are the new ones")
+        city.kill(city.tile("two")["pid"])
+        for name, tile in zip(TILES, before):
+            city.until(lambda: city.tile(name)["pid"] == tile["pid"], what=f"{name}: the old version")
+            check(adds_up(books(city, name)), f"{name}: books")
+        check_equal(records_of(city), {"rolled-back"}, "results")
+
+
 if __name__ == "__main__":
     run([value for name, value in list(globals().items()) if name.startswith("test_")])
