@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The measures that need a running city. Each function yields measures; ALL names them."""
 
+import contextlib
 import json
 import os
 import re
@@ -315,25 +316,47 @@ def settle(pids, limit=LIMIT):
             return
 
 
-def peer_pss(*command):
-    """PSS of a compositor of others, headless and idle."""
+@contextlib.contextmanager
+def peer_of(command, config=""):
+    """A compositor of others, headless: its process and an environment to reach it; (None, None) where
+    there is none. {config} in its command names a file with that text."""
     folder = tempfile.mkdtemp(prefix="bench-")
     env = dict(os.environ, XDG_RUNTIME_DIR=folder, XDG_CONFIG_HOME=folder, WLR_BACKENDS="headless",
                WLR_RENDERER="pixman", WLR_LIBINPUT_NO_DEVICES="1")
     env.pop("WAYLAND_DISPLAY", None)
-    peer = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    path = os.path.join(folder, "config")
+    with open(path, "w") as file:
+        file.write(config)
+    peer = None
     try:
+        if not shutil.which(command[0]):
+            yield None, None
+            return
+        peer = subprocess.Popen([word.format(config=path) for word in command], env=env,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + LIMIT
-        while not any(n.startswith("wayland-") for n in os.listdir(folder)):
+        sockets = []
+        while not sockets:
             if time.monotonic() > end or peer.poll() is not None:
-                return None
+                raise CityError(f"{command[0]} does not start")
             time.sleep(0.05)
+            sockets = [n for n in os.listdir(folder) if re.fullmatch(r"wayland-[0-9]+", n)]
+        env["WAYLAND_DISPLAY"] = sockets[0]
+        yield peer, env
+    finally:
+        if peer:
+            peer.terminate()
+            peer.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def peer_pss(*command):
+    """PSS of a compositor of others, idle."""
+    with peer_of(command) as (peer, _):
+        if not peer:
+            return None
         settle([peer.pid])
         return pss_mb(peer.pid)
-    finally:
-        peer.terminate()
-        peer.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def idle_pss():
@@ -355,6 +378,62 @@ def idle_pss():
             value = pss_mb(pid)
             yield {"name": f"idle.pss.{name}", "unit": "MB", "p50": value, "p99": value,
                    "max": value, "n": 1, "beside": beside if name == "compositor" else {}}
+
+
+# --- from a key to the screen ---
+
+KEYS = 300
+FOOT = ["foot", "-o", "initial-window-size-pixels=800x500", "-T", "typing", "cat"]
+
+
+def type_keys(env):
+    done = subprocess.run([build_path("tests", "headless", "bench-typing"), "keys", str(KEYS)], env=env,
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def typing():
+    config = tile_config("terminal", build_path("prefix", "lib", "source-city", "tiles", "terminal.so"),
+                         (40, 40), (800, 500), command="cat")
+    with City(config) as city:
+        city.wait_tile("terminal")
+        city.ctl("run", "focus", "terminal")
+        tile = type_keys(city.environment())
+    with City("") as city:
+        foot = city.popen(*FOOT)
+        city.until(lambda: any(v["focused"] for v in city.ctl("state")[0]["views"]
+                               if v["title"] == "typing"), what="no foot")
+        city.ctl("run", "focus", "typing")
+        guest = type_keys(city.environment())
+        foot.terminate()
+        foot.wait()
+    beside = {}
+    with peer_of(["sway", "-c", "{config}"], "for_window [title=typing] floating enable\n") as (sway, env):
+        if sway:
+            foot = subprocess.Popen(FOOT, env=env, stderr=subprocess.DEVNULL)
+            socket = sway_socket(env)
+            wait_for(lambda: '"typing"' in subprocess.run(
+                ["swaymsg", "-s", socket, "-t", "get_tree"], env=env, stdout=subprocess.PIPE,
+                text=True).stdout, "no foot in sway")
+            peer = type_keys(env)
+            beside = {"foot in sway p50": peer["p50"], "foot in sway p99": peer["p99"]}
+            foot.terminate()
+            foot.wait()
+    yield {**tile, "name": "typing.tile", "beside": beside}
+    yield {**guest, "name": "typing.foot", "beside": beside}
+
+
+def wait_for(done, what):
+    end = time.monotonic() + LIMIT
+    while not done():
+        if time.monotonic() > end:
+            raise CityError(what)
+        time.sleep(0.05)
+
+
+def sway_socket(env):
+    folder = env["XDG_RUNTIME_DIR"]
+    return next(os.path.join(folder, n) for n in os.listdir(folder) if n.startswith("sway-ipc."))
 
 
 # --- live ---
@@ -534,5 +613,6 @@ ALL = {
     "idle.wakeups": idle_wakeups,
     "idle.pss": idle_pss,
     "live.terminal": live_terminal,
+    "typing.": typing,
     "term.throughput": term_throughput,
 }

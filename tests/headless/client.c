@@ -264,6 +264,26 @@ static void make_virtual_keyboard(struct client *client) {
 	xkb_context_unref(context);
 }
 
+static void seat_capabilities(void *data, struct wl_seat *seat, uint32_t capabilities) {
+	struct client *client = data;
+	if ((capabilities & WL_SEAT_CAPABILITY_POINTER) && client->pointer == NULL) {
+		client->pointer = wl_seat_get_pointer(seat);
+		wl_pointer_add_listener(client->pointer, &pointer_listener, client);
+	}
+	if ((capabilities & WL_SEAT_CAPABILITY_KEYBOARD) && client->keyboard == NULL) {
+		client->keyboard = wl_seat_get_keyboard(seat);
+		wl_keyboard_add_listener(client->keyboard, &keyboard_listener, client);
+	}
+}
+
+static void seat_name(void *data, struct wl_seat *seat, const char *name) {
+}
+
+static const struct wl_seat_listener seat_listener = {
+	.capabilities = seat_capabilities,
+	.name = seat_name,
+};
+
 static struct client *client_start(struct wl_display *display) {
 	assert_non_null(display);
 	struct client *client = calloc(1, sizeof(*client));
@@ -275,10 +295,8 @@ static struct client *client_start(struct wl_display *display) {
 	assert_non_null(client->wm_base);
 	assert_non_null(client->seat);
 	xdg_wm_base_add_listener(client->wm_base, &wm_base_listener, client);
-	client->pointer = wl_seat_get_pointer(client->seat);
-	wl_pointer_add_listener(client->pointer, &pointer_listener, client);
-	client->keyboard = wl_seat_get_keyboard(client->seat);
-	wl_keyboard_add_listener(client->keyboard, &keyboard_listener, client);
+	wl_seat_add_listener(client->seat, &seat_listener, client);
+	client_roundtrip(client);
 	client_roundtrip(client);
 	return client;
 }
