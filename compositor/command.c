@@ -9,6 +9,7 @@
 #include "compositor/arrange.h"
 #include "compositor/command.h"
 #include "compositor/config.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
@@ -242,6 +243,11 @@ static bool run_zoom(struct call *call) {
 		if (server != NULL) {
 			city_map_show_all(stage);
 		}
+	} else if (strcmp(word, "city") == 0) {
+		struct city_box bounds;
+		if (server != NULL && city_scape_bounds(server, &bounds)) {
+			city_map_show(stage, bounds);
+		}
 	} else if (strcmp(word, "room") == 0) {
 		if (server != NULL && server->focused != NULL) {
 			city_map_room(stage, city_view_outer_box(server->focused));
@@ -258,7 +264,7 @@ static bool run_zoom(struct call *call) {
 		}
 	} else {
 		return fail(call,
-			"zoom takes in, out, room, all or a number from %g to %g, not \"%s\"",
+			"zoom takes in, out, room, all, city or a number from %g to %g, not \"%s\"",
 			CITY_ZOOM_MIN, CITY_ZOOM_MAX, word);
 	}
 	return true;
@@ -382,6 +388,38 @@ static bool run_resize(struct call *call) {
 	return true;
 }
 
+/* A name may have blanks in it: what is before the last two words. */
+static bool run_quarter(struct call *call) {
+	double to[2];
+	char name[1024];
+	size_t end = strlen(call->rest);
+	for (int i = 1; i >= 0; i--) {
+		while (end > 0 && isspace((unsigned char)call->rest[end - 1])) {
+			end--;
+		}
+		size_t last = end;
+		while (end > 0 && !isspace((unsigned char)call->rest[end - 1])) {
+			end--;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)(last - end), call->rest + end);
+		if (!number(name, &to[i])) {
+			return fail(call, "\"%s\" is not a number", name);
+		}
+	}
+	while (end > 0 && isspace((unsigned char)call->rest[end - 1])) {
+		end--;
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)end, call->rest);
+	struct city_survey *survey = city_scape_survey(call->server);
+	if (survey == NULL || !city_survey_move(survey, name, to[0], to[1])) {
+		return fail(call, "no quarter is called \"%s\"; cityctl map lists them", name);
+	}
+	return true;
+}
+
 static bool run_reload(struct call *call) {
 	if (call->server == NULL) {
 		return true;
@@ -426,16 +464,17 @@ static const struct command commands[] = {
 	{"move", "move left|right|up|down or move CX CY", 1, 2, run_move},
 	{"none", "none", 0, 0, run_none},
 	{"pan", "pan left|right|up|down or pan DX DY", 1, 2, run_pan},
+	{"quarter", "quarter NAME CX CY", 3, SIZE_MAX, run_quarter},
 	{"quit", "quit", 0, 0, run_quit},
 	{"reload", "reload", 0, 0, run_reload},
 	{"resize", "resize narrower|wider|shorter|taller or resize WIDTH HEIGHT", 1, 2, run_resize},
 	{"restart", "restart", 0, 0, run_restart},
 	{"snap", "snap PART|off", 1, 1, run_snap},
-	{"zoom", "zoom in|out|room|all|NUMBER", 1, 1, run_zoom},
+	{"zoom", "zoom in|out|room|all|city|NUMBER", 1, 1, run_zoom},
 };
 
 static bool unknown(struct call *call, const char *name, size_t length) {
-	char known[256] = "";
+	char known[400] = "";
 	size_t used = 0;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",

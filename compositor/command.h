@@ -7,9 +7,10 @@
  *   fullscreen                  maximize         minimize         above
  *   snap left|right|top|bottom|top-left|top-right|bottom-left|bottom-right|center|off
  *   arrange [off]
- *   zoom in|out|room|all|NUMBER                  pan left|right|up|down|DX DY   (output pixels)
+ *   zoom in|out|room|all|city|NUMBER             pan left|right|up|down|DX DY   (output pixels)
  *   camera CX CY [ZOOM]         move left|right|up|down|CX CY                   (city units)
  *   resize narrower|wider|shorter|taller|WIDTH HEIGHT                           (city units)
+ *   quarter NAME CX CY                                                          (city units)
  *   reload                      restart          quit             none
  */
 #ifndef CITY_COMMAND_H

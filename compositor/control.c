@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compositor/command.h"
 #include "compositor/control.h"
@@ -277,6 +278,21 @@ static void handle_get_state(struct wl_client *client, struct wl_resource *resou
 	city_request_succeed(request);
 }
 
+static void handle_get_map(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct city_request *request = begin(client, resource, id);
+	if (!request) {
+		return;
+	}
+	int fd = city_control_map(request->control);
+	if (fd < 0) {
+		city_request_fail(request, "map", "out of memory");
+		return;
+	}
+	source_city_request_v1_send_file(request->resource, fd);
+	close(fd);
+	city_request_succeed(request);
+}
+
 static void handle_register_builder(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	city_builder_register(wl_resource_get_user_data(resource), client, resource, id);
@@ -291,6 +307,7 @@ static const struct source_city_control_v1_interface control_impl = {
 	.get_state = handle_get_state,
 	.register_builder = handle_register_builder,
 	.replace_keeper = handle_replace_keeper,
+	.get_map = handle_get_map,
 };
 
 static void handle_resource_destroy(struct wl_resource *resource) {
@@ -374,7 +391,7 @@ struct city_control *city_control_create(struct city_server *server) {
 	wl_list_init(&control->requests);
 	wl_list_init(&control->new_tile.link);
 	control->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 3, control, handle_bind);
+		server->display, &source_city_control_v1_interface, 4, control, handle_bind);
 	if (!control->global) {
 		city_log(CITY_LOG_ERROR, "control",
 			"there is no control of this city: out of memory");

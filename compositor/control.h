@@ -7,8 +7,8 @@
 #ifndef CITY_CONTROL_H
 #define CITY_CONTROL_H
 
-#include <sys/types.h>
 #include "log.h"
+#include <sys/types.h>
 
 struct city_control;
 struct city_server;

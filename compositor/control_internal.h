@@ -113,4 +113,8 @@ void city_builder_forget(struct city_request *request);
 /* control_state.c: the city as JSON; heap, NULL when out of memory. */
 char *city_control_state(struct city_control *control);
 
+/* control_map.c: a memfd with all that the map shows as JSON, for reading; the caller's. -1: out of
+ * memory. */
+int city_control_map(struct city_control *control);
+
 #endif

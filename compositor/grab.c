@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_seat.h>
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/edges.h>
 
+#include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -51,6 +54,33 @@ void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t but
 	}
 	begin(seat, CITY_GRAB_MOVE, view, button);
 	city_seat_set_shape(seat, "grabbing");
+}
+
+bool city_grab_quarter(struct city_seat *seat, uint32_t button) {
+	double cx, cy;
+	const struct city_survey *survey = city_scape_survey(seat->server);
+	city_map_to_city(&stage_of(seat)->camera, seat->cursor->x, seat->cursor->y, &cx, &cy);
+	size_t count = 0;
+	const struct city_quarter *quarters =
+		survey == NULL ? NULL : city_survey_quarters(survey, &count);
+	for (size_t i = count; i-- > 0;) {
+		struct city_box box = quarters[i].box;
+		if (quarters[i].site == CITY_NO_SITE || cx < box.cx || cy < box.cy ||
+			cx >= box.cx + box.width || cy >= box.cy + box.height) {
+			continue;
+		}
+		char *name = strdup(quarters[i].name);
+		if (name == NULL) {
+			return false;
+		}
+		begin(seat, CITY_GRAB_QUARTER, NULL, button);
+		seat->grab.quarter = name;
+		seat->grab.start_cx = box.cx;
+		seat->grab.start_cy = box.cy;
+		city_seat_set_shape(seat, "grabbing");
+		return true;
+	}
+	return false;
 }
 
 /* The nearest corner, or the nearest edge in the middle third of a side. */
@@ -163,6 +193,11 @@ void city_grab_motion(struct city_seat *seat) {
 	case CITY_GRAB_MOVE:
 		move(grab, cx - grab->point_cx, cy - grab->point_cy);
 		break;
+	case CITY_GRAB_QUARTER:
+		city_survey_move(city_scape_survey(seat->server), grab->quarter,
+			round(grab->start_cx + cx - grab->point_cx),
+			round(grab->start_cy + cy - grab->point_cy));
+		break;
 	case CITY_GRAB_RESIZE:
 		resize(grab, cx - grab->point_cx, cy - grab->point_cy);
 		break;
@@ -183,6 +218,7 @@ void city_grab_end(struct city_seat *seat) {
 		return;
 	}
 	seat->grab = (struct city_grab){0};
+	free(grab.quarter);
 	if (grab.kind == CITY_GRAB_RESIZE) {
 		city_view_end_resize(grab.view);
 	}

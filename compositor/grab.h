@@ -14,14 +14,16 @@ struct city_view;
 
 enum city_grab_kind {
 	CITY_GRAB_NONE,
-	CITY_GRAB_PAN,	  /* the map follows the pointer */
-	CITY_GRAB_MOVE,	  /* the view does */
-	CITY_GRAB_RESIZE, /* its edges do */
+	CITY_GRAB_PAN,	   /* the map follows the pointer */
+	CITY_GRAB_MOVE,	   /* the view does */
+	CITY_GRAB_QUARTER, /* a quarter of source does */
+	CITY_GRAB_RESIZE,  /* its edges do */
 };
 
 struct city_grab {
 	enum city_grab_kind kind;
 	struct city_view *view; /* for MOVE and RESIZE */
+	char *quarter;		/* for QUARTER: its name, heap */
 	uint32_t edges;
 	uint32_t button;	   /* whose release ends it */
 	double start_ox, start_oy; /* pointer when it began */
@@ -33,6 +35,8 @@ struct city_grab {
 
 /* Each begins with the button that is held; 0: the first that is released ends it. */
 void city_grab_pan(struct city_seat *seat, uint32_t button);
+/* False if the pointer is on none. */
+bool city_grab_quarter(struct city_seat *seat, uint32_t button);
 void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t button);
 /* edges 0: chosen by the part of the view that the pointer is in. */
 void city_grab_resize(

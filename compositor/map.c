@@ -274,9 +274,13 @@ void city_map_show_all(struct city_stage *stage) {
 	if (!(left < right && top < bottom)) {
 		return;
 	}
+	city_map_show(stage, (struct city_box){left, top, right - left, bottom - top});
+}
+
+void city_map_show(struct city_stage *stage, struct city_box box) {
 	struct wlr_box screen = city_map_screen(stage);
-	struct city_box all = {left - ALL_MARGIN, top - ALL_MARGIN, right - left + 2 * ALL_MARGIN,
-		bottom - top + 2 * ALL_MARGIN};
+	struct city_box all = {box.cx - ALL_MARGIN, box.cy - ALL_MARGIN, box.width + 2 * ALL_MARGIN,
+		box.height + 2 * ALL_MARGIN};
 	/* Never larger than life. */
 	double zoom = fmin(1, fmin(screen.width / all.width, screen.height / all.height));
 	zoom = clamp_zoom(zoom);

@@ -81,8 +81,10 @@ void city_map_zoom_about(struct city_stage *stage, double zoom, double ox, doubl
 void city_map_zoom_step(struct city_stage *stage, int steps);
 /* Zoom 1 with this box in the middle of the output (top left when it is larger). */
 void city_map_room(struct city_stage *stage, struct city_box box);
-/* Everything in view. */
+/* Every window and tile in view. */
 void city_map_show_all(struct city_stage *stage);
+/* This part of the city in view, with some ground round it; never larger than life. */
+void city_map_show(struct city_stage *stage, struct city_box box);
 /* Pans as little as needed to bring the box in view, keeping the zoom. */
 void city_map_reveal(struct city_stage *stage, struct city_box box);
 /* At once and without animation. */

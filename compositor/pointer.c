@@ -338,6 +338,9 @@ static bool press_on_map(
 		return true;
 	}
 	if (hit->kind == CITY_HIT_NONE) {
+		if (super && button == BTN_LEFT && city_grab_quarter(seat, button)) {
+			return true;
+		}
 		if (button == BTN_LEFT || button == BTN_MIDDLE) {
 			city_grab_pan(seat, button);
 		}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "compositor/config.h"
+#include "compositor/keeper.h"
 #include "compositor/layout/scan.h"
 #include "compositor/paths.h"
 #include "compositor/server.h"
@@ -29,6 +30,8 @@
 #define QUARTERS_TOP 1600.0
 /* Saves come in bursts. */
 #define WAIT_MS 400
+/* While a quarter is dragged its place is not saved each time. */
+#define SAVE_MS 500
 
 struct folder {
 	char *name, *path; /* path NULL: the city's own source */
@@ -63,9 +66,10 @@ struct work {
 struct city_survey {
 	struct city_server *server;
 	struct work *work; /* under way; NULL: nothing */
-	struct wl_event_source *done, *timer;
+	struct wl_event_source *done, *timer, *save_timer;
 	bool again, wait;
-	bool read; /* the file was looked at */
+	bool read;  /* the file was looked at */
+	bool saves; /* nobody else does, as far as is known */
 	char *file, *home;
 	struct city_writer *writer;
 
@@ -321,7 +325,8 @@ static struct city_quarter *get_quarter(struct city_survey *survey, const char *
 }
 
 static void save(struct city_survey *survey) {
-	if (survey->layout == NULL || survey->file == NULL || survey->server->safe != NULL) {
+	if (survey->layout == NULL || survey->file == NULL || !survey->saves ||
+		survey->server->safe != NULL) {
 		return;
 	}
 	size_t size;
@@ -335,6 +340,11 @@ static void save(struct city_survey *survey) {
 	} else {
 		free(text);
 	}
+}
+
+static int handle_save(void *data) {
+	save(data);
+	return 0;
 }
 
 static void take_layout(struct city_survey *survey, struct work *work) {
@@ -458,6 +468,8 @@ static void begin_now(struct city_survey *survey) {
 	if (work == NULL) {
 		return;
 	}
+	const struct city_keeper *keeper = survey->server->keeper;
+	survey->saves = keeper == NULL || !city_keeper_keeps_nothing(keeper);
 	work->survey = survey;
 	work->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	work->first = !survey->read;
@@ -528,7 +540,7 @@ bool city_survey_move(struct city_survey *survey, const char *name, double cx, d
 			quarter->box.cx = cx;
 			quarter->box.cy = cy;
 			quarter->hand = true;
-			save(survey);
+			wl_event_source_timer_update(survey->save_timer, SAVE_MS);
 			wl_signal_emit_mutable(&survey->changed, survey);
 			return true;
 		}
@@ -565,7 +577,11 @@ struct city_survey *city_survey_create(struct city_server *server) {
 	survey->server = server;
 	wl_signal_init(&survey->changed);
 	survey->timer = wl_event_loop_add_timer(server->loop, handle_timer, survey);
-	if (survey->timer == NULL) {
+	survey->save_timer = wl_event_loop_add_timer(server->loop, handle_save, survey);
+	if (survey->timer == NULL || survey->save_timer == NULL) {
+		if (survey->timer != NULL) {
+			wl_event_source_remove(survey->timer);
+		}
 		free(survey);
 		return NULL;
 	}
@@ -592,6 +608,8 @@ void city_survey_destroy(struct city_survey *survey) {
 		work_destroy(survey->work);
 	}
 	wl_event_source_remove(survey->timer);
+	wl_event_source_remove(survey->save_timer);
+	save(survey);
 	wl_list_remove(&survey->config.link);
 	city_writer_destroy(survey->writer);
 	for (size_t i = 0; i < survey->quarter_count; i++) {

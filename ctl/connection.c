@@ -239,7 +239,7 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 	if (strcmp(interface, source_city_control_v1_interface.name) != 0 || ctl->control != NULL)
 		return;
 	ctl->control = wl_registry_bind(
-		registry, name, &source_city_control_v1_interface, version < 3 ? version : 3);
+		registry, name, &source_city_control_v1_interface, version < 4 ? version : 4);
 	source_city_control_v1_add_listener(ctl->control, &control_listener, ctl);
 }
 

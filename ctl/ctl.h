@@ -162,6 +162,7 @@ struct request {
 	int region;    /* fd, -1 for none */
 	int undo;      /* fd, -1 for none */
 	int recording; /* fd, -1 for none */
+	int file;      /* fd, -1 for none */
 	enum request_result result;
 	char *step, *reason; /* of a failure */
 	bool enough;	     /* set by a callback: no need to wait for the end */
@@ -258,6 +259,7 @@ int command_history(struct ctl *ctl);
 int command_events(struct ctl *ctl);
 int command_run(struct ctl *ctl);
 int command_keeper(struct ctl *ctl);
+int command_map(struct ctl *ctl);
 int command_state(struct ctl *ctl);
 int command_quit(struct ctl *ctl);
 int command_version(struct ctl *ctl);

@@ -97,6 +97,8 @@ const struct command commands[] = {
 		command_run, true},
 	{"keeper", "[PATH]", 0, 1, "let another keeper take over, with everything that it holds",
 		keeper_options, command_keeper},
+	{"map", "", 0, 0, "what stands in the city: places, lines, costs, marks", NULL,
+		command_map},
 	{"state", "", 0, 0, "camera, outputs, views and costs", NULL, command_state},
 	{"quit", "", 0, 0, "end the city", NULL, command_quit},
 	{"version", "", 0, 0, "the version of cityctl", NULL, command_version},

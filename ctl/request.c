@@ -51,6 +51,13 @@ static void handle_recording(void *data, struct source_city_request_v1 *proxy, i
 	request->recording = fd;
 }
 
+static void handle_file(void *data, struct source_city_request_v1 *proxy, int32_t fd) {
+	struct request *request = data;
+	if (request->file >= 0)
+		close(request->file);
+	request->file = fd;
+}
+
 static void handle_record(void *data, struct source_city_request_v1 *proxy, const char *json) {
 	struct request *request = data;
 	if (request->record != NULL)
@@ -88,6 +95,7 @@ static const struct source_city_request_v1_listener listener = {
 	.superseded = handle_superseded,
 	.undo = handle_undo,
 	.recording = handle_recording,
+	.file = handle_file,
 };
 
 void request_begin(struct request *request, struct ctl *ctl, struct source_city_request_v1 *proxy) {
@@ -98,6 +106,7 @@ void request_begin(struct request *request, struct ctl *ctl, struct source_city_
 		.region = -1,
 		.undo = -1,
 		.recording = -1,
+		.file = -1,
 	};
 	source_city_request_v1_add_listener(proxy, &listener, request);
 }
@@ -135,6 +144,8 @@ void request_finish(struct request *request) {
 		close(request->undo);
 	if (request->recording >= 0)
 		close(request->recording);
+	if (request->file >= 0)
+		close(request->file);
 	free(request->text);
 	free(request->step);
 	free(request->reason);

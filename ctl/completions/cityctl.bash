@@ -85,7 +85,7 @@ _cityctl() {
 	case $command in
 	'')
 		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback record test vat
-			checkpoint history events run keeper state quit version' -- "$cur")
+			checkpoint history events run keeper map state quit version' -- "$cur")
 		;;
 	close | swap | watch | rollback | record | test | vat | checkpoint | history)
 		if [[ $command == record ]] && ((places == 1)); then

@@ -5,7 +5,7 @@ function __cityctl_tiles
     cityctl tiles --names 2>/dev/null
 end
 
-set -l commands tiles open close swap watch rollback record test vat checkpoint history events run keeper state quit version
+set -l commands tiles open close swap watch rollback record test vat checkpoint history events run keeper map state quit version
 set -l with_tile close swap watch rollback record test vat checkpoint history
 
 complete -c cityctl -f
@@ -23,6 +23,7 @@ complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a rollback -
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a record -d 'Save what went into a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a test -d 'Replay what went into a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a vat -d 'Print the state of a tile'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a map -d 'What stands in the city: places, lines, costs, marks'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a checkpoint -d 'Save the state of tiles now'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a history -d 'Past handovers'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'Everything that happens'

@@ -148,7 +148,7 @@ static void buildings_are_as_large_as_their_source(void **state) {
 	make_modules(modules, 400, 1);
 	struct city_layout *layout = lay_out(modules, 400, NULL);
 	struct shapes shapes = get_shapes(layout);
-	print_message("aspect %.2f, area off by %.3f\n", shapes.aspects, shapes.off);
+	print_message("# aspect %.2f, area off by %.3f\n", shapes.aspects, shapes.off);
 	assert_true(shapes.aspects < 1.8);
 	assert_true(shapes.off < 0.03);
 	for (size_t i = 0; i < shapes.count; i++) {
@@ -356,7 +356,7 @@ static void what_has_become_bad_is_cut_anew(void **state) {
 	}
 	struct city_layout *next = lay_out(modules, 64, layout);
 	struct shapes shapes = get_shapes(next);
-	print_message("aspect %.2f\n", shapes.aspects);
+	print_message("# aspect %.2f\n", shapes.aspects);
 	assert_true(shapes.aspects < 5);
 	free(shapes.plots);
 	city_layout_unref(next);
