@@ -37,7 +37,7 @@ struct sheet {
 	/* Whether the session is locked. Stays where it is in each other layout, too. */
 	_Atomic uint32_t locked;
 	struct copy copies[2];
-	struct city_pending_slot pending[CITY_PENDING_MAX];
+	struct city_pending_sheet pending;
 };
 
 static struct city_tile *tile_of(const struct city_view *view) {
@@ -219,9 +219,9 @@ bool city_desk_was_left(const struct city_desk *desk) {
 	return desk != NULL && desk->was_left;
 }
 
-struct city_pending_slot *city_desk_slots(struct city_desk *desk) {
+struct city_pending_sheet *city_desk_pending(struct city_desk *desk) {
 	/* In safe mode, and of another layout, there is nothing to be seen. */
-	return desk->sheet->magic == MAGIC && desk->server->safe == NULL ? desk->sheet->pending
+	return desk->sheet->magic == MAGIC && desk->server->safe == NULL ? &desk->sheet->pending
 									 : NULL;
 }
 
@@ -286,7 +286,7 @@ void city_desk_begin(struct city_desk *desk) {
 	}
 	desk->begun = true;
 	if (desk->sheet->magic != MAGIC) {
-		memset(desk->sheet->pending, 0, sizeof(desk->sheet->pending));
+		memset(desk->sheet->pending.current, 0, sizeof(desk->sheet->pending.current));
 		desk->sheet->magic = MAGIC;
 	}
 	struct city_output *output;

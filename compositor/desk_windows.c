@@ -7,6 +7,7 @@
  * first. Each is awaited until it is there, its process ends, or `return` of the limits is over.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,14 +31,10 @@ struct city_process city_process_of(pid_t pid) {
 	text[size] = '\0';
 	/* The name, in brackets, may hold anything; what counts is the 20th word after it. */
 	const char *at = strrchr(text, ')');
-	unsigned long long began = 0;
-	if (at != NULL &&
-		sscanf(at + 1,
-			" %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			"%*s %llu",
-			&began) == 1) {
-		process.began = began;
+	for (int word = 0; at != NULL && word < 20; word++) {
+		at = strchr(at + 1, ' ');
 	}
+	process.began = at != NULL ? strtoull(at, NULL, 10) : 0;
 	return process;
 }
 

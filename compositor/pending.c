@@ -7,35 +7,42 @@
 #include "compositor/policy.h"
 
 /* NULL: empty. */
-static const struct city_pending_copy *look(struct city_pending_slot *slot) {
-	uint32_t current = atomic_load(&slot->current);
+static const struct city_pending_copy *look(struct city_pending_sheet *sheet, int slot) {
+	uint32_t current = atomic_load(&sheet->current[slot]);
 	const struct city_pending_copy *copy =
-		current >= 1 && current <= 2 ? &slot->copies[current - 1] : NULL;
+		current >= 1 && current <= 2 ? &sheet->copies[slot][current - 1] : NULL;
 	bool sound = copy != NULL && copy->pending.record.step_count <= CITY_RECORD_STEPS &&
 		copy->pending.step < CITY_STEP_COUNT;
 	return sound ? copy : NULL;
 }
 
-static struct city_pending_slot *find(struct city_desk *desk, uint64_t id) {
-	struct city_pending_slot *slots = desk != NULL ? city_desk_slots(desk) : NULL;
-	for (size_t i = 0; slots != NULL && i < CITY_PENDING_MAX; i++) {
-		const struct city_pending_copy *copy = look(&slots[i]);
+static struct city_pending_sheet *sheet_of(struct city_desk *desk) {
+	return desk != NULL ? city_desk_pending(desk) : NULL;
+}
+
+/* The slot of this id, 0: one that is free; -1: there is none. */
+static int find(struct city_pending_sheet *sheet, uint64_t id) {
+	for (int i = 0; i < CITY_PENDING_MAX; i++) {
+		const struct city_pending_copy *copy = look(sheet, i);
 		if (id == 0 ? copy == NULL : copy != NULL && copy->pending.record.id == id) {
-			return &slots[i];
+			return i;
 		}
 	}
-	return NULL;
+	return -1;
 }
 
 void city_pending_put(struct city_desk *desk, const struct city_pending *pending) {
 	const struct city_record *record = &pending->record;
-	struct city_pending_slot *slot = find(desk, record->id);
-	slot = slot != NULL ? slot : find(desk, 0);
-	if (slot == NULL) {
+	struct city_pending_sheet *sheet = sheet_of(desk);
+	int slot = sheet != NULL ? find(sheet, record->id) : -1;
+	if (sheet != NULL && slot < 0) {
+		slot = find(sheet, 0);
+	}
+	if (slot < 0) {
 		return;
 	}
-	uint32_t next = atomic_load(&slot->current) == 1 ? 2 : 1;
-	struct city_pending_copy *copy = &slot->copies[next - 1];
+	uint32_t next = atomic_load(&sheet->current[slot]) == 1 ? 2 : 1;
+	struct city_pending_copy *copy = &sheet->copies[slot][next - 1];
 	copy->pending = *pending;
 	snprintf(copy->strategy, sizeof(copy->strategy), "%s", record->strategy);
 	snprintf(copy->strategy_asked, sizeof(copy->strategy_asked), "%s", record->strategy_asked);
@@ -43,13 +50,14 @@ void city_pending_put(struct city_desk *desk, const struct city_pending *pending
 	for (size_t i = 0; i < record->step_count; i++) {
 		snprintf(copy->steps[i], sizeof(copy->steps[i]), "%s", record->steps[i].name);
 	}
-	atomic_store(&slot->current, next);
+	atomic_store(&sheet->current[slot], next);
 }
 
 void city_pending_drop(struct city_desk *desk, uint64_t id) {
-	struct city_pending_slot *slot = id != 0 ? find(desk, id) : NULL;
-	if (slot != NULL) {
-		atomic_store(&slot->current, 0);
+	struct city_pending_sheet *sheet = id != 0 ? sheet_of(desk) : NULL;
+	int slot = sheet != NULL ? find(sheet, id) : -1;
+	if (slot >= 0) {
+		atomic_store(&sheet->current[slot], 0);
 	}
 }
 
@@ -107,10 +115,10 @@ static void copy_out(const struct city_pending_copy *copy, struct city_pending *
 
 bool city_pending_next(struct city_desk *desk, const struct vat_uuid *uuid, uint64_t after,
 	struct city_pending *pending) {
-	struct city_pending_slot *slots = desk != NULL ? city_desk_slots(desk) : NULL;
+	struct city_pending_sheet *sheet = sheet_of(desk);
 	const struct city_pending_copy *found = NULL;
-	for (size_t i = 0; slots != NULL && i < CITY_PENDING_MAX; i++) {
-		const struct city_pending_copy *copy = look(&slots[i]);
+	for (int i = 0; sheet != NULL && i < CITY_PENDING_MAX; i++) {
+		const struct city_pending_copy *copy = look(sheet, i);
 		const struct city_record *record = copy != NULL ? &copy->pending.record : NULL;
 		if (record != NULL && record->id > after && vat_uuid_equal(&record->uuid, uuid) &&
 			(found == NULL || record->id < found->pending.record.id)) {
@@ -124,10 +132,10 @@ bool city_pending_next(struct city_desk *desk, const struct vat_uuid *uuid, uint
 }
 
 uint64_t city_pending_last(struct city_desk *desk) {
-	struct city_pending_slot *slots = desk != NULL ? city_desk_slots(desk) : NULL;
+	struct city_pending_sheet *sheet = sheet_of(desk);
 	uint64_t last = 0;
-	for (size_t i = 0; slots != NULL && i < CITY_PENDING_MAX; i++) {
-		const struct city_pending_copy *copy = look(&slots[i]);
+	for (int i = 0; sheet != NULL && i < CITY_PENDING_MAX; i++) {
+		const struct city_pending_copy *copy = look(sheet, i);
 		if (copy != NULL && copy->pending.record.id > last) {
 			last = copy->pending.record.id;
 		}

@@ -33,10 +33,10 @@ struct city_pending_copy {
 	char strategy[24], strategy_asked[24], state[12];
 	char steps[CITY_RECORD_STEPS][16];
 };
-struct city_pending_slot {
-	_Atomic uint32_t current; /* 0: nothing, otherwise copies[current - 1] */
-	uint32_t unused;
-	struct city_pending_copy copies[2];
+struct city_pending_sheet {
+	/* 0: nothing, otherwise copies[slot][current - 1]. What is not used is not touched. */
+	_Atomic uint32_t current[CITY_PENDING_MAX];
+	struct city_pending_copy copies[CITY_PENDING_MAX][2];
 };
 
 /* Instead of what is there of the record's id. */
@@ -50,7 +50,7 @@ bool city_pending_next(struct city_desk *desk, const struct vat_uuid *uuid, uint
 /* The highest id of all; 0: there are none. */
 uint64_t city_pending_last(struct city_desk *desk);
 
-/* Of desk.c: CITY_PENDING_MAX of them. */
-struct city_pending_slot *city_desk_slots(struct city_desk *desk);
+/* Of desk.c; NULL: there is none. */
+struct city_pending_sheet *city_desk_pending(struct city_desk *desk);
 
 #endif

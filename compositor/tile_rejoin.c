@@ -156,6 +156,7 @@ static void forget_undo(struct city_tile *tile) {
 static void retire_others(struct city_tile *tile, const struct city_tile_version *first,
 	const struct city_tile_version *second) {
 	struct city_tile_version *version;
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 	wl_list_for_each(version, &tile->versions, link) {
 		if (version != first && version != second) {
 			city_version_retire(version);

@@ -204,6 +204,50 @@ def test_probation_goes_on():
         helper.wait(60)
 
 
+def stop(city, *pids):
+    for pid in pids:
+        city.kill(pid, signal.SIGSTOP)
+        city.until(lambda: process_state(pid) == "T")
+
+
+def test_dies_again_while_versions_return():
+    """They have not said yet what they are; then all is as after one death."""
+    with ledger_city(limits=f"{LONG},warm=60000") as city:
+        live(city)
+        helper, _ = swap_until(city, "probation")
+        new = city.tile("ledger")["pid"]
+        pids = [v["pid"] for v in city.ctl("state")[-1]["tiles"][0]["versions"]]
+        stop(city, *pids)
+        city.die()
+        city.die()
+        for pid in pids:
+            city.kill(pid, signal.SIGCONT)
+        tile = city.until(lambda: in_probation(city), what="the probation does not go on")
+        check_equal(tile["pid"], new, "the new version")
+        city.run("cityctl", "rollback", "ledger")
+        goes_on(city)
+        check_equal([r["result"] for r in city.ctl("history")], ["rolled-back"], "one record")
+        helper.wait(60)
+
+
+def test_handover_asked_for_while_the_tile_returns():
+    with ledger_city() as city:
+        before = settled(city)
+        stop(city, before["pid"])
+        city.die()
+        helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("ledger-2"),
+                            "--settled", "--json", stdout=subprocess.PIPE)
+        # The request is there when the versions are looked for.
+        city.until(lambda: city.ctl("state")[-1]["tiles"][0]["state"] != "live")
+        city.kill(before["pid"], signal.SIGCONT)
+        out, _ = helper.communicate(timeout=60)
+        check_equal(helper.returncode, 0, out.decode())
+        record = city.ctl("history")[-1]
+        check_equal(record["result"], "live", f"{record}")
+        check_equal((record["from"], goes_on(city)[0]["artifact"]), (before["artifact"], record["to"]),
+                    "from the version that came back")
+
+
 def test_rollback_by_hand_after_the_death():
     with ledger_city(limits=LONG) as city:
         before = live(city)

@@ -68,6 +68,13 @@ def test_desk_is_as_it_was():
         city.ctl("run", "maximize")
         city.until(lambda: [v for v in city.views() if v["tile"] == "terminal"][0]["width"] == 640,
                    what="the size before it was maximised is lost")
+        city.ctl("run", "fullscreen")
+        city.until(lambda: city.box("terminal") == (0, 0, 1280, 720), what="it does not fill the screen")
+        views, camera = city.views(), city.camera()
+        check(views[0]["tile"] == "terminal" and views[0]["focused"], f"{views}")
+        city.die()
+        city.until(lambda: city.views() == views, what=f"not as it was: {views}")
+        check_equal((city.camera(), city.box("terminal")), (camera, (0, 0, 1280, 720)), "the camera")
 
 
 def test_opened_and_closed_at_the_last_moment():
