@@ -71,12 +71,33 @@ static bool write_images(
 	return true;
 }
 
+/* Slots of the log; false when there are no more. */
+static bool take_slots(struct vat_undo_header *header, uint64_t n, uint64_t *slot) {
+	*slot = __atomic_load_n(&header->next, __ATOMIC_RELAXED);
+	do {
+		if (*slot > header->pages || n > header->pages - *slot)
+			return false;
+	} while (!__atomic_compare_exchange_n(
+		&header->next, slot, *slot + n, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+/* Nothing is in them. They stay without a page if others were taken meanwhile. */
+static void give_slots_back(struct vat_undo_header *header, uint64_t slot, uint64_t n) {
+	uint64_t end = slot + n;
+	__atomic_compare_exchange_n(
+		&header->next, &end, slot, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 static bool save_pages(struct vat_barrier *barrier, uint64_t first, uint64_t n) {
 	struct vat_log *log = &barrier->log;
-	uint64_t unit = barrier->unit;
-	uint64_t slot = __atomic_fetch_add(&log->header->next, n * unit, __ATOMIC_RELAXED);
-	bool saved = write_images(
-		barrier, slot, barrier->base + first * unit * VAT_PAGE, n * unit * VAT_PAGE);
+	uint64_t unit = barrier->unit, slot;
+	bool taken = take_slots(log->header, n * unit, &slot);
+	bool saved = taken &&
+		write_images(barrier, slot, barrier->base + first * unit * VAT_PAGE,
+			n * unit * VAT_PAGE);
+	if (taken && !saved)
+		give_slots_back(log->header, slot, n * unit);
 	for (uint64_t i = 0; saved && i < n * unit; i++)
 		__atomic_store_n(&log->entries[slot + i], first * unit + i + 1, __ATOMIC_RELEASE);
 	for (uint64_t i = 0; i < n; i++)

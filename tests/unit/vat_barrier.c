@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -477,6 +478,45 @@ static void test_give_up(void **state) {
 	city_finish(&city);
 }
 
+/* The log cannot grow any more: the writer dies with the page as it was, and what it did before is
+ * undone. */
+static void test_no_room(void **state) {
+	struct vat_error err;
+	for (uint64_t room = 0; room < 64; room += 9) {
+		struct city city;
+		city_init(&city);
+		pid_t pid = fork();
+		if (pid == 0) {
+			const struct rlimit none = {0, RLIM_INFINITY};
+			if (vat_region_set_epoch(city.region, 2, NULL) < 0 ||
+				vat_barrier_begin(city.region, city.undo, city.generation, NULL) <
+					0)
+				_exit(1);
+			uint8_t *bulk = test_data(city.region, "bulk");
+			const uint64_t pages = 16384 * sizeof(struct item) / VAT_PAGE;
+			/* Far from each other, so that each is saved by itself. */
+			for (uint64_t i = 0; i < room; i++)
+				bulk[i * 37 % pages * VAT_PAGE] ^= 1;
+			signal(SIGXFSZ, SIG_IGN);
+			if (setrlimit(RLIMIT_FSIZE, &none) < 0)
+				_exit(2);
+			/* However many try, as threads of it would. */
+			const uint64_t last = 63 * 37 % pages;
+			for (int i = 0; i < 200; i++) {
+				if (vat_barrier_handle_fault(&bulk[last * VAT_PAGE]))
+					_exit(3);
+			}
+			bulk[last * VAT_PAGE] ^= 2;
+			_exit(4);
+		}
+		assert_int_equal(test_wait(pid), -SIGSEGV);
+		assert_ok(vat_region_set_epoch(city.region, 3, &err), err);
+		assert_ok(vat_undo_apply(city.region, city.undo, &err), err);
+		city_check(&city, city.region);
+		city_finish(&city);
+	}
+}
+
 static void test_real_faults(void **state) {
 	struct vat_error err;
 	struct city city;
@@ -642,6 +682,7 @@ int main(void) {
 		cmocka_unit_test(test_scattered),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_give_up),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_real_faults),
 		cmocka_unit_test(test_keep_under_barrier),
 		cmocka_unit_test(test_reuse),
