@@ -24,7 +24,7 @@ import tempfile
 import time
 
 STAGES = ["format", "plain", "asan", "tsan", "fuzz", "vm"]
-FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "5"))
+FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "4"))
 CLANG_FORMAT = 21
 
 TAP = re.compile(r"^\s*(not )?ok\b[ \t]*\d*[ \t]*(?:- )?(.*)$", re.M)
