@@ -12,8 +12,14 @@ Stages, in this order:
   vm      the city from power on, in a virtual machine
 A filter that is a stage's name runs that stage; any other runs the tests of stage plain whose suite
 or name holds it. A test that prints TAP counts with each of its own tests.
+
+Most tests of stage plain wait: for a deadline, for another process. So what the later stages need is
+compiled beside them, for what they leave of the processors, and the machine runs beside the tests of
+the sanitizers. Of a sanitizer's build only that is compiled which its tests run.
 """
 
+import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -103,14 +109,39 @@ class Tests:
         if not self.stages:
             self.stages = STAGES
         self.count = Count()
+        self.beside = {}  # future results by stage
+        self.builder = concurrent.futures.ThreadPoolExecutor(1)
+        self.machine = concurrent.futures.ThreadPoolExecutor(1)
 
     def everything(self):
         for stage in self.stages:
             start = time.monotonic()
             say(stage)
+            if stage not in ("format", "plain"):
+                self.begin_builds()
+                self.begin("vm", self.machine, self.run_machine)
             getattr(self, stage)()
             say(f"{stage}: {time.monotonic() - start:.0f} s")
         return self.report()
+
+    def begin(self, stage, where, work):
+        """What a stage needs, beside what runs before it; once, and only if that stage runs at all."""
+        if stage in self.stages and stage not in self.beside:
+            self.beside[stage] = where.submit(work)
+
+    def begin_builds(self):
+        for stage, (options, environment, targets) in CONFIGURATIONS.items():
+            self.begin(stage, self.builder, functools.partial(
+                make_beside, self.here, self.build + "-" + stage, options, environment, targets))
+
+    def built(self, stage):
+        """Whether a configuration's build is there; waits for it."""
+        said, failure = self.beside[stage].result()
+        sys.stderr.write(said)
+        sys.stderr.flush()
+        if failure:
+            self.count.fail(*failure)
+        return not failure
 
     def report(self):
         count = self.count
@@ -144,36 +175,27 @@ class Tests:
             self.count.fail("format: ./dev format mends it", "\n".join(wrong) or result.stderr)
 
     def plain(self):
-        if self.make(self.build):
-            self.meson(self.build, "plain", lambda test: self.matches(test))
+        failure = make(self.here, self.build, sys.stderr)
+        self.begin_builds()
+        if failure:
+            self.count.fail(*failure)
+        else:
+            self.meson(self.build, "plain", self.matches)
 
     def asan(self):
-        build = self.build + "-asan"
-        if self.make(build, "-Db_sanitize=address,undefined", "-Dwerror=false", "-Db_lundef=false",
-                     "-Doptimization=1", "-Ddebug=true", "-Dman-pages=disabled"):
-            self.meson(build, "asan", in_suites("unit", "sanitize"), multiplier=4)
+        if self.built("asan"):
+            self.meson(self.build + "-asan", "asan", IN_ASAN, multiplier=4)
 
     def tsan(self):
-        build = self.build + "-tsan"
-        wanted = in_suites("thread")
-        if os.path.exists(self.build + "/build.ninja") and not any(
-                wanted(t) for t in introspect(self.build)):
-            return
-        if self.make(build, "-Db_sanitize=thread", "-Dwerror=false", "-Db_lundef=false", "-Doptimization=1",
-                     "-Ddebug=true", "-Dman-pages=disabled"):
-            self.meson(build, "tsan", wanted, multiplier=4)
+        if self.built("tsan"):
+            self.meson(self.build + "-tsan", "tsan", IN_TSAN, multiplier=4)
 
     def fuzz(self):
         if not shutil.which("clang"):
             self.count.skip("fuzz", "no clang here")
-            return
-        build = self.build + "-fuzz"
-        if not self.make(build, "-Dfuzz=true", "-Dtests=true", "-Dwerror=false", "-Dman-pages=disabled",
-                         "-Db_sanitize=address,undefined", "-Db_lundef=false", install=False,
-                         environment={"CC": "clang"}, targets=fuzz_targets):
-            return
-        for name, program in fuzz_programs(build):
-            self.fuzz_one(name, program)
+        elif self.built("fuzz"):
+            for name, program in fuzz_programs(self.build + "-fuzz"):
+                self.fuzz_one(name, program)
 
     def fuzz_one(self, name, program):
         corpus = os.path.join(self.here, "tests", "fuzz", "corpus", name)
@@ -197,9 +219,12 @@ class Tests:
                     shutil.copy(os.path.join(scratch, file), os.path.join(kept, f"{name}-{file}"))
             self.count.fail(f"fuzz: {name} (the input is in {kept})", result.stderr)
 
-    def vm(self):
-        done = subprocess.run([f"{self.here}/dev", "vm"], stdin=subprocess.DEVNULL,
+    def run_machine(self):
+        return subprocess.run([f"{self.here}/dev", "vm"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def vm(self):
+        done = self.beside["vm"].result()
         print(done.stdout, end="", flush=True)
         result = {0: "OK", 77: "SKIP"}.get(done.returncode, "FAIL")
         self.count.meson_test("vm", {"name": "vm", "result": result, "stdout": done.stdout})
@@ -209,29 +234,6 @@ class Tests:
     def matches(self, test):
         where = " ".join([*test["suite"], test["name"]])
         return not self.filters or any(f in where for f in self.filters)
-
-    def make(self, build, *options, install=True, environment=None, targets=None):
-        """Configure and build; a failure counts as one failed test."""
-        env = dict(os.environ, **(environment or {}))
-        if not os.path.exists(build + "/build.ninja"):
-            shutil.rmtree(build + "/meson-private", ignore_errors=True)
-            setup = subprocess.run(
-                ["meson", "setup", build, self.here, f"--prefix={build}/prefix", "--libdir=lib",
-                 *options], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if setup.returncode:
-                self.count.fail(f"{os.path.basename(build)}: meson setup", setup.stdout)
-                return False
-        elif targets:
-            # The targets are those of now, not of when it was configured.
-            run(["ninja", "-C", build, "--quiet", "build.ninja"], env=env)
-        if run(["ninja", "-C", build, "--quiet", *(targets(build) if targets else [])], env=env):
-            self.count.fail(f"{os.path.basename(build)}: the build")
-            return False
-        if install and run(["meson", "install", "-C", build, "--no-rebuild", "--quiet",
-                            "--only-changed"], env=env):
-            self.count.fail(f"{os.path.basename(build)}: the install")
-            return False
-        return True
 
     def meson(self, build, stage, wanted, multiplier=1):
         tests = [t for t in introspect(build) if wanted(t)]
@@ -262,16 +264,76 @@ def in_suites(*names):
     return lambda test: any(s.split(":")[-1] in names for s in test["suite"])
 
 
-def introspect(build):
-    out = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, check=True)
+def introspect(build, what="tests"):
+    out = subprocess.run(["meson", "introspect", f"--{what}", build], capture_output=True, check=True)
     return json.loads(out.stdout)
 
 
+def targets_of(wanted):
+    """What the wanted tests run, as they say themselves in `depends`."""
+    def targets(build):
+        needed = {target for test in introspect(build) if wanted(test) for target in test["depends"]}
+        return [os.path.relpath(path, build) for target in introspect(build, "targets")
+                if target["id"] in needed for path in target["filename"]]
+    return targets
+
+
 def fuzz_targets(build):
-    out = subprocess.run(["meson", "introspect", "--targets", build], capture_output=True,
-                         check=True)
-    return [os.path.relpath(t["filename"][0], build) for t in json.loads(out.stdout)
+    return [os.path.relpath(t["filename"][0], build) for t in introspect(build, "targets")
             if t["name"].startswith("fuzz-") and t["type"] == "executable"]
+
+
+IN_ASAN = in_suites("unit", "sanitize")
+IN_TSAN = in_suites("thread")
+FOR_SANITIZERS = ["-Dwerror=false", "-Db_lundef=false", "-Doptimization=1", "-Ddebug=true",
+                  "-Dman-pages=disabled"]
+# Options, environment, targets.
+CONFIGURATIONS = {
+    "asan": (["-Db_sanitize=address,undefined", *FOR_SANITIZERS], {}, targets_of(IN_ASAN)),
+    "tsan": (["-Db_sanitize=thread", *FOR_SANITIZERS], {}, targets_of(IN_TSAN)),
+    "fuzz": (["-Db_sanitize=address,undefined", "-Dfuzz=true", *FOR_SANITIZERS], {"CC": "clang"},
+             fuzz_targets),
+}
+
+
+def make(here, build, log, options=(), environment=None, targets=None, prefix=()):
+    """Configures and builds; without targets everything, and installs it. A failure is (name, text)."""
+    env = dict(os.environ, **(environment or {}))
+    name = os.path.basename(build)
+
+    def quietly(*command):
+        return subprocess.run([*prefix, *command], env=env, stdout=log, stderr=log).returncode
+
+    if not os.path.exists(build + "/build.ninja"):
+        shutil.rmtree(build + "/meson-private", ignore_errors=True)
+        setup = subprocess.run(
+            [*prefix, "meson", "setup", build, here, f"--prefix={build}/prefix", "--libdir=lib", *options],
+            env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if setup.returncode:
+            return f"{name}: meson setup", setup.stdout
+    elif targets:
+        # The targets are those of now, not of when it was configured.
+        quietly("ninja", "-C", build, "--quiet", "build.ninja")
+    wanted = targets(build) if targets else []
+    if targets and not wanted:
+        return None
+    if quietly("ninja", "-C", build, "--quiet", *wanted):
+        return f"{name}: the build", ""
+    if not targets and quietly("meson", "install", "-C", build, "--no-rebuild", "--quiet",
+                               "--only-changed"):
+        return f"{name}: the install", ""
+    return None
+
+
+def make_beside(here, build, options, environment, targets):
+    """With what it said, which is for later. It takes only the time that the tests leave."""
+    if environment.get("CC") and not shutil.which(environment["CC"]):
+        return "", None
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        failure = make(here, build, log, options, environment, targets, prefix=["nice", "-n", "19"])
+        log.seek(0)
+        said = log.read()
+    return said, failure and (failure[0], failure[1] or said)
 
 
 def fuzz_programs(build):

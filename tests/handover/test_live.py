@@ -448,4 +448,4 @@ def test_nothing_is_left():
 
 
 if __name__ == "__main__":
-    run([value for name, value in list(globals().items()) if name.startswith("test_")])
+    run([value for name, value in list(globals().items()) if name.startswith("test_")], jobs=3)

@@ -12,11 +12,12 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import BUILD_LIMIT, City, CityError, Lines  # noqa: E402
+from city import BUILD_LIMIT, Builds, City, CityError, Lines  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
 
 BUILD = os.environ["SOURCE_CITY_BUILD"]
 HAND = os.environ.get("SOURCE_CITY_TEST_HAND", os.path.join(BUILD, "tests", "headless", "hand"))
+BUILDS = Builds()
 INSTALLED = os.path.join(BUILD, "prefix", "share", "source-city", "tiles", "terminal")
 
 # Runs in the terminal: raw, prints what comes through a FIFO, records what is typed or answered.
@@ -48,11 +49,11 @@ open(folder + "/left", "w").close()
 class Terminal:
     """A city with a terminal, a hand, and what runs in it."""
 
-    def __init__(self, **options):
-        self.options = options
+    def __init__(self, env=None):
+        self.env = {**BUILDS.environment, **(env or {})}
 
     def __enter__(self):
-        self.city = City(**self.options)
+        self.city = City(env=self.env)
         self.city.__enter__()
         self.city.wait_tile("terminal")
         self.folder = os.path.join(self.city.folder, "test")
@@ -203,7 +204,9 @@ class Terminal:
             self.make_sources()
         source = self.sources.pop(0)
         self.sources.append(source)
-        answer = self.city.ctl("swap", "terminal", "--source", source, "--settled", limit=BUILD_LIMIT)
+        with BUILDS.one():
+            answer = self.city.ctl("swap", "terminal", "--source", source, "--settled",
+                                   limit=BUILD_LIMIT)
         records = [a for a in answer if "result" in a]
         check(records and records[-1]["result"] == "live", f"the swap failed: {answer}")
 
@@ -651,4 +654,4 @@ if __name__ == "__main__":
         test_handover_changes_nothing,
         test_paste_goes_on_over_a_handover,
         test_copied_text_outlives_the_version,
-    ])
+    ], jobs=3)

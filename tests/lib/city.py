@@ -2,6 +2,8 @@
 """A city of one's own: private folders, no screen, everything real. Used by the tour, the
 benchmarks and the headless tests. Everything that is started is ended again."""
 
+import atexit
+import contextlib
 import json
 import os
 import select
@@ -9,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 LIMIT = 60.0  # seconds for anything that should take far less
@@ -77,6 +80,27 @@ class Lines:
 # is about, unless it sets its own.
 PATIENT = ",".join(f"{name}=60000" for name in
                    ("spawn", "warm", "migrate", "attach", "frame", "check", "retire", "late", "return"))
+
+
+class Builds:
+    """A cache that the forges of several cities share: what one has compiled the others find. The first build
+    goes alone, for the others would compile the same beside it."""
+
+    def __init__(self):
+        folder = tempfile.TemporaryDirectory(prefix="city-cache-")
+        atexit.register(folder.cleanup)
+        self.environment = {"XDG_CACHE_HOME": folder.name}
+        self.lock = threading.Lock()
+        self.began = False
+
+    @contextlib.contextmanager
+    def one(self):
+        with self.lock:
+            if not self.began:
+                yield
+                self.began = True
+                return
+        yield
 
 
 class City:

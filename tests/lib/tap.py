@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs functions as tests and prints TAP. Arguments select tests by a part of their name."""
 
+import concurrent.futures
 import sys
 import traceback
 
@@ -19,22 +20,29 @@ def check_equal(got, wanted, text):
         raise AssertionError(f"{text}: got {got!r}, wanted {wanted!r}")
 
 
-def run(tests):
+def run(tests, jobs=1):
+    """jobs: how many at once, where each has a city of its own and mostly waits for it."""
     names = sys.argv[1:]
     tests = [t for t in tests if not names or any(n in t.__name__ for n in names)]
-    print(f"1..{len(tests)}")
+    print(f"1..{len(tests)}", flush=True)
     failed = False
-    for number, test in enumerate(tests, 1):
-        name = test.__name__.removeprefix("test_")
-        try:
-            test()
-            print(f"ok {number} - {name}", flush=True)
-        except Skip as reason:
-            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
-        except Exception:
-            failed = True
-            print(f"not ok {number} - {name}", flush=True)
-            for line in traceback.format_exc().splitlines():
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        done = concurrent.futures.as_completed([pool.submit(outcome, test) for test in tests])
+        for number, (good, name, note, lines) in enumerate((future.result() for future in done), 1):
+            failed |= not good
+            print(f"{'' if good else 'not '}ok {number} - {name}{note}")
+            for line in lines:
                 print(f"# {line}")
             sys.stdout.flush()
     sys.exit(1 if failed else 0)
+
+
+def outcome(test):
+    name = test.__name__.removeprefix("test_")
+    try:
+        test()
+        return True, name, "", []
+    except Skip as reason:
+        return True, name, f" # SKIP {reason}", []
+    except Exception:
+        return False, name, "", traceback.format_exc().splitlines()

@@ -48,7 +48,7 @@ class Session:
 
     def socket(self):
         return self.machine.wait_for(
-            "cd $XDG_RUNTIME_DIR && ls | grep -x 'wayland-[0-9]*' | head -n 1 | grep .", 180).strip()
+            "cd $XDG_RUNTIME_DIR && ls | grep -x 'wayland-[0-9]*' | head -n 1 | grep .").strip()
 
 
 class Sway(Session):
@@ -57,7 +57,7 @@ class Sway(Session):
         self.machine.write("/home/city/sway.conf", config)
         self.machine.start_program("sway --config /home/city/sway.conf", self.log)
         self.socket()
-        self.machine.wait_for("pgrep -x foot", 180)
+        self.machine.wait_for("pgrep -x foot")
 
     def handover(self, tap, options):
         tap.ok("handover # skip sway has none", True)
@@ -82,7 +82,7 @@ class City(Session):
         self.machine.start_program(f"env {self.patience} SOURCE_CITY_LOG=debug source-city", self.log)
         self.ctl = f"cityctl --socket {self.socket()}"
         self.machine.wait_for(f"{self.ctl} tiles --json | grep '\"name\": *\"terminal\"' |"
-                              f" grep '\"live\"'", 180)
+                              f" grep '\"live\"'")
         self.machine.run(f"{self.ctl} run focus terminal")
 
     def handover(self, tap, options):
@@ -90,7 +90,7 @@ class City(Session):
         machine = self.machine
         machine.write("/tmp/program.sh", PROGRAM)
         machine.type("sh /tmp/program.sh\n")
-        machine.wait_for("test -s /tmp/count", 60)
+        machine.wait_for("test -s /tmp/count")
         before = picture(machine, options, "vm-running")
         pid = machine.read("/tmp/pid").decode().strip()
 
@@ -103,13 +103,13 @@ class City(Session):
         machine.start_program(f"{self.ctl} swap terminal --source {self.source} --settled --json",
                               "/tmp/swap.log")
         melting = self.melting(options)
-        output = machine.wait_for("grep '\"result\"' /tmp/swap.log", 600)
+        output = machine.wait_for("grep '\"result\"' /tmp/swap.log")
         record = json.loads(output.strip().splitlines()[-1])
         tap.note(f"handover after {time.monotonic() - start:.0f} s: " + json.dumps(
             {name: record.get(name) for name in ("result", "step", "reason", "strategy", "pause_us",
                                                  "build_us", "frames_shown", "frames_dropped")}))
         tap.ok("the new version is live", record["result"] == "live", output)
-        machine.wait_for(f"test $(cat /tmp/count) -gt {int(machine.read('/tmp/count')) + 5}", 120)
+        machine.wait_for(f"test $(cat /tmp/count) -gt {int(machine.read('/tmp/count')) + 5}")
         tap.ok("the program in it ran on",
                machine.read("/tmp/pid").decode().strip() == pid and
                machine.run(f"kill -0 {pid} && ! test -e /tmp/hangup")[0] == 0)
@@ -132,7 +132,7 @@ class City(Session):
     def melting(self, options):
         """What the screen shows while it melts."""
         frames = []
-        self.machine.wait_for("grep '\"melt\"\\|\"result\"' /tmp/swap.log", 900)
+        self.machine.wait_for("grep '\"melt\"\\|\"result\"' /tmp/swap.log", 1200)
         while self.machine.run("grep '\"probation\"\\|\"result\"' /tmp/swap.log")[0]:
             frames.append(picture(self.machine, options, f"vm-melt-{len(frames)}"))
         return frames
@@ -140,7 +140,7 @@ class City(Session):
     def end(self, tap):
         machine = self.machine
         machine.run(f"{self.ctl} quit")
-        machine.wait_for("! pgrep source-city", 60)
+        machine.wait_for("! pgrep source-city")
         left = machine.run("ls $XDG_RUNTIME_DIR; ls /dev/shm")[1].split()
         tap.ok("it ends and leaves nothing behind", not left, " ".join(left))
 
@@ -160,7 +160,7 @@ done
 """
 
 
-def type_until(machine, text, check, timeout=120):
+def type_until(machine, text, check, timeout=600):
     """The terminal may not listen yet: type the line again until it was done."""
     deadline = time.monotonic() + timeout
     while True:
@@ -207,7 +207,7 @@ def drive(machine, options, tap):
     accel, release = machine.boot()
     tap.ok("the machine boots", True)
     tap.note(f"Linux {release} on {accel}, {time.monotonic() - start:.0f} s")
-    machine.wait_for("test -e /dev/dri/card0 && test -e /run/seatd.sock", 60)
+    machine.wait_for("test -e /dev/dri/card0 && test -e /run/seatd.sock")
 
     if options.session == "city":
         effects(machine, tap)

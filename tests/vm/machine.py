@@ -19,6 +19,9 @@ QCODES = {
     "`": "grave_accent", ",": "comma", ".": "dot", "/": "slash",
 }
 
+# Seconds for anything that should take far less: it shares the processors with other tests.
+PATIENCE = 600
+
 
 class MachineError(Exception):
     pass
@@ -68,7 +71,7 @@ class Machine:
 
     # power
 
-    def boot(self, timeout=240):
+    def boot(self, timeout=PATIENCE):
         """On KVM where that brings the kernel up, otherwise emulated. Says which."""
         no_kvm = os.path.join(self.images, "no-kvm")
         accels = ["tcg"]
@@ -202,14 +205,14 @@ class Machine:
 
     # the agent
 
-    def ask(self, limit=150, **what):
+    def ask(self, limit=PATIENCE, **what):
         self.agent.send(what)
         answer = self.agent.receive(limit)
         if "error" in answer:
             raise MachineError(f"{what['do']}: {answer['error']}")
         return answer
 
-    def run(self, command, user="city", timeout=120):
+    def run(self, command, user="city", timeout=PATIENCE):
         """(status, output) of a shell command inside."""
         done = self.ask(timeout + 30, **{"do": "run", "command": command, "timeout": timeout,
                                          "as": user})
@@ -224,7 +227,7 @@ class Machine:
     def write(self, path, data, user="city"):
         self.ask(do="write", path=path, data=base64.b64encode(data).decode(), **{"as": user})
 
-    def wait_for(self, command, timeout=120, user="city"):
+    def wait_for(self, command, timeout=PATIENCE, user="city"):
         """Until the command succeeds; its output."""
         deadline = time.monotonic() + timeout
         while True:
