@@ -40,8 +40,10 @@ struct vat_barrier {
 	_Atomic uint64_t run_size; /* its pages */
 	_Atomic uint64_t runs;
 	_Atomic uint64_t idle;
-	bool may_lose; /* see vat_barrier_may_lose */
+	bool may_lose; /* see vat_barrier_begin_live */
 	uint64_t runs_per_doubling;
+	uint8_t *parked; /* see park(); NULL if they are in their place */
+	void *park;	 /* the address space around it */
 };
 
 static _Atomic(struct vat_barrier *) barriers[BARRIERS_MAX];
@@ -221,6 +223,43 @@ static bool is_new(int fd) {
 		header.next == 0;
 }
 
+/*
+ * To make a mapping read-only costs a walk over every page that it has touched, and a live version
+ * may have touched all of them. So its page tables are moved away, which is done by the table, and
+ * nothing is left to walk over; the mapping stays, and gets those pages back that are touched. When
+ * the barrier ends the tables are moved back. They stay writable meanwhile, at an address that is
+ * given to nobody.
+ */
+#define PARK_MIN (4ull << 20)	/* below this the walk is shorter */
+#define PARK_ALIGN (1ull << 30) /* tables move whole between places that are the same modulo this  \
+				 */
+
+static void park(struct vat_barrier *barrier) {
+	uint64_t size = barrier->pages * barrier->unit * VAT_PAGE;
+	if (size < PARK_MIN)
+		return;
+	uint8_t *space = mmap(NULL, size + PARK_ALIGN, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (space == MAP_FAILED)
+		return;
+	uint8_t *place = space + ((uintptr_t)barrier->base - (uintptr_t)space) % PARK_ALIGN;
+	if (mremap(barrier->base, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+		    place) == MAP_FAILED) {
+		munmap(space, size + PARK_ALIGN);
+		return;
+	}
+	barrier->park = space;
+	barrier->parked = place;
+}
+
+/* Back over what the barrier has split into pieces. When it cannot be, the pieces go on. */
+static void unpark(struct vat_barrier *barrier) {
+	uint64_t size = barrier->pages * barrier->unit * VAT_PAGE;
+	if (barrier->parked)
+		mremap(barrier->parked, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, barrier->base);
+	barrier->parked = NULL;
+}
+
 static int empty_log(int fd, uint64_t size, const char *name, struct vat_error *err) {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -265,8 +304,8 @@ static void write_header(const struct vat_region *region, struct vat_undo_header
 		offsetof(struct vat_undo_header, self) - offsetof(struct vat_undo_header, format));
 }
 
-int vat_barrier_begin(
-	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err) {
+static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, bool live,
+	struct vat_error *err) {
 	const char *name = region->info.name;
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
@@ -296,6 +335,7 @@ int vat_barrier_begin(
 	barrier->log_fd = -1;
 	barrier->states = (_Atomic uint8_t *)(barrier + 1);
 	barrier->run_end = UINT64_MAX;
+	barrier->may_lose = live;
 	barrier->runs_per_doubling = runs_per_doubling(pages);
 	rc = empty_log(undo_fd, vat_log_size(pages * barrier->unit), name, err);
 	if (rc == 0)
@@ -321,6 +361,8 @@ int vat_barrier_begin(
 		}
 	}
 	region->barrier = barrier;
+	if (live)
+		park(barrier);
 	if (mprotect(region->base, pages * page, PROT_READ) < 0) {
 		rc = vat_fail(err, errno, "region '%s': cannot be made read-only: %s", name,
 			strerror(errno));
@@ -345,6 +387,15 @@ error:
 	return rc;
 }
 
+int vat_barrier_begin(
+	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err) {
+	return begin(region, undo_fd, return_to, false, err);
+}
+
+int vat_barrier_begin_live(struct vat_region *region, int undo_fd, struct vat_error *err) {
+	return begin(region, undo_fd, vat_region_generation(region), true, err);
+}
+
 void vat_barrier_drop(struct vat_region *region) {
 	struct vat_barrier *barrier = region->barrier;
 	if (!barrier)
@@ -356,12 +407,9 @@ void vat_barrier_drop(struct vat_region *region) {
 	region->barrier = NULL;
 	close(barrier->log_fd);
 	vat_log_unmap(&barrier->log);
+	if (barrier->park)
+		munmap(barrier->park, barrier->pages * barrier->unit * VAT_PAGE + PARK_ALIGN);
 	munmap(barrier, sizeof(*barrier) + barrier->pages);
-}
-
-void vat_barrier_may_lose(struct vat_region *region) {
-	if (region->barrier)
-		region->barrier->may_lose = true;
 }
 
 void vat_barrier_stop(struct vat_region *region) {
@@ -376,6 +424,7 @@ int vat_barrier_end(struct vat_region *region, struct vat_error *err) {
 	if (!region->barrier)
 		return 0;
 	vat_barrier_stop(region);
+	unpark(region->barrier);
 	if (mprotect(region->base, region->size, PROT_READ | PROT_WRITE) < 0)
 		return vat_fail(err, errno, "region '%s': cannot be made writable: %s",
 			region->info.name, strerror(errno));

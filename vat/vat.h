@@ -573,6 +573,13 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err);
 int vat_barrier_begin(
 	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err);
 /*
+ * Arms it on a version that is not on probation, for somebody else who wants the state of this
+ * moment. Arming and disarming take a fraction of a millisecond however many pages the mapping has
+ * touched; those that are used meanwhile are mapped anew. When memory for the log is refused, it is
+ * marked as lost and the writer goes on, instead of dying.
+ */
+int vat_barrier_begin_live(struct vat_region *region, int undo_fd, struct vat_error *err);
+/*
  * For the handler of SIGSEGV, which must block all signals while it runs. Async-signal-safe. True
  * when the address lies in a page under a barrier, which is now writable, so that the instruction
  * may run again. False: a real fault.
@@ -581,9 +588,6 @@ bool vat_barrier_handle_fault(void *address);
 /* Disarms: the log is marked as ended and left as it is, then all of the mapping is writable again.
  */
 int vat_barrier_end(struct vat_region *region, struct vat_error *err);
-/* When memory for the log is refused, it is marked as lost and the writer goes on, instead of
- * dying: for a log that only somebody else wants. */
-void vat_barrier_may_lose(struct vat_region *region);
 /* The writer is done: the log is marked as ended. What is left is to make the mapping read-only,
  * with vat_region_protect, which ends the barrier and may come later. */
 void vat_barrier_stop(struct vat_region *region);

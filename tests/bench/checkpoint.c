@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a checkpoint costs: arming the barrier, which is all that the tile waits for; bringing the
- * state to disk beside copying it, and beside writing and syncing a plain file of that size in the
- * same folder, as dd does; and reading it back.
+ * What a checkpoint costs: arming and disarming the barrier, which is all that the tile waits for,
+ * beside one mprotect of as much memory; bringing the state to disk beside copying it, and beside
+ * writing and syncing a plain file of that size in the same folder, as dd does; and reading it
+ * back.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "keeper/disk.h"
@@ -51,6 +53,28 @@ static double plain_file(const struct keeper_disk *disk, size_t size) {
 	return time;
 }
 
+/* Forbids to write into pages that were all written, and allows it again. */
+static double protect(uint8_t *bytes, size_t size) {
+	uint8_t *first = bytes - (uintptr_t)bytes % VAT_PAGE;
+	double begin = now_us();
+	if (mprotect(first, size, PROT_READ) < 0)
+		give_up("mprotect");
+	double time = now_us() - begin;
+	if (mprotect(first, size, PROT_READ | PROT_WRITE) < 0)
+		give_up("mprotect");
+	return time;
+}
+
+static void print_waits(
+	const char *what, const char *size_name, double *waits, int rounds, double protect) {
+	char name[64], beside[64];
+	for (int i = 0; i < rounds; i++)
+		add_sample(waits[i]);
+	snprintf(name, sizeof(name), "checkpoint.%s.%s", what, size_name);
+	snprintf(beside, sizeof(beside), "\"mprotect\":%.3f", protect);
+	print_beside(name, "µs", 1, beside);
+}
+
 static void measure_size(
 	const struct keeper_disk *disk, const char *size_name, size_t size, int rounds) {
 	struct vat_error err;
@@ -58,7 +82,7 @@ static void measure_size(
 	const struct vat_cell_decl decl =
 		VAT_CELL("words", struct word, size / sizeof(struct word), fields);
 	struct vat_region *region;
-	double arms[32], loads[32], plain[32];
+	double arms[32], ends[32], protects[32], loads[32], plain[32];
 	vat_uuid_generate(&info.tile);
 	int fd = vat_region_create(&info, 0, &err);
 	check(fd, &err);
@@ -71,14 +95,17 @@ static void measure_size(
 	check(undo, &err);
 	for (int i = 0; i < rounds; i++) {
 		words[i].value++; /* every page of it is mapped, as in a tile that uses it all */
+		protects[i] = protect((uint8_t *)words, size);
 		double begin = now_us();
-		check(vat_barrier_begin(region, undo, vat_region_generation(region), &err), &err);
+		check(vat_barrier_begin_live(region, undo, &err), &err);
 		arms[i] = now_us() - begin;
 		uint64_t bytes;
 		begin = now_us();
 		check(keeper_disk_save(disk, region, undo, &bytes, &err), &err);
 		add_sample(now_us() - begin);
+		begin = now_us();
 		check(vat_barrier_end(region, &err), &err);
+		ends[i] = now_us() - begin;
 		begin = now_us();
 		int copy = keeper_disk_load(disk, &info.tile, &bytes, &err);
 		check(copy, &err);
@@ -87,16 +114,15 @@ static void measure_size(
 		plain[i] = plain_file(disk, size);
 	}
 	qsort(plain, (size_t)rounds, sizeof(*plain), by_size);
+	qsort(protects, (size_t)rounds, sizeof(*protects), by_size);
 	double copied = copy_floor(size);
 	char name[64], beside[128];
 	snprintf(name, sizeof(name), "checkpoint.save.%s", size_name);
 	snprintf(beside, sizeof(beside), "\"memcpy\":%.3f,\"plain file, fsync\":%.3f", copied / 1e3,
 		plain[rounds / 2] / 1e3);
 	print_beside(name, "ms", 1e-3, beside);
-	for (int i = 0; i < rounds; i++)
-		add_sample(arms[i]);
-	snprintf(name, sizeof(name), "checkpoint.wait.%s", size_name);
-	print_measure(name, "µs", 1, -1);
+	print_waits("wait", size_name, arms, rounds, protects[rounds / 2]);
+	print_waits("end", size_name, ends, rounds, protects[rounds / 2]);
 	for (int i = 0; i < rounds; i++)
 		add_sample(loads[i]);
 	snprintf(name, sizeof(name), "checkpoint.load.%s", size_name);

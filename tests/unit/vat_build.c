@@ -418,11 +418,10 @@ static void test_log_refused(void **state) {
 			vat_region_make_room(a, 64 << 20, &err) < 0)
 			_exit(1);
 		int undo = vat_undo_create(a, &err);
-		if (undo < 0 || vat_barrier_begin(a, undo, vat_region_generation(a), &err) < 0 ||
+		if (undo < 0 || vat_barrier_begin_live(a, undo, &err) < 0 ||
 			vat_build_begin(b, &lineage2, NULL, 0, undo, &build, &err) < 0 || !build ||
 			!vat_build_is_current(build))
 			_exit(2);
-		vat_barrier_may_lose(a);
 		struct rlimit limit = {VAT_PAGE, VAT_PAGE};
 		setrlimit(RLIMIT_FSIZE, &limit);
 		struct sample *samples = test_data(a, "samples");

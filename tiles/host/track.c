@@ -38,13 +38,10 @@ bool host_track_begin(struct host *host, enum host_tracker tracker, int undo_fd,
 	/* The clock of whoever starts from the copy goes on from here. */
 	vat_region_set(host->region, VAT_CLOCK, host_now(host));
 	struct vat_error failure;
-	int rc = vat_barrier_begin(
-		host->region, undo_fd, vat_region_generation(host->region), &failure);
+	int rc = vat_barrier_begin_live(host->region, undo_fd, &failure);
 	if (rc < 0) {
 		return refuse(why, why_size, error, -rc, failure.text);
 	}
-	/* The tile does not die for want of memory for it. */
-	vat_barrier_may_lose(host->region);
 	host->tracker = tracker;
 	host->tracked_generation = vat_region_generation(host->region);
 	if (tracker == HOST_TRACK_CHECKPOINT) {
