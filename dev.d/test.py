@@ -15,7 +15,8 @@ or name holds it. A test that prints TAP counts with each of its own tests.
 
 Most tests of stage plain wait: for a deadline, for another process. So what the later stages need is
 compiled beside them, for what they leave of the processors, and the machine runs beside the tests of
-the sanitizers. Of a sanitizer's build only that is compiled which its tests run.
+the sanitizers, and before them: it is emulated, and has to melt a tile in some seconds. Of a
+sanitizer's build only that is compiled which its tests run.
 """
 
 import concurrent.futures
@@ -32,6 +33,8 @@ import time
 STAGES = ["format", "plain", "asan", "tsan", "fuzz", "vm"]
 FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "4"))
 CLANG_FORMAT = 21
+BEHIND_ALL = ["nice", "-n", "19"]
+AFTER_THE_MACHINE = ["nice", "-n", "10"]
 
 TAP = re.compile(r"^\s*(not )?ok\b[ \t]*\d*[ \t]*(?:- )?(.*)$", re.M)
 SKIP = re.compile(r"#\s*skip\b", re.I)
@@ -180,15 +183,15 @@ class Tests:
         if failure:
             self.count.fail(*failure)
         else:
-            self.meson(self.build, "plain", self.matches)
+            self.meson(self.build, "plain", self.matches, [])
 
     def asan(self):
         if self.built("asan"):
-            self.meson(self.build + "-asan", "asan", IN_ASAN, multiplier=4)
+            self.meson(self.build + "-asan", "asan", IN_ASAN, AFTER_THE_MACHINE, multiplier=4)
 
     def tsan(self):
         if self.built("tsan"):
-            self.meson(self.build + "-tsan", "tsan", IN_TSAN, multiplier=4)
+            self.meson(self.build + "-tsan", "tsan", IN_TSAN, AFTER_THE_MACHINE, multiplier=4)
 
     def fuzz(self):
         if not shutil.which("clang"):
@@ -204,7 +207,7 @@ class Tests:
             os.mkdir(found)
             seeds = [corpus] if os.path.isdir(corpus) else []
             result = subprocess.run(
-                [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+                [*AFTER_THE_MACHINE, program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
                  "-print_final_stats=1", f"-artifact_prefix={scratch}/", found, *seeds],
                 capture_output=True, text=True, errors="replace")
             runs = re.search(r"number_of_executed_units:\s*(\d+)", result.stderr)
@@ -235,7 +238,7 @@ class Tests:
         where = " ".join([*test["suite"], test["name"]])
         return not self.filters or any(f in where for f in self.filters)
 
-    def meson(self, build, stage, wanted, multiplier=1):
+    def meson(self, build, stage, wanted, prefix, multiplier=1):
         tests = [t for t in introspect(build) if wanted(t)]
         if not tests:
             return
@@ -246,7 +249,7 @@ class Tests:
         path = [p for p in env["PATH"].split(":") if p != self.build + "/prefix/bin"]
         env["PATH"] = ":".join([build + "/prefix/bin", *path])
         project = tests[0]["suite"][0].split(":")[0]
-        run(["meson", "test", "-C", build, "--no-rebuild", "-t", str(multiplier),
+        run([*prefix, "meson", "test", "-C", build, "--no-rebuild", "-t", str(multiplier),
              "--max-lines", "20", *sorted({f"{project}:{t['name']}" for t in tests})], env=env)
         seen = set()
         if os.path.exists(log):
@@ -330,7 +333,7 @@ def make_beside(here, build, options, environment, targets):
     if environment.get("CC") and not shutil.which(environment["CC"]):
         return "", None
     with tempfile.TemporaryFile("w+", errors="replace") as log:
-        failure = make(here, build, log, options, environment, targets, prefix=["nice", "-n", "19"])
+        failure = make(here, build, log, options, environment, targets, BEHIND_ALL)
         log.seek(0)
         said = log.read()
     return said, failure and (failure[0], failure[1] or said)

@@ -230,9 +230,10 @@ static bool is_new(int fd) {
  * the barrier ends the tables are moved back. They stay writable meanwhile, at an address that is
  * given to nobody.
  */
-#define PARK_MIN (4ull << 20)	/* below this the walk is shorter */
-#define PARK_ALIGN (1ull << 30) /* tables move whole between places that are the same modulo this  \
-				 */
+/* Below this the walk is shorter. */
+#define PARK_MIN (4ull << 20)
+/* Between places that are the same modulo this, tables of all sizes move whole. */
+#define PARK_ALIGN (1ull << 30)
 
 static void park(struct vat_barrier *barrier) {
 	uint64_t size = barrier->pages * barrier->unit * VAT_PAGE;

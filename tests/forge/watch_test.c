@@ -206,13 +206,18 @@ static void test_folder_replaced(void **state) {
 	for (int i = 0; i < 3; i++)
 		unlink(in(&watched, (const char *[]){"main.c", "part.c", "part.h"}[i]));
 	assert_int_equal(rmdir(watched.folder), 0);
-	expect_failed(&watched, "no such folder");
+	/* It may be seen while only some of them have gone. */
+	const struct answer *answer;
+	do {
+		answer = next(&watched);
+		assert_int_equal(answer->type, FAILED);
+	} while (strstr(answer->text, "no such folder") == NULL);
 	copy_file(text("%s/part.h", away), in(&watched, "part.h"));
 	copy_file(text("%s/part.c", away), in(&watched, "part.c"));
 	save(&watched, "made again");
-	const struct answer *answer = next(&watched);
-	while (answer->type == FAILED)
+	do {
 		answer = next(&watched);
+	} while (answer->type == FAILED);
 	assert_true(has_marker(answer, "made again"));
 	assert_int_equal(rename(away, other), 0); /* so that it is removed */
 	city_stop(&watched.city);

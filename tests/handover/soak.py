@@ -24,7 +24,7 @@ from proof import MASK, Model, follow, mix
 from tap import check, check_equal
 
 LIMITS = ("spawn=60000,warm=60000,migrate=30000,attach=30000,frame=30000,check=30000,retire=30000,"
-          "melt=40,probation=20,frames=1")
+          "melt=40,probation=20,frames=1,missed=0")
 STRATEGIES = ["instant", "melt", "crossfade", "freeze-and-fade", "auto"]
 ARTIFACTS = ["proof-1", "proof-2", "proof-1w", "proof-2w", "proof-1w", "proof-2"]
 ROLLBACK_EVERY = 10

@@ -170,7 +170,7 @@ def make_detach(kind):
 
 def test_missed_frames_in_probation():
     """A version that takes too long for each of its frames, though it does nothing wrong."""
-    with ledger_city(limits=limits_for(probation=600000)) as city:
+    with ledger_city(limits=limits_for(probation=600000, missed=30)) as city:
         before = city.wait_tile("ledger")
         was = books(city)
         status, record, said = swap(city, "draw-slow", "--strategy", "instant")

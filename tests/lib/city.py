@@ -76,10 +76,11 @@ class Lines:
         return line.decode("utf-8", "replace")
 
 
-# Deadlines of a handover on a machine that is busy with something else: none of them is what a test
-# is about, unless it sets its own.
+# Deadlines of a handover, and the frames that it may miss, on a machine that is busy with something else:
+# none of them is what a test is about, unless it sets its own.
 PATIENT = ",".join(f"{name}=60000" for name in
-                   ("spawn", "warm", "migrate", "attach", "frame", "check", "retire", "late", "return"))
+                   ("spawn", "warm", "migrate", "attach", "frame", "check", "retire", "late", "return",
+                    "missed", "hang"))
 
 
 class Builds:

@@ -70,7 +70,7 @@ class City(Session):
     source = "/home/city/terminal"
     # An emulated machine is some thirty times slower, and shares the cores with other tests.
     patience = ("SOURCE_CITY_LIMITS=melt=15000,spawn=120000,warm=240000,migrate=60000,attach=60000,"
-                "frame=60000,check=60000,retire=60000,late=60000 "
+                "frame=60000,check=60000,retire=60000,late=60000,missed=0 "
                 "SOURCE_CITY_BUILD_SECONDS=600")
 
     # Small, as every pixel of the melt is computed by the emulated processor.
