@@ -195,6 +195,17 @@ void city_view_snap(struct city_view *view, struct city_part part) {
 	look_at(stage, room);
 }
 
+void city_view_snap_again(struct city_view *view, struct city_part part, const struct city_box *now,
+	const struct city_box *restore) {
+	view->restore = *restore;
+	view->part = part;
+	view->snapped = true;
+	view->anchor_edges = 0;
+	city_view_set_place(view, now->cx, now->cy);
+	city_view_request_size(view, (int)now->width, (int)now->height);
+	city_view_states_changed(view);
+}
+
 void city_view_unsnap(struct city_view *view) {
 	if (!view->snapped) {
 		return;

@@ -43,6 +43,9 @@ void city_magnet(struct city_box box, const struct city_box *others, size_t coun
 /* Into that part of the room that its main output shows, or would show at zoom 1; the camera goes
  * there. Again to the same part: back to where it was. */
 void city_view_snap(struct city_view *view, struct city_part part);
+/* As the compositor before left it: at `now`, where it came from `restore`. */
+void city_view_snap_again(struct city_view *view, struct city_part part, const struct city_box *now,
+	const struct city_box *restore);
 /* Back to its place and size from before; no-op when it is not snapped. */
 void city_view_unsnap(struct city_view *view);
 /* All windows and tiles of the block that the view stands on (those without a block are one),

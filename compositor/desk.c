@@ -79,15 +79,17 @@ int city_desk_rank(const struct city_desk *desk, const struct city_view *view) {
 /* ---- writing */
 
 static void put(struct city_desk_entry *entry, struct city_view *view) {
-	const bool filling = view->fullscreen || view->maximized;
+	const bool filling = view->fullscreen || view->maximized || view->snapped;
 	*entry = (struct city_desk_entry){
 		.box = filling ? view->restore : city_view_box(view),
 		.now = city_view_box(view),
+		.part = view->part,
 		.flags = (view->shown ? CITY_DESK_SHOWN : 0u) |
 			(view->minimized ? CITY_DESK_MINIMIZED : 0u) |
 			(view->maximized ? CITY_DESK_MAXIMIZED : 0u) |
 			(view->fullscreen ? CITY_DESK_FULLSCREEN : 0u) |
 			(view->above ? CITY_DESK_ABOVE : 0u) |
+			(view->snapped ? CITY_DESK_SNAPPED : 0u) |
 			(view->server->focused == view ? CITY_DESK_FOCUSED : 0u),
 	};
 	if (view->kind == CITY_VIEW_TILE) {
@@ -245,6 +247,10 @@ static void restore(struct city_desk *desk) {
 			continue;
 		}
 		city_view_raise(view);
+		if (flags & CITY_DESK_SNAPPED) {
+			city_view_snap_again(
+				view, left->entry.part, &left->entry.now, &left->entry.box);
+		}
 		if (flags & CITY_DESK_MAXIMIZED) {
 			city_view_set_maximized(view, true);
 		}

@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "compositor/arrange.h"
 #include "compositor/map.h"
 #include "vat.h"
 
@@ -41,13 +42,15 @@ enum {
 	CITY_DESK_FULLSCREEN = 8,
 	CITY_DESK_FOCUSED = 16,
 	CITY_DESK_ABOVE = 32,
+	CITY_DESK_SNAPPED = 64,
 };
 
 /* As it lies in the memfd. */
 struct city_desk_entry {
 	struct vat_uuid uuid; /* of a tile; nil for a window */
-	struct city_box box;  /* as it is when neither maximised nor fullscreen */
+	struct city_box box;  /* as it is when it fills neither a screen nor a part of it */
 	struct city_box now;
+	struct city_part part; /* that it is snapped to */
 	uint32_t flags;
 	/* Of a window. */
 	int32_t pid;

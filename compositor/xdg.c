@@ -268,6 +268,9 @@ static void show_as_left(struct guest *guest) {
 	city_view_show_as(view, &left->now, &left->box, (left->flags & CITY_DESK_MAXIMIZED) != 0,
 		(left->flags & CITY_DESK_FULLSCREEN) != 0);
 	city_view_set_above(view, (left->flags & CITY_DESK_ABOVE) != 0);
+	if (left->flags & CITY_DESK_SNAPPED) {
+		city_view_snap_again(view, left->part, &left->now, &left->box);
+	}
 	if (left->flags & CITY_DESK_MINIMIZED) {
 		city_view_set_minimized(view, true);
 	}

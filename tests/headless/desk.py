@@ -47,7 +47,7 @@ class Desk(City):
         for view in self.ctl("state")[0]["views"]:
             found.append({key: view[key] for key in (
                 "tile", "app_id", "title", "cx", "cy", "width", "height", "minimized", "fullscreen", "maximized",
-                "focused")})
+                "focused", "snapped")})
         return found
 
     def camera(self):

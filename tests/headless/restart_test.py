@@ -52,13 +52,15 @@ def test_desk_is_as_it_was():
         for command in ("focus terminal", "move 300 -40", "resize 640 480"):
             city.ctl("run", *command.split())
         city.until(lambda: [v for v in city.views() if v["tile"] == "terminal"][0]["width"] == 640)
-        for command in ("maximize", "focus second", "move -500 80", "minimize", "focus clock", "zoom 0.7",
+        for command in ("maximize", "focus second", "move -500 80", "minimize", "focus clock", "snap right", "zoom 0.7",
                         "pan 30 40"):
             city.ctl("run", *command.split())
         city.until(lambda: city.tile("clock")["state"] == "live")
         # The maximised one has been drawn as large as it is to be.
         city.until(lambda: [v for v in city.views() if v["maximized"]][0]["width"] > 1000,
                    what="the terminal is not as large as the screen")
+        city.until(lambda: [v for v in city.views() if v["snapped"]][0]["width"] > 500,
+                   what="the clock is not as large as its part of the screen")
         views, camera = city.views(), city.camera()
         for _ in range(2):
             city.die()

@@ -99,7 +99,7 @@ def test_locked_it_stays():
         hand.end()
 
 
-WINDOWS = ("one", "left", "300", "200", "aa0000", "one", "right", "240", "160", "00aa00",
+WINDOWS = ("one", "west", "300", "200", "aa0000", "one", "east", "240", "160", "00aa00",
            "two", "wide", "400", "100", "0000aa", "two", "hidden", "200", "200", "aa00aa")
 
 
@@ -108,10 +108,15 @@ def four_windows(city):
     guest = Program(city, "guest", *WINDOWS)
     city.until(lambda: len([v for v in city.views() if v["app_id"] in ("one", "two")]) == 4,
                what="the windows do not come")
-    for command in ("focus hidden", "move 50 60", "minimize", "focus right", "move 200 -30",
-                    "resize 260 170", "focus left", "move -120 90", "focus terminal", "focus wide"):
+    for command in ("focus hidden", "move 50 60", "minimize", "focus east", "move 200 -30",
+                    "resize 260 170", "focus west", "move -120 90", "focus terminal", "focus wide"):
         city.ctl("run", *command.split())
-    city.until(lambda: named(city, "right")["width"] == 260)
+    city.until(lambda: named(city, "east")["width"] == 260)
+    place = named(city, "west")
+    for command in ("focus west", "snap left", "focus terminal", "focus wide"):
+        city.ctl("run", *command.split())
+    city.until(lambda: named(city, "west")["width"] > 500, what="it does not fill its part")
+    guest.place = place
     return guest
 
 
@@ -150,6 +155,10 @@ def test_windows_come_back():
                 check_equal(city.camera(), camera, "the camera")
             city.ctl("run", fill)
             city.until(lambda: named(city, "wide") == before, what=f"its place is lost: {before}")
+        city.ctl("run", "focus", "west")
+        city.ctl("run", "snap", "off")
+        city.until(lambda: {**named(city, "west"), "focused": False} == guest.place,
+                   what=f"its place is lost: {guest.place}")
         guest.end()
 
 
@@ -169,16 +178,16 @@ def test_windows_that_do_not_come_back():
         city.until(lambda: len(city.views()) == 6, what="they do not come")
         check_equal([v["tile"] for v in city.views() if v["focused"]], ["clock"], "the focus")
         check_equal(city.views()[0]["tile"], "clock", "the topmost")
-        check_equal((named(city, "left")["cx"], named(city, "left")["cy"]), places["left"], "the place")
-        city.ctl("run", "focus", "left")
+        check_equal((named(city, "west")["cx"], named(city, "west")["cy"]), places["west"], "the place")
+        city.ctl("run", "focus", "west")
         city.ctl("run", "maximize")
         dead = city.leave_dead(guest.process.pid)
         city.revive(dead)
         city.until(lambda: [v["tile"] for v in city.views() if v["focused"]] != [],
                    what="nobody gets the focus")
         other = Program(city, "guest", *WINDOWS[:5])
-        city.until(lambda: [v for v in city.views() if v["title"] == "left"], what="it does not come")
-        check(not named(city, "left")["maximized"], "another program took the place")
+        city.until(lambda: [v for v in city.views() if v["title"] == "west"], what="it does not come")
+        check(not named(city, "west")["maximized"], "another program took the place")
         other.end()
 
 
