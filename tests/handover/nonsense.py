@@ -83,6 +83,7 @@ class Peer:
         self.serials = [1]
         self.data, self.fds = b"", []
         self.error = None
+        self.cut = False  # a message said that it was longer than it is: what comes next is taken for its rest
         self.sent = 0
 
     # --- in
@@ -316,6 +317,7 @@ class Peer:
             target = dice.choice([0, target + 1000, SERVER_IDS + 50, 0xffffffff])
         elif odd < 0.006:
             size = dice.choice([0, 4, 7, size + 4, size - 4, 4096, 65535]) & 0xffff
+            self.cut = True
         elif odd < 0.008 and fds:
             os.close(fds.pop())
         self.send(struct.pack("=IHH", target, opcode, size) + body, fds)

@@ -114,7 +114,7 @@ class Speaker(Peer):
             for _ in range(self.dice.randrange(PER_PEER)):
                 self.nonsense()
                 self.read()
-            if self.dice.random() < 0.5:
+            if self.dice.random() < 0.5 and not self.cut:
                 self.round_trip()
         except Broken:
             pass
