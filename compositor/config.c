@@ -302,7 +302,12 @@ static void pointer_size(struct parser *p, const struct scfg_directive *d, void 
 	get_int(p, d, d->params[0], 8, 256, &p->config->cursor_size);
 }
 
+static void pointer_inertia(struct parser *p, const struct scfg_directive *d, void *target) {
+	get_switch(p, d, &p->config->inertia);
+}
+
 static const struct rule pointer_rules[] = {
+	{"inertia", "inertia on|off", 1, 1, false, pointer_inertia},
 	{"natural-scroll", "natural-scroll on|off", 1, 1, false, pointer_scroll},
 	{"tap", "tap on|off", 1, 1, false, pointer_tap},
 	{"speed", "speed NUMBER (-1 to 1)", 1, 1, false, pointer_speed},
@@ -809,6 +814,7 @@ struct city_config *city_config_default(void) {
 	config->tap = true;
 	config->cursor_size = 24;
 	config->animations = true;
+	config->inertia = true;
 	config->checkpoint = 30;
 	config->headless_width = 1280;
 	config->headless_height = 720;

@@ -57,6 +57,7 @@ struct city_config {
 	bool numlock;
 
 	bool natural_scroll, tap; /* libinput */
+	bool inertia;		  /* the map goes on after a flick */
 	double pointer_speed;	  /* -1 to 1 */
 	char *cursor_theme;	  /* NULL: XCURSOR_THEME, else the default */
 	int cursor_size;

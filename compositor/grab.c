@@ -45,6 +45,9 @@ static void begin(
 
 void city_grab_pan(struct city_seat *seat, uint32_t button) {
 	begin(seat, CITY_GRAB_PAN, NULL, button);
+	seat->grab.stage = stage_of(seat);
+	city_map_stop(seat->grab.stage);
+	city_flick_begin(&seat->flick);
 	city_seat_set_shape(seat, "grabbing");
 }
 
@@ -179,6 +182,14 @@ static void resize(struct city_grab *grab, double cx, double cy) {
 	city_view_request_size(grab->view, width, height);
 }
 
+static void pan(struct city_seat *seat, double dox, double doy) {
+	struct city_grab *grab = &seat->grab;
+	if (city_stage_exists(seat->server, grab->stage)) {
+		city_flick_add(&seat->flick, seat->time_msec, dox, doy, 0);
+		city_map_drag(grab->stage, dox, doy);
+	}
+}
+
 void city_grab_motion(struct city_seat *seat) {
 	struct city_grab *grab = &seat->grab;
 	double ox = seat->cursor->x, oy = seat->cursor->y, cx, cy;
@@ -188,7 +199,7 @@ void city_grab_motion(struct city_seat *seat) {
 	case CITY_GRAB_NONE:
 		break;
 	case CITY_GRAB_PAN:
-		city_map_drag(stage, grab->last_ox - ox, grab->last_oy - oy);
+		pan(seat, grab->last_ox - ox, grab->last_oy - oy);
 		break;
 	case CITY_GRAB_MOVE:
 		move(grab, cx - grab->point_cx, cy - grab->point_cy);
@@ -209,6 +220,15 @@ void city_grab_motion(struct city_seat *seat) {
 void city_grab_follow(struct city_seat *seat) {
 	if (seat->grab.kind == CITY_GRAB_MOVE) {
 		city_grab_motion(seat);
+	}
+}
+
+void city_grab_release(struct city_seat *seat, uint32_t time_msec) {
+	struct city_grab grab = seat->grab;
+	city_grab_end(seat);
+	if (grab.kind == CITY_GRAB_PAN && city_stage_exists(seat->server, grab.stage)) {
+		struct city_flick_speed speed = city_flick_end(&seat->flick, time_msec);
+		city_map_glide(grab.stage, &speed);
 	}
 }
 

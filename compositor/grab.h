@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct city_seat;
+struct city_stage;
 struct city_view;
 
 enum city_grab_kind {
@@ -26,6 +27,7 @@ struct city_grab {
 	char *quarter;		/* for QUARTER: its name, heap */
 	uint32_t edges;
 	uint32_t button;	   /* whose release ends it */
+	struct city_stage *stage;  /* for PAN: whose map; it may be gone */
 	double start_ox, start_oy; /* pointer when it began */
 	double last_ox, last_oy;
 	double point_cx, point_cy; /* the point of the city that it took hold of */
@@ -50,5 +52,7 @@ void city_grab_motion(struct city_seat *seat);
 /* The map moved below the pointer: a view that is being moved stays at it. */
 void city_grab_follow(struct city_seat *seat);
 void city_grab_end(struct city_seat *seat);
+/* The same by letting go of the button: a map that was flicked glides on. */
+void city_grab_release(struct city_seat *seat, uint32_t time_msec);
 
 #endif

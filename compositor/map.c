@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <wayland-server-core.h>
-#include <wlr/types/wlr_output.h>
 
-#include "compositor/config.h"
 #include "compositor/map.h"
 #include "compositor/output.h"
 #include "compositor/stage.h"
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
-/* The spring's natural frequency: at rest after about 0.4 s. */
-#define SPRING 22.0
-/* What a doubling of the zoom counts as in output pixels, for carrying speed over. */
-#define ZOOM_LENGTH 400.0
 /* Ground round everything when all of it is shown: blocks with their names fit in. */
 #define ALL_MARGIN 48
 
@@ -53,7 +47,8 @@ void city_map_to_city(
 }
 
 int city_map_round(double value) {
-	return (int)floor(fmin(fmax(value, -1e8), 1e8) + 0.5);
+	/* Halves go up whatever the last bits say, or an edge on one would tremble. */
+	return (int)floor(fmin(fmax(value, -1e8), 1e8) + (0.5 + 1e-6));
 }
 
 struct wlr_box city_map_box(const struct city_camera *camera, struct city_box box) {
@@ -88,135 +83,13 @@ struct wlr_box city_map_screen(struct city_stage *stage) {
 					  : stage->box;
 }
 
-static double clamp_zoom(double zoom) {
-	zoom = fmin(fmax(zoom, CITY_ZOOM_MIN), CITY_ZOOM_MAX);
-	/* Rooms are pixel for pixel: nearly 1 is 1. */
-	return fabs(zoom - 1) < 0.02 ? 1 : zoom;
-}
-
-static void settle(struct city_camera *camera) {
-	camera->cx = camera->target_cx;
-	camera->cy = camera->target_cy;
-	camera->zoom = camera->target_zoom;
-	camera->moving = false;
-	camera->speed = 0;
-	camera->last_ns = 0;
-}
-
-void city_map_set(struct city_stage *stage, double cx, double cy, double zoom) {
-	struct city_camera *camera = &stage->camera;
-	camera->target_zoom = clamp_zoom(zoom);
-	camera->target_cx = camera->target_zoom == 1 ? round(cx) : cx;
-	camera->target_cy = camera->target_zoom == 1 ? round(cy) : cy;
-	settle(camera);
-	city_stage_update(stage);
-}
-
-void city_map_go(struct city_stage *stage, double cx, double cy, double zoom) {
-	struct city_camera *camera = &stage->camera;
-	zoom = clamp_zoom(zoom);
-	if (zoom == 1) {
-		cx = round(cx);
-		cy = round(cy);
-	}
-	if (!stage->server->config->animations) {
-		city_map_set(stage, cx, cy, zoom);
-		return;
-	}
-	if (cx == camera->cx && cy == camera->cy && zoom == camera->zoom && !camera->moving) {
-		return;
-	}
-
-	/* Carry the speed over where it goes the same way, so that one key press after another
-	 * moves evenly. */
-	double way_x = cx - camera->cx, way_y = cy - camera->cy;
-	double way_zoom = log2(zoom / camera->zoom);
-	double length =
-		fmax(hypot(way_x, way_y) * sqrt(zoom * camera->zoom), fabs(way_zoom) * ZOOM_LENGTH);
-	double old_zoom = log2(camera->target_zoom / camera->start_zoom);
-	double along = (camera->target_cx - camera->start_cx) * way_x +
-		(camera->target_cy - camera->start_cy) * way_y;
-	double speed = 0;
-	if (camera->moving && length > 0 && old_zoom * way_zoom >= 0 &&
-		(along > 0 || old_zoom * way_zoom > 0)) {
-		speed = fmin(camera->speed * camera->length / length, SPRING);
-	}
-
-	camera->start_cx = camera->cx;
-	camera->start_cy = camera->cy;
-	camera->start_zoom = camera->zoom;
-	camera->target_cx = cx;
-	camera->target_cy = cy;
-	camera->target_zoom = zoom;
-	camera->progress = 0;
-	camera->speed = speed;
-	camera->length = length;
-	if (!camera->moving) {
-		camera->moving = true;
-		camera->last_ns = 0;
-	}
-	if (stage->output != NULL) {
-		wlr_output_schedule_frame(stage->output->wlr_output);
-	}
-}
-
-bool city_map_step(struct city_stage *stage, int64_t when_ns) {
-	struct city_camera *camera = &stage->camera;
-	if (!camera->moving) {
-		return false;
-	}
-	double seconds = 1.0 / 60;
-	if (camera->last_ns != 0) {
-		seconds = (double)(when_ns - camera->last_ns) / 1e9;
-	}
-	if (seconds <= 0) {
-		return true;
-	}
-	camera->last_ns = when_ns;
-	seconds = fmin(seconds, 0.1);
-
-	double left = camera->progress - 1;
-	double pull = camera->speed + SPRING * left;
-	double decay = exp(-SPRING * seconds);
-	camera->progress = 1 + (left + pull * seconds) * decay;
-	camera->speed = (camera->speed - SPRING * pull * seconds) * decay;
-
-	if (fabs(1 - camera->progress) * camera->length < 0.4 &&
-		fabs(camera->speed) * camera->length < 20) {
-		settle(camera);
-		city_stage_update(stage);
-		return false;
-	}
-	double ratio = camera->target_zoom / camera->start_zoom;
-	camera->zoom = camera->start_zoom * pow(ratio, camera->progress);
-	double share = 1 - camera->progress;
-	if (fabs(ratio - 1) > 1e-3) {
-		share = (1 / camera->zoom - 1 / camera->target_zoom) /
-			(1 / camera->start_zoom - 1 / camera->target_zoom);
-	}
-	camera->cx = camera->target_cx + (camera->start_cx - camera->target_cx) * share;
-	camera->cy = camera->target_cy + (camera->start_cy - camera->target_cy) * share;
-	city_stage_update(stage);
-	return true;
-}
-
 void city_map_pan(struct city_stage *stage, double dox, double doy) {
 	struct city_camera end = city_map_end(&stage->camera);
 	city_map_go(stage, end.cx + dox / end.zoom, end.cy + doy / end.zoom, end.zoom);
 }
 
-void city_map_drag(struct city_stage *stage, double dox, double doy) {
-	struct city_camera *camera = &stage->camera;
-	double zoom = camera->zoom;
-	camera->target_cx = camera->cx + dox / zoom;
-	camera->target_cy = camera->cy + doy / zoom;
-	camera->target_zoom = zoom;
-	settle(camera);
-	city_stage_update(stage);
-}
-
 void city_map_zoom_about(struct city_stage *stage, double zoom, double ox, double oy) {
-	zoom = clamp_zoom(zoom);
+	zoom = city_map_clamp(zoom);
 	/* The point that will be under ox, oy once a running animation has ended stays there. */
 	struct city_camera end = city_map_end(&stage->camera);
 	city_map_go(stage, end.cx + ox / end.zoom - ox / zoom, end.cy + oy / end.zoom - oy / zoom,
@@ -283,7 +156,7 @@ void city_map_show(struct city_stage *stage, struct city_box box) {
 		box.height + 2 * ALL_MARGIN};
 	/* Never larger than life. */
 	double zoom = fmin(1, fmin(screen.width / all.width, screen.height / all.height));
-	zoom = clamp_zoom(zoom);
+	zoom = city_map_clamp(zoom);
 	double cx, cy;
 	centre(screen, all, zoom, &cx, &cy);
 	city_map_go(stage, cx, cy, zoom);

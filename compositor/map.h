@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <wlr/util/box.h>
 
+#include "compositor/flick.h"
+
 struct city_stage;
 
 #define CITY_ZOOM_MIN (1.0 / 32)
@@ -38,9 +40,11 @@ struct city_camera {
 	double start_cx, start_cy, start_zoom;
 	double target_cx, target_cy, target_zoom;
 	double progress, speed; /* a critically damped spring from 0 to 1, speed per second */
+	bool gliding;		/* no spring: slowed by friction after a flick */
 	double length;		/* how far it is, in output pixels */
 	bool moving;
-	int64_t last_ns; /* time of the last step; 0 when at rest */
+	int64_t last_ns;	 /* time of the last step; 0 when at rest */
+	double rest_ox, rest_oy; /* what a drag has not moved yet: less than a pixel */
 };
 
 /* A rectangle on the map. */
@@ -73,8 +77,15 @@ bool city_map_is_room(const struct city_camera *camera);
  * they take effect at once. */
 void city_map_go(struct city_stage *stage, double cx, double cy, double zoom);
 void city_map_pan(struct city_stage *stage, double dox, double doy);
-/* Follows the pointer without the spring. */
+/* Follows the hand without the spring, by whole pixels: what is left of one counts for the next. */
 void city_map_drag(struct city_stage *stage, double dox, double doy);
+/* The same with a new zoom about a point that moves. */
+void city_map_pinch(
+	struct city_stage *stage, double zoom, double ox, double oy, double dox, double doy);
+/* Goes on as the hand did that let go, ever slower, to a whole pixel. */
+void city_map_glide(struct city_stage *stage, const struct city_flick_speed *flick);
+/* A hand holds the map: it stops where it is. */
+void city_map_stop(struct city_stage *stage);
 void city_map_zoom_about(struct city_stage *stage, double zoom, double ox, double oy);
 /* One step of the keyboard's ladder of zooms (factors of the square root of two), about the
  * middle of the screen. */
@@ -93,6 +104,8 @@ void city_map_set(struct city_stage *stage, double cx, double cy, double zoom);
 /* Moves the animation on to the time of the coming frame. Called for each frame of the stage's
  * output by output.c; true while still moving. */
 bool city_map_step(struct city_stage *stage, int64_t when_ns);
+/* The nearest zoom that there is. */
+double city_map_clamp(double zoom);
 /* The zoom that the next step of the ladder goes to. */
 double city_map_ladder(double zoom, int steps);
 /* The part of the layout that views are centred in: the output less its panels. */

@@ -8,7 +8,6 @@
 #include <wlr/types/wlr_keyboard.h>
 #include <wlr/types/wlr_pointer.h>
 #include <wlr/types/wlr_pointer_constraints_v1.h>
-#include <wlr/types/wlr_pointer_gestures_v1.h>
 #include <wlr/types/wlr_relative_pointer_v1.h>
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_seat.h>
@@ -358,8 +357,8 @@ static bool press_on_map(
 	}
 	if (far_away(seat)) {
 		if (button == BTN_LEFT) {
-			click_far(seat, view, time);
 			city_grab_pan(seat, button);
+			click_far(seat, view, time);
 		}
 		return true;
 	}
@@ -428,7 +427,7 @@ static void release(struct city_seat *seat, uint32_t button, uint32_t time) {
 			CLICK_SLACK) {
 			seat->click_view = NULL; /* a drag is no half of a double click */
 		}
-		city_grab_end(seat);
+		city_grab_release(seat, time);
 		city_pointer_refocus(seat);
 	}
 	if (seat->close_view != NULL && button == BTN_LEFT) {
@@ -472,6 +471,30 @@ static void zoom_by_wheel(struct city_seat *seat, const struct wlr_pointer_axis_
 	city_map_zoom_about(stage, zoom, seat->cursor->x, seat->cursor->y);
 }
 
+/* Fingers drag the map, and let it go on when they are lifted: then the scrolling stops. */
+static void scroll_map(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
+	bool sideways = event->orientation == WL_POINTER_AXIS_HORIZONTAL_SCROLL;
+	double x = sideways ? event->delta : 0, y = sideways ? 0 : event->delta;
+	if (event->source != WL_POINTER_AXIS_SOURCE_FINGER) {
+		city_map_pan(below(seat), x * WHEEL_PAN, y * WHEEL_PAN);
+		return;
+	}
+	if (!seat->scrolling) {
+		city_flick_begin(&seat->flick);
+		seat->scrolling = true;
+	}
+	if (event->delta == 0) {
+		/* Each direction says it. */
+		seat->scrolling = false;
+		struct city_flick_speed speed = city_flick_end(&seat->flick, event->time_msec);
+		city_map_glide(below(seat), &speed);
+		city_flick_begin(&seat->flick);
+		return;
+	}
+	city_flick_add(&seat->flick, event->time_msec, x, y, 0);
+	city_map_drag(below(seat), x, y);
+}
+
 static void handle_axis(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, axis);
 	const struct wlr_pointer_axis_event *event = data;
@@ -481,16 +504,8 @@ static void handle_axis(struct wl_listener *listener, void *data) {
 		zoom_by_wheel(seat, event);
 		return;
 	}
-	if (!locked && seat->seat->pointer_state.focused_surface == NULL) {
-		double by = event->delta * WHEEL_PAN;
-		bool finger = event->source == WL_POINTER_AXIS_SOURCE_FINGER;
-		bool sideways = event->orientation == WL_POINTER_AXIS_HORIZONTAL_SCROLL;
-		if (finger) {
-			by = event->delta;
-			city_map_drag(below(seat), sideways ? by : 0, sideways ? 0 : by);
-		} else {
-			city_map_pan(below(seat), sideways ? by : 0, sideways ? 0 : by);
-		}
+	if (!locked && (seat->scrolling || seat->seat->pointer_state.focused_surface == NULL)) {
+		scroll_map(seat, event);
 		return;
 	}
 	wlr_seat_pointer_notify_axis(seat->seat, event->time_msec, event->orientation, event->delta,
@@ -500,100 +515,6 @@ static void handle_axis(struct wl_listener *listener, void *data) {
 static void handle_frame(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, frame);
 	wlr_seat_pointer_notify_frame(seat->seat);
-}
-
-/* Gestures: three fingers pan, a pinch on the ground or with Super zooms; the rest is the
- * clients'. */
-
-static bool gesture_on_map(struct city_seat *seat, uint32_t fingers) {
-	if (city_lock_active(seat->server->lock)) {
-		return false;
-	}
-	return fingers >= 3 || seat->seat->pointer_state.focused_surface == NULL ||
-		(city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
-}
-
-static void handle_swipe_begin(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, swipe_begin);
-	const struct wlr_pointer_swipe_begin_event *event = data;
-	city_seat_activity(seat);
-	if (gesture_on_map(seat, event->fingers)) {
-		seat->swiping = true;
-		return;
-	}
-	wlr_pointer_gestures_v1_send_swipe_begin(
-		seat->gestures, seat->seat, event->time_msec, event->fingers);
-}
-
-static void handle_swipe_update(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, swipe_update);
-	const struct wlr_pointer_swipe_update_event *event = data;
-	if (seat->swiping) {
-		city_map_drag(below(seat), -event->dx, -event->dy);
-		return;
-	}
-	wlr_pointer_gestures_v1_send_swipe_update(
-		seat->gestures, seat->seat, event->time_msec, event->dx, event->dy);
-}
-
-static void handle_swipe_end(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, swipe_end);
-	const struct wlr_pointer_swipe_end_event *event = data;
-	if (seat->swiping) {
-		seat->swiping = false;
-		return;
-	}
-	wlr_pointer_gestures_v1_send_swipe_end(
-		seat->gestures, seat->seat, event->time_msec, event->cancelled);
-}
-
-static void handle_pinch_begin(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, pinch_begin);
-	const struct wlr_pointer_pinch_begin_event *event = data;
-	city_seat_activity(seat);
-	if (gesture_on_map(seat, event->fingers)) {
-		seat->pinch_zoom = below(seat)->camera.zoom;
-		return;
-	}
-	wlr_pointer_gestures_v1_send_pinch_begin(
-		seat->gestures, seat->seat, event->time_msec, event->fingers);
-}
-
-static void handle_pinch_update(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, pinch_update);
-	const struct wlr_pointer_pinch_update_event *event = data;
-	if (seat->pinch_zoom > 0) {
-		city_map_zoom_about(below(seat), seat->pinch_zoom * event->scale, seat->cursor->x,
-			seat->cursor->y);
-		return;
-	}
-	wlr_pointer_gestures_v1_send_pinch_update(seat->gestures, seat->seat, event->time_msec,
-		event->dx, event->dy, event->scale, event->rotation);
-}
-
-static void handle_pinch_end(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, pinch_end);
-	const struct wlr_pointer_pinch_end_event *event = data;
-	if (seat->pinch_zoom > 0) {
-		seat->pinch_zoom = 0;
-		return;
-	}
-	wlr_pointer_gestures_v1_send_pinch_end(
-		seat->gestures, seat->seat, event->time_msec, event->cancelled);
-}
-
-static void handle_hold_begin(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, hold_begin);
-	const struct wlr_pointer_hold_begin_event *event = data;
-	wlr_pointer_gestures_v1_send_hold_begin(
-		seat->gestures, seat->seat, event->time_msec, event->fingers);
-}
-
-static void handle_hold_end(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, hold_end);
-	const struct wlr_pointer_hold_end_event *event = data;
-	wlr_pointer_gestures_v1_send_hold_end(
-		seat->gestures, seat->seat, event->time_msec, event->cancelled);
 }
 
 /* Tablets move the pointer and press its left button. */
@@ -677,8 +598,7 @@ bool city_pointer_init(struct city_seat *seat) {
 	struct wl_display *display = seat->server->display;
 	seat->relative = wlr_relative_pointer_manager_v1_create(display);
 	seat->constraints = wlr_pointer_constraints_v1_create(display);
-	seat->gestures = wlr_pointer_gestures_v1_create(display);
-	if (seat->relative == NULL || seat->constraints == NULL || seat->gestures == NULL) {
+	if (seat->relative == NULL || seat->constraints == NULL) {
 		return false;
 	}
 	struct wlr_cursor *cursor = seat->cursor;
@@ -687,14 +607,6 @@ bool city_pointer_init(struct city_seat *seat) {
 	LISTEN(seat, cursor->events.button, button, handle_button);
 	LISTEN(seat, cursor->events.axis, axis, handle_axis);
 	LISTEN(seat, cursor->events.frame, frame, handle_frame);
-	LISTEN(seat, cursor->events.swipe_begin, swipe_begin, handle_swipe_begin);
-	LISTEN(seat, cursor->events.swipe_update, swipe_update, handle_swipe_update);
-	LISTEN(seat, cursor->events.swipe_end, swipe_end, handle_swipe_end);
-	LISTEN(seat, cursor->events.pinch_begin, pinch_begin, handle_pinch_begin);
-	LISTEN(seat, cursor->events.pinch_update, pinch_update, handle_pinch_update);
-	LISTEN(seat, cursor->events.pinch_end, pinch_end, handle_pinch_end);
-	LISTEN(seat, cursor->events.hold_begin, hold_begin, handle_hold_begin);
-	LISTEN(seat, cursor->events.hold_end, hold_end, handle_hold_end);
 	LISTEN(seat, cursor->events.tablet_tool_axis, tablet_axis, handle_tablet_axis);
 	LISTEN(seat, cursor->events.tablet_tool_proximity, tablet_proximity,
 		handle_tablet_proximity);
@@ -712,9 +624,7 @@ bool city_pointer_init(struct city_seat *seat) {
 
 void city_pointer_finish(struct city_seat *seat) {
 	struct wl_listener *listeners[] = {&seat->motion, &seat->motion_absolute, &seat->button,
-		&seat->axis, &seat->frame, &seat->swipe_begin, &seat->swipe_update,
-		&seat->swipe_end, &seat->pinch_begin, &seat->pinch_update, &seat->pinch_end,
-		&seat->hold_begin, &seat->hold_end, &seat->tablet_axis, &seat->tablet_proximity,
+		&seat->axis, &seat->frame, &seat->tablet_axis, &seat->tablet_proximity,
 		&seat->tablet_tip, &seat->tablet_button, &seat->pointer_focus_change,
 		&seat->new_constraint, &seat->constraint_destroy};
 	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {

@@ -431,7 +431,12 @@ struct city_seat *city_seat_create(struct city_server *server) {
 		goto error;
 	}
 	wlr_cursor_attach_output_layout(seat->cursor, server->output_layout);
+	if (!city_gestures_init(seat)) {
+		city_keyboards_finish(seat);
+		goto error;
+	}
 	if (!city_pointer_init(seat)) {
+		city_gestures_finish(seat);
 		city_keyboards_finish(seat);
 		goto error;
 	}
@@ -496,6 +501,7 @@ void city_seat_destroy(struct city_seat *seat) {
 	}
 	city_touch_finish(seat);
 	city_pointer_finish(seat);
+	city_gestures_finish(seat);
 	city_keyboards_finish(seat);
 	if (seat->scene_idle != NULL) {
 		wl_event_source_remove(seat->scene_idle);

@@ -12,6 +12,7 @@
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_seat.h>
 
+#include "compositor/flick.h"
 #include "compositor/grab.h"
 
 struct city_server;
@@ -86,15 +87,18 @@ struct city_seat {
 	struct wl_event_source *scene_idle;
 	struct wlr_scene_tree *drag_icon; /* NULL without a drag */
 	uint32_t time_msec;		  /* of the last pointer event */
-	bool swiping;			  /* a swipe pans the map */
-	double pinch_zoom;		  /* zoom at the start of a pinch of the map, 0: none */
+	/* What a gesture does to the map. */
+	bool swiping, holding;
+	double pinch_zoom;	 /* zoom at the start of a pinch, 0: none */
+	struct city_flick flick; /* of whatever drags the map */
+	bool scrolling;		 /* fingers scroll the map: their end is a flick */
 
 	/* Fingers on the screen. */
 	struct city_touch {
 		bool used;
 		int32_t id;
 		struct city_view *view; /* NULL for layer surfaces and for the ground */
-		bool pan;		/* moves the map */
+		struct city_stage *pan; /* that it moves; NULL: none */
 		double off_x, off_y;	/* as press.off_x */
 		double ox, oy;		/* where it is */
 	} touches[10];
@@ -174,6 +178,10 @@ void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *dev
 void city_pointer_refocus(struct city_seat *seat);
 /* The keyboard went elsewhere: the pointer is let go, or held again. NULL-safe. */
 void city_pointer_update_constraint(struct city_seat *seat);
+
+/* gesture.c */
+bool city_gestures_init(struct city_seat *seat);
+void city_gestures_finish(struct city_seat *seat);
 
 /* touch.c */
 void city_touch_init(struct city_seat *seat);

@@ -67,7 +67,9 @@ static void handle_down(struct wl_listener *listener, void *data) {
 		city_seat_set_layer_focus(
 			seat, panel ? wlr_surface_get_root_surface(hit.surface) : NULL);
 		if (hit.kind == CITY_HIT_NONE || far) {
-			touch->pan = true;
+			touch->pan = hit.stage;
+			city_map_stop(hit.stage);
+			city_flick_begin(&seat->flick);
 			return;
 		}
 	}
@@ -94,8 +96,12 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	double ox, oy, x, y;
 	wlr_cursor_absolute_to_layout_coords(
 		seat->cursor, &event->touch->base, event->x, event->y, &ox, &oy);
-	if (touch->pan) {
-		city_map_drag(city_stage_at(seat->server, ox, oy), touch->ox - ox, touch->oy - oy);
+	if (touch->pan != NULL) {
+		if (city_stage_exists(seat->server, touch->pan)) {
+			city_flick_add(
+				&seat->flick, event->time_msec, touch->ox - ox, touch->oy - oy, 0);
+			city_map_drag(touch->pan, touch->ox - ox, touch->oy - oy);
+		}
 	} else if (wlr_seat_touch_get_point(seat->seat, event->touch_id) != NULL) {
 		base_point(seat, touch->view, ox, oy, &x, &y);
 		wlr_seat_touch_notify_motion(seat->seat, event->time_msec, event->touch_id,
@@ -111,6 +117,11 @@ static void handle_up(struct wl_listener *listener, void *data) {
 	struct city_touch *touch = find(seat, event->touch_id);
 	if (touch != NULL) {
 		touch->used = false;
+		if (touch->pan != NULL && city_stage_exists(seat->server, touch->pan)) {
+			struct city_flick_speed speed =
+				city_flick_end(&seat->flick, event->time_msec);
+			city_map_glide(touch->pan, &speed);
+		}
 	}
 	city_seat_activity(seat);
 	if (wlr_seat_touch_get_point(seat->seat, event->touch_id) != NULL) {
