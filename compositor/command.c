@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "compositor/arrange.h"
+#include "compositor/bookmarks.h"
 #include "compositor/command.h"
 #include "compositor/config.h"
+#include "compositor/go.h"
+#include "compositor/minimap.h"
 #include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -319,6 +322,56 @@ static bool run_camera(struct call *call) {
 	return true;
 }
 
+static bool run_go(struct call *call) {
+	return call->server == NULL ||
+		city_go(city_stage_focused(call->server), call->rest, call->error,
+			call->error_size);
+}
+
+static bool run_bookmark(struct call *call) {
+	const char *word = call->words[0];
+	const char *name = call->rest + strcspn(call->rest, " \t");
+	name += strspn(name, " \t");
+	bool set = strcmp(word, "set") == 0, go = strcmp(word, "go") == 0;
+	if (!set && !go && strcmp(word, "remove") != 0) {
+		return fail(call, "bookmark takes set, go or remove, not \"%s\"", word);
+	}
+	if (!city_bookmarks_check(name, call->error, call->error_size)) {
+		return false;
+	}
+	struct city_server *server = call->server;
+	if (server == NULL) {
+		return true;
+	}
+	struct city_stage *stage = city_stage_focused(server);
+	if (set) {
+		return city_go_mark(stage, name, call->error, call->error_size);
+	}
+	struct city_bookmark *bookmark = city_bookmarks_find(server, name);
+	if (bookmark == NULL) {
+		return fail(call, "there is no bookmark \"%s\"; bookmark set makes one", name);
+	}
+	if (go) {
+		city_map_centre(stage, bookmark->cx, bookmark->cy, bookmark->zoom);
+	} else {
+		city_bookmarks_remove(server, bookmark);
+	}
+	return true;
+}
+
+static bool run_minimap(struct call *call) {
+	const char *word = call->count > 0 ? call->words[0] : "toggle";
+	bool on = strcmp(word, "on") == 0, toggle = strcmp(word, "toggle") == 0;
+	if (!on && !toggle && strcmp(word, "off") != 0) {
+		return fail(call, "minimap takes on, off or toggle, not \"%s\"", word);
+	}
+	if (call->server != NULL) {
+		struct city_stage *stage = city_stage_focused(call->server);
+		city_minimap_show(stage, toggle ? !city_minimap_is_shown(stage) : on);
+	}
+	return true;
+}
+
 static const char *const directions[] = {"left", "right", "up", "down"};
 
 /* One of four words for a step along an axis; false if it is none of them. */
@@ -454,13 +507,16 @@ static bool run_none(struct call *call) {
 static const struct command commands[] = {
 	{"above", "above", 0, 0, run_above},
 	{"arrange", "arrange [off]", 0, 1, run_arrange},
+	{"bookmark", "bookmark set|go|remove NAME", 2, SIZE_MAX, run_bookmark},
 	{"camera", "camera CX CY [ZOOM]", 2, 3, run_camera},
 	{"close", "close", 0, 0, run_close},
 	{"exec", "exec COMMAND...", 1, SIZE_MAX, run_exec},
 	{"focus", "focus next|prev|left|right|up|down|NAME", 1, SIZE_MAX, run_focus},
 	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
+	{"go", "go TILE|WINDOW|DISTRICT|BOOKMARK|all|back", 1, SIZE_MAX, run_go},
 	{"maximize", "maximize", 0, 0, run_maximize},
 	{"minimize", "minimize", 0, 0, run_minimize},
+	{"minimap", "minimap [on|off|toggle]", 0, 1, run_minimap},
 	{"move", "move left|right|up|down or move CX CY", 1, 2, run_move},
 	{"none", "none", 0, 0, run_none},
 	{"pan", "pan left|right|up|down or pan DX DY", 1, 2, run_pan},
@@ -474,7 +530,7 @@ static const struct command commands[] = {
 };
 
 static bool unknown(struct call *call, const char *name, size_t length) {
-	char known[400] = "";
+	char known[1024] = "";
 	size_t used = 0;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",

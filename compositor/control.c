@@ -11,6 +11,7 @@
 #include "compositor/keeper.h"
 #include "compositor/record.h"
 #include "compositor/server.h"
+#include "compositor/shot.h"
 #include "compositor/tile.h"
 #include "source-city-control-v1-server-protocol.h"
 
@@ -145,6 +146,7 @@ static void handle_request_resource_destroy(struct wl_resource *resource) {
 	if (request->keeper_request != 0) {
 		city_keeper_forget(request->control->server->keeper, request->keeper_request);
 	}
+	city_shot_cancel(request->shot);
 	city_builder_forget(request);
 	if (request->control->tiles) {
 		city_handover_unlisten(request->control->tiles, request);
@@ -298,7 +300,34 @@ static void handle_register_builder(
 	city_builder_register(wl_resource_get_user_data(resource), client, resource, id);
 }
 
+static void handle_picture(void *data, const struct city_shot *shot, const char *error) {
+	struct city_request *request = data;
+	request->shot = NULL;
+	if (!shot) {
+		city_request_fail(request, "picture", error);
+		return;
+	}
+	source_city_request_v1_send_picture(request->resource, shot->fd, (uint32_t)shot->width,
+		(uint32_t)shot->height, (uint32_t)shot->stride);
+	city_request_succeed(request);
+}
+
+static void handle_draw_picture(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	const char *what, uint32_t width, uint32_t height) {
+	struct city_request *request = begin(client, resource, id);
+	char error[512] = "";
+	if (!request) {
+		return;
+	}
+	request->shot = city_shot_begin(request->control->server, what, width, height,
+		handle_picture, request, error, sizeof(error));
+	if (!request->shot) {
+		city_request_fail(request, "picture", error);
+	}
+}
+
 static const struct source_city_control_v1_interface control_impl = {
+	.draw_picture = handle_draw_picture,
 	.destroy = handle_destroy,
 	.open_tile = handle_open_tile,
 	.run_command = handle_run_command,

@@ -8,6 +8,7 @@
 #include <wayland-server-core.h>
 
 #include "compositor/handover.h"
+#include "compositor/shot.h"
 
 /* The longest piece of text in one event, without its zero byte. */
 #define CITY_TEXT_PIECE 2048
@@ -67,6 +68,7 @@ struct city_request {
 	struct wl_resource *resource;
 	bool open;
 	uint64_t keeper_request;	/* that its answer comes from; 0: none */
+	struct city_shot_job *shot;	/* that is drawn for it; NULL: none */
 	struct city_job *job;		/* the build or watch that it waits for; NULL: none */
 	struct city_tile *rolling_back; /* waits for the end of its handover; NULL: none */
 	struct wl_listener tile_changed, tile_destroy; /* of rolling_back */

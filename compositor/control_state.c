@@ -4,8 +4,11 @@
 #include <wlr/types/wlr_output.h>
 #include <yyjson.h>
 
+#include "compositor/bookmarks.h"
 #include "compositor/control_internal.h"
 #include "compositor/effects/effects.h"
+#include "compositor/ground.h"
+#include "compositor/minimap.h"
 #include "compositor/output.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -38,6 +41,15 @@ static void add_camera(
 	yyjson_mut_obj_add_real(doc, inner, "zoom", camera->zoom);
 	yyjson_mut_obj_add_bool(doc, inner, "room", city_map_is_room(camera));
 	yyjson_mut_obj_add_bool(doc, inner, "moving", camera->moving);
+	yyjson_mut_obj_add_real(doc, inner, "width", seen.width);
+	yyjson_mut_obj_add_real(doc, inner, "height", seen.height);
+	yyjson_mut_obj_add_bool(doc, inner, "minimap", city_minimap_is_shown(stage));
+	struct city_camera end = city_map_end(camera);
+	struct city_box target = city_map_visible(&end, stage->box);
+	yyjson_mut_val *to = yyjson_mut_obj_add_obj(doc, inner, "target");
+	yyjson_mut_obj_add_real(doc, to, "cx", target.cx);
+	yyjson_mut_obj_add_real(doc, to, "cy", target.cy);
+	yyjson_mut_obj_add_real(doc, to, "zoom", end.zoom);
 }
 
 static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_server *server) {
@@ -58,6 +70,30 @@ static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_s
 		yyjson_mut_obj_add_uint(doc, object, "missed", output->missed);
 		add_camera(doc, object, output->stage);
 	}
+}
+
+static void add_bookmarks(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_server *server) {
+	yyjson_mut_val *array = yyjson_mut_obj_add_arr(doc, root, "bookmarks");
+	const struct city_bookmark *bookmark;
+	wl_list_for_each(bookmark, city_bookmarks_list(server), link) {
+		yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
+		add_text(doc, object, "name", bookmark->name);
+		yyjson_mut_obj_add_real(doc, object, "cx", bookmark->cx);
+		yyjson_mut_obj_add_real(doc, object, "cy", bookmark->cy);
+		yyjson_mut_obj_add_real(doc, object, "zoom", bookmark->zoom);
+	}
+}
+
+struct districts {
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *array;
+};
+
+static void add_district(void *data, const char *name, struct city_box box) {
+	const struct districts *districts = data;
+	yyjson_mut_val *object = yyjson_mut_arr_add_obj(districts->doc, districts->array);
+	add_text(districts->doc, object, "name", name);
+	add_box(districts->doc, object, box);
 }
 
 static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_control *control) {
@@ -169,6 +205,9 @@ char *city_control_state(struct city_control *control) {
 	add_camera(doc, root, city_stage_focused(server));
 	add_outputs(doc, root, server);
 	add_views(doc, root, control);
+	struct districts districts = {doc, yyjson_mut_obj_add_arr(doc, root, "districts")};
+	city_ground_for_each_district(server, add_district, &districts);
+	add_bookmarks(doc, root, server);
 	yyjson_mut_val *tiles = yyjson_mut_obj_add_arr(doc, root, "tiles");
 	if (control->tiles) {
 		struct city_tile *tile;

@@ -3,6 +3,7 @@
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/desk.h"
+#include "compositor/minimap.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
@@ -101,6 +102,7 @@ void city_server_focus(struct city_server *server, struct city_view *view, bool 
 	}
 	city_seat_focus_update(server->seat);
 	city_pointer_update_constraint(server->seat);
+	city_minimap_changed(server);
 	if (old != view) {
 		wl_signal_emit_mutable(&server->events.focus, view);
 	}

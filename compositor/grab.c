@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/edges.h>
 
+#include "compositor/minimap.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
@@ -49,6 +50,30 @@ void city_grab_pan(struct city_seat *seat, uint32_t button) {
 	city_map_stop(seat->grab.stage);
 	city_flick_begin(&seat->flick);
 	city_seat_set_shape(seat, "grabbing");
+}
+
+/* What is under the pointer in the minimap comes into the middle: at first by a journey. */
+static void look(struct city_seat *seat, bool first) {
+	struct city_stage *stage = seat->grab.stage;
+	double ox = seat->cursor->x, oy = seat->cursor->y, cx, cy;
+	if (!city_stage_exists(seat->server, stage) || !city_minimap_is_shown(stage)) {
+		return;
+	}
+	city_minimap_to_city(stage, ox, oy, &cx, &cy);
+	double zoom = city_map_end(&stage->camera).zoom;
+	if (first) {
+		city_map_centre(stage, cx, cy, zoom);
+	} else if (ox != seat->grab.last_ox || oy != seat->grab.last_oy) {
+		struct wlr_box screen = city_map_screen(stage);
+		city_map_set(stage, cx - (screen.x + screen.width / 2.0) / zoom,
+			cy - (screen.y + screen.height / 2.0) / zoom, zoom);
+	}
+}
+
+void city_grab_minimap(struct city_seat *seat, uint32_t button) {
+	begin(seat, CITY_GRAB_MINIMAP, NULL, button);
+	seat->grab.stage = stage_of(seat);
+	look(seat, true);
 }
 
 void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t button) {
@@ -200,6 +225,9 @@ void city_grab_motion(struct city_seat *seat) {
 		break;
 	case CITY_GRAB_PAN:
 		pan(seat, grab->last_ox - ox, grab->last_oy - oy);
+		break;
+	case CITY_GRAB_MINIMAP:
+		look(seat, false);
 		break;
 	case CITY_GRAB_MOVE:
 		move(grab, cx - grab->point_cx, cy - grab->point_cy);

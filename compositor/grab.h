@@ -16,6 +16,7 @@ struct city_view;
 enum city_grab_kind {
 	CITY_GRAB_NONE,
 	CITY_GRAB_PAN,	   /* the map follows the pointer */
+	CITY_GRAB_MINIMAP, /* the camera does, in the minimap */
 	CITY_GRAB_MOVE,	   /* the view does */
 	CITY_GRAB_QUARTER, /* a quarter of source does */
 	CITY_GRAB_RESIZE,  /* its edges do */
@@ -27,7 +28,7 @@ struct city_grab {
 	char *quarter;		/* for QUARTER: its name, heap */
 	uint32_t edges;
 	uint32_t button;	   /* whose release ends it */
-	struct city_stage *stage;  /* for PAN: whose map; it may be gone */
+	struct city_stage *stage;  /* for PAN and MINIMAP: whose map; it may be gone */
 	double start_ox, start_oy; /* pointer when it began */
 	double last_ox, last_oy;
 	double point_cx, point_cy; /* the point of the city that it took hold of */
@@ -39,6 +40,7 @@ struct city_grab {
 void city_grab_pan(struct city_seat *seat, uint32_t button);
 /* False if the pointer is on none. */
 bool city_grab_quarter(struct city_seat *seat, uint32_t button);
+void city_grab_minimap(struct city_seat *seat, uint32_t button);
 void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t button);
 /* edges 0: chosen by the part of the view that the pointer is in. */
 void city_grab_resize(

@@ -237,6 +237,42 @@ void city_ground_update_districts(struct city_server *server) {
 	}
 }
 
+void city_ground_for_each_district(const struct city_server *server,
+	void (*each)(void *data, const char *name, struct city_box box), void *data) {
+	const struct city_stage *stage;
+	wl_list_for_each(stage, &server->stages, link) {
+		if (stage->ground == NULL) {
+			continue;
+		}
+		const struct district *district;
+		wl_list_for_each(district, &stage->ground->districts, link) {
+			each(data, district->name, district->box);
+		}
+		return; /* they are the same on every stage */
+	}
+}
+
+struct search {
+	const char *name;
+	struct city_box *box;
+	bool found;
+};
+
+static void match(void *data, const char *name, struct city_box box) {
+	struct search *search = data;
+	if (!search->found && strcmp(search->name, name) == 0) {
+		search->found = true;
+		*search->box = box;
+	}
+}
+
+bool city_ground_find_district(
+	const struct city_server *server, const char *name, struct city_box *box) {
+	struct search search = {name, box, false};
+	city_ground_for_each_district(server, match, &search);
+	return search.found;
+}
+
 void city_ground_update(struct city_stage *stage) {
 	struct city_ground *ground = stage->ground;
 	if (ground == NULL) {

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "compositor/map.h"
+
 struct city_server;
 struct city_stage;
 
@@ -18,5 +20,12 @@ void city_ground_destroy(struct city_stage *stage);
 void city_ground_update(struct city_stage *stage);
 /* Views came, went or moved: on all stages. */
 void city_ground_update_districts(struct city_server *server);
+
+/* Where the district of this name is. False if there is none. */
+bool city_ground_find_district(
+	const struct city_server *server, const char *name, struct city_box *box);
+/* Calls `each` for every district. */
+void city_ground_for_each_district(const struct city_server *server,
+	void (*each)(void *data, const char *name, struct city_box box), void *data);
 
 #endif

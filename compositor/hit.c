@@ -22,15 +22,14 @@ static struct city_view *owner(struct wlr_scene_node *node) {
 	return NULL;
 }
 
-static bool is_ground(const struct city_stage *stage, struct wlr_scene_node *node) {
-	if (node == NULL) {
-		return true;
-	}
-	struct wlr_scene_tree *tree = node->parent;
-	while (tree->node.parent != NULL && tree->node.parent != stage->tree) {
+/* The layer that the node is in; NULL for none. */
+static struct wlr_scene_tree *layer_of(
+	const struct city_stage *stage, const struct wlr_scene_node *node) {
+	struct wlr_scene_tree *tree = node == NULL ? NULL : node->parent;
+	while (tree != NULL && tree->node.parent != stage->tree) {
 		tree = tree->node.parent;
 	}
-	return tree == stage->layers.ground || tree == stage->layers.districts;
+	return tree;
 }
 
 /* Which edges of the view a point on its frame or just outside moves. */
@@ -127,14 +126,21 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 			return hit;
 		}
 	}
+	struct wlr_scene_tree *layer = layer_of(stage, node);
+	if (node != NULL && layer == stage->layers.minimap) {
+		hit.kind = CITY_HIT_MINIMAP;
+		return hit;
+	}
+	bool ground = node == NULL || layer == stage->layers.ground ||
+		layer == stage->layers.districts || layer == stage->layers.buildings;
 	/* From afar only its building is seen. */
-	if (view == NULL && is_ground(stage, node) && city_scape_live(stage->camera.zoom) <= 0) {
+	if (view == NULL && ground && city_scape_live(stage->camera.zoom) <= 0) {
 		hit.view = building_at(stage, ox, oy);
 		hit.kind = hit.view != NULL ? CITY_HIT_VIEW : CITY_HIT_NONE;
 		hit.zoom = stage->camera.zoom;
 		return hit;
 	}
-	if (view == NULL && is_ground(stage, node)) {
+	if (view == NULL && ground) {
 		view = near_frame(stage, ox, oy);
 	}
 	if (view != NULL) {

@@ -28,6 +28,7 @@ struct city_label {
 	char *font;
 	double scale;
 	int width, height;
+	bool cut; /* the text did not fit, or has several lines */
 };
 
 /* Fonts at pixel sizes, the least recently used one goes first. */
@@ -221,8 +222,22 @@ static int draw_glyph(pixman_image_t *image, pixman_image_t *ink, struct fcft_fo
 	return glyph->advance.x;
 }
 
-struct wlr_buffer *city_label_render(const char *text, const struct city_label_style *style,
-	double scale, int *width, int *height) {
+/* The logical size that is at least so many pixels and a whole number of them, so that the picture
+ * is shown pixel for pixel also where logical pixels are no whole ones. */
+static int whole_size(int pixels, double scale) {
+	int size = (int)ceil(pixels / scale - 1e-6);
+	for (int more = 0; more < 8; more++) {
+		double exact = (size + more) * scale;
+		if (fabs(exact - round(exact)) < 1e-3) {
+			return size + more;
+		}
+	}
+	return size;
+}
+
+/* cut: whether it did not fit. */
+static struct wlr_buffer *render(const char *text, const struct city_label_style *style,
+	double scale, int *width, int *height, bool *cut) {
 	int pixels = (int)round(style->size * scale);
 	struct fcft_font *font =
 		get_font(style->font != NULL ? style->font : CITY_FONT, pixels < 4 ? 4 : pixels);
@@ -256,6 +271,15 @@ struct wlr_buffer *city_label_render(const char *text, const struct city_label_s
 		total_width = limit;
 	}
 	int total_height = (int)count * font->height + 2 * pad_y;
+	*cut = count > 1 || (count > 0 && lines[0].ellipsis);
+	*width = (int)round(total_width / scale);
+	*height = (int)round(total_height / scale);
+	if (!style->fill_width && total_width > 0 && total_height > 0) {
+		*width = whole_size(total_width, scale);
+		*height = whole_size(total_height, scale);
+		total_width = (int)round(*width * scale);
+		total_height = (int)round(*height * scale);
+	}
 	if (total_width < 1 || total_height < 1 || total_width > MAX_PIXELS ||
 		total_height > MAX_PIXELS) {
 		free(codes);
@@ -288,8 +312,6 @@ struct wlr_buffer *city_label_render(const char *text, const struct city_label_s
 	pixman_image_unref(ink);
 	pixman_image_unref(image);
 	free(codes);
-	*width = (int)round(total_width / scale);
-	*height = (int)round(total_height / scale);
 	return &picture->base;
 
 error:
@@ -341,6 +363,12 @@ int city_label_draw(pixman_image_t *image, const char *text, const struct city_l
 	return line.width;
 }
 
+struct wlr_buffer *city_label_render(const char *text, const struct city_label_style *style,
+	double scale, int *width, int *height) {
+	bool cut;
+	return render(text, style, scale, width, height, &cut);
+}
+
 static void handle_scene_destroy(struct wl_listener *listener, void *data) {
 	struct city_label *label = wl_container_of(listener, label, scene_destroy);
 	wl_list_remove(&label->scene_destroy.link);
@@ -387,11 +415,19 @@ static bool style_same(const struct city_label_style *a, const struct city_label
 		a->fill_width == b->fill_width;
 }
 
+/* Whether only the room for it differs, and it is enough before and after. */
+static bool still_fits(const struct city_label *label, const struct city_label_style *style) {
+	struct city_label_style other = *style;
+	other.max_width = label->style.max_width;
+	return !label->cut && !style->fill_width && style_same(&label->style, &other) &&
+		(style->max_width == 0 || label->width <= style->max_width);
+}
+
 void city_label_set(struct city_label *label, const char *text,
 	const struct city_label_style *style, double scale) {
 	if (label == NULL || label->scene == NULL ||
 		(same(label->text, text) && label->scale == scale &&
-			style_same(&label->style, style))) {
+			(style_same(&label->style, style) || still_fits(label, style)))) {
 		return;
 	}
 	char *copy = strdup(text == NULL ? "" : text);
@@ -412,8 +448,8 @@ void city_label_set(struct city_label *label, const char *text,
 
 	struct wlr_buffer *buffer = NULL;
 	if (copy[0] != '\0') {
-		buffer = city_label_render(
-			copy, &label->style, scale, &label->width, &label->height);
+		buffer = render(
+			copy, &label->style, scale, &label->width, &label->height, &label->cut);
 	}
 	wlr_scene_buffer_set_buffer(label->scene, buffer);
 	if (buffer != NULL) {

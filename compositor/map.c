@@ -10,6 +10,8 @@
 
 /* Ground round everything when all of it is shown: blocks with their names fit in. */
 #define ALL_MARGIN 48
+/* Pixels: no journey. */
+#define NEAR 4
 
 void city_map_init(struct city_camera *camera) {
 	*camera = (struct city_camera){.zoom = 1, .target_zoom = 1, .start_zoom = 1};
@@ -117,6 +119,42 @@ static void centre(
 	*cy = box.cy + box.height / 2 - (screen.y + screen.height / 2.0) / zoom;
 }
 
+void city_map_travel(struct city_stage *stage, double cx, double cy, double zoom) {
+	struct city_camera *camera = &stage->camera;
+	struct city_camera end = city_map_end(camera);
+	zoom = city_map_clamp(zoom);
+	/* Who is there already does not leave. */
+	if (zoom != end.zoom || fmax(fabs(cx - end.cx), fabs(cy - end.cy)) * zoom > NEAR) {
+		camera->last.known = true;
+		camera->last.cx = end.cx;
+		camera->last.cy = end.cy;
+		camera->last.zoom = end.zoom;
+	}
+	city_map_go(stage, cx, cy, zoom);
+}
+
+void city_map_back(struct city_stage *stage) {
+	const struct city_camera *camera = &stage->camera;
+	if (camera->last.known) {
+		city_map_travel(stage, camera->last.cx, camera->last.cy, camera->last.zoom);
+	}
+}
+
+void city_map_centre(struct city_stage *stage, double cx, double cy, double zoom) {
+	zoom = city_map_clamp(zoom);
+	centre(city_map_screen(stage), (struct city_box){cx, cy, 0, 0}, zoom, &cx, &cy);
+	city_map_travel(stage, cx, cy, zoom);
+}
+
+void city_map_fit(struct city_stage *stage, struct city_box box) {
+	struct wlr_box screen = city_map_screen(stage);
+	double zoom = fmin(1, fmin(screen.width / box.width, screen.height / box.height));
+	double cx, cy;
+	zoom = city_map_clamp(zoom);
+	centre(screen, box, zoom, &cx, &cy);
+	city_map_travel(stage, cx, cy, zoom);
+}
+
 void city_map_room(struct city_stage *stage, struct city_box box) {
 	struct wlr_box screen = city_map_screen(stage);
 	double cx, cy;
@@ -128,38 +166,38 @@ void city_map_room(struct city_stage *stage, struct city_box box) {
 	if (box.height > screen.height) {
 		cy = box.cy - screen.y;
 	}
-	city_map_go(stage, cx, cy, 1);
+	city_map_travel(stage, cx, cy, 1);
 }
 
-void city_map_show_all(struct city_stage *stage) {
+bool city_map_all(const struct city_server *server, struct city_box *box) {
 	double left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
-	struct city_view *view;
-	wl_list_for_each(view, &stage->server->views, link) {
+	const struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
 		if (!view->shown || view->minimized || view->fullscreen) {
 			continue;
 		}
-		struct city_box box = city_view_outer_box(view);
-		left = fmin(left, box.cx);
-		top = fmin(top, box.cy);
-		right = fmax(right, box.cx + box.width);
-		bottom = fmax(bottom, box.cy + box.height);
+		struct city_box outer = city_view_outer_box(view);
+		left = fmin(left, outer.cx);
+		top = fmin(top, outer.cy);
+		right = fmax(right, outer.cx + outer.width);
+		bottom = fmax(bottom, outer.cy + outer.height);
 	}
-	if (!(left < right && top < bottom)) {
-		return;
+	*box = (struct city_box){left - ALL_MARGIN, top - ALL_MARGIN, right - left + 2 * ALL_MARGIN,
+		bottom - top + 2 * ALL_MARGIN};
+	return left < right && top < bottom;
+}
+
+void city_map_show_all(struct city_stage *stage) {
+	struct city_box box;
+	if (city_map_all(stage->server, &box)) {
+		city_map_fit(stage, box);
 	}
-	city_map_show(stage, (struct city_box){left, top, right - left, bottom - top});
 }
 
 void city_map_show(struct city_stage *stage, struct city_box box) {
-	struct wlr_box screen = city_map_screen(stage);
-	struct city_box all = {box.cx - ALL_MARGIN, box.cy - ALL_MARGIN, box.width + 2 * ALL_MARGIN,
-		box.height + 2 * ALL_MARGIN};
-	/* Never larger than life. */
-	double zoom = fmin(1, fmin(screen.width / all.width, screen.height / all.height));
-	zoom = city_map_clamp(zoom);
-	double cx, cy;
-	centre(screen, all, zoom, &cx, &cy);
-	city_map_go(stage, cx, cy, zoom);
+	city_map_fit(stage,
+		(struct city_box){box.cx - ALL_MARGIN, box.cy - ALL_MARGIN,
+			box.width + 2 * ALL_MARGIN, box.height + 2 * ALL_MARGIN});
 }
 
 /* How far the interval [at, at + size] must be pushed to lie in [from, to]; its beginning counts

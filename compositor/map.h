@@ -23,6 +23,7 @@
 
 #include "compositor/flick.h"
 
+struct city_server;
 struct city_stage;
 
 #define CITY_ZOOM_MIN (1.0 / 32)
@@ -45,6 +46,10 @@ struct city_camera {
 	bool moving;
 	int64_t last_ns;	 /* time of the last step; 0 when at rest */
 	double rest_ox, rest_oy; /* what a drag has not moved yet: less than a pixel */
+	struct {
+		bool known;
+		double cx, cy, zoom;
+	} last; /* where it was before it last went somewhere */
 };
 
 /* A rectangle on the map. */
@@ -70,6 +75,9 @@ struct wlr_box city_map_box(const struct city_camera *camera, struct city_box bo
 /* The part of the city that a box of the output layout shows. */
 struct city_box city_map_visible(const struct city_camera *camera, struct wlr_box layout_box);
 
+/* What is in the city, with some ground round it. False if nothing is. */
+bool city_map_all(const struct city_server *server, struct city_box *box);
+
 /* True where the city is an ordinary desktop: zoom exactly 1 and at rest. */
 bool city_map_is_room(const struct city_camera *camera);
 
@@ -90,11 +98,19 @@ void city_map_zoom_about(struct city_stage *stage, double zoom, double ox, doubl
 /* One step of the keyboard's ladder of zooms (factors of the square root of two), about the
  * middle of the screen. */
 void city_map_zoom_step(struct city_stage *stage, int steps);
-/* Zoom 1 with this box in the middle of the output (top left when it is larger). */
+/* Travels: zoom 1 with this box in the middle of the output (top left when it is larger). */
 void city_map_room(struct city_stage *stage, struct city_box box);
-/* Every window and tile in view. */
+/* Going somewhere: as city_map_go, and where it was is remembered for city_map_back. */
+void city_map_travel(struct city_stage *stage, double cx, double cy, double zoom);
+/* To where it was before it last travelled; the next time forth again. */
+void city_map_back(struct city_stage *stage);
+/* Travels until this point is in the middle of the screen. */
+void city_map_centre(struct city_stage *stage, double cx, double cy, double zoom);
+/* Travels until the box fills the screen, but never larger than life. */
+void city_map_fit(struct city_stage *stage, struct city_box box);
+/* Travels: every window and tile in view. */
 void city_map_show_all(struct city_stage *stage);
-/* This part of the city in view, with some ground round it; never larger than life. */
+/* Travels: this part of the city in view, with some ground round it; never larger than life. */
 void city_map_show(struct city_stage *stage, struct city_box box);
 /* Pans as little as needed to bring the box in view, keeping the zoom. */
 void city_map_reveal(struct city_stage *stage, struct city_box box);

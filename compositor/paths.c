@@ -10,6 +10,7 @@
 
 #include "compositor/files.h"
 #include "compositor/paths.h"
+#include "vat/log.h"
 
 static bool make_folders(char *path) {
 	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
@@ -148,4 +149,22 @@ bool city_path_replace(const char *path, const char *text, size_t size) {
 
 bool city_path_replace_durably(const char *path, const char *text, size_t size) {
 	return replace(path, text, size, true);
+}
+
+void city_path_set_aside(const char *path, const char *subject, const char *follows) {
+	char aside[4096];
+	for (int n = 1; n < 1000; n++) {
+		snprintf(aside, sizeof(aside), "%s.damaged-%d", path, n);
+		if (access(aside, F_OK) == 0) {
+			continue;
+		}
+		if (rename(path, aside) == 0) {
+			city_log(CITY_LOG_ERROR, subject,
+				"%s cannot be used; it is kept as %s and %s", path, aside, follows);
+		} else {
+			city_log(CITY_LOG_ERROR, subject, "%s cannot be used: %s", path,
+				strerror(errno));
+		}
+		return;
+	}
 }

@@ -18,6 +18,8 @@ char *city_path_tile_source(const char *kind);
 bool city_path_make(const char *folder);
 /* The folder that the file is to be in. False with errno. */
 bool city_path_make_parent(const char *path);
+/* A file that cannot be used gets another name, and a line in the log says so and what follows. */
+void city_path_set_aside(const char *path, const char *subject, const char *follows);
 /* Writes the file whole or not at all: beside it, then renamed. Makes its folder. False with errno.
  */
 bool city_path_replace(const char *path, const char *text, size_t size);

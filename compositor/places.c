@@ -9,6 +9,7 @@
 
 #include "compositor/paths.h"
 #include "compositor/places.h"
+#include "compositor/text.h"
 #include "compositor/writer.h"
 #include "log.h"
 
@@ -175,25 +176,6 @@ int city_places_read(struct city_places *places, const char *path) {
 	return result;
 }
 
-static void set_aside(const char *path) {
-	char aside[4096];
-	for (int n = 1; n < 1000; n++) {
-		snprintf(aside, sizeof(aside), "%s.damaged-%d", path, n);
-		if (access(aside, F_OK) == 0) {
-			continue;
-		}
-		if (rename(path, aside) == 0) {
-			city_log(CITY_LOG_ERROR, SUBJECT,
-				"%s cannot be used; it is kept as %s and the tiles start anew",
-				path, aside);
-		} else {
-			city_log(CITY_LOG_ERROR, SUBJECT, "%s cannot be used: %s", path,
-				strerror(errno));
-		}
-		return;
-	}
-}
-
 struct city_places *city_places_none(void) {
 	struct city_places *places = calloc(1, sizeof(*places));
 	if (places) {
@@ -224,7 +206,7 @@ struct city_places *city_places_load(void) {
 		wl_list_for_each_safe(place, next, &places->list, link) {
 			place_destroy(place);
 		}
-		set_aside(places->path);
+		city_path_set_aside(places->path, SUBJECT, "the tiles start anew");
 	}
 	return places;
 }
@@ -243,14 +225,9 @@ void city_places_destroy(struct city_places *places) {
 }
 
 static void put_string(FILE *file, const char *key, const char *value) {
-	fprintf(file, "\t%s \"", key);
-	for (const char *c = value; *c; c++) {
-		if (*c == '"' || *c == '\\') {
-			fputc('\\', file);
-		}
-		fputc(*c, file);
-	}
-	fputs("\"\n", file);
+	fprintf(file, "\t%s ", key);
+	city_text_quote(file, value);
+	fputc('\n', file);
 }
 
 static void put_versions(

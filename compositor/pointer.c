@@ -86,6 +86,7 @@ static void focus_below(struct city_seat *seat, uint32_t time) {
 	struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
 	switch (hit.kind) {
 	case CITY_HIT_NONE:
+	case CITY_HIT_MINIMAP:
 		clear_focus(seat, "default");
 		break;
 	case CITY_HIT_FRAME:
@@ -331,6 +332,12 @@ static bool press_on_map(
 	bool super = (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
 	if (hit->kind == CITY_HIT_SURFACE) {
 		return false;
+	}
+	if (hit->kind == CITY_HIT_MINIMAP) {
+		if (button == BTN_LEFT) {
+			city_grab_minimap(seat, button);
+		}
+		return true;
 	}
 	if (super && button == BTN_MIDDLE) {
 		city_grab_pan(seat, button);

@@ -15,6 +15,7 @@
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
 
+#include "compositor/bookmarks.h"
 #include "compositor/config.h"
 #include "compositor/foreign.h"
 #include "compositor/globals.h"
@@ -292,6 +293,7 @@ void city_server_destroy(struct city_server *server) {
 		wlr_backend_destroy(server->backend);
 	}
 	city_stage_destroy(server->nowhere);
+	city_bookmarks_destroy(server);
 	if (server->scene != NULL) {
 		wlr_scene_node_destroy(&server->scene->tree.node);
 	}

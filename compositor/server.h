@@ -17,6 +17,7 @@
 
 #include "compositor/map.h"
 
+struct city_bookmarks;
 struct city_config;
 struct city_control;
 struct city_desk;
@@ -115,7 +116,9 @@ struct city_server {
 	struct wlr_compositor *compositor;
 
 	struct wlr_scene *scene;
-	struct wl_list stages;	    /* city_stage.link */
+	struct wl_list stages; /* city_stage.link */
+	unsigned int minimaps; /* that are shown */
+	struct wl_event_source *minimap_idle;
 	struct city_stage *nowhere; /* keeps what no output shows; is never drawn */
 
 	struct wlr_output_layout *output_layout;
@@ -140,6 +143,7 @@ struct city_server {
 	struct city_foreign *foreign;
 	struct city_idle *idle;
 	struct city_input_method *input_method;
+	struct city_bookmarks *bookmarks; /* NULL until asked for, see bookmarks.h */
 
 	/* Written by others, opaque here; NULL where they are not in use. */
 	struct city_keeper *keeper;

@@ -5,6 +5,7 @@
 
 #include "compositor/desk.h"
 #include "compositor/ground.h"
+#include "compositor/minimap.h"
 #include "compositor/output.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
@@ -22,8 +23,9 @@ static bool create_layers(struct city_stage *stage) {
 	struct city_layers *layers = &stage->layers;
 	struct wlr_scene_tree **trees[] = {&layers->ground, &layers->shell_background,
 		&layers->shell_bottom, &layers->districts, &layers->views, &layers->above,
-		&layers->buildings, &layers->shell_top, &layers->fullscreen, &layers->popups,
-		&layers->shell_overlay, &layers->drag, &layers->input_method, &layers->lock};
+		&layers->buildings, &layers->shell_top, &layers->minimap, &layers->fullscreen,
+		&layers->popups, &layers->shell_overlay, &layers->drag, &layers->input_method,
+		&layers->lock};
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		*trees[i] = wlr_scene_tree_create(stage->tree);
 		if (*trees[i] == NULL) {
@@ -103,6 +105,7 @@ void city_stage_destroy(struct city_stage *stage) {
 	}
 	struct city_server *server = stage->server;
 	city_views_leave(stage);
+	city_minimap_destroy(stage);
 	city_sheets_destroy(stage);
 	city_ground_destroy(stage);
 	if (stage->cover != NULL) {
@@ -128,6 +131,7 @@ void city_stage_update(struct city_stage *stage) {
 	city_ground_update(stage);
 	city_sheets_update(stage);
 	city_views_update(stage);
+	city_minimap_update(stage);
 	wl_signal_emit_mutable(&server->events.camera, stage);
 	city_seat_scene_changed(server->seat);
 }

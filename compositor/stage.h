@@ -24,6 +24,7 @@
 #include "compositor/map.h"
 
 struct city_ground;
+struct city_minimap;
 struct city_output;
 struct city_server;
 struct city_sheets;
@@ -41,6 +42,7 @@ struct city_layers {
 	struct wlr_scene_tree *above;	  /* of those that are always on top */
 	struct wlr_scene_tree *buildings; /* in the place of views that are far away, sheets.c */
 	struct wlr_scene_tree *shell_top;
+	struct wlr_scene_tree *minimap;
 	struct wlr_scene_tree *fullscreen; /* a fullscreen view while it has the focus */
 	struct wlr_scene_tree *popups;	   /* of views, above panels */
 	struct wlr_scene_tree *shell_overlay;
@@ -63,6 +65,7 @@ struct city_stage {
 	struct wlr_scene_rect *cover; /* of the session lock */
 	struct city_ground *ground;
 	struct city_sheets *sheets;
+	struct city_minimap *minimap; /* NULL: off */
 };
 
 /*

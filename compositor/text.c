@@ -30,3 +30,14 @@ void city_text_copy(char *to, size_t size, const char *from) {
 	}
 	to[used] = '\0';
 }
+
+void city_text_quote(FILE *file, const char *text) {
+	fputc('"', file);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\') {
+			fputc('\\', file);
+		}
+		fputc(*text, file);
+	}
+	fputc('"', file);
+}

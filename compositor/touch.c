@@ -6,6 +6,7 @@
 
 #include "compositor/layer.h"
 #include "compositor/lock.h"
+#include "compositor/minimap.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -62,6 +63,12 @@ static void handle_down(struct wl_listener *listener, void *data) {
 		bool far = hit.stage->camera.zoom < CITY_ZOOM_CLICK && hit.kind != CITY_HIT_SURFACE;
 		if (hit.view != NULL) {
 			city_server_focus(server, hit.view, false);
+		}
+		if (hit.kind == CITY_HIT_MINIMAP) {
+			double cx, cy;
+			city_minimap_to_city(hit.stage, ox, oy, &cx, &cy);
+			city_map_centre(hit.stage, cx, cy, city_map_end(&hit.stage->camera).zoom);
+			return;
 		}
 		bool panel = hit.kind == CITY_HIT_SURFACE && city_layers_takes_focus(hit.surface);
 		city_seat_set_layer_focus(

@@ -7,6 +7,7 @@
 
 #include "compositor/desk.h"
 #include "compositor/ground.h"
+#include "compositor/minimap.h"
 #include "compositor/output.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
@@ -116,6 +117,7 @@ static void announce_moved(struct city_view *view) {
 		city_ground_update_districts(view->server);
 	}
 	wl_signal_emit_mutable(&view->events.moved, view);
+	city_minimap_changed(view->server);
 	city_desk_changed(view->server->desk);
 	city_seat_scene_changed(view->server->seat);
 }
@@ -225,6 +227,7 @@ void city_view_hide(struct city_view *view) {
 	city_scape_changed(server);
 	view->shown = false;
 	city_view_update(view);
+	city_minimap_changed(server);
 	city_desk_changed(server->desk);
 	if (view->district != NULL) {
 		city_ground_update_districts(server);
@@ -392,6 +395,7 @@ void city_view_set_minimized(struct city_view *view, bool minimized) {
 	city_view_update(view);
 	city_scape_changed(view->server);
 	wl_signal_emit_mutable(&view->events.states, view);
+	city_minimap_changed(server);
 	city_desk_changed(server->desk);
 	if (minimized && server->focused == view) {
 		city_server_focus_other(server, seen);

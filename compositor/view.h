@@ -291,9 +291,10 @@ void city_views_leave(struct city_stage *stage);
 
 /* The hit test, the only one there is: pointer, touch, tablet and drag all ask it. */
 enum city_hit_kind {
-	CITY_HIT_NONE,	  /* ground */
-	CITY_HIT_VIEW,	  /* a view's content, or its popup */
-	CITY_HIT_FRAME,	  /* title or border */
+	CITY_HIT_NONE,	/* ground */
+	CITY_HIT_VIEW,	/* a view's content, or its popup */
+	CITY_HIT_FRAME, /* title or border */
+	CITY_HIT_MINIMAP,
 	CITY_HIT_SURFACE, /* a surface that is no view's: layer-shell, lock, input method */
 };
 struct city_hit {

@@ -163,6 +163,10 @@ struct request {
 	int undo;      /* fd, -1 for none */
 	int recording; /* fd, -1 for none */
 	int file;      /* fd, -1 for none */
+	struct {
+		int fd; /* -1 for none */
+		uint32_t width, height, stride;
+	} picture;
 	enum request_result result;
 	char *step, *reason; /* of a failure */
 	bool enough;	     /* set by a callback: no need to wait for the end */
@@ -258,6 +262,10 @@ int command_vat(struct ctl *ctl);
 int command_history(struct ctl *ctl);
 int command_events(struct ctl *ctl);
 int command_run(struct ctl *ctl);
+int command_go(struct ctl *ctl);
+int command_bookmark(struct ctl *ctl);
+int command_camera(struct ctl *ctl);
+int command_picture(struct ctl *ctl);
 int command_keeper(struct ctl *ctl);
 int command_map(struct ctl *ctl);
 int command_state(struct ctl *ctl);

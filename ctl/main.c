@@ -62,6 +62,17 @@ static const struct option history_options[] = {
 	{},
 };
 
+static const struct option picture_options[] = {
+	{"size", "WxH", "of the picture, in pixels; what is shown is fitted in"},
+	{"region", "CX,CY,WxH", "this part of the city"},
+	{"tile", "NAME", "this tile, or the window of this app id, with its frame"},
+	{},
+};
+static const struct option bookmark_options[] = {
+	{"names", NULL, "only the names, one a line"},
+	{},
+};
+
 static const struct option keeper_options[] = {
 	{"replace", NULL, "do it: by the program at PATH, or by the one that was installed since"},
 	{},
@@ -93,6 +104,15 @@ const struct command commands[] = {
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,
 		command_history},
 	{"events", "", 0, 0, "everything that happens, until ended", NULL, command_events},
+	{"go", "NAME|all|back", 1, SIZE_MAX,
+		"to a tile, a window, a district or a bookmark; to where all is seen; back again",
+		NULL, command_go},
+	{"bookmark", "[list|set|go|remove] [NAME]", 0, SIZE_MAX, "places of the city with a name",
+		bookmark_options, command_bookmark},
+	{"camera", "[CX CY [ZOOM]]", 0, 3, "what the screens show, or to show that point", NULL,
+		command_camera, true},
+	{"picture", "FILE.png", 1, 1, "draw the whole city, or a part of it, into a file",
+		picture_options, command_picture},
 	{"run", "COMMAND...", 1, SIZE_MAX, "a command of the desktop, as in a key binding", NULL,
 		command_run, true},
 	{"keeper", "[PATH]", 0, 1, "let another keeper take over, with everything that it holds",

@@ -46,6 +46,8 @@ static void handle_undo(void *data, struct source_city_request_v1 *proxy, int32_
 
 static void handle_recording(void *data, struct source_city_request_v1 *proxy, int32_t fd) {
 	struct request *request = data;
+	if (request->picture.fd >= 0)
+		close(request->picture.fd);
 	if (request->recording >= 0)
 		close(request->recording);
 	request->recording = fd;
@@ -56,6 +58,17 @@ static void handle_file(void *data, struct source_city_request_v1 *proxy, int32_
 	if (request->file >= 0)
 		close(request->file);
 	request->file = fd;
+}
+
+static void handle_picture(void *data, struct source_city_request_v1 *proxy, int32_t fd,
+	uint32_t width, uint32_t height, uint32_t stride) {
+	struct request *request = data;
+	if (request->picture.fd >= 0)
+		close(request->picture.fd);
+	request->picture.fd = fd;
+	request->picture.width = width;
+	request->picture.height = height;
+	request->picture.stride = stride;
 }
 
 static void handle_record(void *data, struct source_city_request_v1 *proxy, const char *json) {
@@ -96,6 +109,7 @@ static const struct source_city_request_v1_listener listener = {
 	.undo = handle_undo,
 	.recording = handle_recording,
 	.file = handle_file,
+	.picture = handle_picture,
 };
 
 void request_begin(struct request *request, struct ctl *ctl, struct source_city_request_v1 *proxy) {
@@ -107,6 +121,7 @@ void request_begin(struct request *request, struct ctl *ctl, struct source_city_
 		.undo = -1,
 		.recording = -1,
 		.file = -1,
+		.picture.fd = -1,
 	};
 	source_city_request_v1_add_listener(proxy, &listener, request);
 }
@@ -142,6 +157,8 @@ void request_finish(struct request *request) {
 		close(request->region);
 	if (request->undo >= 0)
 		close(request->undo);
+	if (request->picture.fd >= 0)
+		close(request->picture.fd);
 	if (request->recording >= 0)
 		close(request->recording);
 	if (request->file >= 0)

@@ -15,7 +15,7 @@ _cityctl() {
 		--socket)
 			socket=(--socket "${words[++i]}")
 			;;
-		--source | --artifact | --strategy | --at | --name | --last | --save | --file | --diff | --interval | --record | --frames) ((i++)) ;;
+		--source | --artifact | --strategy | --at | --name | --last | --save | --file | --diff | --interval | --record | --frames | --size | --region | --tile) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -61,7 +61,12 @@ _cityctl() {
 			compgen -f -X '*.lock' -- "${cur:-wayland-}")
 		return
 		;;
-	--name | --last | --interval) return ;;
+	--tile)
+		mapfile -t COMPREPLY < <(
+			compgen -W "$(cityctl "${socket[@]}" tiles --names 2>/dev/null)" -- "$cur")
+		return
+		;;
+	--name | --last | --interval | --size | --region) return ;;
 	esac
 
 	local options='--json --socket --help'
@@ -76,6 +81,8 @@ _cityctl() {
 	vat) options+=' --all --save --file --diff --watch --interval' ;;
 	history) options+=' --last' ;;
 	keeper) options+=' --replace' ;;
+	bookmark) options+=' --names' ;;
+	picture) options+=' --size --region --tile' ;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -85,7 +92,8 @@ _cityctl() {
 	case $command in
 	'')
 		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback record test vat
-			checkpoint history events run keeper map state quit version' -- "$cur")
+			checkpoint history events go bookmark camera picture run keeper map state quit version' \
+			-- "$cur")
 		;;
 	close | swap | watch | rollback | record | test | vat | checkpoint | history)
 		if [[ $command == record ]] && ((places == 1)); then
@@ -105,14 +113,28 @@ _cityctl() {
 			mapfile -t COMPREPLY < <(compgen -W 'terminal clock' -- "$cur")
 		fi
 		;;
-	keeper)
+	go)
+		((places == 0)) || return
+		mapfile -t COMPREPLY < <(compgen -W "all back $(
+			cityctl "${socket[@]}" tiles --names 2>/dev/null
+			cityctl "${socket[@]}" bookmark --names 2>/dev/null)" -- "$cur")
+		;;
+	bookmark)
+		if ((places == 0)); then
+			mapfile -t COMPREPLY < <(compgen -W 'list set go remove' -- "$cur")
+		elif ((places == 1)); then
+			mapfile -t COMPREPLY < <(compgen -W "$(
+				cityctl "${socket[@]}" bookmark --names 2>/dev/null)" -- "$cur")
+		fi
+		;;
+	picture | keeper)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
 	run)
 		((places == 0)) || return
 		mapfile -t COMPREPLY < <(compgen -W 'exec above arrange close focus fullscreen maximize minimize zoom
-			pan camera move resize reload restart snap quit' -- "$cur")
+			pan camera go bookmark minimap move resize reload restart snap quit' -- "$cur")
 		;;
 	esac
 }

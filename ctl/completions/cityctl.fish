@@ -5,7 +5,7 @@ function __cityctl_tiles
     cityctl tiles --names 2>/dev/null
 end
 
-set -l commands tiles open close swap watch rollback record test vat checkpoint history events run keeper map state quit version
+set -l commands tiles open close swap watch rollback record test vat checkpoint history events go bookmark camera picture run keeper map state quit version
 set -l with_tile close swap watch rollback record test vat checkpoint history
 
 complete -c cityctl -f
@@ -27,12 +27,23 @@ complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a map -d 'Wh
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a checkpoint -d 'Save the state of tiles now'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a history -d 'Past handovers'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'Everything that happens'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a go -d 'To a tile, a district, a bookmark, all or back'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a bookmark -d 'Places with a name'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a camera -d 'What the screens show'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a picture -d 'Draw the city into a file'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a run -d 'A command of the desktop'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a state -d 'Camera, outputs, views and costs'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a quit -d 'End the city'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'The version of cityctl'
 
 complete -c cityctl -n "__fish_seen_subcommand_from $with_tile" -a '(__cityctl_tiles)'
+complete -c cityctl -n '__fish_seen_subcommand_from go' -a 'all back (__cityctl_tiles) (cityctl bookmark --names 2>/dev/null)'
+complete -c cityctl -n '__fish_seen_subcommand_from bookmark' -a 'list set go remove (cityctl bookmark --names 2>/dev/null)'
+complete -c cityctl -n '__fish_seen_subcommand_from bookmark' -l names -d 'Only the names'
+complete -c cityctl -n '__fish_seen_subcommand_from picture' -F
+complete -c cityctl -n '__fish_seen_subcommand_from picture' -l size -x -d 'In pixels'
+complete -c cityctl -n '__fish_seen_subcommand_from picture' -l region -x -d 'Part of the city'
+complete -c cityctl -n '__fish_seen_subcommand_from picture' -l tile -x -a '(__cityctl_tiles)' -d 'Only this tile'
 complete -c cityctl -n '__fish_seen_subcommand_from tiles' -l names -d 'Only the names'
 complete -c cityctl -n '__fish_seen_subcommand_from open' -l name -x -d 'Name of the new tile'
 complete -c cityctl -n '__fish_seen_subcommand_from open' -a '(__fish_complete_directories) terminal clock'
@@ -60,4 +71,4 @@ complete -c cityctl -n '__fish_seen_subcommand_from history' -l last -x -d 'Only
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a keeper -d 'Let another keeper take over'
 complete -c cityctl -n '__fish_seen_subcommand_from keeper' -l replace -d 'Do it'
 complete -c cityctl -n '__fish_seen_subcommand_from keeper' -F
-complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec above arrange close focus fullscreen maximize minimize zoom pan camera move resize reload restart snap quit'
+complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec above arrange close focus fullscreen maximize minimize zoom pan camera go bookmark minimap move resize reload restart snap quit'

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,7 +122,7 @@ static const struct source_city_request_v1_interface request_interface = {
 
 static struct wl_resource *make_request(struct wl_client *client, uint32_t id) {
 	struct wl_resource *request =
-		wl_resource_create(client, &source_city_request_v1_interface, 3, id);
+		wl_resource_create(client, &source_city_request_v1_interface, 4, id);
 	wl_resource_set_implementation(request, &request_interface, NULL, NULL);
 	return request;
 }
@@ -386,11 +387,37 @@ static void handle_state(struct wl_client *client, struct wl_resource *resource,
 	note(server, "get_state");
 	/* In pieces. */
 	source_city_request_v1_send_text(request, "{\"camera\":{\"cx\":0,\"cy\"");
-	source_city_request_v1_send_text(request, ":0,\"zoom\":1},\"views\":[]}");
+	source_city_request_v1_send_text(request, ":0,\"zoom\":1},\"views\":[]");
+	if (server->without_tiles) {
+		source_city_request_v1_send_text(request, ",\"bookmarks\":[]}");
+	} else {
+		source_city_request_v1_send_text(request,
+			",\"outputs\":[{\"name\":\"X-1\",\"camera\":{\"cx\":10,\"cy\":20.5,"
+			"\"width\":640,\"height\":360,\"zoom\":2,\"moving\":true}}],"
+			"\"bookmarks\":[{\"name\":\"a b\",\"cx\":1,\"cy\":2,\"zoom\":0.5}]}");
+	}
+	source_city_request_v1_send_succeeded(request);
+}
+
+static void handle_picture(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	const char *what, uint32_t width, uint32_t height) {
+	struct server *server = wl_resource_get_user_data(resource);
+	struct wl_resource *request = make_request(client, id);
+	note(server, "picture [%s] %ux%u", what, width, height);
+	if (width == 1) {
+		source_city_request_v1_send_failed(request, "picture", "too small");
+		return;
+	}
+	const uint32_t pixels[] = {0x112233, 0xff0000, 0, 0x445566, 0x00ff00, 0};
+	int fd = memfd_create("picture", MFD_CLOEXEC);
+	assert_int_equal(write(fd, pixels, sizeof(pixels)), sizeof(pixels));
+	source_city_request_v1_send_picture(request, fd, 2, 2, 12);
+	close(fd);
 	source_city_request_v1_send_succeeded(request);
 }
 
 static const struct source_city_control_v1_interface control_interface = {
+	.draw_picture = handle_picture,
 	.destroy = handle_destroy,
 	.open_tile = handle_open,
 	.run_command = handle_run,
@@ -460,7 +487,7 @@ void server_start(struct server *server) {
 	server->socket = wl_display_add_socket_auto(server->display);
 	assert_non_null(server->socket);
 	server->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 3, server, handle_bind);
+		server->display, &source_city_control_v1_interface, 4, server, handle_bind);
 	run_environment("WAYLAND_DISPLAY", server->socket);
 }
 

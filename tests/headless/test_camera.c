@@ -2,7 +2,7 @@
 /* Cameras: one for each output, and where they go. */
 #include "fixture.h"
 
-#include <math.h>
+#include "xdg-shell-client-protocol.h"
 
 #define WIDE                                                                                       \
 	"animations off\n"                                                                         \
@@ -104,12 +104,120 @@ static void input_goes_through_the_camera_that_it_is_on(void **state) {
 	window_destroy(window);
 }
 
+#define GOING                                                                                      \
+	"animations off\n"                                                                         \
+	"headless {\n size 1280x720\n}\n"                                                          \
+	"bind Super+1 camera 0 0 1\n"                                                              \
+	"bind Super+2 camera 0 0 0.5\n"                                                            \
+	"bind Super+3 go red\n"                                                                    \
+	"bind Super+4 go back\n"                                                                   \
+	"bind Super+5 go all\n"                                                                    \
+	"bind Super+6 bookmark set my desk\n"                                                      \
+	"bind Super+7 bookmark go my desk\n"                                                       \
+	"bind Super+8 move 5000 80\n"                                                              \
+	"bind Super+9 go my desk\n"                                                                \
+	"bind Super+0 bookmark remove my desk\n"                                                   \
+	"bind Super+n minimap\n"
+
+static int going_start(void **state) {
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	test_city_start(&fixture->city, GOING);
+	fixture->client = client_create(&fixture->city);
+	*state = fixture;
+	return 0;
+}
+
+static void names_lead_there_and_back(void **state) {
+	struct client *c = ((struct fixture *)*state)->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	xdg_toplevel_set_app_id(window->toplevel, "red");
+	client_key(c, KEY_8, SUPER);
+	client_key(c, KEY_2, SUPER);
+	client_expect_rect(c, RED, 0, 0, 0, 0);
+	client_key(c, KEY_3, SUPER);
+	client_expect_rect(c, RED, 540, 310, 200, 100);
+	/* Going where one is already is no journey. */
+	client_key(c, KEY_3, SUPER);
+	client_key(c, KEY_4, SUPER);
+	client_expect_rect(c, RED, 0, 0, 0, 0);
+	client_key(c, KEY_4, SUPER);
+	client_expect_rect(c, RED, 540, 310, 200, 100);
+	client_key(c, KEY_1, SUPER);
+	client_key(c, KEY_5, SUPER);
+	client_expect_rect(c, RED, 540, 310, 200, 100);
+	client_key(c, KEY_4, SUPER);
+	client_expect_rect(c, RED, 0, 0, 0, 0);
+	window_destroy(window);
+}
+
+static void bookmarks_are_kept(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	client_key(c, KEY_7, SUPER); /* there is none yet */
+	client_key(c, KEY_2, SUPER);
+	client_expect_rect(c, RED, 270, 161, 100, 50);
+	client_key(c, KEY_6, SUPER);
+	client_key(c, KEY_1, SUPER);
+	client_key(c, KEY_7, SUPER);
+	client_expect_rect(c, RED, 270, 161, 100, 50);
+	client_key(c, KEY_4, SUPER);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	client_key(c, KEY_9, SUPER);
+	client_expect_rect(c, RED, 270, 161, 100, 50);
+	client_key(c, KEY_1, SUPER);
+	client_key(c, KEY_0, SUPER);
+	client_key(c, KEY_7, SUPER);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	window_destroy(window);
+}
+
+static void the_minimap_leads_anywhere(void **state) {
+	struct client *c = ((struct fixture *)*state)->client;
+	const uint32_t frame = 0xe8eef6, focus = 0x6aa0d0;
+	client_pointer_move(c, 10, 10);
+	struct window *window = window_create(c, 200, 100, RED);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	struct picture picture = client_capture(c);
+	assert_int_equal(picture_find(&picture, frame).width, 0);
+	picture_free(&picture);
+	client_key(c, KEY_N, SUPER);
+	/* The only window fills it, and the screen shows all of that. */
+	client_expect_rect(c, frame, 1009, 571, 254, 132);
+	/* Its corner comes into the middle, and the pointer takes it along. */
+	client_pointer_move(c, 1014, 576);
+	client_pointer_button(c, BTN_LEFT, true);
+	client_expect_rect(c, RED, 640, 360, 200, 100);
+	client_pointer_move(c, 1014 + 122, 576 + 61);
+	client_expect_rect(c, RED, 540, 310, 200, 100);
+	client_pointer_button(c, BTN_LEFT, false);
+	client_pointer_move(c, 1014, 576);
+	client_expect_rect(c, RED, 540, 310, 200, 100);
+	/* The click was a journey. */
+	client_key(c, KEY_4, SUPER);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	/* Where the screen shows none of it the frame is at the edge on that side. */
+	client_key(c, KEY_2, SUPER);
+	client_key(c, KEY_8, SUPER);
+	client_key(c, KEY_1, SUPER);
+	client_expect_rect(c, frame, 1009, 571, 6, 132);
+	client_key(c, KEY_N, SUPER);
+	client_expect_rect(c, frame, 0, 0, 0, 0);
+	client_expect_rect(c, focus, 0, 0, 0, 0);
+	window_destroy(window);
+}
+
+#define GOING_TEST(name) cmocka_unit_test_setup_teardown(name, going_start, fixture_stop)
 #define WIDE_TEST(name) cmocka_unit_test_setup_teardown(name, wide_start, fixture_stop)
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		WIDE_TEST(each_output_has_a_camera),
 		WIDE_TEST(input_goes_through_the_camera_that_it_is_on),
+		GOING_TEST(names_lead_there_and_back),
+		GOING_TEST(bookmarks_are_kept),
+		GOING_TEST(the_minimap_leads_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
