@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wlr/types/wlr_scene.h>
@@ -17,6 +18,7 @@
 #define BLOCK_MARGIN 40 /* city units from tile to edge of its block */
 #define BLOCK_HEAD 38	/* above the tiles, for the name */
 #define BLOCK_EDGE 1
+#define PLAZAS_MAX 64
 
 struct line_pool {
 	struct wlr_scene_rect *rects[MAX_LINES];
@@ -25,7 +27,8 @@ struct line_pool {
 
 struct district {
 	struct wl_list link;
-	char *name;
+	char *name; /* of a plaza: only to find it by */
+	bool plaza;
 	struct city_box box;
 	bool seen; /* by the current round */
 	struct wlr_scene_tree *tree;
@@ -111,7 +114,18 @@ static void set_rect(struct wlr_scene_rect *rect, int x, int y, int width, int h
 	wlr_scene_rect_set_size(rect, width, height);
 }
 
+static void set_color(struct wlr_scene_rect *rect, uint32_t rgba) {
+	float color[4];
+	city_color_float(rgba, color);
+	if (!city_color_same(rect->color, color)) {
+		wlr_scene_rect_set_color(rect, color);
+	}
+}
+
 static void place_district(struct city_stage *stage, struct district *district) {
+	const struct city_palette *palette = city_palette_of(stage->server->config->style);
+	set_color(district->edge, palette->district_edge);
+	set_color(district->floor, palette->district);
 	struct wlr_box box = city_map_box(&stage->camera, district->box);
 	set_rect(district->edge, box.x, box.y, box.width, box.height);
 	set_rect(district->floor, box.x + BLOCK_EDGE, box.y + BLOCK_EDGE,
@@ -131,7 +145,8 @@ static void place_district(struct city_stage *stage, struct district *district) 
 			.max_width = box.width - 8,
 			.max_lines = 1,
 		};
-		city_label_set(district->label, district->name, &style, stage->scale);
+		city_label_set(district->label, district->plaza ? "plaza" : district->name, &style,
+			stage->scale);
 		int inset = (int)fmin(10, 16 * zoom), y = box.y + 2 + inset / 2;
 		/* Names of views stand above them once they have no room in their frames: that of
 		 * the block then stands above it. */
@@ -153,10 +168,10 @@ static void district_destroy(struct district *district) {
 	free(district);
 }
 
-static struct district *get_district(struct city_stage *stage, const char *name) {
+static struct district *get_district(struct city_stage *stage, const char *name, bool plaza) {
 	struct district *district;
 	wl_list_for_each(district, &stage->ground->districts, link) {
-		if (strcmp(district->name, name) == 0) {
+		if (district->plaza == plaza && strcmp(district->name, name) == 0) {
 			return district;
 		}
 	}
@@ -169,6 +184,7 @@ static struct district *get_district(struct city_stage *stage, const char *name)
 	const struct city_palette *palette = city_palette_of(stage->server->config->style);
 	city_color_float(palette->district_edge, edge);
 	city_color_float(palette->district, floor_color);
+	district->plaza = plaza;
 	district->name = strdup(name);
 	district->tree = wlr_scene_tree_create(stage->layers.districts);
 	if (district->tree != NULL) {
@@ -193,6 +209,71 @@ static void join(struct city_box *box, struct city_box other) {
 	box->height = bottom - box->cy;
 }
 
+static bool meet(struct city_box a, struct city_box b) {
+	return a.cx < b.cx + b.width && b.cx < a.cx + a.width && a.cy < b.cy + b.height &&
+		b.cy < a.cy + a.height;
+}
+
+static struct city_box block_of(const struct city_view *view) {
+	struct city_box box = city_view_outer_box(view);
+	box.cx -= BLOCK_MARGIN;
+	box.cy -= BLOCK_HEAD;
+	box.width += 2 * BLOCK_MARGIN;
+	box.height += BLOCK_HEAD + BLOCK_MARGIN;
+	return box;
+}
+
+static bool on_district(const struct city_stage *stage, struct city_box box) {
+	const struct district *district;
+	wl_list_for_each(district, &stage->ground->districts, link) {
+		if (district->seen && !district->plaza && meet(district->box, box)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Windows of ordinary programs stand on plazas, one for those that are near each other; but not
+ * those that somebody has put among tiles. */
+static void update_plazas(struct city_stage *stage) {
+	struct city_box boxes[PLAZAS_MAX];
+	size_t count = 0;
+	const struct city_view *view;
+	wl_list_for_each(view, &stage->server->views, link) {
+		if (view->district != NULL || !view->shown || view->minimized || view->fullscreen ||
+			view->maximized || view->width <= 0) {
+			continue;
+		}
+		struct city_box box = block_of(view);
+		for (size_t i = 0; i < count;) {
+			if (!meet(boxes[i], box)) {
+				i++;
+				continue;
+			}
+			/* It may have become a neighbour of those that were looked at before. */
+			join(&box, boxes[i]);
+			boxes[i] = boxes[--count];
+			i = 0;
+		}
+		if (count < PLAZAS_MAX) {
+			boxes[count++] = box;
+		}
+	}
+	int number = 0;
+	for (size_t i = 0; i < count; i++) {
+		char key[32];
+		if (on_district(stage, boxes[i])) {
+			continue;
+		}
+		snprintf(key, sizeof(key), "plaza %d", number++);
+		struct district *district = get_district(stage, key, true);
+		if (district != NULL) {
+			district->box = boxes[i];
+			district->seen = true;
+		}
+	}
+}
+
 static void update_districts(struct city_stage *stage) {
 	struct district *district, *next;
 	wl_list_for_each(district, &stage->ground->districts, link) {
@@ -203,15 +284,11 @@ static void update_districts(struct city_stage *stage) {
 		if (view->district == NULL || !view->shown) {
 			continue;
 		}
-		district = get_district(stage, view->district);
+		district = get_district(stage, view->district, false);
 		if (district == NULL) {
 			continue;
 		}
-		struct city_box box = city_view_outer_box(view);
-		box.cx -= BLOCK_MARGIN;
-		box.cy -= BLOCK_HEAD;
-		box.width += 2 * BLOCK_MARGIN;
-		box.height += BLOCK_HEAD + BLOCK_MARGIN;
+		struct city_box box = block_of(view);
 		if (district->seen) {
 			join(&district->box, box);
 		} else {
@@ -219,6 +296,7 @@ static void update_districts(struct city_stage *stage) {
 			district->seen = true;
 		}
 	}
+	update_plazas(stage);
 	wl_list_for_each_safe(district, next, &stage->ground->districts, link) {
 		if (district->seen) {
 			place_district(stage, district);
@@ -279,11 +357,7 @@ void city_ground_update(struct city_stage *stage) {
 		return;
 	}
 	struct wlr_box area = stage->box;
-	float color[4];
-	city_color_float(stage->server->config->color_ground, color);
-	if (!city_color_same(ground->floor->color, color)) {
-		wlr_scene_rect_set_color(ground->floor, color);
-	}
+	set_color(ground->floor, stage->server->config->color_ground);
 	set_rect(ground->floor, area.x, area.y, area.width, area.height);
 	struct grid grid = make_grid(stage);
 	draw_lines(stage, &ground->columns, &grid, area, true);

@@ -8,14 +8,17 @@
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
-/* More neighbours than this are not looked at: the spots grow with their square. */
+/* Spots beside more neighbours than this, the nearest, are not looked at: they grow with its
+ * square.
+ */
 #define MAX_NEIGHBOURS 48
+/* Between windows and tiles, so that the plaza of the ones and the block of the others have room.
+ */
+#define PLAZA_GAP 104
 
-struct spot_search {
-	struct city_box taken[MAX_NEIGHBOURS]; /* with the gap round them */
-	size_t taken_count;
-	double xs[2 * MAX_NEIGHBOURS + 1], ys[2 * MAX_NEIGHBOURS + 1];
-	size_t x_count, y_count;
+struct neighbour {
+	struct city_box box; /* with the gap round it */
+	double distance;
 };
 
 static bool overlap(struct city_box a, struct city_box b) {
@@ -23,7 +26,13 @@ static bool overlap(struct city_box a, struct city_box b) {
 		b.cy < a.cy + a.height;
 }
 
-struct city_box city_view_find_place(struct city_server *server, int width, int height) {
+static int nearest_first(const void *a, const void *b) {
+	const struct neighbour *x = a, *y = b;
+	return (x->distance > y->distance) - (x->distance < y->distance);
+}
+
+struct city_box city_view_find_place(
+	struct city_server *server, int width, int height, enum city_view_kind kind) {
 	struct city_stage *stage = city_stage_focused(server);
 	struct wlr_box screen = city_map_screen(stage);
 	/* Where the camera is going counts, not where it is on the way. */
@@ -38,40 +47,57 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 	middle_x = fmax(middle_x, seen.cx);
 	middle_y = fmax(middle_y, seen.cy);
 
-	struct spot_search search = {0};
-	search.xs[search.x_count++] = middle_x;
-	search.ys[search.y_count++] = middle_y;
+	double xs[2 * MAX_NEIGHBOURS + 1] = {middle_x}, ys[2 * MAX_NEIGHBOURS + 1] = {middle_y};
+	size_t spots = 1, count = 0;
+	double bottom = middle_y;
+	struct neighbour *taken =
+		calloc((size_t)wl_list_length(&server->views) + 1, sizeof(*taken));
 	struct city_view *view;
 	wl_list_for_each(view, &server->views, link) {
-		if (!view->shown || search.taken_count == MAX_NEIGHBOURS) {
+		if (!view->shown || taken == NULL) {
 			continue;
 		}
 		struct city_box other = city_view_outer_box(view);
-		other.cx -= CITY_GAP;
-		other.cy -= CITY_GAP;
-		other.width += 2 * CITY_GAP;
-		other.height += 2 * CITY_GAP;
-		search.taken[search.taken_count++] = other;
-		search.xs[search.x_count++] = other.cx - box.width;
-		search.xs[search.x_count++] = other.cx + other.width;
-		search.ys[search.y_count++] = other.cy - box.height;
-		search.ys[search.y_count++] = other.cy + other.height;
+		double gap = view->kind == kind ? CITY_GAP : PLAZA_GAP;
+		other.cx -= gap;
+		other.cy -= gap;
+		other.width += 2 * gap;
+		other.height += 2 * gap;
+		double x = fmax(
+			fmax(other.cx - middle_x - box.width, middle_x - other.cx - other.width),
+			0);
+		double y = fmax(
+			fmax(other.cy - middle_y - box.height, middle_y - other.cy - other.height),
+			0);
+		taken[count++] = (struct neighbour){other, hypot(x, y)};
+		bottom = fmax(bottom, other.cy + other.height);
+	}
+	if (count > 0) {
+		qsort(taken, count, sizeof(*taken), nearest_first);
+	}
+	for (size_t i = 0; i < count && i < MAX_NEIGHBOURS; i++) {
+		struct city_box other = taken[i].box;
+		xs[spots] = other.cx - box.width;
+		ys[spots++] = other.cy - box.height;
+		xs[spots] = other.cx + other.width;
+		ys[spots++] = other.cy + other.height;
 	}
 
 	double best = INFINITY;
-	struct city_box found = {middle_x, middle_y, box.width, box.height};
-	for (size_t i = 0; i < search.x_count; i++) {
-		for (size_t j = 0; j < search.y_count; j++) {
-			box.cx = search.xs[i];
-			box.cy = search.ys[j];
+	/* Where all is taken: below all. */
+	struct city_box found = {middle_x, bottom, box.width, box.height};
+	for (size_t i = 0; i < spots; i++) {
+		for (size_t j = 0; j < spots; j++) {
+			box.cx = xs[i];
+			box.cy = ys[j];
 			/* Sideways is nearer than up and down, as screens are wide. */
 			double distance = hypot(box.cx - middle_x, (box.cy - middle_y) * 1.5);
 			if (distance >= best) {
 				continue;
 			}
 			bool is_free = true;
-			for (size_t k = 0; k < search.taken_count && is_free; k++) {
-				is_free = !overlap(box, search.taken[k]);
+			for (size_t k = 0; k < count && is_free; k++) {
+				is_free = !overlap(box, taken[k].box);
 			}
 			if (is_free) {
 				best = distance;
@@ -79,6 +105,7 @@ struct city_box city_view_find_place(struct city_server *server, int width, int 
 			}
 		}
 	}
+	free(taken);
 	return (struct city_box){
 		round(found.cx) + CITY_BORDER, round(found.cy) + CITY_TITLEBAR, width, height};
 }

@@ -113,9 +113,7 @@ bool city_view_is_visible(const struct city_view *view) {
 
 static void announce_moved(struct city_view *view) {
 	city_scape_changed(view->server);
-	if (view->district != NULL) {
-		city_ground_update_districts(view->server);
-	}
+	city_ground_update_districts(view->server);
 	wl_signal_emit_mutable(&view->events.moved, view);
 	city_minimap_changed(view->server);
 	city_desk_changed(view->server->desk);
@@ -207,7 +205,7 @@ void city_view_show(struct city_view *view, const struct city_box *place) {
 	if (place != NULL) {
 		box = *place;
 	} else {
-		box = city_view_find_place(view->server, view->width, view->height);
+		box = city_view_find_place(view->server, view->width, view->height, view->kind);
 	}
 	view->cx = box.cx;
 	view->cy = box.cy;
@@ -229,9 +227,7 @@ void city_view_hide(struct city_view *view) {
 	city_view_update(view);
 	city_minimap_changed(server);
 	city_desk_changed(server->desk);
-	if (view->district != NULL) {
-		city_ground_update_districts(server);
-	}
+	city_ground_update_districts(server);
 	city_seat_forget_view(server->seat, view);
 	if (server->focused == view) {
 		city_server_focus_other(server, seen);
@@ -244,6 +240,8 @@ void city_view_hide(struct city_view *view) {
 void city_view_set_framed(struct city_view *view, bool framed) {
 	if (view->framed != framed) {
 		view->framed = framed;
+		city_scape_changed(view->server);
+		city_ground_update_districts(view->server);
 		city_view_update(view);
 	}
 }

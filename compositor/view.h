@@ -214,7 +214,8 @@ void city_view_show_as(struct city_view *view, const struct city_box *now,
 	const struct city_box *restore, bool maximized, bool fullscreen);
 void city_view_hide(struct city_view *view);
 /* Free ground for a content of this size, as near to the screen's middle as possible. */
-struct city_box city_view_find_place(struct city_server *server, int width, int height);
+struct city_box city_view_find_place(
+	struct city_server *server, int width, int height, enum city_view_kind kind);
 
 /* The keyboard's focus. Raises, activates, brings the view on screen if `reveal`. NULL: nobody. */
 void city_server_focus(struct city_server *server, struct city_view *view, bool reveal);

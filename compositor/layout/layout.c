@@ -26,8 +26,9 @@ double city_block_margin(struct city_plot block) {
 }
 
 double city_block_head(struct city_plot block) {
-	double side = fmin(block.width, block.height);
-	return fmin(fmin(fmax(0.055 * side, 18), 1200), 0.2 * side);
+	/* By its area, so that neighbours that weigh alike are named alike whatever their shape. */
+	double side = sqrt(block.width * block.height);
+	return fmin(fmin(fmax(0.055 * side, 18), 1200), 0.2 * fmin(block.width, block.height));
 }
 
 static struct city_plot inset(struct city_plot plot, double by) {

@@ -602,7 +602,68 @@ def returned_ns(city, dead):
     return state[0].get("returned_ns") if state else None
 
 
+# --- the map ---
+
+MODULES = 100_000
+PANS = 300
+PAN_ZOOMS = {"city": 1 / 32, "districts": 0.1}
+FRAME_SECONDS = 0.04  # the length of the measure of one
+
+
+def make_modules(folder, count):
+    """Source files of sizes as they have, in folders of 50, 20 of which are in one."""
+    seed = 1
+    for i in range(count):
+        path = os.path.join(folder, f"part-{i // 1000:03d}", f"area-{i // 50:05d}")
+        if i % 50 == 0:
+            os.makedirs(path)
+        seed = (seed * 1664525 + 1013904223) & 0xffffffff
+        with open(os.path.join(path, f"module-{i:06d}.c"), "w") as file:
+            file.write("\n" * int(20 * 2.718 ** ((seed >> 16) / 65536 * 4.2)))
+
+
+def cpu_ms(pid):
+    """Of the main thread, which draws."""
+    with open(f"/proc/{pid}/task/{pid}/schedstat") as file:
+        return int(file.read().split()[0]) / 1e6
+
+
+def map_pan():
+    """What a frame costs while a map of 100,000 modules is panned at 1080p, and the first one of a zoom."""
+    folder = tempfile.mkdtemp(prefix="city-source-")
+    try:
+        make_modules(folder, MODULES)
+        config = f"animations off\nsources {folder}\n"
+        with City(config, width=1920, height=1080, env={"WLR_RENDERER": "pixman"}) as city:
+            begin = time.monotonic()
+            name = os.path.basename(folder)
+
+            def surveyed():
+                return next((q for q in city.ctl("map")[0]["quarters"] if q["name"] == name), None)
+
+            quarter = city.until(surveyed, limit=300, what="the source was not counted")
+            yield measure("map.survey.100k", "s", [time.monotonic() - begin])
+            pid = compositor_of(city)
+            for word, zoom in PAN_ZOOMS.items():
+                settle([pid])
+                before = cpu_ms(pid)
+                city.ctl("run", "camera", str(quarter["cx"]), str(quarter["cy"]), str(zoom))
+                time.sleep(0.3)
+                first = cpu_ms(pid) - before
+                samples = []
+                for i in range(PANS):
+                    before = cpu_ms(pid)
+                    city.run("cityctl", "run", "pan", "33" if i < PANS / 2 else "-33", "9")
+                    time.sleep(FRAME_SECONDS)
+                    samples.append(cpu_ms(pid) - before)
+                yield measure(f"map.pan.{word}", "ms", samples, {"first frame of the zoom": round(first, 1)})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 ALL = {
+    "map.pan": map_pan,
+    "map.survey": map_pan,
     "handover.pause.migrate": handover_migrate,
     "handover.memory": rollback,
     "rollback.": rollback,

@@ -263,6 +263,51 @@ static void little_is_drawn_again_at_any_zoom(void **state) {
 	}
 }
 
+static void windows_stand_on_a_plaza(void **state) {
+	struct fixture *f = *state;
+	const uint32_t paving = 0x181c22;
+	struct window *a = window_create(f->client, 200, 100, RED);
+	/* 40 round it and 38 above, for the name; within an edge of one pixel. */
+	client_expect_rect(f->client, paving, FIRST_X - 39, FIRST_Y - 37, 278, 176);
+	/* The neighbour is on the same one. */
+	struct window *b = window_create(f->client, 100, 100, GREEN);
+	struct picture picture = client_capture(f->client);
+	struct rect both = picture_find(&picture, paving), green = picture_find(&picture, GREEN);
+	assert_true(both.width > 278 + 100);
+	assert_true(green.x > both.x && green.x + green.width < both.x + both.width);
+	picture_free(&picture);
+	window_destroy(b);
+	/* At every zoom. */
+	client_key(f->client, KEY_3, SUPER);
+	client_expect_rect(f->client, RED, 280, 242, 400, 200);
+	client_expect_rect(f->client, paving, 201, 167, 558, 354);
+	window_destroy(a);
+	client_expect_rect(f->client, paving, 0, 0, 0, 0);
+}
+
+static void many_windows_have_places_too(void **state) {
+	enum { COUNT = 90 };
+	struct fixture *f = *state;
+	struct window *windows[COUNT];
+	for (int i = 0; i < COUNT; i++) {
+		windows[i] = window_create(f->client, 60, 40, 0x400000u + (uint32_t)i);
+	}
+	client_key(f->client, KEY_5, SUPER); /* zoom 0.25 */
+	client_key(f->client, KEY_1, SUPER);
+	client_key(f->client, KEY_2, SUPER); /* 0.5: more than the screen had room for */
+	struct picture picture = client_capture(f->client);
+	for (int i = 0; i < COUNT; i++) {
+		struct rect rect = picture_find(&picture, 0x400000u + (uint32_t)i);
+		if (rect.width != 30 || rect.height != 20) {
+			fail_msg("window %d is %dx%d", i, rect.width, rect.height);
+		}
+	}
+	picture_free(&picture);
+	for (int i = 0; i < COUNT; i++) {
+		window_destroy(windows[i]);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		DESK_TEST(windows_scale_with_the_map),
@@ -278,6 +323,8 @@ int main(void) {
 		DESK_TEST(hidden_windows_get_no_frames),
 		DESK_TEST(the_zoom_ladder_returns_to_the_room),
 		DESK_TEST(frames_are_drawn_round_the_content),
+		DESK_TEST(windows_stand_on_a_plaza),
+		DESK_TEST(many_windows_have_places_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
