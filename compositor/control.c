@@ -148,6 +148,7 @@ static void handle_request_resource_destroy(struct wl_resource *resource) {
 	}
 	city_shot_cancel(request->shot);
 	city_builder_forget(request);
+	city_transaction_forget(request);
 	if (request->control->tiles) {
 		city_handover_unlisten(request->control->tiles, request);
 	}
@@ -418,6 +419,7 @@ struct city_control *city_control_create(struct city_server *server) {
 	wl_list_init(&control->resources);
 	wl_list_init(&control->handles);
 	wl_list_init(&control->requests);
+	wl_list_init(&control->transactions);
 	wl_list_init(&control->new_tile.link);
 	control->global = wl_global_create(
 		server->display, &source_city_control_v1_interface, 4, control, handle_bind);
@@ -441,6 +443,7 @@ void city_control_destroy(struct city_control *control) {
 		return;
 	}
 	control->server->control = NULL;
+	city_transactions_finish(control);
 	city_builder_finish(control);
 	/* Their clients outlive this by a moment; the objects do not. */
 	struct city_request *request, *next_request;

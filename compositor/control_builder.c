@@ -20,6 +20,8 @@
 #define FORGE_FAILURES_MAX 5
 #define FORGE_BACKOFF_MS 500
 #define FORGE_GOOD_NS (INT64_C(10) * 1000000000)
+/* Saves no further apart than this, the first of them still being built, are one. */
+#define TOGETHER_NS INT64_C(1000000000)
 
 struct city_job {
 	struct wl_list link; /* city_control.jobs */
@@ -28,41 +30,97 @@ struct city_job {
 	bool watch;
 	bool first;		      /* of a tile that has no artifact yet */
 	bool standing;		      /* a watch of the city itself, on the tile's own source */
-	struct city_request *request; /* NULL: nobody waits for it */
+	struct city_request *request; /* of a watch; NULL: nobody listens to it */
+	const struct city_build_listener *listener; /* of a build; NULL: none */
+	void *data;
 	struct city_tile *tile;
 	struct wl_listener tile_destroy;
 	char *folder;
-	enum city_strategy strategy;
-	struct city_terms terms;
-	char splice[64];
+	bool building;
+
+	/* of a watch */
+	int64_t started_ns;
+	uint64_t save;	  /* the same for what was saved together */
+	int artifact;	  /* built, and waits for what was saved together with it; -1: none */
+	int64_t saved_ns; /* of the artifact */
+	int64_t build_ns; /* of the artifact */
+	bool broken;	  /* the last build of it failed */
 };
 
+static void save_conclude(struct city_control *control, uint64_t save);
+
 /* ---- jobs */
+
+static void drop_artifact(struct city_job *job) {
+	if (job->artifact >= 0) {
+		close(job->artifact);
+		job->artifact = -1;
+	}
+}
 
 static void job_destroy(struct city_job *job) {
 	if (job->request) {
 		job->request->job = NULL;
 	}
+	drop_artifact(job);
 	wl_list_remove(&job->tile_destroy.link);
 	wl_list_remove(&job->link);
 	free(job->folder);
 	free(job);
 }
 
-static void job_cancel(struct city_job *job) {
+static void set_built(struct city_job *job) {
+	job->building = false;
+	if (job->tile->notice_build) {
+		city_tile_set_notice(job->tile, CITY_BADGE_NONE, NULL, false);
+	}
+}
+
+static void send_cancel(struct city_job *job) {
 	if (job->control->builder) {
 		source_city_builder_v1_send_cancel(job->control->builder, job->id);
 	}
+	if (job->building) {
+		set_built(job);
+	}
+}
+
+static void job_cancel(struct city_job *job) {
+	struct city_control *control = job->control;
+	uint64_t save = job->save;
+	send_cancel(job);
 	job_destroy(job);
+	save_conclude(control, save);
+}
+
+/* Others may go with it. */
+static void job_fail(struct city_job *job, const char *step, const char *reason) {
+	struct city_request *request = job->request;
+	const struct city_build_listener *listener = job->listener;
+	void *data = job->data;
+	job_destroy(job);
+	if (request) {
+		city_request_fail(request, step, reason);
+	}
+	if (listener) {
+		listener->failed(data, step, reason);
+	}
+}
+
+static void fail_all(struct city_control *control, const char *reason) {
+	while (!wl_list_empty(&control->jobs)) {
+		struct city_job *job = wl_container_of(control->jobs.next, job, link);
+		job_fail(job, "build", reason);
+	}
 }
 
 static void handle_job_tile_destroy(struct wl_listener *listener, void *data) {
 	struct city_job *job = wl_container_of(listener, job, tile_destroy);
-	struct city_request *request = job->request;
-	job_cancel(job);
-	if (request) {
-		city_request_fail(request, "closed", "the tile was closed");
-	}
+	struct city_control *control = job->control;
+	uint64_t save = job->save;
+	send_cancel(job);
+	job_fail(job, "closed", "the tile was closed");
+	save_conclude(control, save);
 }
 
 static void job_send(struct city_job *job) {
@@ -85,61 +143,57 @@ static struct city_job *job_find(struct city_control *control, uint32_t id) {
 	return NULL;
 }
 
+/* NULL with one line in `why`. */
 static struct city_job *job_create(struct city_control *control, struct city_tile *tile,
-	const char *folder, struct city_request *request, bool watch) {
+	const char *folder, bool watch, const char **why) {
 	if (!control->builder && !control->forge_wanted) {
-		if (request) {
-			city_request_fail(request, "build",
-				"nothing here builds sources: source-city-forge does not run");
-		}
+		*why = "nothing here builds sources: source-city-forge does not run";
 		return NULL;
 	}
 	struct city_job *job = calloc(1, sizeof(*job));
 	if (!job || !(job->folder = strdup(folder))) {
 		free(job);
-		if (request) {
-			city_request_fail(request, "build", "out of memory");
-		}
+		*why = "out of memory";
 		return NULL;
 	}
 	job->control = control;
 	job->id = ++control->last_job;
 	job->tile = tile;
 	job->watch = watch;
-	job->request = request;
-	if (request) {
-		request->job = job;
-	}
+	job->artifact = -1;
 	job->tile_destroy.notify = handle_job_tile_destroy;
 	wl_signal_add(&tile->events.destroy, &job->tile_destroy);
 	wl_list_insert(control->jobs.prev, &job->link);
+	if (control->builder) {
+		job_send(job);
+	}
 	return job;
 }
 
-void city_builder_build(struct city_control *control, struct city_request *request,
-	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
-	const struct city_terms *terms) {
-	/* The newest wins here, too. */
-	struct city_job *old, *next;
-	wl_list_for_each_safe(old, next, &control->jobs, link) {
-		if (old->tile == tile && !old->watch && !old->first) {
-			struct city_request *waiting = old->request;
-			job_cancel(old);
-			if (waiting) {
-				city_request_listener.ended(
-					waiting, CITY_RESULT_SUPERSEDED, "build", "", NULL);
-			}
+struct city_job *city_builder_build(struct city_control *control, struct city_tile *tile,
+	const char *folder, const struct city_build_listener *listener, void *data,
+	const char **why) {
+	struct city_job *job = job_create(control, tile, folder, false, why);
+	if (job) {
+		job->listener = listener;
+		job->data = data;
+	}
+	return job;
+}
+
+void city_builder_cancel(struct city_job *job) {
+	job_cancel(job);
+}
+
+void city_builder_supersede(struct city_control *control, struct city_tile *tile) {
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		if (job->watch && job->tile == tile && job->artifact >= 0) {
+			drop_artifact(job);
+			set_built(job);
+			save_conclude(control, job->save);
+			return;
 		}
-	}
-	struct city_job *job = job_create(control, tile, folder, request, false);
-	if (!job) {
-		return;
-	}
-	job->strategy = strategy;
-	job->terms = *terms;
-	snprintf(job->splice, sizeof(job->splice), "%s", splice);
-	if (control->builder) {
-		job_send(job);
 	}
 }
 
@@ -154,10 +208,14 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 			return;
 		}
 	}
-	job = job_create(control, tile, folder, request, true);
-	if (job && control->builder) {
-		job_send(job);
+	const char *why;
+	job = job_create(control, tile, folder, true, &why);
+	if (!job) {
+		city_request_fail(request, "build", why);
+		return;
 	}
+	job->request = request;
+	request->job = job;
 }
 
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile) {
@@ -185,13 +243,10 @@ void city_builder_stand_watch(struct city_control *control, struct city_tile *ti
 	if (!control->forge_wanted || access(folder, W_OK) < 0) {
 		return;
 	}
-	struct city_job *job = job_create(control, tile, folder, NULL, true);
-	if (!job) {
-		return;
-	}
-	job->standing = true;
-	if (control->builder) {
-		job_send(job);
+	const char *why;
+	struct city_job *job = job_create(control, tile, folder, true, &why);
+	if (job) {
+		job->standing = true;
 	}
 }
 
@@ -202,7 +257,7 @@ void city_builder_forget(struct city_request *request) {
 	}
 	job->request = NULL;
 	request->job = NULL;
-	if (job->watch && !job->standing) {
+	if (!job->standing) {
 		job_cancel(job);
 	}
 }
@@ -210,15 +265,126 @@ void city_builder_forget(struct city_request *request) {
 static void handle_needs_build(struct wl_listener *listener, void *data) {
 	struct city_control *control = wl_container_of(listener, control, needs_build);
 	struct city_tile *tile = data;
-	struct city_job *job = job_create(control, tile, city_tile_source(tile), NULL, false);
+	const char *why;
+	struct city_job *job = job_create(control, tile, city_tile_source(tile), false, &why);
 	if (!job) {
 		city_tile_set_notice(tile, CITY_BADGE_ERROR,
 			"it is not built yet, and source-city-forge does not run", false);
 		return;
 	}
 	job->first = true;
-	if (control->builder) {
-		job_send(job);
+}
+
+/* ---- what was saved together goes live together */
+
+static struct city_swap watch_swap(struct city_job *job, char *origin, size_t origin_size) {
+	snprintf(origin, origin_size, "watch %s", job->folder);
+	struct city_swap swap = {
+		.artifact_fd = job->artifact,
+		.source = job->folder,
+		.origin = origin,
+		.strategy = CITY_STRATEGY_AUTO,
+		.splice = "",
+		.begin_ns = job->saved_ns,
+		.build_ns = job->build_ns,
+		.listener = job->request ? &city_request_listener : NULL,
+		.data = job->request,
+	};
+	job->artifact = -1;
+	return swap;
+}
+
+static void save_hand_over(struct city_control *control, uint64_t save, size_t count) {
+	char origin[256], error[512] = "out of memory";
+	struct city_group *group = count > 1 ? city_group_create(NULL, NULL) : NULL;
+	bool ok = group || count == 1;
+	struct city_tile *refused = NULL;
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		if (job->save != save || job->artifact < 0) {
+			continue;
+		}
+		if (!ok) {
+			drop_artifact(job);
+			continue;
+		}
+		refused = job->tile;
+		set_built(job);
+		struct city_swap swap = watch_swap(job, origin, sizeof(origin));
+		ok = group ? city_group_add(group, job->tile, &swap, error, sizeof(error))
+			   : city_handover_request(job->tile, &swap, error, sizeof(error));
+	}
+	if (!ok && refused) {
+		city_tile_set_notice(refused, CITY_BADGE_ERROR, error, true);
+	}
+	if (group && ok) {
+		city_group_begin(group);
+	} else if (group) {
+		city_group_cancel(group);
+	}
+}
+
+/* What of it is built waits for the rest. */
+static void save_conclude(struct city_control *control, uint64_t save) {
+	struct city_job *job;
+	const struct city_job *broken = NULL;
+	size_t count = 0;
+	wl_list_for_each(job, &control->jobs, link) {
+		if (save == 0 || job->save != save) {
+			continue;
+		}
+		if (job->building) {
+			return;
+		}
+		broken = job->broken ? job : broken;
+		count += job->artifact >= 0;
+	}
+	if (count > 0 && !broken) {
+		save_hand_over(control, save, count);
+		return;
+	}
+	wl_list_for_each(job, &control->jobs, link) {
+		if (broken && job->save == save && job->artifact >= 0) {
+			char text[512];
+			snprintf(text, sizeof(text),
+				"built, but waits for %s, which was saved together with it and is "
+				"not built; it goes live alone with: cityctl swap %s",
+				broken->tile->name, job->tile->name);
+			city_tile_set_notice(job->tile, CITY_BADGE_INFO, text, true);
+			city_control_message(
+				control->server, CITY_LOG_WARN, job->tile->name, "%s", text);
+		}
+	}
+}
+
+/* A build of a watch begins: of which save is it? */
+static void save_join(struct city_job *job) {
+	struct city_control *control = job->control;
+	uint64_t before = job->save;
+	/* One that mends what others wait for belongs to them still; otherwise what is saved anew
+	 * is another save. */
+	uint64_t save = job->broken || job->building ? before : 0;
+	int64_t now = city_now_ns();
+	drop_artifact(job);
+	struct city_job *other;
+	wl_list_for_each(other, &control->jobs, link) {
+		if (other != job && other->watch && other->building && other->save != save &&
+			now - other->started_ns < TOGETHER_NS) {
+			struct city_job *mine;
+			wl_list_for_each(mine, &control->jobs, link) {
+				if (save != 0 && mine->save == save) {
+					mine->save = other->save;
+				}
+			}
+			save = other->save;
+		}
+	}
+	job->save = save != 0 ? save : ++control->last_save;
+	job->started_ns = now;
+	job->broken = false;
+	job->building = true;
+	if (before != job->save) {
+		save_conclude(control, before);
 	}
 }
 
@@ -238,6 +404,10 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 	if (!job) {
 		return;
 	}
+	if (job->watch) {
+		save_join(job);
+	}
+	job->building = true;
 	city_tile_set_notice(job->tile, CITY_BADGE_INFO, "building", true);
 	const struct city_tiles *tiles = job->tile->tiles;
 	if (tiles->effects && tiles->server->config->animations) {
@@ -246,6 +416,9 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 	if (job->request) {
 		city_request_progress(job->request, "build", city_now_ns());
 	}
+	if (job->listener) {
+		job->listener->started(job->data);
+	}
 }
 
 static void handle_output(
@@ -253,6 +426,9 @@ static void handle_output(
 	struct city_job *job = job_of(resource, id);
 	if (job && job->request) {
 		city_request_output(job->request, text);
+	}
+	if (job && job->listener) {
+		job->listener->output(job->data, text);
 	}
 }
 
@@ -277,44 +453,26 @@ static void handle_built(struct wl_client *client, struct wl_resource *resource,
 		close(artifact);
 		return;
 	}
-	struct city_tile *tile = job->tile;
-	if (tile->notice_build) {
-		city_tile_set_notice(tile, CITY_BADGE_NONE, NULL, false);
-	}
+	int64_t took = (int64_t)((uint64_t)build_ns_hi << 32 | build_ns_lo);
+	took = took >= 0 ? took : -1;
+	set_built(job);
 	if (job->first) {
 		built_first(job, artifact);
-		close(artifact);
-		return;
-	}
-	struct city_request *request = job->request;
-	int64_t took = (int64_t)((uint64_t)build_ns_hi << 32 | build_ns_lo);
-	char origin[256], error[512];
-	snprintf(origin, sizeof(origin), "%s %s", job->watch ? "watch" : "source", folder);
-	char splice[sizeof(job->splice)];
-	snprintf(splice, sizeof(splice), "%s", job->splice);
-	struct city_swap swap = {
-		.artifact_fd = artifact,
-		.source = folder,
-		.origin = origin,
-		.strategy = job->strategy,
-		.splice = splice,
-		.force = job->terms.force,
-		.state = job->terms.state,
-		.lossy = job->terms.lossy,
-		.begin_ns = took >= 0 ? city_now_ns() - took : 0,
-		.build_ns = took >= 0 ? took : -1,
-		.listener = request ? &city_request_listener : NULL,
-		.data = request,
-	};
-	if (!job->watch) {
+	} else if (job->watch) {
+		drop_artifact(job);
+		job->artifact = artifact;
+		artifact = -1;
+		job->saved_ns = took >= 0 ? city_now_ns() - took : 0;
+		job->build_ns = took;
+		save_conclude(job->control, job->save);
+	} else {
+		const struct city_build_listener *listener = job->listener;
+		void *user = job->data;
 		job_destroy(job);
+		listener->built(user, artifact, folder, took);
 	}
-	if (!city_handover_request(tile, &swap, error, sizeof(error))) {
-		city_tile_set_notice(tile, CITY_BADGE_ERROR, error, true);
-		/* A watch waits for the next save. */
-		if (request && !request->job) {
-			city_request_fail(request, "request", error);
-		}
+	if (artifact >= 0) {
+		close(artifact);
 	}
 }
 
@@ -324,18 +482,17 @@ static void handle_build_failed(
 	if (!job) {
 		return;
 	}
+	job->building = false;
 	char text[1200];
 	snprintf(text, sizeof(text), "not built: %.1000s", reason);
 	city_tile_set_notice(job->tile, CITY_BADGE_ERROR, text, true);
 	city_control_message(job->control->server, CITY_LOG_WARN, job->tile->name, "%s", text);
 	if (job->watch) {
+		job->broken = true;
+		save_conclude(job->control, job->save);
 		return;
 	}
-	struct city_request *request = job->request;
-	job_destroy(job);
-	if (request) {
-		city_request_fail(request, "build", reason);
-	}
+	job_fail(job, "build", reason);
 }
 
 static const struct source_city_builder_v1_interface builder_impl = {
@@ -352,21 +509,16 @@ static void handle_builder_destroy(struct wl_resource *resource) {
 		return;
 	}
 	control->builder = NULL;
-	struct city_job *job, *next;
-	wl_list_for_each_safe(job, next, &control->jobs, link) {
-		if (job->tile->notice_build && job->tile->notice_kind == CITY_BADGE_INFO) {
-			city_tile_set_notice(job->tile, CITY_BADGE_NONE, NULL, false);
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		if (job->building) {
+			set_built(job);
+			save_conclude(control, job->save);
 		}
 	}
 	/* The next builder gets them, if there is to be one. */
-	wl_list_for_each_safe(job, next, &control->jobs, link) {
-		struct city_request *request = job->request;
-		if (!control->forge_wanted) {
-			job_destroy(job);
-			if (request) {
-				city_request_fail(request, "build", "the builder went away");
-			}
-		}
+	if (!control->forge_wanted) {
+		fail_all(control, "the builder went away");
 	}
 }
 
@@ -408,14 +560,7 @@ static void forge_failed(struct city_control *control, const char *how) {
 		control->forge_wanted = false;
 		city_control_message(control->server, CITY_LOG_ERROR, "forge",
 			"ended again and again (%s): sources are not built any more", how);
-		struct city_job *job, *next;
-		wl_list_for_each_safe(job, next, &control->jobs, link) {
-			struct city_request *request = job->request;
-			job_destroy(job);
-			if (request) {
-				city_request_fail(request, "build", "the forge does not come up");
-			}
-		}
+		fail_all(control, "the forge does not come up");
 		return;
 	}
 	city_control_message(

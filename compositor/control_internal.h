@@ -22,15 +22,17 @@ struct city_control {
 	struct city_server *server;
 	struct city_tiles *tiles; /* NULL: a city without tiles */
 	struct wl_global *global;
-	struct wl_list resources; /* wl_resource of source_city_control_v1 */
-	struct wl_list handles;	  /* city_handle.link */
-	struct wl_list requests;  /* city_request.link */
+	struct wl_list resources;    /* wl_resource of source_city_control_v1 */
+	struct wl_list handles;	     /* city_handle.link */
+	struct wl_list requests;     /* city_request.link */
+	struct wl_list transactions; /* city_transaction.link, of those that were committed */
 	struct wl_listener new_tile;
 
 	/* builds */
 	struct wl_resource *builder; /* NULL: nobody */
 	struct wl_list jobs;	     /* city_job.link */
 	uint32_t last_job;
+	uint64_t last_save;
 	struct wl_listener needs_build;
 
 	/* the forge */
@@ -67,10 +69,11 @@ struct city_request {
 	struct city_control *control;
 	struct wl_resource *resource;
 	bool open;
-	uint64_t keeper_request;	/* that its answer comes from; 0: none */
-	struct city_shot_job *shot;	/* that is drawn for it; NULL: none */
-	struct city_job *job;		/* the build or watch that it waits for; NULL: none */
-	struct city_tile *rolling_back; /* waits for the end of its handover; NULL: none */
+	uint64_t keeper_request;	      /* that its answer comes from; 0: none */
+	struct city_shot_job *shot;	      /* that is drawn for it; NULL: none */
+	struct city_job *job;		      /* the watch that it is for; NULL: none */
+	struct city_transaction *transaction; /* whose builds it waits for; NULL: none */
+	struct city_tile *rolling_back;	      /* waits for the end of its handover; NULL: none */
 	struct wl_listener tile_changed, tile_destroy; /* of rolling_back */
 };
 
@@ -91,25 +94,49 @@ void city_handle_announce(struct wl_resource *control_resource, struct city_tile
 
 /* What was said about the next request of this handle. */
 struct city_terms city_handle_take_terms(struct city_handle *handle);
+/* The absolute path of the sources that "" or a folder stands for; NULL with one line in `why`. */
+const char *city_handle_folder(
+	const struct city_handle *handle, const char *folder, const char **why);
 
-/* control_transaction.c */
+/* control_transaction.c: what one request brings live, all of it or nothing; sources are built
+ * first */
 void city_transaction_create(
 	struct city_control *control, struct wl_client *client, uint32_t version, uint32_t id);
+/* One tile; answers through the request. */
+void city_transaction_swap_source(struct city_control *control, struct city_request *request,
+	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
+	const struct city_terms *terms);
+/* A newer request for the tile was taken: what is still being built for it is given up. */
+void city_transactions_supersede(struct city_control *control, struct city_tile *tile);
+/* The client is no longer interested; builds go on. */
+void city_transaction_forget(struct city_request *request);
+void city_transactions_finish(struct city_control *control);
 
 /* control_builder.c */
 void city_builder_create(struct city_control *control);
 void city_builder_finish(struct city_control *control);
 void city_builder_register(struct city_control *control, struct wl_client *client,
 	struct wl_resource *resource, uint32_t id);
-/* Builds the folder and hands over; answers through the request. */
-void city_builder_build(struct city_control *control, struct city_request *request,
-	struct city_tile *tile, const char *folder, enum city_strategy strategy, const char *splice,
-	const struct city_terms *terms);
+struct city_build_listener {
+	void (*started)(void *data);
+	void (*output)(void *data, const char *text);
+	/* One of these is the last call. The artifact stays the caller's; took_ns -1: not known. */
+	void (*built)(void *data, int artifact, const char *folder, int64_t took_ns);
+	void (*failed)(void *data, const char *step, const char *reason);
+};
+/* NULL with one line in `why`; otherwise the listener hears of it, later. */
+struct city_job *city_builder_build(struct city_control *control, struct city_tile *tile,
+	const char *folder, const struct city_build_listener *listener, void *data,
+	const char **why);
+void city_builder_cancel(struct city_job *job);
+/* A newer request for the tile was taken: what a watch has built for it and holds back is dropped.
+ */
+void city_builder_supersede(struct city_control *control, struct city_tile *tile);
 void city_builder_watch(struct city_control *control, struct city_request *request,
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile);
-/* The client is no longer interested: a watch ends, a build goes on. */
+/* The client is no longer interested: a watch ends. */
 void city_builder_forget(struct city_request *request);
 
 /* control_state.c: the city as JSON; heap, NULL when out of memory. */

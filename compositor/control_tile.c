@@ -140,26 +140,34 @@ static void handle_swap_artifact(struct wl_client *client, struct wl_resource *r
 		.listener = &city_request_listener,
 		.data = request,
 	};
-	if (!city_handover_request(handle->tile, &swap, error, sizeof(error))) {
+	if (city_handover_request(handle->tile, &swap, error, sizeof(error))) {
+		city_transactions_supersede(handle->control, handle->tile);
+	} else {
 		city_request_fail(request, "request", error);
 	}
 }
 
-static const char *folder_of(
-	const struct city_handle *handle, const char *folder, struct city_request *request) {
+const char *city_handle_folder(
+	const struct city_handle *handle, const char *folder, const char **why) {
 	if (*folder == '/') {
 		return folder;
 	}
 	if (*folder) {
-		city_request_fail(request, "build", "the source folder needs its absolute path");
+		*why = "the source folder needs its absolute path";
 		return NULL;
 	}
 	/* What was swapped in last, though it may still be on probation. */
 	const char *source = city_handover_source(handle->tile);
-	if (!*source) {
-		city_request_fail(request, "build",
-			"the tile has no source folder that is known; name one with --source");
-		return NULL;
+	*why = "the tile has no source folder that is known; name one";
+	return *source ? source : NULL;
+}
+
+static const char *folder_of(
+	const struct city_handle *handle, const char *folder, struct city_request *request) {
+	const char *why = NULL;
+	const char *source = city_handle_folder(handle, folder, &why);
+	if (!source) {
+		city_request_fail(request, "build", why);
 	}
 	return source;
 }
@@ -169,17 +177,11 @@ static void handle_swap_source(struct wl_client *client, struct wl_resource *res
 	struct city_handle *handle;
 	struct city_request *request = begin(client, resource, id, &handle);
 	const char *source = request ? folder_of(handle, folder, request) : NULL;
-	char error[512];
-	if (!source) {
-		return;
+	if (source) {
+		struct city_terms terms = city_handle_take_terms(handle);
+		city_transaction_swap_source(
+			handle->control, request, handle->tile, source, strategy, splice, &terms);
 	}
-	if (!city_handover_check(handle->tile, strategy, splice, error, sizeof(error))) {
-		city_request_fail(request, "request", error);
-		return;
-	}
-	struct city_terms terms = city_handle_take_terms(handle);
-	city_builder_build(
-		handle->control, request, handle->tile, source, strategy, splice, &terms);
 }
 
 static void handle_watch(
@@ -251,6 +253,7 @@ static void handle_rollback_to(
 		wl_signal_add(&tile->events.changed, &request->tile_changed);
 		request->tile_destroy.notify = handle_rollback_tile_destroy;
 		wl_signal_add(&tile->events.destroy, &request->tile_destroy);
+		city_transactions_supersede(handle->control, tile);
 		return;
 	}
 	struct city_terms terms = city_handle_take_terms(handle);
@@ -268,7 +271,9 @@ static void handle_rollback_to(
 		.listener = &city_request_listener,
 		.data = request,
 	};
-	if (!city_handover_request(tile, &swap, error, sizeof(error))) {
+	if (city_handover_request(tile, &swap, error, sizeof(error))) {
+		city_transactions_supersede(handle->control, tile);
+	} else {
 		city_request_fail(request, "rollback", error);
 	}
 }

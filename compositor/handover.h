@@ -112,7 +112,8 @@ bool city_handover_request(
 #define CITY_GROUP_MAX 64
 struct city_group;
 struct city_group *city_group_create(const struct city_handover_listener *listener, void *data);
-/* Takes swap->artifact_fd; swap->listener is not used. False with one line in `error`. */
+/* Takes swap->artifact_fd. swap->listener hears of this one alone. Each tile once. False with one
+ * line in `error`. */
 bool city_group_add(struct city_group *group, struct city_tile *tile, const struct city_swap *swap,
 	char *error, size_t error_size);
 void city_group_begin(struct city_group *group);

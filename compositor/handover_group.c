@@ -72,13 +72,6 @@ struct city_group *city_group_create(const struct city_handover_listener *listen
 
 bool city_group_add(struct city_group *group, struct city_tile *tile, const struct city_swap *swap,
 	char *error, size_t error_size) {
-	struct city_handover *member;
-	wl_list_for_each(member, &group->members, group_link) {
-		if (member->tile == tile) {
-			snprintf(error, error_size, "tile %s is in it twice", tile->name);
-			return false;
-		}
-	}
 	if (group->count == CITY_GROUP_MAX) {
 		snprintf(error, error_size, "more than %d tiles", CITY_GROUP_MAX);
 		return false;
@@ -90,6 +83,8 @@ bool city_group_add(struct city_group *group, struct city_tile *tile, const stru
 	group->id = group->id != 0 ? group->id : handover->record.id;
 	handover->record.transaction = group->id;
 	handover->group = group;
+	handover->listener = swap->listener;
+	handover->data = swap->data;
 	wl_list_insert(group->members.prev, &handover->group_link);
 	group->count++;
 	return true;
@@ -105,6 +100,12 @@ struct city_group *city_group_join(struct city_group *group, struct city_handove
 		group->count++;
 	}
 	return group;
+}
+
+static void splice(struct city_handover *handover) {
+	if (!handover->failing) {
+		city_handover_splice(handover);
+	}
 }
 
 static void enqueue(struct city_handover *handover) {
@@ -210,7 +211,7 @@ bool city_group_splice(struct city_group *group) {
 			return false;
 		}
 	}
-	for_each(group, city_handover_splice);
+	for_each(group, splice);
 	return true;
 }
 

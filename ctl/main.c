@@ -84,7 +84,7 @@ const struct command commands[] = {
 		"open a tile: a configured one, an installed one, or a source folder", open_options,
 		command_open},
 	{"close", "TILE", 1, 1, "end a tile and drop its state", NULL, command_close},
-	{"swap", "TILE[=FILE]...", 1, SIZE_MAX,
+	{"swap", "TILE[=PATH]...", 1, SIZE_MAX,
 		"hand over to a new version, of its own source if not told; of several tiles, all "
 		"or none",
 		swap_options, command_swap},

@@ -2,6 +2,7 @@
 /* swap, watch, rollback: handovers and how they go */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -173,23 +174,38 @@ static int parse_strategy(const struct ctl *ctl, uint32_t *strategy) {
 		word);
 }
 
-/* The absolute path of a folder given as an option, "" without it. CTL_FAILED if it is none. */
-static int find_folder(const struct ctl *ctl, char **folder) {
-	const char *word = ctl_option(ctl, "source");
+/* The absolute path of the folder that a word names, itself or by one of the sources in it.
+ * CTL_FAILED if there is none. */
+static int find_sources(const struct ctl *ctl, const char *word, char **folder) {
 	struct stat info;
-	if (word == NULL) {
-		*folder = copy_text("");
-		return CTL_OK;
-	}
+	size_t size = strlen(word);
 	*folder = realpath(word, NULL);
 	if (*folder == NULL || stat(*folder, &info) != 0)
 		return ctl_fail(ctl, "build", "%s: %s", word,
 			errno == ENOENT ? "no such folder" : strerror(errno));
-	if (!S_ISDIR(info.st_mode))
+	if (S_ISREG(info.st_mode) && size > 2 && strcmp(word + size - 2, ".c") == 0) {
+		/* Of a link it is the folder that the link lies in. */
+		char *copy = copy_text(word);
+		free(*folder);
+		*folder = realpath(dirname(copy), NULL);
+		free(copy);
+		if (*folder == NULL)
+			return ctl_fail(ctl, "build", "%s: %s", word, strerror(errno));
+	} else if (!S_ISDIR(info.st_mode)) {
 		return ctl_fail(ctl, "build",
 			"%s: not a folder; a built tile is given with --artifact", word);
+	}
 	if (strlen(*folder) > CTL_TEXT_MAX)
 		return ctl_fail(ctl, "build", "%s: this path is too long", word);
+	return CTL_OK;
+}
+
+/* That of the option, "" without it. */
+static int find_folder(const struct ctl *ctl, char **folder) {
+	const char *word = ctl_option(ctl, "source");
+	if (word != NULL)
+		return find_sources(ctl, word, folder);
+	*folder = copy_text("");
 	return CTL_OK;
 }
 
@@ -251,41 +267,77 @@ static char *origin_of(const char *artifact) {
 	return origin;
 }
 
-/* TILE=FILE of a command line with several of them. */
-static int add_part(struct ctl *ctl, struct source_city_transaction_v1 *transaction, char *word,
-	uint32_t strategy, char *names, size_t size) {
-	char *file = strchr(word, '=');
-	*file++ = '\0';
-	struct tile *tile = ctl_tile(ctl, word);
-	if (tile == NULL)
-		return CTL_FAILED;
-	int fd = -1;
-	int status = open_artifact(ctl, file, &fd);
+static bool is_sources(const char *path) {
+	struct stat info;
+	size_t size = strlen(path);
+	return (size > 2 && strcmp(path + size - 2, ".c") == 0) ||
+		(stat(path, &info) == 0 && S_ISDIR(info.st_mode));
+}
+
+/* path: NULL: the tile's own source. */
+static int add_source(struct ctl *ctl, struct source_city_transaction_v1 *transaction,
+	struct tile *tile, const char *path, uint32_t strategy) {
+	if (source_city_transaction_v1_get_version(transaction) <
+		SOURCE_CITY_TRANSACTION_V1_ADD_SOURCE_SINCE_VERSION)
+		return ctl_fail(ctl, "request",
+			"this city is older and takes several tiles only if they are built: "
+			"TILE=FILE");
+	char *folder = NULL;
+	int status = path != NULL ? find_sources(ctl, path, &folder) : CTL_OK;
 	if (status == CTL_OK)
-		status = send_terms(ctl, tile);
+		source_city_transaction_v1_add_source(
+			transaction, tile->handle, folder != NULL ? folder : "", strategy);
+	free(folder);
+	return status;
+}
+
+static int add_artifact(struct ctl *ctl, struct source_city_transaction_v1 *transaction,
+	struct tile *tile, const char *path, uint32_t strategy) {
+	int fd = -1;
+	int status = open_artifact(ctl, path, &fd);
 	if (status == CTL_OK) {
-		char *origin = origin_of(file);
+		char *origin = origin_of(path);
 		source_city_transaction_v1_add_artifact(
 			transaction, tile->handle, fd, origin, strategy);
 		free(origin);
-		size_t used = strlen(names);
-		snprintf(names + used, size - used, "%s%s", used > 0 ? "+" : "", tile->name);
 	}
 	if (fd >= 0)
 		close(fd);
 	return status;
 }
 
+/* TILE or TILE=PATH of a command line with several of them. */
+static int add_part(struct ctl *ctl, struct source_city_transaction_v1 *transaction, char *word,
+	uint32_t strategy, char *names, size_t size) {
+	char *path = strchr(word, '=');
+	if (path != NULL)
+		*path++ = '\0';
+	struct tile *tile = ctl_tile(ctl, word);
+	if (tile == NULL)
+		return CTL_FAILED;
+	int status = send_terms(ctl, tile);
+	if (status != CTL_OK)
+		return status;
+	size_t used = strlen(names);
+	snprintf(names + used, size - used, "%s%s", used > 0 ? "+" : "", tile->name);
+	return path == NULL || is_sources(path)
+		? add_source(ctl, transaction, tile, path, strategy)
+		: add_artifact(ctl, transaction, tile, path, strategy);
+}
+
 static int swap_several(struct ctl *ctl) {
 	for (size_t i = 0; i < ctl->word_count; i++) {
 		const char *equals = strchr(ctl->words[i], '=');
-		if (equals == NULL || equals == ctl->words[i] || equals[1] == '\0')
+		if (equals == ctl->words[i] || (equals != NULL && equals[1] == '\0'))
 			return ctl_usage(ctl,
-				"of several tiles each needs its artifact: TILE=FILE, not %.200s",
+				"of several tiles: TILE=FILE, TILE=FOLDER, or TILE for its own "
+				"source, not %.200s",
 				ctl->words[i]);
 	}
 	if (ctl_has(ctl, "artifact") || ctl_has(ctl, "source") || ctl_has(ctl, "at"))
-		return ctl_usage(ctl, "TILE=FILE takes neither --artifact, nor --source, nor --at");
+		return ctl_usage(ctl,
+			"several tiles take neither --artifact, nor --source, nor --at: "
+			"TILE=FILE, TILE=FOLDER, or TILE for its own source");
 	uint32_t strategy, mode;
 	int status = parse_strategy(ctl, &strategy);
 	if (status == CTL_OK)

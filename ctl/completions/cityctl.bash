@@ -101,7 +101,7 @@ _cityctl() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
 		fi
-		((places == 0)) || return
+		((places == 0)) || [[ $command == swap ]] || return
 		mapfile -t COMPREPLY < <(
 			compgen -W "$(cityctl "${socket[@]}" tiles --names 2>/dev/null)" -- "$cur")
 		;;

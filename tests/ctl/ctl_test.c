@@ -626,9 +626,10 @@ static void test_usage(void **state) {
 		{"swpa terminal", "cityctl: no command swpa; did you mean swap?\n"},
 		{"hist", "cityctl: no command hist; did you mean history?\n"},
 		{"xyzzy", "cityctl: no command xyzzy\n"},
-		{"swap", "cityctl: swap needs TILE[=FILE]...\nusage: cityctl swap TILE[=FILE]..."},
-		{"swap a b",
-			"cityctl: of several tiles each needs its artifact: TILE=FILE, not a\n"},
+		{"swap", "cityctl: swap needs TILE[=PATH]...\nusage: cityctl swap TILE[=PATH]..."},
+		{"swap a b=",
+			"cityctl: of several tiles: TILE=FILE, TILE=FOLDER, or TILE for its own "
+			"source, not b=\n"},
 		{"swap a --source", "cityctl: --source needs a value: DIR\n"},
 		{"swap a --source=", "cityctl: --source needs a value: DIR\n"},
 		{"swap a --settled=1", "cityctl: --settled takes no value\n"},

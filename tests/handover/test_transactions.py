@@ -127,7 +127,7 @@ def test_none_when_one_is_no_tile():
                         f"one={tile_path('ledger-3')}", check=False)
         check_equal(done.returncode, 1, "exit status")
         check(b"twice" in done.stderr, done.stderr)
-        done = city.run("cityctl", "swap", f"one={tile_path('ledger-2')}", "two", check=False)
+        done = city.run("cityctl", "swap", f"one={tile_path('ledger-2')}", "two=", check=False)
         check_equal(done.returncode, 2, "usage")
         same_state(city, before)
 
