@@ -38,14 +38,19 @@ static void forget(struct city_input_log *log) {
 /* Not what is typed into a locked screen. */
 static bool is_nobodys(const struct city_input_log *log, const struct city_input_event *event) {
 	const struct city_server *server = log->tile->tiles->server;
-	return !event->surface && event->kind != CITY_INPUT_BUTTON &&
-		server->focused == &log->tile->view && !city_lock_active(server->lock);
+	bool keyboard = event->kind == CITY_INPUT_KEY || event->kind == CITY_INPUT_MODIFIERS;
+	return !event->surface && keyboard && server->focused == &log->tile->view &&
+		!city_lock_active(server->lock);
 }
 
 static void handle_input(struct wl_listener *listener, void *data) {
 	struct city_input_log *log = wl_container_of(listener, log, input);
 	const struct city_input_event *event = data;
 	if (log->holds ? !is_nobodys(log, event) : !log->to || event->surface != log->to) {
+		return;
+	}
+	/* A finger on a touchpad would push the keys out of the log. */
+	if (event->kind == CITY_INPUT_SCROLL) {
 		return;
 	}
 	if (log->count == CITY_INPUT_LOG_MAX) {
@@ -162,6 +167,8 @@ static void send_event(
 				seat, event->time_msec, event->code, event->state);
 			wlr_seat_pointer_send_frame(seat);
 		}
+		break;
+	case CITY_INPUT_SCROLL:
 		break;
 	}
 }

@@ -3,6 +3,7 @@
 #include <wayland-server-protocol.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_pointer.h>
 #include <wlr/types/wlr_seat.h>
 
 #include "compositor/handover_mirror.h"
@@ -118,13 +119,36 @@ static void send_key(struct city_mirror *mirror, const struct city_input_event *
 	}
 }
 
+/* Tiles have version 9; what is older gets the distance alone. */
+static void send_scroll(struct wl_resource *resource, const struct wlr_pointer_axis_event *scroll) {
+	int version = wl_resource_get_version(resource);
+	uint32_t axis = scroll->orientation;
+	if (version >= WL_POINTER_AXIS_SOURCE_SINCE_VERSION) {
+		wl_pointer_send_axis_source(resource, scroll->source);
+	}
+	if (scroll->delta == 0) {
+		if (version >= WL_POINTER_AXIS_STOP_SINCE_VERSION) {
+			wl_pointer_send_axis_stop(resource, scroll->time_msec, axis);
+		}
+		return;
+	}
+	if (version >= WL_POINTER_AXIS_RELATIVE_DIRECTION_SINCE_VERSION) {
+		wl_pointer_send_axis_relative_direction(resource, axis, scroll->relative_direction);
+	}
+	if (version >= WL_POINTER_AXIS_VALUE120_SINCE_VERSION && scroll->delta_discrete != 0) {
+		wl_pointer_send_axis_value120(resource, axis, scroll->delta_discrete);
+	}
+	wl_pointer_send_axis(
+		resource, scroll->time_msec, axis, wl_fixed_from_double(scroll->delta));
+}
+
 static void handle_input(struct wl_listener *listener, void *data) {
 	struct city_mirror *mirror = wl_container_of(listener, mirror, input);
 	const struct city_input_event *event = data;
 	if (event->surface != mirror->from) {
 		return;
 	}
-	if (event->kind != CITY_INPUT_BUTTON) {
+	if (event->kind == CITY_INPUT_KEY || event->kind == CITY_INPUT_MODIFIERS) {
 		follow_keys(mirror);
 		send_key(mirror, event);
 		return;
@@ -132,11 +156,16 @@ static void handle_input(struct wl_listener *listener, void *data) {
 	city_mirror_frame(mirror, event->time_msec);
 	struct wl_resource *resource;
 	wl_resource_for_each(resource, &mirror->client->pointers) {
-		if (mirror->pointer) {
+		if (!mirror->pointer) {
+			continue;
+		}
+		if (event->kind == CITY_INPUT_SCROLL) {
+			send_scroll(resource, event->scroll);
+		} else {
 			wl_pointer_send_button(resource, next_serial(mirror), event->time_msec,
 				event->code, event->state);
-			send_pointer_frame(resource);
 		}
+		send_pointer_frame(resource);
 	}
 }
 

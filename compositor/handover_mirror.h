@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Input for two: while A goes on beside B and fades, it gets the keys, buttons and motions that B
- * gets, so that both show the same. The seat knows nothing of it: A never has the focus. Main
- * thread only.
+ * Input for two: while A goes on beside B and fades, it gets the keys, buttons, motions and scrolls
+ * that B gets, so that both show the same. The seat knows nothing of it: A never has the focus.
+ * Main thread only.
  */
 #ifndef CITY_HANDOVER_MIRROR_H
 #define CITY_HANDOVER_MIRROR_H

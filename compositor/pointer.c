@@ -515,8 +515,15 @@ static void handle_axis(struct wl_listener *listener, void *data) {
 		scroll_map(seat, event);
 		return;
 	}
+	struct city_input_event sent = {
+		.kind = CITY_INPUT_SCROLL,
+		.surface = seat->seat->pointer_state.focused_surface,
+		.time_msec = event->time_msec,
+		.scroll = event,
+	};
 	wlr_seat_pointer_notify_axis(seat->seat, event->time_msec, event->orientation, event->delta,
 		event->delta_discrete, event->source, event->relative_direction);
+	wl_signal_emit_mutable(&seat->server->events.input, &sent);
 }
 
 static void handle_frame(struct wl_listener *listener, void *data) {

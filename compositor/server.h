@@ -68,19 +68,21 @@ struct city_presented_event {
 	uint32_t missed;
 };
 
-/* server.events.input: a key or button was sent to a client. */
+/* server.events.input: a key, button or scroll was sent to a client. */
 struct city_input_event {
 	enum {
 		CITY_INPUT_KEY,
 		CITY_INPUT_MODIFIERS,
 		CITY_INPUT_BUTTON,
+		CITY_INPUT_SCROLL,
 	} kind;
 	struct wlr_surface *surface; /* that got it, NULL: nobody */
 	uint32_t time_msec;
 	uint32_t code;	/* evdev */
 	uint32_t state; /* 1: pressed */
 	struct wlr_keyboard_modifiers modifiers;
-	struct xkb_keymap *keymap; /* for keys: what the code means; borrowed */
+	struct xkb_keymap *keymap;		     /* for keys: what the code means; borrowed */
+	const struct wlr_pointer_axis_event *scroll; /* borrowed */
 };
 
 struct city_output {

@@ -614,6 +614,9 @@ static void handle_input(struct wl_listener *listener, void *data) {
 	struct city_tiles *tiles = wl_container_of(listener, tiles, input);
 	const struct city_input_event *event = data;
 	struct city_tile *tile;
+	if (event->kind == CITY_INPUT_SCROLL) {
+		return; /* means nothing but that */
+	}
 	wl_list_for_each(tile, &tiles->list, link) {
 		if (event->surface && tile->live && tile->live->surface == event->surface) {
 			tile->last_input_ns = city_now_ns();

@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -303,6 +304,7 @@ static void write_header(const struct vat_region *region, struct vat_undo_header
 	};
 	header->self = vat_checksum(&header->format,
 		offsetof(struct vat_undo_header, self) - offsetof(struct vat_undo_header, format));
+	arc4random_buf(header->seed, sizeof(header->seed));
 }
 
 static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, bool live,

@@ -86,6 +86,7 @@ struct vat_undo_header {
 	/* Before anything is written that is not saved here: VAT_LOG_ENDED, or VAT_LOG_LOST when
 	 * there was no memory for more. */
 	uint64_t ended;
+	uint8_t seed[32]; /* by chance, for the numbers that the writer and a private copy get */
 };
 
 /* A region file: header, pages, blocks, trailer. */

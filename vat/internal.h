@@ -227,6 +227,9 @@ void vat_barrier_drop(struct vat_region *region);
 
 /* shadow.c */
 void vat_shadow_drop(struct vat_region *region);
+/* Takes the directory if it is the one to go back to. */
+bool vat_shadow_keep(struct vat_region *region, const struct vat_directory *directory);
+int vat_shadow_grow(struct vat_region *region, uint64_t size, struct vat_error *err);
 bool vat_shadow_handle_fault(void *address);
 
 #endif

@@ -315,6 +315,8 @@ int vat_region_grow(struct vat_region *region, uint64_t size, struct vat_error *
 	size = round_growth(size);
 	if (size <= region->size)
 		return 0;
+	if (region->shadow)
+		return vat_shadow_grow(region, size, err);
 	uint64_t have;
 	int rc = file_size(region->fd, &have, err);
 	if (rc < 0)

@@ -25,6 +25,11 @@ struct vat_shadow {
 	const uint8_t *shared; /* the region as it is */
 	struct vat_log log;
 	_Atomic uint8_t *there; /* per block: copied */
+
+	/* Once the copy has a layout of its own: that of the region, as it was given up. */
+	bool changed;
+	struct vat_directory directory;
+	uint64_t generation;
 };
 
 static _Atomic(struct vat_shadow *) shadows[SHADOWS_MAX];
@@ -76,6 +81,7 @@ static void drop(struct vat_shadow *shadow) {
 	if (shadow->shared)
 		munmap((void *)shadow->shared, shadow->size);
 	vat_log_unmap(&shadow->log);
+	vat_directory_finish(&shadow->directory);
 	munmap(shadow, sizeof(*shadow) + shadow->size / shadow->block + 1);
 }
 
@@ -128,6 +134,12 @@ int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *e
 	}
 	region->shadow = shadow;
 	region->access = VAT_WRITE;
+	/* The log was armed when the successor had taken over: back to what this one gave up. */
+	struct vat_disk_header *copy = vat_header(region);
+	vat_put_word(&copy->words[VAT_KEPT], 0);
+	vat_put_word(&copy->words[VAT_GENERATION], region->generation);
+	if (region->epoch)
+		vat_put_word(&copy->words[VAT_EPOCH], region->epoch);
 	return 0;
 }
 
@@ -138,13 +150,47 @@ void vat_shadow_drop(struct vat_region *region) {
 	}
 }
 
+/* The region has its new generation already. */
+bool vat_shadow_keep(struct vat_region *region, const struct vat_directory *directory) {
+	struct vat_shadow *shadow = region->shadow;
+	if (!shadow || shadow->changed)
+		return false;
+	shadow->changed = true;
+	shadow->directory = *directory;
+	shadow->generation = region->generation - 1;
+	return true;
+}
+
+int vat_shadow_grow(struct vat_region *region, uint64_t size, struct vat_error *err) {
+	if (size > region->reserved ||
+		mmap(region->base + region->size, size - region->size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return vat_fail(err, ENOMEM, "region '%s': its private copy cannot grow",
+			region->info.name);
+	region->size = size;
+	return 0;
+}
+
 int vat_shadow_end(struct vat_region *region, struct vat_error *err) {
-	if (!region->shadow)
+	struct vat_shadow *shadow = region->shadow;
+	if (!shadow)
 		return 0;
-	if (mmap(region->base, region->size, PROT_READ, MAP_SHARED | MAP_FIXED, region->fd, 0) ==
-		MAP_FAILED)
+	uint64_t grown = region->size - shadow->size;
+	if (mmap(region->base, shadow->size, PROT_READ, MAP_SHARED | MAP_FIXED, region->fd, 0) ==
+			MAP_FAILED ||
+		(grown > 0 &&
+			mmap(region->base + shadow->size, grown, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+				0) == MAP_FAILED))
 		return vat_fail(err, errno, "region '%s': cannot be mapped again: %s",
 			region->info.name, strerror(errno));
+	region->size = shadow->size;
+	if (shadow->changed) {
+		vat_directory_finish(&region->directory);
+		region->directory = shadow->directory;
+		region->generation = shadow->generation;
+		shadow->directory = (struct vat_directory){0};
+	}
 	vat_shadow_drop(region);
 	region->access = VAT_READ;
 	return 0;

@@ -54,6 +54,10 @@ static int clear(struct vat_region *region, uint64_t first, uint64_t size, struc
 	int rc, code = vat_hooks.refuse ? vat_hooks.refuse(first, size) : 0;
 	if (code)
 		return refused(region, size, code, err);
+	if (region->shadow) {
+		memset(region->base + first, 0, size);
+		return 0;
+	}
 	do {
 		rc = fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first,
 			(off_t)size);
@@ -64,6 +68,8 @@ static int clear(struct vat_region *region, uint64_t first, uint64_t size, struc
 /* Whole pages get theirs. */
 static int fill(struct vat_region *region, uint64_t first, uint64_t size, struct vat_error *err) {
 	int rc;
+	if (region->shadow)
+		return 0; /* it has it since it was cleared */
 	do {
 		rc = fallocate(region->fd, 0, (off_t)first, (off_t)size);
 	} while (rc < 0 && errno == EINTR);
@@ -161,6 +167,8 @@ int vat_space_take(struct vat_space *space, struct vat_region *region, uint64_t 
 }
 
 void vat_space_release(struct vat_space *space, struct vat_region *region) {
+	if (region->shadow)
+		return; /* what a private copy takes goes with it */
 	uint64_t at = space->floor > VAT_PAGE ? space->floor : VAT_PAGE;
 	for (size_t i = 0; i <= space->count; i++) {
 		uint64_t start = i < space->count ? space->used[i].start : region->size;

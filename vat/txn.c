@@ -57,10 +57,8 @@ int vat_txn_begin(struct vat_region *region, struct vat_txn **out, struct vat_er
 	int rc = vat_region_check_writer(region, err);
 	if (rc < 0)
 		return rc;
-	if (region->in_txn || region->shadow)
-		return vat_fail(err, EBUSY, "region '%s': %s", name,
-			region->shadow ? "the layout of a private copy cannot change"
-				       : "a transaction is open");
+	if (region->in_txn)
+		return vat_fail(err, EBUSY, "region '%s': a transaction is open", name);
 	if (vat_region_get(region, VAT_GENERATION) != region->generation)
 		return vat_fail(err, ESTALE,
 			"region '%s' has a newer generation than this process knows; refresh it",
@@ -380,7 +378,8 @@ int vat_txn_commit(struct vat_txn *txn, bool keep, struct vat_error *err) {
 	region->directory = directory;
 	region->generation = generation;
 	txn_destroy(txn);
-	vat_directory_finish(&old);
+	if (!vat_shadow_keep(region, &old))
+		vat_directory_finish(&old);
 	if (!keep)
 		vat_region_release(region);
 	return 0;

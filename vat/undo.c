@@ -114,6 +114,14 @@ int vat_log_open(
 	return rc < 0 ? rc : vat_log_map(fd, header->pages, false, log, err);
 }
 
+int vat_undo_seed(int undo_fd, uint8_t seed[VAT_SEED], struct vat_error *err) {
+	struct vat_undo_header header;
+	int rc = read_header(undo_fd, &header, err);
+	if (rc == 0)
+		memcpy(seed, header.seed, VAT_SEED);
+	return rc;
+}
+
 static uint64_t entry_at(uint64_t slot) {
 	return VAT_PAGE + slot * sizeof(uint64_t);
 }

@@ -621,6 +621,11 @@ int vat_undo_map(int region_fd, const struct vat_uuid *tile, int undo_fd, struct
  */
 int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error *err);
 
+/* 32 bytes of chance, the same for all who have the log: new whenever it is armed. -ENODATA when it
+ * was never. */
+#define VAT_SEED 32
+int vat_undo_seed(int undo_fd, uint8_t seed[VAT_SEED], struct vat_error *err);
+
 /*
  * A private copy: the version that gave the region up goes on working, while another writes it
  * under a barrier. In the place of the mapping (pointers into it stay good) there is the region as
@@ -629,9 +634,11 @@ int vat_undo_view(const struct vat_region *region, int undo_fd, struct vat_error
  * region.
  *
  * Needs a mapping for reading only, and gives VAT_WRITE, until vat_shadow_end, which has to come
- * before the barrier ends: from then on it is the region again, for reading only. The layout cannot
- * change in it. vat_barrier_handle_fault serves it, too; system calls cannot be given parts that
- * have not been touched.
+ * before the barrier ends: from then on it is the region again, for reading only, and cells are where
+ * they were; what transactions made of the copy is gone, with the memory that it took. The first of
+ * them finds the generation that was given up.
+ * vat_barrier_handle_fault serves the copy, too; system calls cannot be given parts that have not
+ * been touched.
  */
 int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *err);
 int vat_shadow_end(struct vat_region *region, struct vat_error *err);

@@ -3,11 +3,13 @@
 """How handovers look and what goes on during them: the choice by what differs, and each strategy."""
 
 import json
+import os
 import subprocess
 
-from ledger import adds_up, books, ledger_city, limits_for, settled, swap, tile_path
+from ledger import TILES, adds_up, books, ledger_city, limits_for, settled, swap, tile_path
 from tap import check, check_equal, run
 
+HAND = os.path.join(TILES, "..", "headless", "hand")
 OLD = (0x20, 0x40, 0x60)
 NEW = (0x60, 0x40, 0x20)
 
@@ -150,6 +152,56 @@ def test_crossfade_both_run():
         city.type("y")
         city.until(lambda: books(city)["typed"] == "y", what="it gets keys")
         city.until(lambda: books(city)["updates"] > now["updates"] + 3, what="it goes on")
+
+
+def notes(city):
+    region = json.loads(city.run("cityctl", "vat", "ledger", "--json").stdout.decode().splitlines()[-1])
+    memo = next(c for c in region["cells"] if c["name"] == "memo")
+    return memo["values"][0]["notes"], memo["count"]
+
+
+def test_crossfade_is_the_same_on_both_sides():
+    """Chance, scrolls, and cells that grow; afterwards nothing of it is left."""
+    with ledger_city(limits=limits_for(melt=3000000), artifact="chancy-1") as city:
+        settled(city)
+        city.ctl("run", "focus", "ledger")
+        hand = city.popen(HAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def do(words):
+            hand.stdin.write(words.encode() + b"\n")
+            hand.stdin.flush()
+            check_equal(hand.stdout.readline(), b"ok\n", words)
+
+        def sides():
+            row = city.pixels((100, 200, 300, 1))[0]
+            return row[20], row[280]
+
+        first = notes(city)[0][0] & 0xffffff
+        helper = begin(city, "chancy-2", "--strategy", "crossfade")
+        until_step(helper, "melt")
+        city.until(lambda: versions(city, "shadow"), what="the old version does not go on")
+        chance = notes(city)[0][0] & 0xffffff
+        check(chance != first, "a new number at attach")
+        wanted = (chance >> 16, chance >> 8 & 255, chance & 255)
+        # The melt has all the time in the world: what is seen is the old version's picture.
+        city.until(lambda: sides()[0] == wanted, what=f"it drew another number than {chance:06x}")
+        do("move 250 200")
+        do("scroll 1")
+        do("scroll 1")
+        city.until(lambda: notes(city)[0][1] == 2, what="the new version is scrolled")
+        city.until(lambda: sides()[1][1] == 0x66, what="the old version shows that, too")
+        city.type("xyz")
+        city.until(lambda: notes(city)[1] == 1 + 3 * 65536, what="the new version grows")
+        city.until(lambda: sides()[1] == (0, 0x66, 0x99), what="the old version grows, too")
+        city.run("cityctl", "rollback", "ledger")
+        check_equal(helper.wait(60), 1, "rolled back")
+        settled(city)
+        values, count = notes(city)
+        check_equal((values[1:3], count), ([0, 0], 1), "the state of the handover")
+        city.until(lambda: sides()[1] == (0, 0, 0), what="and so it looks")
+        city.type("x")
+        city.until(lambda: notes(city)[1] == 1 + 65536, what="it goes on")
+        check(adds_up(books(city)), "books")
 
 
 def test_crossfade_outlives_the_old_version():

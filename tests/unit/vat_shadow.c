@@ -60,11 +60,12 @@ static void begin(struct pair *pair) {
 	pair->a = bulk(pair->old);
 	for (uint64_t i = 0; i < ITEMS; i++)
 		pair->a[i] = (struct item){i, ~i};
+	assert_int_equal(vat_region_set_epoch(pair->old, 1, &err), 0);
 	assert_int_equal(vat_region_protect(pair->old, VAT_READ, &err), 0);
 	pair->undo = vat_undo_create(pair->old, &err);
 	assert_true(pair->undo >= 0);
 	assert_int_equal(vat_region_map(pair->fd, VAT_WRITE, &pair->new, &err), 0);
-	assert_int_equal(vat_region_set_epoch(pair->new, 1, &err), 0);
+	assert_int_equal(vat_region_set_epoch(pair->new, 2, &err), 0);
 	assert_int_equal(
 		vat_barrier_begin(pair->new, pair->undo, vat_region_generation(pair->new), &err),
 		0);
@@ -109,8 +110,6 @@ static void test_each_on_its_own(void **state) {
 		assert_int_equal(pair.b[i].b, i % 2 ? ~i : 2);
 		assert_int_equal(pair.a[i].a, 77);
 	}
-	struct vat_txn *txn;
-	assert_int_equal(vat_txn_begin(pair.old, &txn, &err), -EBUSY);
 	assert_int_equal(vat_region_protect(pair.old, VAT_READ, &err), -EBUSY);
 	assert_int_equal(vat_shadow_begin(pair.old, pair.undo, &err), -EBUSY);
 
@@ -122,6 +121,51 @@ static void test_each_on_its_own(void **state) {
 		assert_int_equal(pair.a[i].a, i % 3 ? i : 1);
 	assert_int_equal(vat_barrier_end(pair.new, &err), 0);
 	finish(&pair);
+}
+
+static void resize(struct vat_region *region, uint64_t count) {
+	struct vat_txn *txn;
+	assert_int_equal(vat_txn_begin(region, &txn, &err), 0);
+	assert_int_equal(vat_txn_resize(txn, "bulk", NULL, 0, count, VAT_ALLOW_LOSSY, &err), 0);
+	assert_int_equal(vat_txn_commit(txn, false, &err), 0);
+}
+
+/* Its layout is its own, too; the writer has another generation by now. */
+static void test_layout(void **state) {
+	for (int written = 0; written < 2; written++) {
+		struct pair pair;
+		begin(&pair);
+		if (written) {
+			resize(pair.new, ITEMS / 2);
+			pair.b = bulk(pair.new);
+		}
+		uint64_t generation = vat_region_generation(pair.old);
+		uint64_t newest = vat_region_generation(pair.new);
+		off_t size = lseek(pair.fd, 0, SEEK_END);
+		uint64_t mapped = vat_region_size(pair.old);
+		struct item *before = bulk(pair.old);
+		assert_int_equal(vat_shadow_begin(pair.old, pair.undo, &err), 0);
+		for (uint64_t count = ITEMS * 8; count >= ITEMS; count /= 2) {
+			resize(pair.old, count);
+			pair.a = bulk(pair.old);
+			assert_old(&pair, 0, ITEMS);
+			assert_int_equal(pair.a[count - 1].b, count == ITEMS ? ~(ITEMS - 1ull) : 0);
+		}
+		assert_int_equal(lseek(pair.fd, 0, SEEK_END), size);
+		for (uint64_t i = 0; i < ITEMS / 2; i++)
+			assert_int_equal(pair.b[i].b, ~i);
+		assert_int_equal(vat_shadow_end(pair.old, &err), 0);
+		assert_int_equal(vat_region_generation(pair.old), generation);
+		assert_int_equal(vat_region_size(pair.old), mapped);
+		assert_ptr_equal(bulk(pair.old), before);
+		assert_int_equal(vat_region_generation(pair.new), newest);
+		assert_int_equal(vat_barrier_end(pair.new, &err), 0);
+		assert_int_equal(vat_undo_apply(pair.new, pair.undo, &err), 0);
+		assert_int_equal(vat_region_refresh(pair.old, &err), 0);
+		pair.a = bulk(pair.old);
+		assert_old(&pair, 0, ITEMS);
+		finish(&pair);
+	}
 }
 
 /* The undo is the same as without a copy, also while there is one. */
@@ -190,6 +234,7 @@ static void test_refused(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_on_its_own),
+		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_while_it_is_written),
 		cmocka_unit_test(test_refused),

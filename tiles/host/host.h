@@ -196,6 +196,14 @@ struct host {
 		struct host_recorder recorder; /* as it was */
 	} shadow;
 
+	/* random.c */
+	struct {
+		bool follows;
+		uint32_t state[16]; /* key and counter */
+		uint64_t numbers[8];
+		unsigned left; /* of them */
+	} random;
+
 	/* journal.c */
 	int journal_fd; /* -1: none */
 	bool journaling;
@@ -321,6 +329,8 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 /* Once the others know: make sure of it. */
 void host_state_leave(struct host *host);
 bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size);
+/* The places of the cells, again. */
+bool host_state_find(struct host *host, char *why, size_t why_size);
 /* Attach again, to the cells as they are mapped; for shadow.c. */
 bool host_state_go_on(struct host *host, char *why, size_t why_size);
 void host_state_settle(struct host *host);
@@ -521,6 +531,13 @@ uint64_t host_phase_offset(uint64_t now, const struct host_phase *old, uint64_t 
 /* How far both are apart at that moment, in millionths of a period. */
 uint32_t host_phase_error(
 	uint64_t now, const struct host_phase *old, const struct host_phase *phase);
+
+/* ---- random.c: numbers by chance. A version on probation, and the one before it on its private
+ * copy, get the same: the first that is asked for after attach, the second, and so on. */
+
+uint64_t host_random_next(struct host *host);
+void host_random_follow(struct host *host, int undo_fd);
+void host_random_unfollow(struct host *host);
 
 /* ---- shadow.c: after it yielded, on a private copy of the state */
 /* undo_fd: the log of the version that writes the state; borrowed. False: yielded as before. */

@@ -132,8 +132,7 @@ static bool cell_resize(struct tile *tile, uint32_t cell, uint64_t count) {
 }
 
 static uint64_t random64(struct tile *tile) {
-	uint64_t value;
-	arc4random_buf(&value, sizeof(value));
+	uint64_t value = host_random_next(host_of(tile));
 	host_recorder_random(host_of(tile), value);
 	return value;
 }

@@ -71,11 +71,6 @@ static void clipboard_request(struct tile *tile, bool primary) {
 static void open_uri(struct tile *tile, const char *uri) {
 }
 
-static bool cell_resize(struct tile *tile, uint32_t cell, uint64_t count) {
-	/* As without memory: the layout of the copy cannot change. */
-	return count == tile->cell_counts[cell];
-}
-
 static const struct tile_host *services(void) {
 	static struct tile_host table;
 	table = host_services;
@@ -91,7 +86,6 @@ static const struct tile_host *services(void) {
 	table.clipboard_set = clipboard_set;
 	table.clipboard_request = clipboard_request;
 	table.open_uri = open_uri;
-	table.cell_resize = cell_resize;
 	return &table;
 }
 
@@ -113,6 +107,7 @@ bool host_shadow_begin(struct host *host, int undo_fd, char *why, size_t why_siz
 	host->shadow.on = true;
 	host->shadow.journal_at = 0;
 	host->shadow.follow_at = 0;
+	host_random_follow(host, undo_fd);
 	/* Nothing of this is to be recorded. */
 	host->shadow.recorder = host->recorder;
 	host->recorder = (struct host_recorder){.fd = -1};
@@ -139,9 +134,14 @@ void host_shadow_end(struct host *host) {
 	host->recorder = host->shadow.recorder;
 	host->state = HOST_YIELDED;
 	drop_replays(host);
+	host_random_unfollow(host);
 	struct vat_error error;
+	char why[HOST_WHY_SIZE];
 	if (vat_shadow_end(host->region, &error) < 0) {
 		city_log(CITY_LOG_ERROR, host->name, "%s", error.text);
+		host_quit(host, 1);
+	} else if (!host_state_find(host, why, sizeof(why))) {
+		city_log(CITY_LOG_ERROR, host->name, "%s", why);
 		host_quit(host, 1);
 	}
 }

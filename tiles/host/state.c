@@ -51,6 +51,10 @@ static bool find_cells(
 	return true;
 }
 
+bool host_state_find(struct host *host, char *why, size_t why_size) {
+	return find_cells(host, NULL, why, why_size);
+}
+
 static int adopt(struct host *host, unsigned flags, struct vat_adopt_report *report,
 	struct vat_error *error) {
 	struct vat_lineage lineage = tile_lineage(&host->descriptor);
@@ -201,6 +205,7 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 		} else {
 			host->undo_fd = undo_fd;
 			undo_fd = -1;
+			host_random_follow(host, host->undo_fd);
 		}
 	}
 	uint64_t stopped = vat_region_get(host->region, VAT_CLOCK);
@@ -230,6 +235,7 @@ static void end_probation(struct host *host) {
 	}
 	close(host->undo_fd);
 	host->undo_fd = -1;
+	host_random_unfollow(host);
 }
 
 bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t why_size) {

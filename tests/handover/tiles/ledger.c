@@ -12,6 +12,10 @@
  * does. WITH_PORT, WITH_MEMO (another cell), WIDE (another layout), PERIOD (a phase of so many ns)
  * and WARM_UP (ms) make it differ in what the choice of a strategy looks at.
  *
+ * CHANCY (with WITH_MEMO) keeps a number by chance, drawn at attach, and shows it on the left; on
+ * the right, as green how often it was scrolled and as blue the elements that keys have added to
+ * its memo, or red when it was refused one.
+ *
  * With kinds 1, 2, 3, 6 and 9 it ruins the books first in attach, update, draw or input, which must
  * be undone.
  */
@@ -75,7 +79,7 @@ struct memo {
 [[maybe_unused]] static const struct vat_cell_decl cells[] = {
 	VAT_CELL("ledger", struct ledger, 1, fields, .version = 1),
 #ifdef WITH_MEMO
-	VAT_CELL("memo", struct memo, 1, memo_fields, .version = 1),
+	VAT_CELL("memo", struct memo, 1, memo_fields, .version = 1, .flags = VAT_CELL_GROWS),
 #endif
 };
 
@@ -86,6 +90,14 @@ struct memo {
 static struct ledger *books(const struct tile *tile) {
 	return tile->cells[0];
 }
+
+#ifdef CHANCY
+enum { CHANCE, SCROLLED, REFUSED };
+#define GROWTH 65536 /* elements: 4 MiB */
+static struct memo *memo(const struct tile *tile) {
+	return tile->cells[1];
+}
+#endif
 
 /* exit_group(7): no library is asked, as a tile that does such a thing would not. */
 [[maybe_unused]] static void leave(void) {
@@ -176,6 +188,9 @@ static bool ledger_attach(struct tile *tile, enum tile_attach why) {
 	tile->host->set_title(tile, "ledger");
 	tile->host->damage(tile, 0, 0, tile->width, tile->height);
 	tile->host->wake_at(tile, tile->time->now_ns + UPDATE_NS);
+#ifdef CHANCY
+	memo(tile)->notes[CHANCE] = tile->host->random64(tile);
+#endif
 	return fault(tile, ATTACH);
 }
 
@@ -198,6 +213,13 @@ static void ledger_update(struct tile *tile) {
 
 static void ledger_input(struct tile *tile, const struct tile_input *event) {
 	struct ledger *ledger = books(tile);
+#ifdef CHANCY
+	memo(tile)->notes[SCROLLED] += event->type == TILE_INPUT_SCROLL;
+	if (event->type == TILE_INPUT_KEY && event->key.state == TILE_KEY_PRESSED &&
+		!tile->host->cell_resize(tile, 1, tile->cell_counts[1] + GROWTH)) {
+		memo(tile)->notes[REFUSED] = 1;
+	}
+#endif
 	if (event->type != TILE_INPUT_KEY || event->key.state != TILE_KEY_PRESSED) {
 		return;
 	}
@@ -218,10 +240,18 @@ static void ledger_draw(struct tile *tile, const struct tile_canvas *canvas) {
 #elif LIVELY == 2
 	color = 0xff400000;
 #endif
+	uint32_t right = color;
+#ifdef CHANCY
+	const struct memo *notes = memo(tile);
+	color = 0xff000000 | (notes->notes[CHANCE] & 0xffffff);
+	right = 0xff000000 | (notes->notes[REFUSED] ? 0xff0000 : 0) |
+		(uint32_t)(notes->notes[SCROLLED] % 5 * 0x33) << 8 |
+		(uint32_t)(tile->cell_counts[1] / GROWTH % 5 * 0x33);
+#endif
 	for (int y = 0; y < canvas->height; y++) {
 		uint32_t *row = canvas->pixels + (size_t)y * (size_t)(canvas->stride / 4);
 		for (int x = 0; x < canvas->width; x++) {
-			row[x] = color;
+			row[x] = x < canvas->width / 2 ? color : right;
 		}
 	}
 }
