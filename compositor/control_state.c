@@ -106,6 +106,11 @@ static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_con
 		yyjson_mut_obj_add_uint(doc, object, "id", view->id);
 		yyjson_mut_obj_add_str(doc, object, "kind", is_tile ? "tile" : "guest");
 		add_text(doc, object, "title", city_view_title(view));
+		char note[32] = "";
+		if (view->impl->note) {
+			view->impl->note(view, note, sizeof(note));
+		}
+		yyjson_mut_obj_add_strcpy(doc, object, "note", note);
 		add_text(doc, object, "app_id", city_view_app_id(view));
 		if (is_tile) {
 			struct city_tile *tile = wl_container_of(view, tile, view);

@@ -22,6 +22,9 @@
 
 #define LIMIT(member) offsetof(struct city_limits, member)
 #define NO_LIMIT SIZE_MAX
+/* What cells in another shape take at most, wherever they are built: 16 MiB a second. */
+#define BUILD_BYTES_PER_MS (16u * 1024 * 1024 / 1000)
+#define BUILD_MS_MAX 3600000
 #define KILL_MS 5000 /* then it is said that somebody does not die */
 /* So many replaced versions of a tile may still be ending when the next one is started: requests
  * that come faster than processes end make no crowd of them. */
@@ -51,13 +54,20 @@ const char *city_state_mode_name(enum city_state_mode mode) {
 	return (size_t)mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "inherit";
 }
 
-static int step_limit(const struct city_handover *handover) {
-	size_t offset = city_steps[handover->step].limit;
+int city_step_limit_ms(const struct city_limits *limits, enum city_step step, uint64_t room) {
+	size_t offset = city_steps[step].limit;
 	if (offset == NO_LIMIT) {
 		return 0;
 	}
-	const struct city_limits *limits = &handover->tile->tiles->limits;
-	return *(const int *)((const char *)limits + offset);
+	int limit = *(const int *)((const char *)limits + offset);
+	bool builds = step == CITY_STEP_WARM || step == CITY_STEP_ATTACH;
+	uint64_t more = builds ? room / BUILD_BYTES_PER_MS : 0;
+	return limit > 0 ? limit + (int)(more < BUILD_MS_MAX ? more : BUILD_MS_MAX) : 0;
+}
+
+static int step_limit(const struct city_handover *handover) {
+	return city_step_limit_ms(
+		&handover->tile->tiles->limits, handover->step, handover->track_room);
 }
 
 enum city_step city_handover_step(const struct city_handover *handover) {
@@ -149,6 +159,10 @@ static void note(const struct city_handover *handover) {
 				.back = handover->back,
 			});
 	}
+}
+
+void city_handover_restart_timer(struct city_handover *handover) {
+	city_handover_set_timer(handover, step_limit(handover));
 }
 
 void city_handover_set_step(struct city_handover *handover, enum city_step step) {

@@ -69,6 +69,9 @@ struct city_step_info {
 	bool needs_b;	  /* the end of B is a failure of this step */
 };
 extern const struct city_step_info city_steps[CITY_STEP_COUNT];
+struct city_limits;
+/* The deadline of a step, 0: none. room: bytes of cells that are built in another shape. */
+int city_step_limit_ms(const struct city_limits *limits, enum city_step step, uint64_t room);
 
 struct city_handover_listener {
 	/* A record of one tile of several; may be NULL. */
@@ -172,8 +175,8 @@ void city_handover_version_stuck(struct city_tile_version *version);
 struct city_continuity;
 void city_handover_version_continues(
 	struct city_tile_version *version, const struct city_continuity *continuity);
-/* version->late_ns has grown. */
-void city_handover_version_late(struct city_tile_version *version);
+/* It was busy for so long without a pause. */
+void city_handover_version_late(struct city_tile_version *version, int64_t busy_ns);
 /* Its connection is gone and its process is about to end. */
 void city_handover_version_lost(struct city_tile_version *version);
 void city_handover_version_ended(struct city_tile_version *version);

@@ -80,13 +80,15 @@ struct city_handover {
 	struct wl_event_source *check_timer;
 
 	enum city_track track; /* what B's building ahead waits for */
-	uint64_t track_room;
-	int track_fd; /* the log; -1: none */
+	uint64_t track_room;   /* bytes that it builds, be it ahead or when it attaches; 0: none */
+	int track_fd;	       /* the log; -1: none */
 	struct wl_event_source *track_timer;
 };
 
 void city_handover_set_step(struct city_handover *handover, enum city_step step);
 void city_handover_set_timer(struct city_handover *handover, int ms);
+/* The step's time begins anew. */
+void city_handover_restart_timer(struct city_handover *handover);
 void city_handover_stop_busy(struct city_handover *handover);
 /* B's turn: A has yielded, or there is none. */
 void city_handover_attach(struct city_handover *handover, bool yielded);

@@ -20,7 +20,6 @@
 /* An output that has shown nothing for this long has nothing to show. */
 #define IDLE_OUTPUT_NS INT64_C(100000000)
 #define PROBATION_PAUSE_MS 50
-#define WARM_UP_FRAME_MS 16
 
 /* ---- probation */
 
@@ -385,7 +384,8 @@ static void warm_up(struct city_handover *handover) {
 		return;
 	}
 	send_frame_done(handover->b, now);
-	city_handover_set_timer(handover, WARM_UP_FRAME_MS);
+	city_handover_set_timer(
+		handover, (int)(city_view_frame_ns(&handover->tile->view) / 1000000));
 }
 
 void city_handover_drawn(struct city_handover *handover) {
@@ -496,7 +496,8 @@ void city_handover_presented(struct city_tiles *tiles, struct city_presented_eve
 				handover->record.frames_dropped += event->missed;
 				handover->record.frames_shown++;
 			}
-			if (handover->shown) {
+			if (handover->shown &&
+				city_view_area_on(&tile->view, event->output->stage) > 0) {
 				handover->frames_shown++;
 				handover->last_frame_ns = event->when_ns;
 			}

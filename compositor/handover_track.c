@@ -20,6 +20,9 @@ static void answer(struct city_handover *handover, int log_fd) {
 	}
 	if (handover->b) {
 		city_version_send_snapshot(handover->b, log_fd);
+		if (!handover->failing) {
+			city_handover_restart_timer(handover);
+		}
 	}
 	if (handover->track_fd >= 0) {
 		close(handover->track_fd);
@@ -80,6 +83,8 @@ void city_handover_version_prebuild(struct city_tile_version *version, uint64_t 
 	}
 	handover->track = CITY_TRACK_WAITING;
 	handover->track_room = room;
+	/* It can do nothing about how long that takes. */
+	city_handover_set_timer(handover, 0);
 	city_handover_track_advance(handover);
 }
 

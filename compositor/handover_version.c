@@ -156,24 +156,32 @@ void city_handover_version_continues(
 	struct city_handover *handover = candidate_of(version);
 	if (handover) {
 		handover->record.continuity = *continuity;
+		handover->record.continuity.frame_ns = city_view_frame_ns(&version->tile->view);
 		handover->record.continuity_known = true;
 	}
 }
 
-void city_handover_version_late(struct city_tile_version *version) {
+void city_handover_version_late(struct city_tile_version *version, int64_t busy_ns) {
 	struct city_handover *handover = candidate_of(version);
+	int64_t frame_ns = city_view_frame_ns(&version->tile->view);
+	int64_t frames = city_policy_missed(busy_ns, frame_ns);
+	if (frames == 0) {
+		return; /* a frame of this screen leaves time for that */
+	}
+	version->late_count++;
+	version->late_ns += busy_ns;
+	version->missed_ns += frames * frame_ns;
 	if (!handover || !handover->shown || handover->start || handover->failing ||
 		handover->step == CITY_STEP_RETIRE) {
 		return;
 	}
-	int64_t frame_ns = INT64_C(1000000000) / 60;
-	int64_t missed = version->late_ns / frame_ns;
-	int limit = handover->tile->tiles->limits.missed_frames;
+	int64_t missed = version->missed_ns / frame_ns;
+	int64_t limit = handover->tile->tiles->limits.missed_frames * CITY_FRAME_NS;
 	/* What is no worse than before is no reason to go back. */
 	const struct city_tile_version *a = handover->a;
 	int64_t before = a && a->late_count > 0 ? a->late_ns / a->late_count : 0;
 	int64_t now = version->late_ns / version->late_count;
-	if (limit > 0 && missed > limit && now > LATE_FACTOR * before) {
+	if (limit > 0 && version->missed_ns > limit && now > LATE_FACTOR * before) {
 		city_handover_fail(handover,
 			"it misses frames: %lld of them, busy for %lld ms each time%s",
 			(long long)missed, (long long)(now / 1000000),

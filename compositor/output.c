@@ -37,6 +37,10 @@ static int64_t refresh_ns(const struct wlr_output *output) {
 	return output->refresh > 0 ? 1000000000000 / output->refresh : 0;
 }
 
+int64_t city_output_frame_ns(const struct city_output *output) {
+	return refresh_ns(output->wlr_output);
+}
+
 struct wlr_box city_output_box(const struct city_output *output) {
 	struct wlr_box box;
 	wlr_output_layout_get_box(output->server->output_layout, output->wlr_output, &box);

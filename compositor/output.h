@@ -18,6 +18,8 @@ void city_outputs_configure(struct city_server *server);
 /* Gives all outputs the server's current renderer and allocator. */
 void city_outputs_renew_renderer(struct city_server *server);
 
+/* How long it shows a frame; 0: not known. */
+int64_t city_output_frame_ns(const struct city_output *output);
 /* Where the output is in the layout; empty while it is off. */
 struct wlr_box city_output_box(const struct city_output *output);
 struct city_output *city_output_from_wlr(struct wlr_output *wlr_output); /* may return NULL */

@@ -3,15 +3,14 @@
 
 #include "compositor/pas.h"
 
-#define FRAME_NS (1e9 / 60)
-
 struct city_pas city_pas_of(const struct city_continuity *continuity) {
 	struct city_pas pas = {.time = 1, .phase = 1, .state = 1, .frames = 1};
-	double gap = (double)continuity->gap_ns;
+	int64_t frame_ns = continuity->frame_ns > 0 ? continuity->frame_ns : CITY_FRAME_NS;
+	double gap = (double)continuity->gap_ns, frame = (double)frame_ns;
 	if (gap < 0) {
 		pas.time = 0;
-	} else if (gap > FRAME_NS) {
-		pas.time = FRAME_NS / gap;
+	} else if (gap > frame) {
+		pas.time = frame / gap;
 	}
 	pas.phase = (1 + cos(2 * M_PI * continuity->phase_error)) / 2;
 	if (continuity->had > 0) {

@@ -120,6 +120,10 @@ void city_policy_compare(const struct city_traits *a, const struct city_traits *
 	}
 }
 
+int64_t city_policy_missed(int64_t busy_ns, int64_t frame_ns) {
+	return frame_ns > 0 && busy_ns > 0 ? busy_ns / frame_ns : 0;
+}
+
 static int weight(enum city_strategy strategy) {
 	switch (strategy) {
 	case CITY_STRATEGY_RESET:

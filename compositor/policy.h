@@ -122,4 +122,7 @@ void city_policy_choose(const struct city_difference *difference, struct city_de
 /* What a decision for `instant` looks like: a melt, but for who has switched animations off. */
 enum city_strategy city_policy_look(enum city_strategy strategy, bool animations);
 
+/* Frames of a screen that show nothing new because a version was busy for so long. */
+int64_t city_policy_missed(int64_t busy_ns, int64_t frame_ns);
+
 #endif

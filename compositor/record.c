@@ -157,6 +157,7 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_us(doc, root, "rollback_us", record->rollback_ns);
 	yyjson_mut_obj_add_uint(doc, root, "frames_dropped", record->frames_dropped);
 	yyjson_mut_obj_add_uint(doc, root, "frames_shown", record->frames_shown);
+	put_us(doc, root, "frame_us", record->continuity_known ? record->continuity.frame_ns : -1);
 	put_pas(doc, root, record);
 	put_us(doc, root, "build_us", record->build_ns);
 	put_us(doc, root, "total_us", record->end_ns - record->begin_ns);

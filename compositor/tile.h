@@ -95,8 +95,9 @@ struct city_tile_version {
 	char *failure;	    /* what it said itself about its end; NULL: nothing */
 	char operation[32]; /* that crashed or got stuck; empty: none known */
 	bool stuck;	    /* that operation does not return */
-	int64_t late_ns;    /* busy for longer than a frame, in all */
+	int64_t late_ns;    /* busy for longer than a frame of its screen, in all */
 	int64_t late_count; /* so often */
+	int64_t missed_ns;  /* the whole frames of it */
 
 	struct wl_client *client; /* NULL when disconnected */
 	struct wl_listener client_destroy;
@@ -192,7 +193,7 @@ struct city_tile {
 struct city_limits {
 	int spawn_ms, warm_ms, migrate_ms, attach_ms, frame_ms, check_ms, retire_ms, late_ms;
 	int melt_ms, warm_up_ms, probation_ms, probation_frames;
-	int missed_frames; /* of 60 in a second; 0: any number */
+	int missed_frames; /* of 60 in a second, whatever the screen's rate; 0: any number */
 	int hang_ms;	   /* of the compositor's own loop */
 	int return_ms;	   /* of windows after the compositor's death */
 };

@@ -241,9 +241,7 @@ static void handle_describe_time(struct wl_client *client, struct wl_resource *r
 static void handle_late(struct wl_client *client, struct wl_resource *resource, uint32_t busy_us) {
 	struct city_tile_version *version = version_from_resource(resource);
 	if (version && version->state == CITY_VERSION_LIVE) {
-		version->late_count++;
-		version->late_ns += busy_us * INT64_C(1000);
-		city_handover_version_late(version);
+		city_handover_version_late(version, busy_us * INT64_C(1000));
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "compositor/ground.h"
 #include "compositor/minimap.h"
 #include "compositor/output.h"
+#include "compositor/pas.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
@@ -96,6 +97,20 @@ struct city_output *city_view_main_output(const struct city_view *view) {
 		}
 	}
 	return best;
+}
+
+int64_t city_view_frame_ns(const struct city_view *view) {
+	const struct city_output *output;
+	int64_t shortest = 0;
+	wl_list_for_each(output, &view->server->outputs, link) {
+		int64_t frame = city_output_frame_ns(output);
+		if (view->shown && !view->minimized && frame > 0 &&
+			(shortest == 0 || frame < shortest) &&
+			city_view_area_on(view, output->stage) > 0) {
+			shortest = frame;
+		}
+	}
+	return shortest > 0 ? shortest : CITY_FRAME_NS;
 }
 
 struct city_stage *city_view_main_stage(const struct city_view *view) {

@@ -195,6 +195,9 @@ struct city_box city_view_outer_box(const struct city_view *view); /* with the f
 struct wlr_box city_view_box_on(const struct city_view *view, const struct city_stage *stage);
 /* How many of the stage's pixels are the view's content. */
 long city_view_area_on(const struct city_view *view, const struct city_stage *stage);
+/* How long the fastest output that shows some of the view shows a frame; CITY_FRAME_NS if none
+ * does. */
+int64_t city_view_frame_ns(const struct city_view *view);
 /* The output that shows most of the view, NULL if none does. */
 struct city_output *city_view_main_output(const struct city_view *view);
 /* The stage that the user looks at it on: the focused one if it is in view there, else that of the

@@ -48,10 +48,10 @@ class LedgerCity(City):
         super().__exit__(*exc)
 
 
-def ledger_city(limits=LIMITS, artifact="ledger-1", more=""):
+def ledger_city(limits=LIMITS, artifact="ledger-1", more="", env=None):
     config = (f"tile ledger {{\n\tartifact {tile_path(artifact)}\n\tkind ledger\n\tat 100 100\n"
               f"\tsize 300 200\n}}\n{more}")
-    env = {"SOURCE_CITY_LIMITS": f"{PATIENT},{limits}"}
+    env = {"SOURCE_CITY_LIMITS": f"{PATIENT},{limits}", **(env or {})}
     return LedgerCity(config=config, env=env)
 
 

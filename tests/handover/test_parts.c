@@ -373,6 +373,23 @@ static void test_steps(void **state) {
 	}
 }
 
+/* Whoever builds gigabytes of cells does not hang. */
+static void test_limits_of_builders(void **state) {
+	struct city_limits limits;
+	city_limits_read(&limits);
+	assert_int_equal(city_step_limit_ms(&limits, CITY_STEP_WARM, 0), limits.warm_ms);
+	assert_int_equal(city_step_limit_ms(&limits, CITY_STEP_SPLICE, 0), 0);
+	uint64_t room = 1ull << 30;
+	assert_int_in_range(
+		city_step_limit_ms(&limits, CITY_STEP_WARM, room) - limits.warm_ms, 64000, 64100);
+	assert_int_in_range(city_step_limit_ms(&limits, CITY_STEP_ATTACH, room) - limits.attach_ms,
+		64000, 64100);
+	assert_int_equal(city_step_limit_ms(&limits, CITY_STEP_FRAME, room), limits.frame_ms);
+	assert_true(city_step_limit_ms(&limits, CITY_STEP_WARM, UINT64_MAX) > 0);
+	limits.warm_ms = 0;
+	assert_int_equal(city_step_limit_ms(&limits, CITY_STEP_WARM, room), 0);
+}
+
 static int set_up(void **state) {
 	if (!mkdtemp(folder)) {
 		return -1;
@@ -404,6 +421,7 @@ int main(void) {
 		cmocka_unit_test(test_versions_find),
 		cmocka_unit_test(test_versions_are_kept),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_limits_of_builders),
 	};
 	return cmocka_run_group_tests_name("city-parts", tests, set_up, tear_down);
 }

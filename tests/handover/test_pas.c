@@ -32,6 +32,10 @@ static void test_time(void **state) {
 	assert_near(pas((struct city_continuity){.gap_ns = 16000000}), 1);
 	assert_near(pas((struct city_continuity){.gap_ns = 1000000000}), 1.0 / 60);
 	assert_near(pas((struct city_continuity){.gap_ns = -1}), 0);
+	/* By the screen's own frame. */
+	assert_near(pas((struct city_continuity){.gap_ns = 6000000, .frame_ns = 6944444}), 1);
+	assert_near(pas((struct city_continuity){.gap_ns = 16000000, .frame_ns = 4000000}), 0.25);
+	assert_near(pas((struct city_continuity){.gap_ns = 30000000, .frame_ns = 33333333}), 1);
 }
 
 static void test_phase(void **state) {

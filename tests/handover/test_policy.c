@@ -183,6 +183,17 @@ static void test_unknown(void **state) {
 	expect(CITY_STRATEGY_INSTANT, "only code and parameters differ");
 }
 
+static void test_missed(void **state) {
+	const int64_t at60 = 1000000000 / 60, at144 = 1000000000 / 144;
+	assert_int_equal(city_policy_missed(at60 - 1, at60), 0);
+	assert_int_equal(city_policy_missed(at60, at60), 1);
+	assert_int_equal(city_policy_missed(at60, at144), 2);
+	assert_int_equal(city_policy_missed(5000000, at144), 0);
+	assert_int_equal(city_policy_missed(100000000, at144), 14);
+	assert_int_equal(city_policy_missed(-1, at60), 0);
+	assert_int_equal(city_policy_missed(INT64_MAX, 0), 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_code, set_up),
@@ -200,6 +211,7 @@ int main(void) {
 		cmocka_unit_test_setup(test_look, set_up),
 		cmocka_unit_test_setup(test_names, set_up),
 		cmocka_unit_test_setup(test_unknown, set_up),
+		cmocka_unit_test(test_missed),
 	};
 	return cmocka_run_group_tests_name("city-policy", tests, NULL, NULL);
 }

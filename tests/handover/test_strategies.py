@@ -232,11 +232,22 @@ def test_crossfade_ends():
                    what="the old version is still there")
 
 
+def note(city):
+    """What stands beside the title, and its picture."""
+    view = city.ctl("state")[-1]["views"][0]
+    x, y, width, _ = city.box("ledger")
+    return view["note"], city.pixels((x, y - 16, width - 20, 14))
+
+
 def test_pas():
-    """How well it lined up stands in the record, with the tile, and in the lists."""
+    """How well it lined up stands in the record, with the tile, in the lists and on the map."""
     with ledger_city(limits=limits_for(**{"warm-up": 20}), artifact="period-1") as city:
         settled(city)
         check(city.tile("ledger")["pas"] is None, "none before the first handover")
+        city.ctl("run", "zoom", "0.8")
+        city.until(lambda: not city.ctl("state")[-1]["camera"]["moving"], what="the camera moves on")
+        seen_before = note(city)
+        check_equal(seen_before[0], "", "nothing is said on the map")
         # Another period: the phase is aligned, so nothing of it is lost; nor is any state.
         status, record, said = swap(city, "period-2")
         check_equal(status, 0, said)
@@ -250,13 +261,54 @@ def test_pas():
         listed = city.run("cityctl", "tiles").stdout.decode()
         check("PAS" in listed and f"{record['pas']:.4f}"[:4] in listed, listed)
         check("PAS" in city.run("cityctl", "history").stdout.decode(), "history")
+        check_equal(note(city)[0], f"PAS {record['pas']:.2f}", "on the map")
+        pictures = [seen_before[1]]
+
+        def new_picture():
+            now = note(city)[1]
+            return now not in pictures and (pictures.append(now) or True)
+
+        city.until(new_picture, what="it is not drawn")
         # All state anew: nothing is kept.
         status, record, said = swap(city, "period-1", "--strategy", "reset")
         check_equal((status, record["pas"], record["pas_parts"]["state"]), (0, 0.0, 0.0), said)
         check_equal(books(city)["attaches"], 1, "it started anew")
+        settled(city)
+        check_equal(note(city)[0], "PAS 0.00", "on the map")
+        city.until(new_picture, what="the new one is not drawn")
         # What does not become live has none.
         status, record, said = swap(city, "warm-false")
         check_equal((status, record["pas"]), (1, None), said)
+        check_equal(note(city)[0], "PAS 0.00", "that of what became live stays")
+
+
+def test_frames_are_those_of_the_screen():
+    """The fastest one that shows the tile: gaps and missed frames are counted in them."""
+    city = ledger_city(limits=limits_for(), env={"WLR_HEADLESS_OUTPUTS": "2"})
+    # On both: they lie side by side.
+    city.config = city.config.replace("at 100 100", "at 1200 100")
+    with city:
+        settled(city)
+        names = [o["name"] for o in city.ctl("state")[-1]["outputs"]]
+        check_equal(len(names), 2, "outputs")
+        turn = ["ledger-2", "ledger-1"]
+
+        def frame_us(*rates):
+            for name, rate in zip(names, rates):
+                how = ["--off"] if rate is None else ["--on", "--custom-mode", f"1280x720@{rate}Hz"]
+                city.run("wlr-randr", "--output", name, *how)
+            status, record, said = swap(city, turn[0])
+            turn.reverse()
+            check_equal(status, 0, said)
+            return round(record["frame_us"])
+
+        check_equal(frame_us(60, 60), 16667, "60 Hz")
+        check_equal(frame_us(60, 144), 6944, "the fastest one")
+        check_equal(frame_us(30, 40), 25000, "also where all are slow")
+        check_equal(frame_us(30, None), 33333, "one that is off shows nothing")
+        city.ctl("run", "focus", "ledger")
+        city.ctl("run", "minimize")
+        check_equal(frame_us(144), 16667, "nor does one that could")
 
 
 if __name__ == "__main__":
