@@ -324,6 +324,23 @@ static void save_hand_over(struct city_control *control, uint64_t save, size_t c
 	}
 }
 
+/* Of several watches of one tile that have built something the last one counts. How many others
+ * did. */
+static size_t drop_earlier(struct city_control *control, const struct city_job *job) {
+	struct city_job *other;
+	size_t dropped = 0;
+	wl_list_for_each(other, &control->jobs, link) {
+		if (other == job) {
+			break;
+		}
+		if (other->tile == job->tile && other->save == job->save && other->artifact >= 0) {
+			drop_artifact(other);
+			dropped++;
+		}
+	}
+	return dropped;
+}
+
 /* What of it is built waits for the rest. */
 static void save_conclude(struct city_control *control, uint64_t save) {
 	struct city_job *job;
@@ -337,7 +354,9 @@ static void save_conclude(struct city_control *control, uint64_t save) {
 			return;
 		}
 		broken = job->broken ? job : broken;
-		count += job->artifact >= 0;
+		if (job->artifact >= 0) {
+			count += 1 - drop_earlier(control, job);
+		}
 	}
 	if (count > 0 && !broken) {
 		save_hand_over(control, save, count);
@@ -460,10 +479,14 @@ static void handle_built(struct wl_client *client, struct wl_resource *resource,
 		built_first(job, artifact);
 	} else if (job->watch) {
 		drop_artifact(job);
-		job->artifact = artifact;
-		artifact = -1;
-		job->saved_ns = took >= 0 ? city_now_ns() - took : 0;
+		job->saved_ns = took >= 0 ? city_now_ns() - took : job->started_ns;
 		job->build_ns = took;
+		/* What was asked for since is newer than what was saved before. */
+		if (job->saved_ns >= job->tile->requested_ns &&
+			!city_handover_brings(job->tile, hash)) {
+			job->artifact = artifact;
+			artifact = -1;
+		}
 		save_conclude(job->control, job->save);
 	} else {
 		const struct city_build_listener *listener = job->listener;

@@ -309,6 +309,7 @@ void city_transactions_supersede(struct city_control *control, struct city_tile 
 				request, CITY_RESULT_SUPERSEDED, "build", "", NULL);
 		}
 	}
+	tile->requested_ns = city_now_ns();
 	city_builder_supersede(control, tile);
 }
 

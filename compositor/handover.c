@@ -344,6 +344,11 @@ const char *city_handover_source(const struct city_tile *tile) {
 	return city_tile_source(tile);
 }
 
+bool city_handover_brings(const struct city_tile *tile, const char *hash) {
+	const struct city_handover *newest = tile->next ? tile->next : tile->handover;
+	return newest && !newest->failing && strcmp(newest->hash, hash) == 0;
+}
+
 /* What the last compositor left of the handover that made `b` the newest version, if it did. */
 static bool find_pending(
 	struct city_tile *tile, const struct city_tile_version *b, struct city_pending *pending) {

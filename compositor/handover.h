@@ -148,6 +148,8 @@ bool city_handover_roll_back(struct city_handover *handover, const char *reason)
 void city_handover_kick(struct city_tile *tile);
 /* The folder that the newest version was built from, be it still on its way; "": not known. */
 const char *city_handover_source(const struct city_tile *tile);
+/* Whether this artifact is on its way to be live, or not yet out of its probation. */
+bool city_handover_brings(const struct city_tile *tile, const char *hash);
 /* No more calls of this listener. */
 void city_handover_unlisten(struct city_tiles *tiles, void *data);
 /* The tile is being closed, or the city ends: no resume, no record, nothing is started. */

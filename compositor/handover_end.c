@@ -98,20 +98,26 @@ static void finish(struct city_handover *handover, enum city_result result) {
 
 void city_handover_supersede(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
+	struct city_record *record = &handover->record;
+	/* It may have failed by itself already, and wait for the end of its process. */
+	bool failed = handover->failing;
 	handover->failing = true;
 	if (handover->b) {
 		city_version_kill(handover->b);
 	}
-	handover->record.step = "";
-	snprintf(handover->record.reason, sizeof(handover->record.reason),
-		"a newer request took its place");
+	if (!failed) {
+		record->step = "";
+		snprintf(record->reason, sizeof(record->reason), "a newer request took its place");
+	} else if (!*record->reason) {
+		snprintf(record->reason, sizeof(record->reason), "its process has ended");
+	}
 	/* Its process never had the epoch: nothing waits for its end. */
 	handover->b = NULL;
 	struct city_group *group = handover->group;
 	if (group) {
 		city_group_supersede(group);
 	}
-	finish(handover, CITY_RESULT_SUPERSEDED);
+	finish(handover, failed ? CITY_RESULT_FAILED : CITY_RESULT_SUPERSEDED);
 	if (!tile->next) {
 		/* It went with the others of its transaction. */
 		if (tile->state == CITY_TILE_HANDOVER && !tile->handover && tile->live) {

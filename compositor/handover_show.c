@@ -345,9 +345,12 @@ void city_handover_show_again(struct city_handover *handover) {
 	begin_probation(handover);
 }
 
-static void commit_now(struct city_handover *handover) {
+static int64_t commit_ns; /* of the frame that is being built; 0: none is */
+
+/* Of a group: all on this very frame, or at once where none is built. */
+static void commit_member(struct city_handover *handover) {
 	if (handover->step == CITY_STEP_COMMIT && !handover->failing) {
-		commit(handover, city_now_ns());
+		commit(handover, commit_ns > 0 ? commit_ns : city_now_ns());
 	}
 }
 
@@ -360,7 +363,7 @@ static void await_commit_of_all(struct city_group *group) {
 	if (city_group_visible(group)) {
 		city_server_schedule_frame(any->tile->tiles->server);
 	} else {
-		city_group_call(group, commit_now);
+		city_group_call(group, commit_member);
 	}
 }
 
@@ -411,7 +414,7 @@ void city_handover_step_late(struct city_handover *handover) {
 		if (!handover->group) {
 			commit(handover, city_now_ns());
 		} else if (city_group_all_at(handover->group, CITY_STEP_COMMIT)) {
-			city_group_call(handover->group, commit_now);
+			city_group_call(handover->group, commit_member);
 		} else {
 			/* The others have deadlines of their own. */
 			city_handover_set_timer(handover, handover->tile->tiles->limits.frame_ms);
@@ -452,12 +455,6 @@ void city_handover_version_committed(struct city_tile_version *version) {
 	}
 }
 
-static int64_t commit_ns; /* of the frame that is being built */
-
-static void commit_on_frame(struct city_handover *handover) {
-	commit(handover, commit_ns);
-}
-
 void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_event *event) {
 	struct city_tile *tile, *next;
 	wl_list_for_each_safe(tile, next, &tiles->list, link) {
@@ -468,10 +465,10 @@ void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_even
 		struct city_output *main = city_view_main_output(&tile->view);
 		bool due = !main || main == event->output;
 		if (handover->step == CITY_STEP_COMMIT && handover->group) {
-			/* All of them on this very frame. */
 			if (due && city_group_all_at(handover->group, CITY_STEP_COMMIT)) {
 				commit_ns = event->when_ns;
-				city_group_call(handover->group, commit_on_frame);
+				city_group_call(handover->group, commit_member);
+				commit_ns = 0;
 			}
 		} else if (handover->step == CITY_STEP_COMMIT && due) {
 			commit(handover, event->when_ns);
