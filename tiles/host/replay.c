@@ -34,9 +34,10 @@ static int open_file(const char *path) {
 	return fd;
 }
 
-static bool open_frames(const char *folder, int frames[3]) {
-	static const char *const names[] = {"before.ppm", "left.ppm", "right.ppm"};
-	for (size_t i = 0; i < 3 && folder; i++) {
+static bool open_frames(const char *folder, int frames[REPLAY_PICTURES]) {
+	static const char *const names[REPLAY_PICTURES] = {
+		"before.ppm", "left.ppm", "right.ppm", "difference.ppm"};
+	for (size_t i = 0; i < REPLAY_PICTURES && folder; i++) {
 		char *path = NULL;
 		if (asprintf(&path, "%s/%s", folder, names[i]) < 0) {
 			abort();
@@ -124,7 +125,7 @@ static bool parse(int argc, char **argv, struct options *options) {
 
 /* The parts of the test in their order; the first that fails ends it. */
 static int test(const struct options *options, const struct recording *recording, int artifact,
-	int against, const int frames[3]) {
+	int against, const int frames[REPLAY_PICTURES]) {
 	struct replay_result *result = replay_result_new();
 	if (!result) {
 		fprintf(stderr, "source-city-tile: out of memory\n");
@@ -141,7 +142,7 @@ static int test(const struct options *options, const struct recording *recording
 		.only = REPLAY_NO_STEP,
 		.last = REPLAY_NO_STEP,
 		.trace = options->trace && !options->json,
-		.frames = {-1, -1, -1},
+		.frames = {-1, -1, -1, -1},
 	};
 	const char *part = "replay";
 	bool passed = true;
@@ -176,7 +177,7 @@ int host_replay(int argc, char **argv) {
 	}
 	struct recording recording = {0};
 	struct vat_error error;
-	int frames[3] = {-1, -1, -1}, against = -1, status = UNUSABLE;
+	int frames[REPLAY_PICTURES] = {-1, -1, -1, -1}, against = -1, status = UNUSABLE;
 	int file = open_file(options.file), artifact = open_file(options.artifact);
 	if (file < 0 || artifact < 0 || !open_frames(options.frames, frames)) {
 		goto out;
@@ -195,7 +196,7 @@ int host_replay(int argc, char **argv) {
 	status = test(&options, &recording, artifact, against, frames);
 out:
 	recording_finish(&recording);
-	const int fds[] = {file, artifact, against, frames[0], frames[1], frames[2]};
+	const int fds[] = {file, artifact, against, frames[0], frames[1], frames[2], frames[3]};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0) {
 			close(fds[i]);

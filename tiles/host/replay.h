@@ -23,6 +23,8 @@
 
 #include "host.h"
 
+#define REPLAY_PICTURES 4
+
 #define REPLAY_STREAMS_MAX HOST_STREAMS_MAX
 #define REPLAY_DIFFERENCES_MAX 32
 #define REPLAY_NO_STEP UINT64_MAX
@@ -195,8 +197,8 @@ struct replay_comparison {
 	bool frame_differs;
 	char request_differs[REPLAY_DIFFERENCES_MAX][VAT_NAME_SIZE];
 	size_t request_count;
-	int frames[3];	  /* files, see struct replay_run */
-	uint32_t *before; /* the last picture that was the same */
+	int frames[REPLAY_PICTURES]; /* files, see struct replay_run */
+	uint32_t *before;	     /* the last picture that was the same */
 	int32_t before_width, before_height;
 };
 
@@ -218,7 +220,8 @@ struct replay_run {
 	bool first_only; /* ends at the first difference */
 	bool amnesia;
 	bool trace;
-	int frames[3]; /* files for the picture before, left and right; -1: not wanted */
+	/* Files for the picture before, left, right, and where they differ; -1: not wanted. */
+	int frames[REPLAY_PICTURES];
 };
 
 /* Steps of a recording, not counting handovers. */
@@ -234,7 +237,7 @@ void replay_result_free(struct replay_result *result);
 /* replay_amnesia.c: where nothing is lost, result->difference_count is 0. *handover: after which
  * step the earliest handover comes that loses something, and result is that of this one alone. */
 void replay_amnesia(const struct recording *recording, int artifact, uint64_t every,
-	const int frames[3], struct replay_result *result, uint64_t *handover);
+	const int frames[REPLAY_PICTURES], struct replay_result *result, uint64_t *handover);
 
 /* replay_report.c */
 struct replay_report {

@@ -41,7 +41,7 @@ static uint64_t earliest(struct search *search, uint64_t loses) {
 }
 
 void replay_amnesia(const struct recording *recording, int artifact, uint64_t every,
-	const int frames[3], struct replay_result *result, uint64_t *handover) {
+	const int frames[REPLAY_PICTURES], struct replay_result *result, uint64_t *handover) {
 	uint64_t steps = replay_steps(recording);
 	struct search search = {
 		.run = {.recording = recording,
@@ -51,7 +51,7 @@ void replay_amnesia(const struct recording *recording, int artifact, uint64_t ev
 			.last = REPLAY_NO_STEP,
 			.first_only = true,
 			.amnesia = true,
-			.frames = {-1, -1, -1}},
+			.frames = {-1, -1, -1, -1}},
 		.result = result,
 	};
 	*handover = REPLAY_NO_STEP;
@@ -77,7 +77,7 @@ void replay_amnesia(const struct recording *recording, int artifact, uint64_t ev
 	/* Once more to the end, for all that is lost by it. */
 	search.run.last = REPLAY_NO_STEP;
 	search.run.first_only = false;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < REPLAY_PICTURES; i++) {
 		search.run.frames[i] = frames[i];
 	}
 	loses_alone(&search, *handover);

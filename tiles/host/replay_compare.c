@@ -416,6 +416,27 @@ static void save_picture(int fd, const uint32_t *pixels, int32_t width, int32_t 
 	fclose(file);
 }
 
+/* What is the same is dark, what is not is as bright as it differs, however little that is. */
+static void save_difference(
+	int fd, const struct replay_side *left, const struct replay_side *right) {
+	size_t count = (size_t)left->width * (size_t)left->height;
+	uint32_t *pixels = fd >= 0 ? malloc(count * sizeof(*pixels)) : NULL;
+	for (size_t i = 0; i < count && pixels; i++) {
+		uint32_t a = left->pixels[i], b = right->pixels[i];
+		int most = 0;
+		for (int shift = 0; shift < 32; shift += 8) {
+			int by = abs((int)(a >> shift & 255) - (int)(b >> shift & 255));
+			most = by > most ? by : most;
+		}
+		uint32_t level = 128 + (uint32_t)most / 2;
+		pixels[i] = most > 0 ? level << 16 | level << 8 | level : (a >> 3 & 0x1f1f1f);
+	}
+	if (pixels) {
+		save_picture(fd, pixels, left->width, left->height);
+	}
+	free(pixels);
+}
+
 static void keep_before(struct replay_comparison *comparison) {
 	const struct replay_side *left = comparison->sides[0];
 	size_t size = (size_t)left->width * (size_t)left->height * sizeof(*left->pixels);
@@ -465,5 +486,6 @@ void replay_compare_frame(struct replay_comparison *comparison) {
 			comparison->before ? comparison->before_height : 0);
 		save_picture(comparison->frames[1], left->pixels, left->width, left->height);
 		save_picture(comparison->frames[2], right->pixels, right->width, right->height);
+		save_difference(comparison->frames[3], left, right);
 	}
 }

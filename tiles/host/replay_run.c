@@ -346,8 +346,8 @@ _Noreturn static void run_here(const struct replay_run *run, struct replay_resul
 		.sides = {&course.sides[REPLAY_LEFT], &course.sides[REPLAY_RIGHT]},
 		.result = result,
 		.amnesia = run->amnesia,
-		.frames = {run->frames[0], run->frames[1], run->frames[2]},
 	};
+	memcpy(course.comparison.frames, run->frames, sizeof(run->frames));
 	go(&course);
 	if (result->end == REPLAY_DONE) {
 		for (int i = 0; i < REPLAY_SIDES; i++) {
