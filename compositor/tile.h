@@ -174,10 +174,10 @@ struct city_tile {
 
 	int64_t crashes[CITY_TILE_CRASHES]; /* newest first; 0: none */
 	struct wl_event_source *restart_timer;
-	int64_t handed_over_ns;		   /* when another version was shown last; 0: never */
-	double pas;			   /* of the last handover; below 0: none yet */
-	int64_t requested_ns;		   /* when a version of it was asked for last, but by a save */
-	int64_t last_input_ns;		   /* of the last key or button that reached it */
+	int64_t handed_over_ns; /* when another version was shown last; 0: never */
+	double pas;		/* of the last handover; below 0: none yet */
+	int64_t requested_ns;	/* when a version of it was asked for last, but by a save */
+	int64_t last_input_ns;	/* of the last key or button that reached it */
 	struct city_input_log *held_input; /* waits for the next version; NULL: none */
 	bool closing;
 	struct wl_event_source

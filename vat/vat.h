@@ -634,11 +634,10 @@ int vat_undo_seed(int undo_fd, uint8_t seed[VAT_SEED], struct vat_error *err);
  * region.
  *
  * Needs a mapping for reading only, and gives VAT_WRITE, until vat_shadow_end, which has to come
- * before the barrier ends: from then on it is the region again, for reading only, and cells are where
- * they were; what transactions made of the copy is gone, with the memory that it took. The first of
- * them finds the generation that was given up.
- * vat_barrier_handle_fault serves the copy, too; system calls cannot be given parts that have not
- * been touched.
+ * before the barrier ends: from then on it is the region again, for reading only, and cells are
+ * where they were; what transactions made of the copy is gone, with the memory that it took. The
+ * first of them finds the generation that was given up. vat_barrier_handle_fault serves the copy,
+ * too; system calls cannot be given parts that have not been touched.
  */
 int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *err);
 int vat_shadow_end(struct vat_region *region, struct vat_error *err);
