@@ -116,7 +116,8 @@ static void fill_lot(struct city_scape *scape, struct city_view *view, struct ci
 }
 
 static bool lot_same(const struct city_lot *a, const struct city_lot *b) {
-	return a->id == b->id && memcmp(&a->box, &b->box, sizeof(a->box)) == 0 &&
+	return a->id == b->id && a->box.cx == b->box.cx && a->box.cy == b->box.cy &&
+		a->box.width == b->box.width && a->box.height == b->box.height &&
 		a->tile == b->tile && a->focused == b->focused && a->mark == b->mark &&
 		a->lines == b->lines && a->cost == b->cost && a->pas == b->pas &&
 		strcmp(a->name, b->name) == 0 && strcmp(a->note, b->note) == 0;

@@ -13,7 +13,7 @@
 #include "compositor/stage.h"
 
 /* Sheets out of sight that are kept for coming back. */
-#define KEEP 24
+#define KEEP 48
 #define PULSE_NS INT64_C(1100000000)
 #define PULSE_REACH 26 /* logical pixels that a ring goes out */
 #define PULSES_MAX 32
@@ -118,12 +118,20 @@ static bool has_content(
 
 /* ---- drawing */
 
-static struct sheet *find_sheet(struct set *set, int64_t i, int64_t j) {
+static struct sheet *have_sheet(struct set *set, int64_t i, int64_t j) {
 	struct sheet *sheet;
 	wl_list_for_each(sheet, &set->sheets, link) {
 		if (sheet->i == i && sheet->j == j) {
 			return sheet;
 		}
+	}
+	return NULL;
+}
+
+static struct sheet *find_sheet(struct set *set, int64_t i, int64_t j) {
+	struct sheet *sheet = have_sheet(set, i, j);
+	if (sheet != NULL) {
+		return sheet;
 	}
 	sheet = calloc(1, sizeof(*sheet));
 	if (sheet == NULL) {
@@ -171,6 +179,26 @@ static int64_t divide(int64_t a, int64_t b) {
 	return a >= 0 ? a / b : -((-a + b - 1) / b);
 }
 
+/* One of those that come into sight next, so that not a whole row of them is due on one frame. */
+static void look_ahead(struct set *set, const struct city_paint *paint, int64_t left, int64_t top,
+	int64_t right, int64_t bottom) {
+	for (int64_t j = top; j <= bottom; j++) {
+		for (int64_t i = left; i <= right; i++) {
+			bool full;
+			if (have_sheet(set, i, j) != NULL ||
+				!has_content(paint, span_of_sheet(i, j), set->zoom, &full)) {
+				continue;
+			}
+			struct sheet *sheet = find_sheet(set, i, j);
+			if (sheet != NULL) {
+				wlr_scene_node_set_enabled(&sheet->buffer->node, false);
+				draw(sheet, paint, full);
+			}
+			return;
+		}
+	}
+}
+
 static void update_set(struct city_stage *stage, struct set *set) {
 	struct city_server *server = stage->server;
 	double zoom = stage->camera.zoom;
@@ -192,6 +220,8 @@ static void update_set(struct city_stage *stage, struct set *set) {
 	if (lots) {
 		paint.lots = city_scape_lots(server, &paint.lot_count);
 	}
+	/* At the same zoom as before it has been, or what is in it has changed. */
+	bool panned = stage->output != NULL && set->zoom == zoom && set->scale == stage->scale;
 	if (set->zoom != zoom || set->scale != stage->scale) {
 		set->zoom = zoom;
 		set->scale = stage->scale;
@@ -224,6 +254,9 @@ static void update_set(struct city_stage *stage, struct set *set) {
 			wl_list_remove(&sheet->link);
 			wl_list_insert(&set->sheets, &sheet->link);
 		}
+	}
+	if (panned) {
+		look_ahead(set, &paint, left - 1, top - 1, right + 1, bottom + 1);
 	}
 	int unseen = 0;
 	wl_list_for_each_safe(sheet, next, &set->sheets, link) {

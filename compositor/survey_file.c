@@ -65,14 +65,14 @@ static const char *parse(char *text, size_t size, const char *home,
 		return "it is no layout of this version";
 	}
 	char *end = text + size;
-	unsigned long long sum;
 	/* The last line has the checksum of all before it. */
 	char *last = end - 1;
 	while (last > text && last[-1] != '\n') {
 		last--;
 	}
-	if (end[-1] != '\n' || sscanf(last, "end %llx", &sum) != 1 ||
-		checksum(text, (size_t)(last - text)) != sum) {
+	char *rest = last;
+	unsigned long long sum = strncmp(last, "end ", 4) == 0 ? strtoull(last + 4, &rest, 16) : 0;
+	if (rest != end - 1 || *rest != '\n' || checksum(text, (size_t)(last - text)) != sum) {
 		return "it is damaged";
 	}
 	unsigned line = 1;

@@ -97,7 +97,7 @@ static bool next_line(struct reader *r, char *line, size_t size) {
 static bool add_name(struct reader *r, const char *name, uint32_t *at) {
 	struct city_layout *layout = r->layout;
 	size_t length = strlen(name) + 1;
-	if (layout->names_size + length > r->name_room) {
+	if (layout->names == NULL || layout->names_size + length > r->name_room) {
 		size_t room = (layout->names_size + length) * 2 + 4096;
 		char *names = room < UINT32_MAX ? realloc(layout->names, room) : NULL;
 		if (names == NULL) {
@@ -161,9 +161,10 @@ static bool read_site(struct reader *r, uint32_t folder, unsigned depth, uint32_
 	bool module = strncmp(line, "module ", 7) == 0;
 	if (module) {
 		lines = strtoul(line + 7, &name, 10);
-		if (name == line + 7 || *name++ != ' ' || lines > UINT32_MAX) {
+		if (name == line + 7 || *name != ' ' || lines > UINT32_MAX) {
 			return false;
 		}
+		name++;
 	} else if (strncmp(line, "folder ", 7) == 0) {
 		name = line + 7;
 	} else {
