@@ -663,6 +663,13 @@ int vat_file_save(struct vat_region *region, int undo_fd, int fd, struct vat_err
  */
 int vat_file_load(int fd, struct vat_error *err);
 
+/*
+ * Makes a region that nobody else has mapped the region of another tile, for a copy: identity and
+ * the keys of all cells. What was current stays so; what was before it is gone. 0, or a negative
+ * errno; the region is then of no use.
+ */
+int vat_region_rename(int fd, const struct vat_region_info *info, struct vat_error *err);
+
 /* ---- Comparing ---- */
 
 enum vat_difference_kind {

@@ -288,8 +288,42 @@ static void test_no_home(void **state) {
 	free(home);
 }
 
+/* A copy for another tile: the same values under its own keys, and nothing of the first changes. */
+static void test_a_copy_belongs_to_another_tile(void **state) {
+	struct place *place = *state;
+	struct vat_error err;
+	uint64_t bytes;
+	save(place);
+	struct vat_region_info other = info;
+	snprintf(other.name, sizeof(other.name), "copy");
+	assert_int_equal(vat_uuid_generate(&other.tile), 0);
+	int fd = keeper_disk_load(&place->disk, &info.tile, &bytes, &err);
+	assert_true(fd >= 0);
+	assert_int_equal(vat_region_rename(fd, &other, &err), 0);
+	struct vat_region *copy;
+	if (vat_region_map(fd, VAT_WRITE, &copy, &err) < 0) {
+		fail_msg("%s", err.text);
+	}
+	assert_true(vat_uuid_equal(&vat_region_info(copy)->tile, &other.tile));
+	assert_string_equal(vat_region_info(copy)->name, "copy");
+	const struct vat_cell *cell = vat_region_find(copy, "items", NULL, 0);
+	assert_non_null(cell);
+	struct vat_key key = vat_state_key(&other.city, &other.tile, "items", NULL, 0);
+	assert_true(vat_key_equal(&cell->key, &key));
+	const struct item *items = vat_cell_data(copy, cell);
+	assert_int_equal(items[19999].value, 1);
+	fill(copy, 9); /* it can be written, as any */
+	vat_region_unmap(copy);
+	close(fd);
+	assert_int_equal(saved_value(place), 1);
+	memset(other.name, 'X', sizeof(other.name));
+	assert_int_equal(vat_region_rename(-1, &other, &err), -EINVAL);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_a_copy_belongs_to_another_tile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_there_and_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),

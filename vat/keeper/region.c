@@ -32,6 +32,32 @@ struct keeper_region *keeper_region_add(
 	return region;
 }
 
+/* A memfd with what is saved of another tile; -ENOENT when the request names none. */
+static int copy_saved(struct keeper *keeper, const struct keeper_message *request,
+	const struct vat_region_info *info, struct vat_error *err) {
+	size_t offset = 0;
+	const char *text = keeper_wire_next(request, &offset);
+	struct vat_uuid other;
+	if (text == NULL || *text == '\0') {
+		return -ENOENT;
+	}
+	if (!vat_uuid_parse(text, &other)) {
+		snprintf(err->text, sizeof(err->text), "the tile to copy has no uuid");
+		return -EINVAL;
+	}
+	uint64_t bytes;
+	int fd = keeper_disk_load(&keeper->disk, &other, &bytes, err);
+	if (fd == -ENOENT) {
+		snprintf(err->text, sizeof(err->text), "nothing is saved of the tile to copy");
+		return -ENODATA;
+	}
+	int rc = fd < 0 ? fd : vat_region_rename(fd, info, err);
+	if (rc < 0 && fd >= 0) {
+		close(fd);
+	}
+	return rc < 0 ? rc : fd;
+}
+
 struct keeper_region *keeper_region_create(struct keeper *keeper,
 	const struct keeper_message *request, int *status, struct vat_error *err) {
 	struct vat_region_info info = {.tile = request->uuid, .city = request->city};
@@ -44,6 +70,12 @@ struct keeper_region *keeper_region_create(struct keeper *keeper,
 	}
 	region->fd = keeper_checkpoint_restore(keeper, region, err);
 	*status = region->fd >= 0 ? 2 : 1;
+	if (region->fd == -ENOENT) {
+		region->fd = copy_saved(keeper, request, &info, err);
+		/* Nothing is saved of it itself. */
+		region->checkpoint.changed = region->fd >= 0;
+		*status = region->fd >= 0 ? 2 : 1;
+	}
 	if (region->fd == -ENOENT) {
 		struct vat_error failure;
 		region->fd = vat_region_create(&info, request->size, &failure);

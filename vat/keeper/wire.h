@@ -54,7 +54,8 @@ enum keeper_message_type {
 	KEEPER_HELLO,
 
 	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with
-	 * `size` bytes when it is not there. Answer: KEEPER_REGION. */
+	 * `size` bytes when it is not there. text: the uuid of a tile whose saved state it then
+	 * begins with, where there is one. Answer: KEEPER_REGION. */
 	KEEPER_REGION_OPEN,
 	/* keeper -> compositor. fds: the region and, if one is kept, the undo log. uuid. status 1
 	 * when it was created just now, 2 when it came back from disk. text: what the user should
