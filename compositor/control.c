@@ -10,6 +10,7 @@
 #include "compositor/control_internal.h"
 #include "compositor/keeper.h"
 #include "compositor/record.h"
+#include "compositor/refactor.h"
 #include "compositor/server.h"
 #include "compositor/shot.h"
 #include "compositor/tile.h"
@@ -87,6 +88,12 @@ void city_request_output(struct city_request *request, const char *text) {
 	}
 }
 
+void city_request_record(struct city_request *request, const char *json) {
+	if (request->open) {
+		source_city_request_v1_send_record(request->resource, json);
+	}
+}
+
 static void listener_progress(void *data, const char *step, int64_t at_ns) {
 	city_request_progress(data, step, at_ns);
 }
@@ -98,7 +105,7 @@ static void listener_ended(void *data, enum city_result result, const char *step
 		return;
 	}
 	if (json) {
-		source_city_request_v1_send_record(request->resource, json);
+		city_request_record(request, json);
 	}
 	if (request->job) {
 		/* A watch goes on. */
@@ -120,10 +127,7 @@ static void listener_ended(void *data, enum city_result result, const char *step
 }
 
 static void listener_record(void *data, const char *json) {
-	struct city_request *request = data;
-	if (request->open) {
-		source_city_request_v1_send_record(request->resource, json);
-	}
+	city_request_record(data, json);
 }
 
 const struct city_handover_listener city_request_listener = {
@@ -148,6 +152,7 @@ static void handle_request_resource_destroy(struct wl_resource *resource) {
 	}
 	city_shot_cancel(request->shot);
 	city_builder_forget(request);
+	city_refactor_unlisten(request->control, request);
 	city_transaction_forget(request);
 	if (request->control->tiles) {
 		city_handover_unlisten(request->control->tiles, request);
@@ -327,6 +332,17 @@ static void handle_draw_picture(struct wl_client *client, struct wl_resource *re
 	}
 }
 
+static void handle_refactor(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	uint32_t what, const char *tile, const char *target, uint32_t dry) {
+	struct city_request *request = begin(client, resource, id);
+	char error[512];
+	if (request &&
+		!city_refactor_begin(request->control, request, what, tile, target, dry == 1, error,
+			sizeof(error))) {
+		city_request_fail(request, "request", error);
+	}
+}
+
 static const struct source_city_control_v1_interface control_impl = {
 	.draw_picture = handle_draw_picture,
 	.destroy = handle_destroy,
@@ -338,6 +354,7 @@ static const struct source_city_control_v1_interface control_impl = {
 	.register_builder = handle_register_builder,
 	.replace_keeper = handle_replace_keeper,
 	.get_map = handle_get_map,
+	.refactor = handle_refactor,
 };
 
 static void handle_resource_destroy(struct wl_resource *resource) {
@@ -443,6 +460,7 @@ void city_control_destroy(struct city_control *control) {
 		return;
 	}
 	control->server->control = NULL;
+	city_refactor_finish(control);
 	city_transactions_finish(control);
 	city_builder_finish(control);
 	/* Their clients outlive this by a moment; the objects do not. */

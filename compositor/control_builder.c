@@ -12,6 +12,7 @@
 #include "compositor/control_internal.h"
 #include "compositor/effects/effects.h"
 #include "compositor/keeper.h"
+#include "compositor/refactor.h"
 #include "compositor/server.h"
 #include "compositor/store.h"
 #include "compositor/tile.h"
@@ -29,6 +30,7 @@ struct city_job {
 	uint32_t id;
 	bool watch;
 	bool first;		      /* of a tile that has no artifact yet */
+	bool paused;		      /* the builder does not have it just now */
 	bool standing;		      /* a watch of the city itself, on the tile's own source */
 	struct city_request *request; /* of a watch; NULL: nobody listens to it */
 	const struct city_build_listener *listener; /* of a build; NULL: none */
@@ -125,6 +127,9 @@ static void handle_job_tile_destroy(struct wl_listener *listener, void *data) {
 
 static void job_send(struct city_job *job) {
 	struct wl_resource *builder = job->control->builder;
+	if (job->paused) {
+		return;
+	}
 	if (job->watch) {
 		source_city_builder_v1_send_watch(builder, job->id, job->tile->name, job->folder);
 	} else {
@@ -247,6 +252,32 @@ void city_builder_stand_watch(struct city_control *control, struct city_tile *ti
 	struct city_job *job = job_create(control, tile, folder, true, &why);
 	if (job) {
 		job->standing = true;
+	}
+}
+
+void city_builder_pause(struct city_control *control, const char *folder) {
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		if (!job->first && strcmp(job->folder, folder) == 0) {
+			job->paused = true;
+			drop_artifact(job);
+			send_cancel(job);
+		}
+	}
+}
+
+void city_builder_resume(struct city_control *control, const char *folder) {
+	struct city_job *job;
+	wl_list_for_each(job, &control->jobs, link) {
+		char *copy = job->paused ? strdup(folder) : NULL;
+		if (copy) {
+			free(job->folder);
+			job->folder = copy;
+			job->paused = false;
+			if (control->builder) {
+				job_send(job);
+			}
+		}
 	}
 }
 
@@ -409,9 +440,15 @@ static void save_join(struct city_job *job) {
 
 /* ---- what the builder says */
 
-static struct city_job *job_of(struct wl_resource *resource, uint32_t id) {
+/* NULL when the city is about to end. */
+static struct city_control *control_of(struct wl_resource *resource) {
 	struct city_control *control = wl_resource_get_user_data(resource);
-	return control && control->builder == resource ? job_find(control, id) : NULL;
+	return control && control->builder == resource ? control : NULL;
+}
+
+static struct city_job *job_of(struct wl_resource *resource, uint32_t id) {
+	struct city_control *control = control_of(resource);
+	return control ? job_find(control, id) : NULL;
 }
 
 static void handle_destroy(struct wl_client *client, struct wl_resource *resource) {
@@ -421,6 +458,10 @@ static void handle_destroy(struct wl_client *client, struct wl_resource *resourc
 static void handle_started(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city_job *job = job_of(resource, id);
 	if (!job) {
+		struct city_control *control = control_of(resource);
+		if (control) {
+			city_refactor_started(control, id);
+		}
 		return;
 	}
 	if (job->watch) {
@@ -443,8 +484,11 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 static void handle_output(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *text) {
 	struct city_job *job = job_of(resource, id);
+	struct city_control *control = control_of(resource);
 	if (job && job->request) {
 		city_request_output(job->request, text);
+	} else if (!job && control) {
+		city_refactor_output(control, id, text);
 	}
 	if (job && job->listener) {
 		job->listener->output(job->data, text);
@@ -503,6 +547,10 @@ static void handle_build_failed(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *reason) {
 	struct city_job *job = job_of(resource, id);
 	if (!job) {
+		struct city_control *control = control_of(resource);
+		if (control) {
+			city_refactor_failed(control, id, reason);
+		}
 		return;
 	}
 	job->building = false;
@@ -518,12 +566,54 @@ static void handle_build_failed(
 	job_fail(job, "build", reason);
 }
 
+static void handle_plan(struct wl_client *client, struct wl_resource *resource, uint32_t job,
+	uint32_t number, uint32_t what, const char *tile, const char *uuid, const char *from,
+	const char *to, const char *name, const char *repository, const char *text) {
+	struct city_control *control = control_of(resource);
+	struct city_refactor_plan plan = {
+		job, number, what, tile, uuid, from, to, name, repository, text};
+	if (control) {
+		city_refactor_planned(control, &plan);
+	}
+}
+
+static void handle_prepared(struct wl_client *client, struct wl_resource *resource, uint32_t job,
+	uint32_t number, const char *artifact, uint32_t build_ns_hi, uint32_t build_ns_lo) {
+	struct city_control *control = control_of(resource);
+	if (control) {
+		city_refactor_prepared(control, job, number, artifact,
+			(int64_t)((uint64_t)build_ns_hi << 32 | build_ns_lo));
+	}
+}
+
+static void handle_concluded(struct wl_client *client, struct wl_resource *resource,
+	uint32_t number, const char *reason) {
+	struct city_control *control = control_of(resource);
+	if (control) {
+		city_refactor_concluded(control, number, reason);
+	}
+}
+
+static void handle_unfinished(struct wl_client *client, struct wl_resource *resource,
+	uint32_t number, uint32_t what, uint32_t undo, const char *uuid, const char *from,
+	const char *to, const char *name) {
+	struct city_control *control = control_of(resource);
+	struct city_refactor_plan plan = {0, number, what, "", uuid, from, to, name, "", ""};
+	if (control) {
+		city_refactor_unfinished(control, &plan, undo == 1);
+	}
+}
+
 static const struct source_city_builder_v1_interface builder_impl = {
 	.destroy = handle_destroy,
 	.started = handle_started,
 	.output = handle_output,
 	.built = handle_built,
 	.failed = handle_build_failed,
+	.plan = handle_plan,
+	.prepared = handle_prepared,
+	.concluded = handle_concluded,
+	.unfinished = handle_unfinished,
 };
 
 static void handle_builder_destroy(struct wl_resource *resource) {
@@ -532,6 +622,7 @@ static void handle_builder_destroy(struct wl_resource *resource) {
 		return;
 	}
 	control->builder = NULL;
+	city_refactor_builder_gone(control);
 	struct city_job *job;
 	wl_list_for_each(job, &control->jobs, link) {
 		if (job->building) {

@@ -15,6 +15,7 @@
 
 struct city_job;
 struct city_keeper_reply;
+struct city_refactor;
 struct city_server;
 struct city_tile;
 
@@ -34,6 +35,7 @@ struct city_control {
 	uint32_t last_job;
 	uint64_t last_save;
 	struct wl_listener needs_build;
+	struct city_refactor *refactor; /* the one under way; NULL: none */
 
 	/* the forge */
 	bool forge_wanted;
@@ -88,6 +90,7 @@ void city_request_progress(struct city_request *request, const char *step, int64
 /* In pieces that do not cut characters. */
 void city_request_text(struct city_request *request, const char *text);
 void city_request_output(struct city_request *request, const char *text);
+void city_request_record(struct city_request *request, const char *json);
 
 /* control_tile.c */
 void city_handle_announce(struct wl_resource *control_resource, struct city_tile *tile);
@@ -136,6 +139,10 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile);
+/* Nothing is built from the folder until city_builder_resume, for it goes away, perhaps for good:
+ * then what was watched there is watched in the folder that is named there. */
+void city_builder_pause(struct city_control *control, const char *folder);
+void city_builder_resume(struct city_control *control, const char *folder);
 /* The client is no longer interested: a watch ends. */
 void city_builder_forget(struct city_request *request);
 

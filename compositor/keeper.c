@@ -243,8 +243,14 @@ static struct request *request_find(struct city_keeper *keeper, uint64_t number)
 }
 
 uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uuid *uuid,
-	const char *name, uint64_t size, city_keeper_reply_func func, void *data) {
+	const char *name, uint64_t size, const struct vat_uuid *copy_of,
+	city_keeper_reply_func func, void *data) {
 	struct keeper_message *message = message_new(keeper, KEEPER_REGION_OPEN);
+	if (copy_of && !vat_uuid_is_nil(copy_of)) {
+		char text[VAT_UUID_TEXT];
+		vat_uuid_format(copy_of, text);
+		keeper_wire_add(message, text);
+	}
 	message->uuid = *uuid;
 	message->size = size;
 	snprintf(message->name, sizeof(message->name), "%s", name);

@@ -96,8 +96,10 @@ int city_keeper_desk(const struct city_keeper *keeper);
 
 /* Each returns the number of the request, with which city_keeper_forget takes it back: its answer
  * is then dropped, and a process that it started is killed. 0: failed at once, func was called. */
+/* copy_of: the tile whose saved state a new region begins with; nil or NULL: none. */
 uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uuid *uuid,
-	const char *name, uint64_t size, city_keeper_reply_func func, void *data);
+	const char *name, uint64_t size, const struct vat_uuid *copy_of,
+	city_keeper_reply_func func, void *data);
 /* options: "key=value" strings. */
 uint64_t city_keeper_spawn(struct city_keeper *keeper, const struct vat_uuid *uuid,
 	const char *name, const char *hash, const char *const *options, size_t option_count,

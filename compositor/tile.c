@@ -443,7 +443,7 @@ void city_tile_begin(struct city_tile *tile) {
 		city_tile_hold_input(tile);
 	}
 	tile->region_request = city_keeper_open_region(
-		tiles->keeper, &tile->uuid, tile->name, 0, handle_region, tile);
+		tiles->keeper, &tile->uuid, tile->name, 0, &tile->copy_of, handle_region, tile);
 }
 
 static void tile_destroy(struct city_tile *tile) {

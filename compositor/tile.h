@@ -148,6 +148,7 @@ struct city_tile {
 	bool notice_build; /* the notice is about a build: the next good build takes it away */
 	bool notice_stuck; /* it is about a live version that does not return from an operation */
 
+	struct vat_uuid copy_of; /* whose saved state it begins with; nil: none */
 	uint64_t region_request;
 	int region_fd;		   /* -1 until the keeper gave it */
 	struct vat_region *region; /* for reading; NULL until then */
@@ -254,6 +255,10 @@ void city_tiles_save_now(struct city_tiles *tiles);
  */
 struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *name,
 	char *error, size_t error_size);
+/* A new tile that begins with the state of this one as it was saved last, from a source and with an
+ * artifact of its own. NULL with one line in `error`. */
+struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const char *source,
+	const char *hash, char *error, size_t error_size);
 /* Ends it: process, streams, state and place. It is freed when its processes have ended. */
 void city_tile_close(struct city_tile *tile);
 /* Frees a closed tile once nothing of it runs. */

@@ -566,6 +566,38 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 	return tile;
 }
 
+struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const char *source,
+	const char *hash, char *error, size_t error_size) {
+	struct city_tiles *tiles = tile->tiles;
+	if (city_places_find(tiles->places, name)) {
+		snprintf(error, error_size, "there is a tile named \"%.60s\" already", name);
+		return NULL;
+	}
+	struct city_place *place = city_places_add(tiles->places, name);
+	struct city_tile *fork = NULL;
+	if (place) {
+		set_string(&place->kind, tile->kind);
+		set_string(&place->source, source);
+		place->width = tile->width;
+		place->height = tile->height;
+		fork = make(tiles, place);
+	}
+	if (!fork) {
+		snprintf(error, error_size, "out of memory");
+		if (place) {
+			city_places_remove(tiles->places, place);
+		}
+		return NULL;
+	}
+	snprintf(fork->installed, sizeof(fork->installed), "%s", hash);
+	fork->built = true;
+	fork->copy_of = tile->uuid;
+	fork->focus_once = true;
+	city_tile_begin(fork);
+	city_tiles_save_now(tiles);
+	return fork;
+}
+
 /* ---- listeners */
 
 static void handle_keeper_exited(struct wl_listener *listener, void *data) {

@@ -34,6 +34,10 @@ static const struct option rollback_options[] = {
 	{"lossy", NULL, "values may be lost where they do not fit"},
 	{},
 };
+static const struct option refactor_options[] = {
+	{"dry-run", NULL, "only say what would be done"},
+	{},
+};
 static const struct option watch_options[] = {
 	{"source", "DIR", "watch this folder instead of the tile's own"},
 	{},
@@ -93,6 +97,17 @@ const struct command commands[] = {
 	{"rollback", "TILE [N|HASH]", 1, 2,
 		"back to the good version before, N before, or of that hash", rollback_options,
 		command_rollback},
+	{"move", "TILE DISTRICT", 2, 2,
+		"move a tile's source folder to another district, and hand over", refactor_options,
+		command_move},
+	{"replace", "TILE BY", 2, 2,
+		"let a tile run what another one of its role runs, with its own state",
+		refactor_options, command_replace},
+	{"fork", "TILE [NAME]", 1, 2, "a new tile with a copy of a tile's source and state",
+		refactor_options, command_fork},
+	{"undo", "", 0, 0, "take the last move, replace or fork back", refactor_options,
+		command_undo},
+	{"redo", "", 0, 0, "do again what was undone last", refactor_options, command_redo},
 	{"record", "TILE FILE", 2, 2, "save what went into a tile, for cityctl test", NULL,
 		command_record},
 	{"test", "TILE", 1, 1, "replay a tile's last input beside it; without options, all tests",

@@ -520,3 +520,80 @@ out:
 	free(folder);
 	return status;
 }
+
+/* ---- refactors */
+
+static void print_plan(struct ctl *ctl, const char *json) {
+	if (ctl->json) {
+		json_pass(ctl_has(ctl, "dry-run") ? "plan" : "done", json);
+		return;
+	}
+	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
+	const char *text = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "text"));
+	char *line = clean_line(text != NULL ? text : json);
+	printf("%s%s\n", ctl_has(ctl, "dry-run") ? "would do: " : "", line);
+	free(line);
+	yyjson_doc_free(doc);
+}
+
+static int refactor(struct ctl *ctl, uint32_t what, const char *target) {
+	char *folder = NULL;
+	struct tile none = {.name = copy_text("")}, *tile = &none;
+	int status = CTL_OK;
+	/* A path is looked at from here; that it is not there yet is for the forge to see. */
+	if (what == SOURCE_CITY_CONTROL_V1_REFACTOR_MOVE && strchr(target, '/') != NULL) {
+		folder = realpath(target, NULL);
+		if (folder == NULL && target[0] != '/')
+			status = ctl_fail(ctl, "request", "%s: %s", target, strerror(errno));
+		target = folder != NULL ? folder : target;
+	}
+	if (status == CTL_OK && strlen(target) > CTL_TEXT_MAX)
+		status = ctl_usage(ctl, "that name is too long");
+	if (status == CTL_OK)
+		status = ctl_connect(ctl);
+	if (status == CTL_OK &&
+		source_city_control_v1_get_version(ctl->control) <
+			SOURCE_CITY_CONTROL_V1_REFACTOR_SINCE_VERSION)
+		status = ctl_fail(ctl, "request", "this city is older and cannot do that");
+	if (status == CTL_OK && ctl->word_count > 0) {
+		tile = ctl_tile(ctl, ctl->words[0]);
+		status = tile != NULL ? CTL_OK : CTL_FAILED;
+	}
+	if (status == CTL_OK) {
+		struct handover handover;
+		begin(&handover, ctl, tile,
+			source_city_control_v1_refactor(
+				ctl->control, what, tile->name, target, ctl_has(ctl, "dry-run")));
+		handover.settled = true;
+		request_wait(&handover.request, show_status);
+		clear_status(&handover);
+		status = request_status(&handover.request, handover.name);
+		if (status == CTL_OK)
+			print_plan(ctl, handover.request.text);
+		request_finish(&handover.request);
+	}
+	free(none.name);
+	free(folder);
+	return status;
+}
+
+int command_move(struct ctl *ctl) {
+	return refactor(ctl, SOURCE_CITY_CONTROL_V1_REFACTOR_MOVE, ctl->words[1]);
+}
+
+int command_replace(struct ctl *ctl) {
+	return refactor(ctl, SOURCE_CITY_CONTROL_V1_REFACTOR_REPLACE, ctl->words[1]);
+}
+
+int command_fork(struct ctl *ctl) {
+	return refactor(ctl, SOURCE_CITY_CONTROL_V1_REFACTOR_FORK,
+		ctl->word_count > 1 ? ctl->words[1] : "");
+}
+
+int command_undo(struct ctl *ctl) {
+	return refactor(ctl, SOURCE_CITY_CONTROL_V1_REFACTOR_UNDO, "");
+}
+
+int command_redo(struct ctl *ctl) {
+	return refactor(ctl, SOURCE_CITY_CONTROL_V1_REFACTOR_REDO, "");
+}

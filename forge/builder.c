@@ -9,16 +9,27 @@
 
 #include "forge/diagnostic.h"
 #include "forge/job.h"
+#include "forge/refactorer.h"
 #include "source-city-control-v1-client-protocol.h"
 #include "vat/log.h"
 
 /* Holds the whole output of some builds while the compositor is busy. */
 #define SEND_BUFFER (1u << 20)
+#define VERSION 4u /* of the control protocol */
 
 struct builder_job {
 	struct wl_list link; /* builder.jobs */
 	struct builder *builder;
 	struct job *job;
+};
+
+/* Not begun before it is known what becomes of an unfinished refactor: its folder may be elsewhere
+ * by then. */
+struct held {
+	struct wl_list link; /* builder.held */
+	uint32_t number;
+	char *tile, *folder;
+	bool watching;
 };
 
 struct builder {
@@ -29,6 +40,8 @@ struct builder {
 	struct source_city_builder_v1 *builder;
 	struct wl_event_source *source;
 	struct wl_list jobs; /* builder_job.link */
+	struct wl_list held; /* held.link */
+	struct refactorer *refactorer;
 	void (*ended)(void *data);
 	void *data;
 };
@@ -54,19 +67,6 @@ static void flush(struct builder *builder) {
 	wl_event_source_fd_update(builder->source, mask);
 }
 
-static void send_output(struct builder *builder, uint32_t number, const struct buffer *output) {
-	size_t at = 0;
-	char piece[DIAGNOSTIC_PIECE + 1];
-	while (at < output->size) {
-		size_t size =
-			diagnostic_cut(output->data + at, output->size - at, DIAGNOSTIC_PIECE - 1);
-		memcpy(piece, output->data + at, size);
-		piece[size] = '\0';
-		source_city_builder_v1_output(builder->builder, number, piece);
-		at += size;
-	}
-}
-
 /* ---- jobs */
 
 static void remove_job(struct builder_job *entry) {
@@ -85,7 +85,7 @@ static void handle_job_done(void *data, struct job *job, struct build_result *re
 	struct builder_job *entry = data;
 	struct builder *builder = entry->builder;
 	uint32_t number = job_number(job);
-	send_output(builder, number, &result->output);
+	diagnostic_send(&result->output, builder->builder, number, source_city_builder_v1_output);
 	if (result->good) {
 		uint64_t took = now_ns() - result->began_ns;
 		source_city_builder_v1_built(builder->builder, number, result->artifact,
@@ -116,8 +116,24 @@ static struct builder_job *find_job(struct builder *builder, uint32_t number) {
 	return nullptr;
 }
 
+static void drop_held(struct held *held) {
+	wl_list_remove(&held->link);
+	free(held->tile);
+	free(held->folder);
+	free(held);
+}
+
 static void add_job(struct builder *builder, uint32_t number, const char *tile, const char *folder,
 	bool watching) {
+	if (refactorer_waits(builder->refactorer)) {
+		struct held *held = allocate(1, sizeof(*held));
+		held->number = number;
+		held->tile = text_copy(tile);
+		held->folder = text_copy(folder);
+		held->watching = watching;
+		wl_list_insert(builder->held.prev, &held->link);
+		return;
+	}
 	struct builder_job *entry = find_job(builder, number);
 	if (entry != nullptr)
 		remove_job(entry);
@@ -139,15 +155,73 @@ static void handle_watch(void *data, struct source_city_builder_v1 *proxy, uint3
 }
 
 static void handle_cancel(void *data, struct source_city_builder_v1 *proxy, uint32_t number) {
-	struct builder_job *entry = find_job(data, number);
+	struct builder *builder = data;
+	struct builder_job *entry = find_job(builder, number);
 	if (entry != nullptr)
 		remove_job(entry);
+	struct held *held, *next;
+	wl_list_for_each_safe(held, next, &builder->held, link) {
+		if (held->number == number)
+			drop_held(held);
+	}
+	refactorer_cancel(builder->refactorer, number);
+}
+
+/* ---- refactors */
+
+static void handle_refactor(void *data, struct source_city_builder_v1 *proxy, uint32_t job,
+	uint32_t what, const char *tile, const char *uuid, const char *folder, const char *artifact,
+	const char *target, const char *name, const char *target_artifact) {
+	struct builder *builder = data;
+	struct refactor_order order = {
+		.what = (enum refactor_what)what,
+		.tile = tile,
+		.uuid = uuid,
+		.folder = folder,
+		.target = target,
+		.name = name,
+		.hash = artifact,
+		.to_hash = target_artifact,
+	};
+	refactorer_order(builder->refactorer, job, &order);
+}
+
+static void handle_proceed(void *data, struct source_city_builder_v1 *proxy, uint32_t job) {
+	struct builder *builder = data;
+	refactorer_proceed(builder->refactorer, job);
+}
+
+static void handle_conclude(
+	void *data, struct source_city_builder_v1 *proxy, uint32_t number, uint32_t keep) {
+	struct builder *builder = data;
+	refactorer_conclude(builder->refactorer, number, keep != 0);
 }
 
 static const struct source_city_builder_v1_listener builder_listener = {
 	.build = handle_build,
 	.watch = handle_watch,
 	.cancel = handle_cancel,
+	.refactor = handle_refactor,
+	.proceed = handle_proceed,
+	.conclude = handle_conclude,
+};
+
+static void handle_refactor_sent(void *data) {
+	flush(data);
+}
+
+static void handle_refactor_settled(void *data) {
+	struct builder *builder = data;
+	struct held *held, *next;
+	wl_list_for_each_safe(held, next, &builder->held, link) {
+		add_job(builder, held->number, held->tile, held->folder, held->watching);
+		drop_held(held);
+	}
+}
+
+static const struct refactorer_listener refactorer_listener = {
+	.sent = handle_refactor_sent,
+	.settled = handle_refactor_settled,
 };
 
 /* ---- the rest of the control protocol, which the forge has no use for */
@@ -164,10 +238,14 @@ static void handle_message(void *data, struct source_city_control_v1 *control, u
 	const char *subject, const char *text) {
 }
 
+static void handle_record(void *data, struct source_city_control_v1 *control, const char *json) {
+}
+
 static const struct source_city_control_v1_listener control_listener = {
 	.tile = handle_tile,
 	.done = handle_tiles_done,
 	.message = handle_message,
+	.record = handle_record,
 };
 
 static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
@@ -176,10 +254,13 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 	if (strcmp(interface, source_city_control_v1_interface.name) != 0 ||
 		builder->control != nullptr)
 		return;
-	builder->control = wl_registry_bind(registry, name, &source_city_control_v1_interface, 1);
+	builder->control = wl_registry_bind(registry, name, &source_city_control_v1_interface,
+		version < VERSION ? version : VERSION);
 	source_city_control_v1_add_listener(builder->control, &control_listener, builder);
 	builder->builder = source_city_control_v1_register_builder(builder->control);
 	source_city_builder_v1_add_listener(builder->builder, &builder_listener, builder);
+	builder->refactorer =
+		refactorer_create(builder->forge, builder->builder, &refactorer_listener, builder);
 }
 
 static void handle_global_remove(void *data, struct wl_registry *registry, uint32_t name) {
@@ -237,6 +318,7 @@ struct builder *builder_create(struct forge *forge, void (*ended)(void *data), v
 	builder->ended = ended;
 	builder->data = data;
 	wl_list_init(&builder->jobs);
+	wl_list_init(&builder->held);
 	wl_log_set_handler_client(handle_library_log);
 	builder->display = wl_display_connect(nullptr);
 	if (builder->display == nullptr) {
@@ -273,6 +355,9 @@ void builder_destroy(struct builder *builder) {
 		return;
 	struct builder_job *entry, *next;
 	wl_list_for_each_safe(entry, next, &builder->jobs, link) remove_job(entry);
+	struct held *held, *next_held;
+	wl_list_for_each_safe(held, next_held, &builder->held, link) drop_held(held);
+	refactorer_destroy(builder->refactorer);
 	if (builder->source != nullptr)
 		wl_event_source_remove(builder->source);
 	if (builder->builder != nullptr)

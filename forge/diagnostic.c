@@ -76,3 +76,18 @@ char *diagnostic_first_error(const char *text) {
 	size_t cut = diagnostic_cut(best, best_size, DIAGNOSTIC_REASON);
 	return text_format("%.*s%s", (int)cut, best, cut < best_size ? "…" : "");
 }
+
+void diagnostic_send(const struct buffer *text, struct source_city_builder_v1 *builder,
+	uint32_t job,
+	void (*send)(struct source_city_builder_v1 *builder, uint32_t job, const char *text)) {
+	size_t at = 0;
+	char piece[DIAGNOSTIC_PIECE + 1];
+	while (at < text->size) {
+		size_t size =
+			diagnostic_cut(text->data + at, text->size - at, DIAGNOSTIC_PIECE - 1);
+		memcpy(piece, text->data + at, size);
+		piece[size] = '\0';
+		send(builder, job, piece);
+		at += size;
+	}
+}

@@ -16,4 +16,10 @@ char *diagnostic_first_error(const char *text);
 /* How much of the text fits into `limit` bytes without cutting a character. */
 size_t diagnostic_cut(const char *text, size_t size, size_t limit);
 
+/* Sends the text in pieces of DIAGNOSTIC_PIECE, with the request of the protocol for it. */
+struct source_city_builder_v1;
+void diagnostic_send(const struct buffer *text, struct source_city_builder_v1 *builder,
+	uint32_t job,
+	void (*send)(struct source_city_builder_v1 *builder, uint32_t job, const char *text));
+
 #endif

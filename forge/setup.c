@@ -129,6 +129,11 @@ bool setup_load(struct forge_setup *setup) {
 
 	char *base = user_directory("XDG_DATA_HOME", ".local/share");
 	setup->store_dir = text_format("%s/source-city/store", base);
+	setup->city_dir = text_format("%s/source-city/city", base);
+	setup->journal_dir = text_format("%s/source-city/refactors", base);
+	free(base);
+	base = user_directory("XDG_CONFIG_HOME", ".config");
+	setup->config_file = text_format("%s/source-city/config", base);
 	free(base);
 	base = user_directory("XDG_CACHE_HOME", ".cache");
 	setup->object_dir = text_format("%s/source-city/objects", base);
@@ -163,6 +168,9 @@ void setup_finish(struct forge_setup *setup) {
 	free(setup->include_dir);
 	free(setup->flags_file);
 	free(setup->store_dir);
+	free(setup->city_dir);
+	free(setup->journal_dir);
+	free(setup->config_file);
 	free(setup->object_dir);
 	free(setup->work_dir);
 	*setup = (struct forge_setup){};

@@ -15,6 +15,9 @@ struct forge_setup {
 	char *include_dir;	 /* tile.h and vat.h */
 	char *flags_file;
 	char *store_dir;   /* artifacts */
+	char *city_dir;	   /* the city folder: a folder for each district */
+	char *journal_dir; /* refactors that were done, and the one under way */
+	char *config_file; /* the user's configuration of the city */
 	char *object_dir;  /* compiled files, a cache */
 	char *work_dir;	   /* a folder in it for each build under way */
 	unsigned int jobs; /* compilers at once in one build */

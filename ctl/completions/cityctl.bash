@@ -76,6 +76,7 @@ _cityctl() {
 	open) options+=' --name' ;;
 	swap) options+=' --source --artifact --strategy --at --settled --force --state --lossy' ;;
 	rollback) options+=' --force --state --lossy --list' ;;
+	move | replace | fork | undo | redo) options+=' --dry-run' ;;
 	watch) options+=' --source' ;;
 	test) options+=' --source --artifact --replay --amnesia --record --frames' ;;
 	vat) options+=' --all --save --file --diff --watch --interval' ;;
@@ -91,11 +92,11 @@ _cityctl() {
 
 	case $command in
 	'')
-		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback record test vat
-			checkpoint history events go bookmark camera picture run keeper map state quit version' \
+		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback move replace fork undo
+			redo record test vat checkpoint history events go bookmark camera picture run keeper map state quit version' \
 			-- "$cur")
 		;;
-	close | swap | watch | rollback | record | test | vat | checkpoint | history)
+	close | swap | watch | rollback | move | replace | fork | record | test | vat | checkpoint | history)
 		if [[ $command == record ]] && ((places == 1)); then
 			compopt -o filenames 2>/dev/null
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")

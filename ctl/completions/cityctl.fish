@@ -5,8 +5,8 @@ function __cityctl_tiles
     cityctl tiles --names 2>/dev/null
 end
 
-set -l commands tiles open close swap watch rollback record test vat checkpoint history events go bookmark camera picture run keeper map state quit version
-set -l with_tile close swap watch rollback record test vat checkpoint history
+set -l commands tiles open close swap watch rollback move replace fork undo redo record test vat checkpoint history events go bookmark camera picture run keeper map state quit version
+set -l with_tile close swap watch rollback move replace fork record test vat checkpoint history
 
 complete -c cityctl -f
 complete -c cityctl -l json -d 'Print JSON, one object a line'
@@ -20,6 +20,11 @@ complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a close -d '
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a swap -d 'Hand over to a new version'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Build and hand over at each save'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a rollback -d 'Back to the version before'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a move -d 'Move its source to another district'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a replace -d 'Run what another tile runs'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a fork -d 'A copy of a tile'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a undo -d 'Take the last refactor back'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a redo -d 'Do again what was undone'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a record -d 'Save what went into a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a test -d 'Replay what went into a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a vat -d 'Print the state of a tile'
@@ -55,6 +60,7 @@ complete -c cityctl -n '__fish_seen_subcommand_from swap' -l settled -d 'Wait fo
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l force -d 'Take no refusal'
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l state -x -a 'inherit reset merge' -d 'What becomes of the state'
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l lossy -d 'Values may be lost'
+complete -c cityctl -n '__fish_seen_subcommand_from move replace fork undo redo' -l dry-run -d 'Only say what would be done'
 complete -c cityctl -n '__fish_seen_subcommand_from rollback' -l list -d 'Only list the versions'
 complete -c cityctl -n '__fish_seen_subcommand_from record' -F
 complete -c cityctl -n '__fish_seen_subcommand_from test' -l replay -d 'Run it on the last input'

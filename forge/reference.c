@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* What refers to a source folder: the configuration by its path, and #include lines that lead into
+ * it or out of it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "forge/refactor_internal.h"
+
+#define DEPTH_MAX 6
+#define FILES_MAX 10000
+#define FILE_SIZE_MAX (1u << 20)
+
+struct search {
+	struct refactor *refactor;
+	size_t files;
+};
+
+/* Whether path is the folder or below it; what follows then. */
+static const char *below(const char *path, const char *folder) {
+	size_t size = strlen(folder);
+	return strncmp(path, folder, size) == 0 && (path[size] == '/' || path[size] == '\0')
+		? path + size
+		: nullptr;
+}
+
+/* The way from a folder to a file, both absolute. */
+static char *way(const char *folder, const char *file) {
+	size_t common = 0;
+	for (size_t i = 0;; i++) {
+		bool ends = folder[i] == '/' || folder[i] == '\0';
+		if (ends && (file[i] == '/' || file[i] == '\0'))
+			common = i;
+		if (folder[i] != file[i] || folder[i] == '\0')
+			break;
+	}
+	struct buffer text = {};
+	for (const char *at = folder + common; *at != '\0'; at++) {
+		if (*at == '/' && at[1] != '\0')
+			buffer_printf(&text, "../");
+	}
+	buffer_printf(&text, "%s", file + common + (file[common] == '/'));
+	return text.data != nullptr ? text.data : text_copy("");
+}
+
+/* Where the path is when the refactor is done; heap. */
+static char *moved(const struct refactor *refactor, const char *path) {
+	const char *rest = below(path, refactor->from);
+	return rest != nullptr ? text_format("%s%s", refactor->to, rest) : text_copy(path);
+}
+
+/* One #include "name" in a file of a folder. */
+static void look_at(struct search *search, const char *folder, const char *file, const char *name,
+	size_t size) {
+	struct refactor *refactor = search->refactor;
+	char *joined = text_format("%s/%.*s", folder, (int)size, name);
+	char *target = realpath(joined, nullptr);
+	free(joined);
+	if (target == nullptr)
+		return;
+	/* Both move, or none: the way stays. */
+	if ((below(target, refactor->from) != nullptr) !=
+		(below(file, refactor->from) != nullptr)) {
+		char *new_folder = moved(refactor, folder), *new_target = moved(refactor, target);
+		char *new_file = moved(refactor, file), *new_way = way(new_folder, new_target);
+		char *old_text = text_format("\"%.*s\"", (int)size, name);
+		char *new_text = text_format("\"%s\"", new_way);
+		if (strcmp(old_text, new_text) != 0)
+			refactor_add_edit(refactor, new_file, old_text, new_text);
+		free(new_folder);
+		free(new_target);
+		free(new_file);
+		free(new_way);
+		free(old_text);
+		free(new_text);
+	}
+	free(target);
+}
+
+static void look_into(struct search *search, const char *folder, const char *file) {
+	struct buffer text = {};
+	if (file_read(AT_FDCWD, file, FILE_SIZE_MAX, &text) != 0) {
+		buffer_finish(&text);
+		return;
+	}
+	static const char word[] = "include";
+	for (const char *at = text.data; at != nullptr; at = strchr(at, '\n')) {
+		at += strspn(at, "\n \t");
+		if (*at != '#')
+			continue;
+		at++;
+		at += strspn(at, " \t");
+		if (strncmp(at, word, strlen(word)) != 0)
+			continue;
+		at += strlen(word);
+		at += strspn(at, " \t");
+		if (*at != '"')
+			continue;
+		at++;
+		size_t size = strcspn(at, "\"\n");
+		if (at[size] == '"')
+			look_at(search, folder, file, at, size);
+	}
+	buffer_finish(&text);
+}
+
+static void walk(struct search *search, const char *folder, int depth) {
+	DIR *entries = depth > 0 ? opendir(folder) : nullptr;
+	struct dirent *entry;
+	while (entries != nullptr && (entry = readdir(entries)) != nullptr) {
+		struct stat info;
+		if (entry->d_name[0] == '.' || search->files >= FILES_MAX ||
+			strchr(entry->d_name, '\n') != nullptr ||
+			fstatat(dirfd(entries), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		char *path = text_format("%s/%s", folder, entry->d_name);
+		const char *end = strrchr(entry->d_name, '.');
+		if (S_ISDIR(info.st_mode)) {
+			walk(search, path, depth - 1);
+		} else if (S_ISREG(info.st_mode) && end != nullptr &&
+			(strcmp(end, ".c") == 0 || strcmp(end, ".h") == 0)) {
+			search->files++;
+			look_into(search, folder, path);
+		}
+		free(path);
+	}
+	if (entries != nullptr)
+		closedir(entries);
+}
+
+void reference_find(const struct journal *journal, struct refactor *refactor) {
+	struct search search = {.refactor = refactor};
+	struct buffer config = {};
+	char *path = realpath(journal->config, nullptr);
+	if (path != nullptr && file_read(AT_FDCWD, path, FILE_SIZE_MAX, &config) == 0 &&
+		config.size > 0 && text_replace(&config, refactor->from, refactor->to))
+		refactor_add_edit(refactor, path, refactor->from, refactor->to);
+	buffer_finish(&config);
+	free(path);
+	char *city = realpath(journal->city, nullptr);
+	if (city != nullptr)
+		walk(&search, city, DEPTH_MAX);
+	/* One that lies elsewhere is looked at, too. */
+	if (city == nullptr || below(refactor->from, city) == nullptr)
+		walk(&search, refactor->from, DEPTH_MAX);
+	free(city);
+}
+
+bool reference_apply(const struct refactor *refactor, bool forward, char **why) {
+	for (size_t i = 0; i < refactor->edit_count; i++) {
+		const struct refactor_edit *edit = &refactor->edits[i];
+		struct buffer text = {};
+		struct stat info;
+		int error = file_read(AT_FDCWD, edit->path, FILE_SIZE_MAX, &text);
+		/* The user may have done away with it meanwhile. */
+		if (error == 0 && text.size > 0 &&
+			text_replace(&text, forward ? edit->old : edit->new,
+				forward ? edit->new : edit->old)) {
+			error = stat(edit->path, &info) == 0 ? 0 : errno;
+			/* A folder that we may write in would let us replace it all the same. */
+			if (error == 0 && access(edit->path, W_OK) != 0)
+				error = errno;
+			refactor_stop();
+			if (error == 0)
+				error = file_replace(edit->path, text.data, text.size);
+			if (error == 0 && chmod(edit->path, info.st_mode & 07777) != 0)
+				error = errno;
+		}
+		buffer_finish(&text);
+		if (error != 0 && error != ENOENT) {
+			*why = text_format("%s refers to the folder and cannot be changed: %s",
+				edit->path, strerror(error));
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Refactors on real folders and real git repositories, also when the forge is killed before any
+ * step of them: then everything is as it was before, or what was asked for is done whole.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "forge/refactor.h"
+
+struct place {
+	char *base;
+	struct forge_setup setup;
+};
+
+[[gnu::format(printf, 1, 2)]] static void shell(const char *format, ...) {
+	char command[4096];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	if (system(command) != 0)
+		fail_msg("failed: %s", command);
+}
+
+/* What a command prints; heap. */
+[[gnu::format(printf, 1, 2)]] static char *output(const char *format, ...) {
+	char command[4096];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	FILE *pipe = popen(command, "r");
+	assert_non_null(pipe);
+	struct buffer text = {};
+	char chunk[4096];
+	size_t size;
+	while ((size = fread(chunk, 1, sizeof(chunk), pipe)) > 0)
+		buffer_add(&text, chunk, size);
+	pclose(pipe);
+	return text.data != NULL ? text.data : text_copy("");
+}
+
+static void expect_output(const char *wanted, char *got) {
+	assert_string_equal(got, wanted);
+	free(got);
+}
+
+/* A city with tiles in two districts; they refer to each other, and the configuration to one. The
+ * user has staged something, changed something, and has a file that git does not know. */
+static struct place *place_create(bool git) {
+	char name[] = "/tmp/forge-refactor-XXXXXX";
+	assert_non_null(mkdtemp(name));
+	struct place *place = allocate(1, sizeof(*place));
+	place->base = text_copy(name);
+	place->setup.city_dir = text_format("%s/city", name);
+	place->setup.journal_dir = text_format("%s/refactors", name);
+	place->setup.config_file = text_format("%s/config", name);
+	shell("cd %s && mkdir -p city/home/bell city/home/drum city/work && cd city && "
+	      "echo 'int bell;' >home/bell/bell.c && echo '#define BELL 1' >home/bell/bell.h && "
+	      "echo '#include \"../drum/drum.h\"' >>home/bell/bell.c && "
+	      "echo '#include \"../bell/bell.h\"' >home/drum/drum.h && echo keep >work/note && "
+	      "printf 'tile bell {\\n\\tsource \"%s/city/home/bell\"\\n}\\n' >../config",
+		name, name);
+	if (git)
+		shell("cd %s/city && git init -q . && git config user.name T && git config "
+		      "user.email t@t && git add -A && git commit -qm first && "
+		      "echo 'int staged;' >>home/bell/bell.c && git add home/bell/bell.c && "
+		      "echo 'int changed;' >>home/bell/bell.c && echo new >home/bell/new.h && "
+		      "echo other >>work/note",
+			name);
+	return place;
+}
+
+static void place_destroy(struct place *place) {
+	shell("rm -rf %s", place->base);
+	free(place->setup.city_dir);
+	free(place->setup.journal_dir);
+	free(place->setup.config_file);
+	free(place->base);
+	free(place);
+}
+
+/* Everything that is to be as it was. */
+static char *look(const struct place *place) {
+	return output("cd %s && find . -path ./city/.git -prune -o -path ./refactors -prune -o "
+		      "-type f -print | LC_ALL=C sort | xargs sha1sum; cat config; cd city && if "
+		      "[ -d .git ]; then git status --porcelain; git rev-parse HEAD; git diff "
+		      "--cached; git ls-files -s; fi",
+		place->base);
+}
+
+static struct refactor_order order_of(
+	const struct place *place, enum refactor_what what, char **folder) {
+	*folder = text_format("%s/city/home/bell", place->base);
+	return (struct refactor_order){
+		.what = what,
+		.tile = "bell",
+		.uuid = "00000000-0000-4000-8000-000000000001",
+		.folder = *folder,
+		.target = "studio",
+		.name = what == REFACTOR_FORK ? "bell-2" : "",
+		.hash = "",
+		.to_hash = "",
+	};
+}
+
+/* All of one refactor but its end. False with *why. */
+static bool perform(struct place *place, struct journal *journal, enum refactor_what what,
+	struct refactor **refactor, char **why) {
+	if (what == REFACTOR_UNDO || what == REFACTOR_REDO) {
+		*refactor = journal_next(journal, what, why);
+		if (*refactor == NULL || !refactor_plan_again(*refactor, what, why))
+			return false;
+	} else {
+		char *folder;
+		struct refactor_order order = order_of(place, what, &folder);
+		*refactor = refactor_plan(journal, &order, why);
+		free(folder);
+		if (*refactor == NULL)
+			return false;
+	}
+	return refactor_begin(journal, *refactor, what, why) &&
+		refactor_commit(journal, *refactor, why);
+}
+
+static void perform_all(struct place *place, enum refactor_what what) {
+	struct journal journal;
+	struct refactor *refactor;
+	char *why = NULL;
+	journal_open(&journal, &place->setup);
+	if (!perform(place, &journal, what, &refactor, &why))
+		fail_msg("not done: %s", why);
+	refactor_keep(&journal, refactor);
+	assert_null(journal_unfinished(&journal));
+	journal_close(&journal);
+}
+
+static void test_move_keeps_what_the_user_has(void **state) {
+	struct place *place = place_create(true);
+	char *before = look(place);
+	perform_all(place, REFACTOR_MOVE);
+	const char *base = place->base;
+	expect_output("Move home/bell to studio/bell\n",
+		output("cd %s/city && git log -1 --format=%%s", base));
+	expect_output("R100\thome/bell/bell.h\tstudio/bell/bell.h\n",
+		output("cd %s/city && git diff -M --name-status HEAD~ HEAD -- '*bell.h'", base));
+	/* Nothing that was staged, or only changed, is in the commit. */
+	expect_output("int bell;\n#include \"../../home/drum/drum.h\"\n",
+		output("cd %s/city && git show HEAD:studio/bell/bell.c", base));
+	expect_output("MM studio/bell/bell.c\n M work/note\n?? studio/bell/new.h\n",
+		output("cd %s/city && git status --porcelain | LC_ALL=C sort -k2 | sed "
+		       "'/new.h/{h;d};$G'",
+			base));
+	expect_output("#include \"../../studio/bell/bell.h\"\n",
+		output("cat %s/city/home/drum/drum.h", base));
+	expect_output("1\n", output("grep -c 'source.*/city/studio/bell\"' %s/config", base));
+	perform_all(place, REFACTOR_UNDO);
+	expect_output("Undo: Move home/bell to studio/bell\n",
+		output("cd %s/city && git log -1 --format=%%s", base));
+	expect_output("", output("cd %s/city && git diff HEAD~2 HEAD", base));
+	/* But for HEAD. */
+	shell("cd %s/city && git update-ref HEAD HEAD~2", base);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	free(after);
+	free(before);
+	perform_all(place, REFACTOR_REDO);
+	shell("test -f %s/city/studio/bell/new.h", base);
+	place_destroy(place);
+}
+
+static void test_fork_is_a_folder_of_its_own(void **state) {
+	struct place *place = place_create(true);
+	perform_all(place, REFACTOR_FORK);
+	const char *base = place->base;
+	shell("cd %s/city/home && cmp bell/bell.c bell-2/bell.c && cmp bell/new.h bell-2/new.h",
+		base);
+	expect_output("Fork home/bell as home/bell-2\n",
+		output("cd %s/city && git log -1 --format=%%s", base));
+	/* Work in it is not lost by undoing it. */
+	shell("echo 'int more;' >>%s/city/home/bell-2/bell.c", base);
+	perform_all(place, REFACTOR_UNDO);
+	shell("test ! -e %s/city/home/bell-2", base);
+	perform_all(place, REFACTOR_REDO);
+	shell("grep -q 'int more;' %s/city/home/bell-2/bell.c", base);
+	place_destroy(place);
+}
+
+static int steps_left;
+
+static void die_here(void) {
+	if (steps_left-- == 0)
+		kill(getpid(), SIGKILL);
+}
+
+/* Killed before each of its steps in turn, `what` is taken back whole by the next forge. */
+static void kill_at_each_step(struct place *place, enum refactor_what what) {
+	char *before = look(place);
+	int step = 0;
+	for (bool killed = true; killed; step++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct journal journal;
+			struct refactor *refactor;
+			char *why = NULL;
+			steps_left = step;
+			refactor_step = die_here;
+			journal_open(&journal, &place->setup);
+			bool good = perform(place, &journal, what, &refactor, &why);
+			if (!good)
+				fprintf(stderr, "%s\n", why);
+			_exit(good ? 0 : 1);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed = WIFSIGNALED(status);
+		if (!killed)
+			assert_int_equal(WEXITSTATUS(status), 0);
+		struct journal journal;
+		journal_open(&journal, &place->setup);
+		struct refactor *cut = journal_unfinished(&journal);
+		char *why = NULL;
+		if (cut != NULL && !refactor_take_back(&journal, cut, &why))
+			fail_msg("step %d is not taken back: %s", step, why);
+		assert_null(journal_unfinished(&journal));
+		journal_close(&journal);
+		char *after = look(place);
+		if (strcmp(after, before) != 0)
+			fail_msg("step %d left\n%s\ninstead of\n%s", step, after, before);
+		free(after);
+	}
+	assert_true(step > 3);
+	free(before);
+}
+
+static void test_killed_at_each_step(void **state) {
+	struct place *place = place_create(true);
+	kill_at_each_step(place, REFACTOR_MOVE);
+	kill_at_each_step(place, REFACTOR_FORK);
+	perform_all(place, REFACTOR_MOVE);
+	kill_at_each_step(place, REFACTOR_UNDO);
+	perform_all(place, REFACTOR_UNDO);
+	kill_at_each_step(place, REFACTOR_REDO);
+	place_destroy(place);
+}
+
+static void test_taking_back_is_repeated_when_killed(void **state) {
+	struct place *place = place_create(true);
+	char *before = look(place);
+	bool killed = true;
+	for (int step = 0; killed; step++) {
+		struct journal journal;
+		struct refactor *refactor;
+		char *why = NULL;
+		journal_open(&journal, &place->setup);
+		if (!perform(place, &journal, REFACTOR_MOVE, &refactor, &why))
+			fail_msg("%s", why);
+		pid_t pid = fork();
+		if (pid == 0) {
+			steps_left = step;
+			refactor_step = die_here;
+			_exit(refactor_take_back(&journal, refactor, &why) ? 0 : 1);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed = WIFSIGNALED(status);
+		journal_close(&journal);
+		journal_open(&journal, &place->setup);
+		struct refactor *cut = journal_unfinished(&journal);
+		if (cut != NULL && !refactor_take_back(&journal, cut, &why))
+			fail_msg("step %d: %s", step, why);
+		journal_close(&journal);
+		char *after = look(place);
+		assert_string_equal(after, before);
+		free(after);
+	}
+	free(before);
+	place_destroy(place);
+}
+
+/* One that fails on its way, is taken back, and says why. */
+static void expect_refusal(struct place *place, enum refactor_what what, const char *wanted) {
+	char *before = look(place), *why = NULL;
+	struct journal journal;
+	struct refactor *refactor;
+	journal_open(&journal, &place->setup);
+	if (perform(place, &journal, what, &refactor, &why))
+		fail_msg("it was not refused: %s", wanted);
+	assert_non_null(why);
+	if (strstr(why, wanted) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", why, wanted);
+	free(why);
+	why = NULL;
+	struct refactor *cut = journal_unfinished(&journal);
+	if (cut != NULL && !refactor_take_back(&journal, cut, &why))
+		fail_msg("not taken back: %s", why);
+	journal_close(&journal);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	free(after);
+	free(before);
+}
+
+static void test_refusals(void **state) {
+	struct place *place = place_create(true);
+	const char *base = place->base;
+	shell("mkdir -p %s/city/studio/bell", base);
+	expect_refusal(place, REFACTOR_MOVE, "exists already");
+	shell("rmdir %s/city/studio/bell %s/city/studio", base, base);
+	shell("touch %s/city/.git/index.lock", base);
+	expect_refusal(place, REFACTOR_MOVE, "another git is at work");
+	shell("rm %s/city/.git/index.lock && touch %s/city/.git/MERGE_HEAD", base, base);
+	expect_refusal(place, REFACTOR_FORK, "a merge is not finished");
+	shell("rm %s/city/.git/MERGE_HEAD", base);
+	/* Git itself says no, after the files have moved. */
+	shell("cd %s/city/.git/hooks && printf '#!/bin/sh\\nif [ $1 = prepared ]; then echo no "
+	      "such "
+	      "day >&2; exit 1; fi\\n' >reference-transaction && chmod +x reference-transaction",
+		base);
+	expect_refusal(place, REFACTOR_MOVE, "refused: ");
+	expect_refusal(place, REFACTOR_FORK, "refused: ");
+	shell("rm %s/city/.git/hooks/reference-transaction", base);
+	/* A district that cannot be made. */
+	shell("echo file >%s/city/studio", base);
+	expect_refusal(place, REFACTOR_MOVE, "no such folder");
+	shell("rm %s/city/studio", base);
+	expect_refusal(place, REFACTOR_UNDO, "nothing to undo");
+	expect_refusal(place, REFACTOR_REDO, "nothing to redo");
+	perform_all(place, REFACTOR_MOVE);
+	shell("mkdir -p %s/city/home/bell", base);
+	expect_refusal(place, REFACTOR_UNDO, "is in the way");
+	place_destroy(place);
+}
+
+static void test_without_git(void **state) {
+	struct place *place = place_create(false);
+	char *before = look(place);
+	perform_all(place, REFACTOR_MOVE);
+	shell("test -f %s/city/studio/bell/bell.c && test ! -e %s/city/home/bell", place->base,
+		place->base);
+	perform_all(place, REFACTOR_UNDO);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	shell("test ! -e %s/city/studio", place->base);
+	free(after);
+	free(before);
+	/* The user committed on top of what is taken back: that stays. */
+	place_destroy(place);
+}
+
+static void test_taken_back_below_a_commit(void **state) {
+	struct place *place = place_create(true);
+	struct journal journal;
+	struct refactor *refactor;
+	char *why = NULL;
+	journal_open(&journal, &place->setup);
+	if (!perform(place, &journal, REFACTOR_MOVE, &refactor, &why))
+		fail_msg("%s", why);
+	shell("cd %s/city && git commit -qm mine -- work/note", place->base);
+	if (!refactor_take_back(&journal, refactor, &why))
+		fail_msg("%s", why);
+	journal_close(&journal);
+	expect_output("Undo: Move home/bell to studio/bell\nmine\nMove home/bell to studio/bell\n",
+		output("cd %s/city && git log -3 --format=%%s", place->base));
+	shell("cd %s/city && test -f home/bell/bell.c && git diff --quiet HEAD~3 HEAD -- home "
+	      "studio",
+		place->base);
+	place_destroy(place);
+}
+
+static void test_a_damaged_entry_is_set_aside(void **state) {
+	struct place *place = place_create(false);
+	perform_all(place, REFACTOR_MOVE);
+	shell("echo what >%s/refactors/000001", place->base);
+	expect_refusal(place, REFACTOR_UNDO, "nothing to undo");
+	shell("test -f %s/refactors/000001.damaged", place->base);
+	place_destroy(place);
+}
+
+int main(void) {
+	if (sodium_init() < 0)
+		return 1;
+	unsetenv("GIT_DIR");
+	setenv("HOME", "/nowhere", 1);
+	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_move_keeps_what_the_user_has),
+		cmocka_unit_test(test_fork_is_a_folder_of_its_own),
+		cmocka_unit_test(test_killed_at_each_step),
+		cmocka_unit_test(test_taking_back_is_repeated_when_killed),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_without_git),
+		cmocka_unit_test(test_taken_back_below_a_commit),
+		cmocka_unit_test(test_a_damaged_entry_is_set_aside),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

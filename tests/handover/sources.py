@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""A city of tiles that are built from sources in a git repository, and what the tests of refactors
+ask of it."""
+
+import json
+import os
+import subprocess
+
+from ledger import LedgerCity, adds_up, books, children_of, limits_for, settled
+from city import BUILD_LIMIT
+from tap import check, check_equal
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+COLORS = {1: (0x20, 0x40, 0x60), 2: (0x60, 0x40, 0x20)}
+# A compiler that waits where a test says so, until something comes out of the FIFO.
+COMPILER = """#!/bin/sh
+if [ -p {gate} ]; then : >{gate}.reached; read line <{gate}; fi
+{more}
+exec cc {options} "$@"
+"""
+
+
+class Sources(LedgerCity):
+    """Two ledgers, each in a district, with something that the user has not committed in the
+    first."""
+
+    def __init__(self, one="home", two="home"):
+        super().__init__(env={"SOURCE_CITY_LIMITS": limits_for(), "SOURCE_CITY_SANDBOX": "off"})
+        self.root = os.path.join(self.folder, "data", "source-city", "city")
+        self.gate = os.path.join(self.folder, "gate")
+        self.compiler()
+        self.extra_env["SOURCE_CITY_CC"] = os.path.join(self.folder, "compiler")
+        with open(os.path.join(HERE, "tiles", "ledger.c")) as file:
+            ledger = file.read()
+        for number, (name, district) in enumerate((("one", one), ("two", two)), 1):
+            self.write(f"{district}/{name}/{name}.c", f"#define VARIANT {number}\n{ledger}")
+            self.config += (f'tile {name} {{\n\tsource "{self.root}/{district}/{name}"\n'
+                            f"\tat {100 + 400 * (number - 1)} 100\n\tsize 300 200\n}}\n")
+        self.git("init", "-q")
+        self.git("config", "user.name", "Somebody")
+        self.git("config", "user.email", "somebody@localhost")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "first")
+        self.write(f"{one}/one/notes", "mine\n")
+        with open(self.path(f"{one}/one/one.c"), "a") as file:
+            file.write("/* not committed */\n")
+
+    def __enter__(self):
+        super().__enter__()
+        for name in ("one", "two"):
+            self.wait_tile(name, limit=BUILD_LIMIT)
+            settled(self, name)
+        return self
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "w") as file:
+            file.write(text)
+
+    def compiler(self, more="", options=""):
+        path = os.path.join(self.folder, "compiler")
+        with open(path + ".new", "w") as file:
+            file.write(COMPILER.format(gate=self.gate, more=more, options=options))
+        os.chmod(path + ".new", 0o755)
+        os.rename(path + ".new", path)
+
+    def git(self, *words):
+        env = dict(os.environ, HOME="/nowhere")
+        return subprocess.run(["git", *words], cwd=self.root, env=env, check=True,
+                              stdout=subprocess.PIPE).stdout.decode().strip()
+
+    def do(self, *words):
+        """A refactor that must succeed: what was done."""
+        answers = self.ctl(*words, limit=BUILD_LIMIT)
+        return answers[-1]
+
+    def refused(self, *words):
+        """One that must fail: its reason."""
+        done = self.run("cityctl", *words, "--json", check=False, limit=BUILD_LIMIT)
+        answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
+        check_equal(done.returncode, 1, f"the status of {words}: {answers}")
+        check_equal(answers[-1]["event"], "failed", f"the end of {words}")
+        return answers[-1]
+
+    def look(self):
+        """Whatever a refactor that fails must leave alone."""
+        files = {}
+        for folder, folders, names in os.walk(self.root):
+            folders[:] = [name for name in folders if name != ".git"]
+            for name in names:
+                with open(os.path.join(folder, name)) as file:
+                    files[os.path.relpath(os.path.join(folder, name), self.root)] = file.read()
+        with open(os.path.join(self.folder, "config", "source-city", "config")) as file:
+            files["config"] = file.read()
+        tiles = {}
+        for tile in self.ctl("tiles"):
+            tiles[tile["name"]] = [tile[key] for key in ("uuid", "pid", "artifact", "source")]
+        return files, tiles, self.git("status", "--porcelain"), self.git("rev-parse", "HEAD")
+
+    def as_before(self, before, what):
+        """A compositor that was started anew has its tiles after a moment."""
+        self.until(lambda: self.look() == before, what=f"{what}: not as before")
+        for name in ("one", "two"):
+            settled(self, name)
+            check(adds_up(books(self, name)), f"{what}: the books of {name}")
+
+    def held(self, *words):
+        """A refactor whose compiler waits."""
+        os.mkfifo(self.gate)
+        helper = self.popen("cityctl", *words, "--json", stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+        reached = self.gate + ".reached"
+        self.until(lambda: os.path.exists(reached), what=f"{words}: no compiler ran")
+        os.unlink(reached)
+        return helper
+
+    def let_go(self):
+        gate = os.open(self.gate, os.O_RDWR)
+        os.unlink(self.gate)
+        os.write(gate, b"\n")
+        return gate
+
+    def end_of(self, helper):
+        out = helper.communicate(timeout=BUILD_LIMIT)[0].decode()
+        return json.loads(out.splitlines()[-1])
+
+    def pid_of(self, part):
+        for pid in children_of(self.keeper.pid):
+            with open(f"/proc/{pid}/comm") as file:
+                if file.read().startswith("source-city-" + part):
+                    return pid
+        raise AssertionError(f"no {part} runs")
