@@ -12,6 +12,7 @@
 #include "compositor/config.h"
 #include "compositor/go.h"
 #include "compositor/minimap.h"
+#include "compositor/refactor.h"
 #include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
@@ -500,6 +501,50 @@ static bool run_quit(struct call *call) {
 	return true;
 }
 
+static bool refactor(
+	struct call *call, enum city_refactor_what what, const char *tile, const char *target) {
+	struct city_control *control = call->server->control;
+	if (control == NULL) {
+		return fail(call, "the city is about to end");
+	}
+	return city_refactor_begin(
+		control, NULL, what, tile, target, false, call->error, call->error_size);
+}
+
+static bool run_refactor(struct call *call) {
+	static const char *const names[] = {"move", "replace", "fork"};
+	size_t what = 0;
+	while (what < 3 && strcmp(call->words[0], names[what]) != 0) {
+		what++;
+	}
+	if (what == 3) {
+		return fail(call, "\"%s\" is none of move, replace and fork", call->words[0]);
+	}
+	if (call->count < 2 && what != CITY_REFACTOR_FORK) {
+		return fail(call, "refactor %s needs a name", names[what]);
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view == NULL) {
+		return false;
+	}
+	if (view->kind != CITY_VIEW_TILE) {
+		return fail(call, "the window is no tile: the city does not have its source");
+	}
+	return refactor(call, (enum city_refactor_what)what, city_view_app_id(view),
+		call->count > 1 ? call->words[1] : "");
+}
+
+static bool run_undo(struct call *call) {
+	return call->server == NULL || refactor(call, CITY_REFACTOR_UNDO, "", "");
+}
+
+static bool run_redo(struct call *call) {
+	return call->server == NULL || refactor(call, CITY_REFACTOR_REDO, "", "");
+}
+
 static bool run_none(struct call *call) {
 	return true;
 }
@@ -522,10 +567,14 @@ static const struct command commands[] = {
 	{"pan", "pan left|right|up|down or pan DX DY", 1, 2, run_pan},
 	{"quarter", "quarter NAME CX CY", 3, SIZE_MAX, run_quarter},
 	{"quit", "quit", 0, 0, run_quit},
+	{"redo", "redo", 0, 0, run_redo},
+	{"refactor", "refactor move DISTRICT, refactor replace NAME or refactor fork [NAME]", 1, 2,
+		run_refactor},
 	{"reload", "reload", 0, 0, run_reload},
 	{"resize", "resize narrower|wider|shorter|taller or resize WIDTH HEIGHT", 1, 2, run_resize},
 	{"restart", "restart", 0, 0, run_restart},
 	{"snap", "snap PART|off", 1, 1, run_snap},
+	{"undo", "undo", 0, 0, run_undo},
 	{"zoom", "zoom in|out|room|all|city|NUMBER", 1, 1, run_zoom},
 };
 

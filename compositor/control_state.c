@@ -6,10 +6,13 @@
 
 #include "compositor/bookmarks.h"
 #include "compositor/control_internal.h"
+#include "compositor/drag.h"
 #include "compositor/effects/effects.h"
 #include "compositor/ground.h"
 #include "compositor/minimap.h"
 #include "compositor/output.h"
+#include "compositor/refactor.h"
+#include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/text.h"
@@ -96,6 +99,30 @@ static void add_district(void *data, const char *name, struct city_box box) {
 	add_box(districts->doc, object, box);
 }
 
+/* What is dragged, and what a drop would do; the refactor under way. */
+static void add_changes(
+	yyjson_mut_doc *doc, yyjson_mut_val *root, const struct city_control *control) {
+	const struct city_seat *seat = control->server->seat;
+	const struct city_drag *drag = seat ? seat->grab.drag : NULL;
+	if (drag) {
+		yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, root, "drag");
+		yyjson_mut_obj_add_strcpy(doc, object, "tile", city_view_app_id(seat->grab.view));
+		yyjson_mut_obj_add_str(doc, object, "what", city_drag_what(drag));
+		add_text(doc, object, "target", city_drag_target(drag));
+		add_text(doc, object, "text", city_drag_text(drag));
+	} else {
+		yyjson_mut_obj_add_null(doc, root, "drag");
+	}
+	const char *phase, *name = city_refactor_under_way(control, &phase);
+	if (name) {
+		yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, root, "refactor");
+		yyjson_mut_obj_add_strcpy(doc, object, "tile", name);
+		yyjson_mut_obj_add_str(doc, object, "phase", phase);
+	} else {
+		yyjson_mut_obj_add_null(doc, root, "refactor");
+	}
+}
+
 static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_control *control) {
 	struct city_server *server = control->server;
 	yyjson_mut_val *array = yyjson_mut_obj_add_arr(doc, root, "views");
@@ -117,6 +144,11 @@ static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_con
 			yyjson_mut_obj_add_strcpy(doc, object, "tile", tile->name);
 		} else {
 			yyjson_mut_obj_add_null(doc, object, "tile");
+		}
+		if (view->district) {
+			add_text(doc, object, "district", view->district);
+		} else {
+			yyjson_mut_obj_add_null(doc, object, "district");
 		}
 		add_box(doc, object, city_view_box(view));
 		yyjson_mut_obj_add_bool(doc, object, "shown", view->shown);
@@ -213,6 +245,7 @@ char *city_control_state(struct city_control *control) {
 	struct districts districts = {doc, yyjson_mut_obj_add_arr(doc, root, "districts")};
 	city_ground_for_each_district(server, add_district, &districts);
 	add_bookmarks(doc, root, server);
+	add_changes(doc, root, control);
 	yyjson_mut_val *tiles = yyjson_mut_obj_add_arr(doc, root, "tiles");
 	if (control->tiles) {
 		struct city_tile *tile;

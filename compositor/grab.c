@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/edges.h>
 
+#include "compositor/drag.h"
 #include "compositor/minimap.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
@@ -81,6 +82,7 @@ void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t but
 		return;
 	}
 	begin(seat, CITY_GRAB_MOVE, view, button);
+	seat->grab.drag = city_drag_begin(seat, view);
 	city_seat_set_shape(seat, "grabbing");
 }
 
@@ -186,6 +188,12 @@ static void move(struct city_grab *grab, double cx, double cy) {
 	if (!held) {
 		/* Whole units, so that in the room every pixel of the view is one of the screen. */
 		double to_cx = round(grab->start_cx + cx), to_cy = round(grab->start_cy + cy);
+		if (grab->drag != NULL &&
+			city_drag_motion(grab->drag, grab->point_cx + cx, grab->point_cy + cy,
+				to_cx, to_cy)) {
+			city_view_set_place(view, grab->start_cx, grab->start_cy);
+			return;
+		}
 		city_view_hold(view, &to_cx, &to_cy);
 		city_view_set_place(view, to_cx, to_cy);
 	}
@@ -253,7 +261,11 @@ void city_grab_follow(struct city_seat *seat) {
 
 void city_grab_release(struct city_seat *seat, uint32_t time_msec) {
 	struct city_grab grab = seat->grab;
+	seat->grab.drag = NULL;
 	city_grab_end(seat);
+	if (grab.drag != NULL) {
+		city_drag_drop(grab.drag);
+	}
 	if (grab.kind == CITY_GRAB_PAN && city_stage_exists(seat->server, grab.stage)) {
 		struct city_flick_speed speed = city_flick_end(&seat->flick, time_msec);
 		city_map_glide(grab.stage, &speed);
@@ -267,8 +279,21 @@ void city_grab_end(struct city_seat *seat) {
 	}
 	seat->grab = (struct city_grab){0};
 	free(grab.quarter);
+	city_drag_end(grab.drag);
 	if (grab.kind == CITY_GRAB_RESIZE) {
 		city_view_end_resize(grab.view);
 	}
 	city_seat_scene_changed(seat);
+}
+
+bool city_grab_cancel(struct city_seat *seat) {
+	struct city_grab grab = seat->grab;
+	if (grab.kind != CITY_GRAB_MOVE) {
+		return false;
+	}
+	city_grab_end(seat);
+	if (!grab.view->maximized && !grab.view->snapped) {
+		city_view_set_place(grab.view, grab.start_cx, grab.start_cy);
+	}
+	return true;
 }

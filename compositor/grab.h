@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct city_drag;
 struct city_seat;
 struct city_stage;
 struct city_view;
@@ -34,6 +35,7 @@ struct city_grab {
 	double point_cx, point_cy; /* the point of the city that it took hold of */
 	double start_cx, start_cy; /* the view's place and size then */
 	int start_width, start_height;
+	struct city_drag *drag; /* of a tile that is moved; NULL otherwise */
 };
 
 /* Each begins with the button that is held; 0: the first that is released ends it. */
@@ -54,7 +56,10 @@ void city_grab_motion(struct city_seat *seat);
 /* The map moved below the pointer: a view that is being moved stays at it. */
 void city_grab_follow(struct city_seat *seat);
 void city_grab_end(struct city_seat *seat);
-/* The same by letting go of the button: a map that was flicked glides on. */
+/* The same by letting go of the button: a map that was flicked glides on, and what is dragged is
+ * dropped. */
 void city_grab_release(struct city_seat *seat, uint32_t time_msec);
+/* Takes back a move. False if none is going on. */
+bool city_grab_cancel(struct city_seat *seat);
 
 #endif

@@ -143,8 +143,7 @@ void city_handover_succeed(struct city_handover *handover) {
 			tile->tiles->keeper, &tile->uuid, b->instance, handle_swept, NULL);
 		if (handover->source && !handover->start &&
 			(!tile->source || strcmp(tile->source, handover->source) != 0)) {
-			free(tile->source);
-			tile->source = strdup(handover->source);
+			city_tile_set_source(tile, handover->source);
 			city_control_source_changed(tile->tiles->server->control, tile);
 		}
 		struct city_pas parts;

@@ -156,6 +156,12 @@ size_t city_keyboard_pressed(
 	return count;
 }
 
+/* Escape takes back what the pointer is about to do. */
+static bool take_back(struct city_keyboard *keyboard, xkb_keycode_t code) {
+	return xkb_state_key_get_one_sym(keyboard->keyboard->xkb_state, code) == XKB_KEY_Escape &&
+		city_grab_cancel(keyboard->seat);
+}
+
 static void handle_key(struct wl_listener *listener, void *data) {
 	struct city_keyboard *keyboard = wl_container_of(listener, keyboard, key);
 	struct city_seat *seat = keyboard->seat;
@@ -168,7 +174,8 @@ static void handle_key(struct wl_listener *listener, void *data) {
 		/* Marked first: the binding may move the focus, and where it comes to the key must
 		 * not count as pressed. evdev codes are 8 below those of xkb. */
 		swallow(keyboard, event->keycode);
-		if (run_bind(keyboard, event->keycode + 8)) {
+		if (take_back(keyboard, event->keycode + 8) ||
+			run_bind(keyboard, event->keycode + 8)) {
 			return;
 		}
 		unswallow(keyboard, event->keycode);
@@ -197,6 +204,7 @@ static void handle_modifiers(struct wl_listener *listener, void *data) {
 	if ((city_seat_modifiers(seat) & CYCLE_MODIFIERS) == 0) {
 		city_server_end_cycle(seat->server);
 	}
+	city_grab_follow(seat); /* a modifier says what a drop would do */
 	if (city_input_method_modifiers(seat->server->input_method, keyboard->keyboard)) {
 		return;
 	}

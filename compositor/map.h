@@ -71,6 +71,10 @@ void city_map_to_city(
 /* To the nearest pixel, within what the scene's integers can add up. */
 int city_map_round(double value);
 /* Edges are rounded, not sizes: boxes that touch on the map touch on the screen. */
+/* An empty one has no point. */
+static inline bool city_box_contains(struct city_box box, double cx, double cy) {
+	return cx >= box.cx && cx < box.cx + box.width && cy >= box.cy && cy < box.cy + box.height;
+}
 struct wlr_box city_map_box(const struct city_camera *camera, struct city_box box);
 /* The part of the city that a box of the output layout shows. */
 struct city_box city_map_visible(const struct city_camera *camera, struct wlr_box layout_box);

@@ -38,6 +38,8 @@ struct city_refactor {
 	bool paused;		 /* watches of the source folder */
 	struct vat_uuid tiles[CITY_GROUP_MAX];
 	size_t count;
+	bool put; /* at cx, cy */
+	double cx, cy;
 	bool keep;
 	char step[32], reason[1024]; /* of a failure; "": none */
 
@@ -174,6 +176,12 @@ static void conclude(struct city_refactor *refactor, bool keep) {
 	refactor->phase = PHASE_CONCLUDE;
 	refactor->keep = keep;
 	unwatch(refactor);
+	struct city_tile *tile = keep && refactor->put && refactor->what == CITY_REFACTOR_MOVE
+		? find_tile(control, &refactor->uuid)
+		: NULL;
+	if (tile) {
+		city_view_set_place(&tile->view, refactor->cx, refactor->cy);
+	}
 	if (keep) {
 		/* What the forge no longer knows is what the next compositor begins with. */
 		city_tiles_save_now(control->tiles);
@@ -305,8 +313,10 @@ static void handle_checkpoint(void *data, struct city_keeper_reply *reply) {
 	} else if (!tile) {
 		snprintf(error, sizeof(error), "the tile was closed meanwhile");
 	} else {
-		fork = city_tile_fork(
-			tile, refactor->other, refactor->to, refactor->hash, error, sizeof(error));
+		fork = city_tile_fork(tile, refactor->other, refactor->to, refactor->hash,
+			refactor->put ? &(struct city_box){.cx = refactor->cx, .cy = refactor->cy}
+				      : NULL,
+			error, sizeof(error));
 	}
 	if (!fork) {
 		set_failure(refactor, "state", "%s", error);
@@ -550,12 +560,7 @@ static bool order(struct city_refactor *refactor, const char *name, const char *
 	return true;
 }
 
-bool city_refactor_begin(struct city_control *control, struct city_request *request, uint32_t what,
-	const char *tile, const char *target, bool dry, char *error, size_t error_size) {
-	if (what > CITY_REFACTOR_REDO) {
-		snprintf(error, error_size, "refactor %u is not known", what);
-		return false;
-	}
+bool city_refactor_free(const struct city_control *control, char *error, size_t error_size) {
 	if (!control->tiles) {
 		snprintf(error, error_size, "this city runs without a keeper and has no tiles");
 		return false;
@@ -572,6 +577,35 @@ bool city_refactor_begin(struct city_control *control, struct city_request *requ
 			SOURCE_CITY_BUILDER_V1_REFACTOR_SINCE_VERSION) {
 		snprintf(error, error_size,
 			"nothing here changes sources: source-city-forge does not run");
+		return false;
+	}
+	return true;
+}
+
+const char *city_refactor_under_way(const struct city_control *control, const char **phase) {
+	static const char *const phases[] = {"plan", "prepare", "handover", "conclude", "resolve"};
+	if (!control->refactor) {
+		return NULL;
+	}
+	*phase = phases[control->refactor->phase];
+	return control->refactor->name;
+}
+
+void city_refactor_put(struct city_control *control, double cx, double cy) {
+	if (control->refactor) {
+		control->refactor->put = true;
+		control->refactor->cx = cx;
+		control->refactor->cy = cy;
+	}
+}
+
+bool city_refactor_begin(struct city_control *control, struct city_request *request, uint32_t what,
+	const char *tile, const char *target, bool dry, char *error, size_t error_size) {
+	if (what > CITY_REFACTOR_REDO) {
+		snprintf(error, error_size, "refactor %u is not known", what);
+		return false;
+	}
+	if (!city_refactor_free(control, error, error_size)) {
 		return false;
 	}
 	struct city_refactor *refactor = calloc(1, sizeof(*refactor));

@@ -39,6 +39,12 @@ bool city_refactor_begin(struct city_control *control, struct city_request *requ
 	const char *tile, const char *target, bool dry, char *error, size_t error_size);
 /* The answer is no longer of interest; the refactor goes on. */
 void city_refactor_unlisten(struct city_control *control, const struct city_request *request);
+/* Where the tile that moves, or the new one, is to stand when it is done: of the one just begun. */
+void city_refactor_put(struct city_control *control, double cx, double cy);
+/* Whether none is under way that would have to end first, and one can be done at all. */
+bool city_refactor_free(const struct city_control *control, char *error, size_t error_size);
+/* Its tile and phase; NULL: none is under way. Borrowed. */
+const char *city_refactor_under_way(const struct city_control *control, const char **phase);
 /* Whether the tile may be refactored just now, and if not, why. */
 bool city_refactor_ready(const struct city_tile *tile, char *error, size_t error_size);
 /* Whether `by` can take the place of the tile's implementation. */

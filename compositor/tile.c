@@ -102,6 +102,19 @@ const char *city_tile_source(const struct city_tile *tile) {
 	return tile->source ? tile->source : "";
 }
 
+void city_tile_set_source(struct city_tile *tile, const char *source) {
+	char *copy = source ? strdup(source) : NULL, *folder = source ? strdup(source) : NULL;
+	free(tile->source);
+	tile->source = copy;
+	char *end = folder ? strrchr(folder, '/') : NULL;
+	if (end && end > folder) {
+		*end = '\0';
+		char *name = strrchr(folder, '/');
+		city_view_set_district(&tile->view, name && name[1] ? name + 1 : "/");
+	}
+	free(folder);
+}
+
 void city_tile_set_good(struct city_tile *tile, const char *hash, bool back) {
 	city_versions_add(&tile->good, hash, back);
 	tile->bad[0] = '\0';
@@ -414,7 +427,7 @@ struct city_tile *city_tile_create(struct city_tiles *tiles, const struct city_p
 	tile->uuid = place->uuid;
 	tile->pas = -1;
 	tile->region_fd = tile->undo_fd = -1;
-	tile->source = place->source ? strdup(place->source) : NULL;
+	city_tile_set_source(tile, place->source);
 	tile->placed = place->has_place;
 	tile->cx = place->cx;
 	tile->cy = place->cy;

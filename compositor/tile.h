@@ -256,9 +256,11 @@ void city_tiles_save_now(struct city_tiles *tiles);
 struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *name,
 	char *error, size_t error_size);
 /* A new tile that begins with the state of this one as it was saved last, from a source and with an
- * artifact of its own. NULL with one line in `error`. */
+ * artifact of its own. at: its place; NULL: one is found. NULL with one line in `error`. */
 struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const char *source,
-	const char *hash, char *error, size_t error_size);
+	const char *hash, const struct city_box *at, char *error, size_t error_size);
+/* The folder that it is built from, which also says what district it stands in. */
+void city_tile_set_source(struct city_tile *tile, const char *source);
 /* Ends it: process, streams, state and place. It is freed when its processes have ended. */
 void city_tile_close(struct city_tile *tile);
 /* Frees a closed tile once nothing of it runs. */

@@ -260,7 +260,9 @@ static struct city_tile *make(struct city_tiles *tiles, struct city_place *place
 	copy_options(tile, config);
 	find_installed(tile);
 	if (!tile->source) {
-		tile->source = city_source_own(tile->kind);
+		char *own = city_source_own(tile->kind);
+		city_tile_set_source(tile, own);
+		free(own);
 	}
 	/* What ran the installed version goes on with the installed version, also after an update.
 	 */
@@ -567,7 +569,7 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 }
 
 struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const char *source,
-	const char *hash, char *error, size_t error_size) {
+	const char *hash, const struct city_box *at, char *error, size_t error_size) {
 	struct city_tiles *tiles = tile->tiles;
 	if (city_places_find(tiles->places, name)) {
 		snprintf(error, error_size, "there is a tile named \"%.60s\" already", name);
@@ -580,6 +582,11 @@ struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const
 		set_string(&place->source, source);
 		place->width = tile->width;
 		place->height = tile->height;
+		if (at) {
+			place->has_place = true;
+			place->cx = at->cx;
+			place->cy = at->cy;
+		}
 		fork = make(tiles, place);
 	}
 	if (!fork) {

@@ -497,6 +497,31 @@ def live_terminal():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def live_move():
+    """From the drop of a tile on another district, or the command, to its first frame from there."""
+    folder = tempfile.mkdtemp(prefix="bench-")
+    samples, whole = [], []
+    try:
+        with City() as city:
+            city.wait_tile("terminal")
+            city.ctl("move", "terminal", "work", limit=300)  # compiles all files
+            for i in range(10):
+                begin = time.clock_gettime(time.CLOCK_MONOTONIC)
+                move = city.popen("cityctl", "move", "terminal", ("home", "work")[i % 2], "--json",
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                lines = Lines(move.stdout)
+                samples.append((wait_commit(lines) - begin) * 1000)
+                wait_record(lines)
+                move.wait()
+        source = copy_source(folder, "terminal")
+        for i in range(5):
+            whole.append(tile_compile(source, os.path.join(folder, "all.so")))
+        yield measure("live.move", "ms", samples, {
+            "cc of all files, one by one": percentile(whole, 0.5)})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def wait_commit(lines):
     while True:
         line = lines.next()
@@ -674,6 +699,7 @@ ALL = {
     "idle.wakeups": idle_wakeups,
     "idle.pss": idle_pss,
     "live.terminal": live_terminal,
+    "live.move": live_move,
     "typing.": typing,
     "term.throughput": term_throughput,
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,7 +97,8 @@ static void place_destroy(struct place *place) {
 static char *look(const struct place *place) {
 	return output("cd %s && find . -path ./city/.git -prune -o -path ./refactors -prune -o "
 		      "-type f -print | LC_ALL=C sort | xargs sha1sum; cat config; cd city && if "
-		      "[ -d .git ]; then git status --porcelain; git rev-parse HEAD; git diff "
+		      "[ -d .git ]; then GIT_OPTIONAL_LOCKS=0 git status --porcelain; git "
+		      "rev-parse HEAD; git diff "
 		      "--cached; git ls-files -s; fi",
 		place->base);
 }
@@ -344,6 +346,23 @@ static void test_refusals(void **state) {
 	place_destroy(place);
 }
 
+/* Files cannot grow beyond a size, wherever that strikes. */
+static void test_full_disk(void **state) {
+	struct place *place = place_create(true);
+	struct rlimit before;
+	getrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t size = 64; size <= 256; size *= 4) {
+		struct rlimit limit = {.rlim_cur = size, .rlim_max = before.rlim_max};
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		expect_refusal(place, REFACTOR_MOVE, size == 64 ? "File too large" : "");
+		expect_refusal(place, REFACTOR_FORK, size == 64 ? "File too large" : "");
+	}
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
+	place_destroy(place);
+}
+
 static void test_without_git(void **state) {
 	struct place *place = place_create(false);
 	char *before = look(place);
@@ -401,6 +420,7 @@ int main(void) {
 		cmocka_unit_test(test_killed_at_each_step),
 		cmocka_unit_test(test_taking_back_is_repeated_when_killed),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_without_git),
 		cmocka_unit_test(test_taken_back_below_a_commit),
 		cmocka_unit_test(test_a_damaged_entry_is_set_aside),

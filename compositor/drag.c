@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wlr/types/wlr_cursor.h>
+#include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_scene.h>
+
+#include "compositor/config.h"
+#include "compositor/control.h"
+#include "compositor/control_internal.h"
+#include "compositor/drag.h"
+#include "compositor/ground.h"
+#include "compositor/label.h"
+#include "compositor/paths.h"
+#include "compositor/refactor.h"
+#include "compositor/scape.h"
+#include "compositor/seat.h"
+#include "compositor/server.h"
+#include "compositor/stage.h"
+#include "compositor/theme.h"
+#include "compositor/tile.h"
+#include "compositor/view.h"
+
+#define LINE 2 /* pixels of an outline */
+#define LABEL_OFFSET 18
+
+enum drop {
+	DROP_PLACE,
+	DROP_MOVE,
+	DROP_REPLACE,
+	DROP_FORK,
+	DROP_NONE, /* it would be one of these, but cannot be done */
+};
+
+/* An area with an outline. */
+struct frame {
+	struct wlr_scene_tree *tree;
+	struct wlr_scene_rect *fill, *sides[4];
+};
+
+struct city_drag {
+	struct city_seat *seat;
+	struct city_tile *tile;
+	char *city;		  /* the city folder; NULL: none */
+	struct city_box district; /* where its district was when it began; empty: none */
+	enum drop drop;
+	char target[VAT_NAME_SIZE * 4]; /* tile or district */
+	char folder[4096];		/* of the district */
+	char text[512];
+	double cx, cy; /* where it would be put */
+
+	struct city_stage *stage; /* that the nodes are on; NULL: none */
+	struct wlr_scene_tree *tree;
+	struct wl_listener tree_destroy;
+	struct frame ghost, mark;
+	struct city_label *label;
+};
+
+static struct city_tile *tile_of(struct city_view *view) {
+	struct city_tile *tile = wl_container_of(view, tile, view);
+	return tile;
+}
+
+/* ---- what is seen of it */
+
+static void forget_nodes(struct city_drag *drag) {
+	wl_list_remove(&drag->tree_destroy.link);
+	drag->tree = NULL;
+	drag->stage = NULL;
+	drag->label = NULL;
+}
+
+static void handle_tree_destroy(struct wl_listener *listener, void *data) {
+	struct city_drag *drag = wl_container_of(listener, drag, tree_destroy);
+	/* Its output went. The label's node goes with the tree. */
+	city_label_destroy(drag->label);
+	forget_nodes(drag);
+}
+
+static void hide(struct city_drag *drag) {
+	if (drag->tree != NULL) {
+		struct wlr_scene_tree *tree = drag->tree;
+		city_label_destroy(drag->label);
+		forget_nodes(drag);
+		wlr_scene_node_destroy(&tree->node);
+	}
+}
+
+static bool frame_create(struct frame *frame, struct wlr_scene_tree *parent) {
+	static const float none[4] = {0};
+	frame->tree = wlr_scene_tree_create(parent);
+	bool good = frame->tree != NULL &&
+		(frame->fill = wlr_scene_rect_create(frame->tree, 0, 0, none)) != NULL;
+	for (int i = 0; good && i < 4; i++) {
+		frame->sides[i] = wlr_scene_rect_create(frame->tree, 0, 0, none);
+		good = frame->sides[i] != NULL;
+	}
+	return good;
+}
+
+static void frame_set(struct frame *frame, struct wlr_box box, uint32_t color) {
+	float line[4], fill[4];
+	city_color_float(color, line);
+	city_color_float((color & 0xffffff00) | 0x30, fill);
+	int width = box.width > 1 ? box.width : 1, height = box.height > 1 ? box.height : 1;
+	wlr_scene_node_set_position(&frame->tree->node, box.x, box.y);
+	wlr_scene_rect_set_size(frame->fill, width, height);
+	wlr_scene_rect_set_color(frame->fill, fill);
+	const struct wlr_box sides[4] = {
+		{0, 0, width, LINE},
+		{0, height - LINE, width, LINE},
+		{0, 0, LINE, height},
+		{width - LINE, 0, LINE, height},
+	};
+	for (int i = 0; i < 4; i++) {
+		wlr_scene_node_set_position(&frame->sides[i]->node, sides[i].x, sides[i].y);
+		wlr_scene_rect_set_size(frame->sides[i], sides[i].width, sides[i].height);
+		wlr_scene_rect_set_color(frame->sides[i], line);
+	}
+}
+
+static bool make_nodes(struct city_drag *drag, struct city_stage *stage) {
+	if (drag->stage == stage) {
+		return true;
+	}
+	hide(drag);
+	drag->tree = wlr_scene_tree_create(stage->layers.drag);
+	if (drag->tree == NULL) {
+		return false;
+	}
+	drag->stage = stage;
+	drag->tree_destroy.notify = handle_tree_destroy;
+	wl_signal_add(&drag->tree->node.events.destroy, &drag->tree_destroy);
+	if (!frame_create(&drag->mark, drag->tree) || !frame_create(&drag->ghost, drag->tree) ||
+		!(drag->label = city_label_create(drag->tree))) {
+		hide(drag);
+		return false;
+	}
+	return true;
+}
+
+/* box: of the target, in the city; NULL: there is none. */
+static void show(struct city_drag *drag, const struct city_box *box) {
+	struct city_seat *seat = drag->seat;
+	struct city_stage *stage = city_stage_at(seat->server, seat->cursor->x, seat->cursor->y);
+	if (drag->drop == DROP_PLACE || !make_nodes(drag, stage)) {
+		hide(drag);
+		return;
+	}
+	const struct city_palette *palette = city_palette_of(seat->server->config->style);
+	uint32_t color = drag->drop == DROP_NONE ? palette->warn : palette->good;
+	struct city_box ghost = city_view_outer_box(&drag->tile->view);
+	ghost.cx += drag->cx - drag->tile->view.cx;
+	ghost.cy += drag->cy - drag->tile->view.cy;
+	frame_set(&drag->ghost, city_map_box(&stage->camera, ghost), color);
+	wlr_scene_node_set_enabled(&drag->mark.tree->node, box != NULL);
+	if (box != NULL) {
+		frame_set(&drag->mark, city_map_box(&stage->camera, *box), color);
+	}
+	struct city_label_style style = {
+		.font = seat->server->config->font,
+		.size = CITY_FONT_SIZE,
+		.color = CITY_COLOR_BADGE_TEXT,
+		.background =
+			drag->drop == DROP_NONE ? CITY_COLOR_BADGE_WARN : CITY_COLOR_BADGE_INFO,
+		.pad_x = 8,
+		.pad_y = 4,
+		.max_width = 480,
+		.max_lines = 3,
+	};
+	city_label_set(drag->label, drag->text, &style, stage->scale);
+	/* Beside the pointer, on the screen. */
+	int x = (int)seat->cursor->x + LABEL_OFFSET, y = (int)seat->cursor->y + LABEL_OFFSET;
+	int right = stage->box.x + stage->box.width - city_label_width(drag->label);
+	int bottom = stage->box.y + stage->box.height - city_label_height(drag->label);
+	city_label_set_position(drag->label, x < right ? x : right, y < bottom ? y : bottom);
+}
+
+/* ---- what it would do */
+
+/* The topmost tile there, but for the one that is dragged. */
+static struct city_tile *tile_at(const struct city_drag *drag, double cx, double cy) {
+	struct city_view *view;
+	wl_list_for_each(view, &drag->seat->server->views, link) {
+		struct city_box box = city_view_outer_box(view);
+		if (view != &drag->tile->view && view->shown && !view->minimized &&
+			city_box_contains(box, cx, cy)) {
+			return view->kind == CITY_VIEW_TILE ? tile_of(view) : NULL;
+		}
+	}
+	return NULL;
+}
+
+/* The folder that a folder lies in; empty for none. */
+static void parent_of(const char *path, char *text, size_t size) {
+	const char *slash = strrchr(path, '/');
+	snprintf(text, size, "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+}
+
+struct search {
+	double cx, cy;
+	const char *own;  /* not this one */
+	const char *name; /* that was found; NULL: none */
+	struct city_box *box;
+};
+
+static void look_at(void *data, const char *name, struct city_box box) {
+	struct search *search = data;
+	if (search->name == NULL && city_box_contains(box, search->cx, search->cy) &&
+		(search->own == NULL || strcmp(search->own, name) != 0)) {
+		search->name = name;
+		*search->box = box;
+	}
+}
+
+/* A district whose tiles are on the map: its folder is that of any of them. */
+static bool find_block(
+	struct city_drag *drag, double cx, double cy, const char **name, struct city_box *box) {
+	struct search search = {cx, cy, drag->tile->view.district, NULL, box};
+	city_ground_for_each_district(drag->seat->server, look_at, &search);
+	const struct city_tile *tile;
+	wl_list_for_each(tile, &drag->tile->tiles->list, link) {
+		if (search.name != NULL && !tile->closing && tile->view.district != NULL &&
+			strcmp(tile->view.district, search.name) == 0) {
+			*name = search.name;
+			parent_of(city_tile_source(tile), drag->folder, sizeof(drag->folder));
+			return drag->folder[0] != '\0';
+		}
+	}
+	return false;
+}
+
+/* One of which there is only source: a quarter that is a folder of the city's. */
+static bool find_quarter(
+	struct city_drag *drag, double cx, double cy, const char **name, struct city_box *box) {
+	const struct city_survey *survey = city_scape_survey(drag->seat->server);
+	size_t count = 0;
+	const struct city_quarter *quarters =
+		survey == NULL ? NULL : city_survey_quarters(survey, &count);
+	char own[4096], parent[4096];
+	parent_of(city_tile_source(drag->tile), own, sizeof(own));
+	for (size_t i = 0; i < count; i++) {
+		const struct city_quarter *quarter = &quarters[i];
+		if (quarter->site == CITY_NO_SITE || quarter->path == NULL ||
+			!city_box_contains(quarter->box, cx, cy) || drag->city == NULL ||
+			strcmp(quarter->path, own) == 0) {
+			continue;
+		}
+		parent_of(quarter->path, parent, sizeof(parent));
+		if (strcmp(parent, drag->city) == 0) {
+			snprintf(drag->folder, sizeof(drag->folder), "%s", quarter->path);
+			*name = quarter->name;
+			*box = quarter->box;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool find_district(
+	struct city_drag *drag, double cx, double cy, const char **name, struct city_box *box) {
+	return !city_box_contains(drag->district, cx, cy) &&
+		(find_block(drag, cx, cy, name, box) || find_quarter(drag, cx, cy, name, box));
+}
+
+/* Sets drop, target and text; false: there is no box to outline. */
+static bool decide(struct city_drag *drag, double cx, double cy, struct city_box *box) {
+	const struct city_tile *tile = drag->tile, *over = tile_at(drag, cx, cy);
+	const struct city_server *server = drag->seat->server;
+	const char *name;
+	bool marked = false;
+	drag->drop = DROP_PLACE;
+	drag->text[0] = drag->target[0] = '\0';
+	if (city_stage_at(drag->seat->server, drag->seat->cursor->x, drag->seat->cursor->y)
+				->camera.zoom >= 1 ||
+		server->control == NULL) {
+		return false;
+	}
+	if ((city_seat_modifiers(drag->seat) & WLR_MODIFIER_CTRL) != 0) {
+		drag->drop = DROP_FORK;
+		snprintf(drag->text, sizeof(drag->text), "Fork %s: a copy of its source and state",
+			tile->name);
+	} else if (over != NULL && city_refactor_fits(over, tile)) {
+		drag->drop = DROP_REPLACE;
+		snprintf(drag->target, sizeof(drag->target), "%s", over->name);
+		snprintf(drag->text, sizeof(drag->text), "%s runs what %s runs, with its own state",
+			over->name, tile->name);
+		*box = city_view_outer_box(&over->view);
+		marked = true;
+	} else if (find_district(drag, cx, cy, &name, box)) {
+		drag->drop = DROP_MOVE;
+		snprintf(drag->target, sizeof(drag->target), "%s", name);
+		snprintf(drag->text, sizeof(drag->text),
+			"Move the source of %s from %s to %s, build it and hand over", tile->name,
+			tile->view.district, name);
+		marked = true;
+	}
+	char error[400];
+	const struct city_tile *changed = drag->drop == DROP_REPLACE ? over : tile;
+	if (drag->drop != DROP_PLACE &&
+		(!city_refactor_free(server->control, error, sizeof(error)) ||
+			!city_refactor_ready(changed, error, sizeof(error)))) {
+		drag->drop = DROP_NONE;
+		snprintf(drag->text, sizeof(drag->text), "%s", error);
+	}
+	return marked;
+}
+
+bool city_drag_motion(
+	struct city_drag *drag, double point_cx, double point_cy, double cx, double cy) {
+	struct city_box box;
+	drag->cx = cx;
+	drag->cy = cy;
+	bool marked = decide(drag, point_cx, point_cy, &box);
+	show(drag, marked ? &box : NULL);
+	return drag->drop != DROP_PLACE;
+}
+
+void city_drag_drop(struct city_drag *drag) {
+	struct city_control *control = drag->seat->server->control;
+	struct city_tile *tile = drag->tile;
+	char error[512];
+	bool good = true;
+	switch (drag->drop) {
+	case DROP_MOVE:
+		good = city_refactor_begin(control, NULL, CITY_REFACTOR_MOVE, tile->name,
+			drag->folder, false, error, sizeof(error));
+		break;
+	case DROP_REPLACE:
+		good = city_refactor_begin(control, NULL, CITY_REFACTOR_REPLACE, drag->target,
+			tile->name, false, error, sizeof(error));
+		break;
+	case DROP_FORK:
+		good = city_refactor_begin(control, NULL, CITY_REFACTOR_FORK, tile->name, "", false,
+			error, sizeof(error));
+		break;
+	case DROP_PLACE:
+	case DROP_NONE:
+		break;
+	}
+	if (!good) {
+		city_tile_set_notice(tile, CITY_BADGE_ERROR, error, true);
+	} else if (drag->drop == DROP_MOVE || drag->drop == DROP_FORK) {
+		city_refactor_put(control, drag->cx, drag->cy);
+	}
+	city_drag_end(drag);
+}
+
+/* ---- life */
+
+struct city_drag *city_drag_begin(struct city_seat *seat, struct city_view *view) {
+	struct city_drag *drag = view->kind == CITY_VIEW_TILE ? calloc(1, sizeof(*drag)) : NULL;
+	if (drag != NULL) {
+		drag->seat = seat;
+		drag->tile = tile_of(view);
+		wl_list_init(&drag->tree_destroy.link);
+		drag->city = city_path_data("city");
+		if (view->district != NULL) {
+			city_ground_find_district(seat->server, view->district, &drag->district);
+		}
+	}
+	return drag;
+}
+
+void city_drag_end(struct city_drag *drag) {
+	if (drag != NULL) {
+		hide(drag);
+		free(drag->city);
+		free(drag);
+	}
+}
+
+const char *city_drag_what(const struct city_drag *drag) {
+	static const char *const names[] = {"place", "move", "replace", "fork", "none"};
+	return names[drag->drop];
+}
+
+const char *city_drag_text(const struct city_drag *drag) {
+	return drag->text;
+}
+
+const char *city_drag_target(const struct city_drag *drag) {
+	return drag->target;
+}
