@@ -34,7 +34,6 @@ STAGES = ["format", "plain", "asan", "tsan", "fuzz", "vm"]
 FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "4"))
 CLANG_FORMAT = 21
 BEHIND_ALL = ["nice", "-n", "19"]
-AFTER_THE_MACHINE = ["nice", "-n", "10"]
 
 TAP = re.compile(r"^\s*(not )?ok\b[ \t]*\d*[ \t]*(?:- )?(.*)$", re.M)
 SKIP = re.compile(r"#\s*skip\b", re.I)
@@ -114,7 +113,6 @@ class Tests:
         self.count = Count()
         self.beside = {}  # future results by stage
         self.builder = concurrent.futures.ThreadPoolExecutor(1)
-        self.machine = concurrent.futures.ThreadPoolExecutor(1)
 
     def everything(self):
         for stage in self.stages:
@@ -122,7 +120,6 @@ class Tests:
             say(stage)
             if stage not in ("format", "plain"):
                 self.begin_builds()
-                self.begin("vm", self.machine, self.run_machine)
             getattr(self, stage)()
             say(f"{stage}: {time.monotonic() - start:.0f} s")
         return self.report()
@@ -183,15 +180,15 @@ class Tests:
         if failure:
             self.count.fail(*failure)
         else:
-            self.meson(self.build, "plain", self.matches, [])
+            self.meson(self.build, "plain", self.matches)
 
     def asan(self):
         if self.built("asan"):
-            self.meson(self.build + "-asan", "asan", IN_ASAN, AFTER_THE_MACHINE, multiplier=4)
+            self.meson(self.build + "-asan", "asan", IN_ASAN, multiplier=4)
 
     def tsan(self):
         if self.built("tsan"):
-            self.meson(self.build + "-tsan", "tsan", IN_TSAN, AFTER_THE_MACHINE, multiplier=4)
+            self.meson(self.build + "-tsan", "tsan", IN_TSAN, multiplier=4)
 
     def fuzz(self):
         if not shutil.which("clang"):
@@ -207,7 +204,7 @@ class Tests:
             os.mkdir(found)
             seeds = [corpus] if os.path.isdir(corpus) else []
             result = subprocess.run(
-                [*AFTER_THE_MACHINE, program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+                [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
                  "-print_final_stats=1", f"-artifact_prefix={scratch}/", found, *seeds],
                 capture_output=True, text=True, errors="replace")
             runs = re.search(r"number_of_executed_units:\s*(\d+)", result.stderr)
@@ -222,12 +219,10 @@ class Tests:
                     shutil.copy(os.path.join(scratch, file), os.path.join(kept, f"{name}-{file}"))
             self.count.fail(f"fuzz: {name} (the input is in {kept})", result.stderr)
 
-    def run_machine(self):
-        return subprocess.run([f"{self.here}/dev", "vm"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
     def vm(self):
-        done = self.beside["vm"].result()
+        """Alone: what it shows is looked at while it moves."""
+        done = subprocess.run([f"{self.here}/dev", "vm"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout, end="", flush=True)
         result = {0: "OK", 77: "SKIP"}.get(done.returncode, "FAIL")
         self.count.meson_test("vm", {"name": "vm", "result": result, "stdout": done.stdout})
@@ -238,7 +233,7 @@ class Tests:
         where = " ".join([*test["suite"], test["name"]])
         return not self.filters or any(f in where for f in self.filters)
 
-    def meson(self, build, stage, wanted, prefix, multiplier=1):
+    def meson(self, build, stage, wanted, multiplier=1):
         tests = [t for t in introspect(build) if wanted(t)]
         if not tests:
             return
@@ -249,7 +244,7 @@ class Tests:
         path = [p for p in env["PATH"].split(":") if p != self.build + "/prefix/bin"]
         env["PATH"] = ":".join([build + "/prefix/bin", *path])
         project = tests[0]["suite"][0].split(":")[0]
-        run([*prefix, "meson", "test", "-C", build, "--no-rebuild", "-t", str(multiplier),
+        run(["meson", "test", "-C", build, "--no-rebuild", "-t", str(multiplier),
              "--max-lines", "20", *sorted({f"{project}:{t['name']}" for t in tests})], env=env)
         seen = set()
         if os.path.exists(log):
