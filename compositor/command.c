@@ -558,7 +558,7 @@ static const struct command commands[] = {
 	{"exec", "exec COMMAND...", 1, SIZE_MAX, run_exec},
 	{"focus", "focus next|prev|left|right|up|down|NAME", 1, SIZE_MAX, run_focus},
 	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
-	{"go", "go TILE|WINDOW|DISTRICT|BOOKMARK|all|back", 1, SIZE_MAX, run_go},
+	{"go", "go TILE|WINDOW|DISTRICT|QUARTER|BOOKMARK|all|city|back", 1, SIZE_MAX, run_go},
 	{"maximize", "maximize", 0, 0, run_maximize},
 	{"minimize", "minimize", 0, 0, run_minimize},
 	{"minimap", "minimap [on|off|toggle]", 0, 1, run_minimap},

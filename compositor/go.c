@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the camera goes by name: a tile, a window, a district, a bookmark, all, or back. */
+/* Where the camera goes by name: a tile, a window, a district, a quarter, a bookmark, or all. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "compositor/bookmarks.h"
 #include "compositor/go.h"
 #include "compositor/ground.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
@@ -27,10 +28,29 @@ static struct city_view *find_view(struct city_server *server, const char *name)
 	return titled;
 }
 
+static bool find_quarter(const struct city_server *server, const char *name, struct city_box *box) {
+	const struct city_survey *survey = city_scape_survey(server);
+	size_t count = 0;
+	const struct city_quarter *quarters =
+		survey == NULL ? NULL : city_survey_quarters(survey, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (quarters[i].site != CITY_NO_SITE && strcmp(quarters[i].name, name) == 0) {
+			*box = quarters[i].box;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool city_go(struct city_stage *stage, const char *name, char *error, size_t error_size) {
 	struct city_server *server = stage->server;
+	struct city_box box;
 	if (strcmp(name, "all") == 0) {
 		city_map_show_all(stage);
+		return true;
+	}
+	if (strcmp(name, "city") == 0 && city_scape_bounds(server, &box)) {
+		city_map_show(stage, box);
 		return true;
 	}
 	if (strcmp(name, "back") == 0) {
@@ -44,8 +64,7 @@ bool city_go(struct city_stage *stage, const char *name, char *error, size_t err
 		city_map_room(stage, city_view_outer_box(view));
 		return true;
 	}
-	struct city_box box;
-	if (city_ground_find_district(server, name, &box)) {
+	if (city_ground_find_district(server, name, &box) || find_quarter(server, name, &box)) {
 		city_map_fit(stage, box);
 		return true;
 	}
@@ -55,8 +74,8 @@ bool city_go(struct city_stage *stage, const char *name, char *error, size_t err
 		return true;
 	}
 	snprintf(error, error_size,
-		"no tile, window, district or bookmark is called \"%.200s\"; allowed too: all, "
-		"back",
+		"no tile, window, district, quarter or bookmark is called \"%.200s\"; allowed too: "
+		"all, city, back",
 		name);
 	return false;
 }

@@ -9,9 +9,9 @@
 struct city_stage;
 
 /*
- * To a tile or window (at its own size, focused), a district or a bookmark of that name; "all",
- * or "back": to where the camera was before it last went somewhere, again and again. False with
- * the reason in `error`.
+ * To a tile or window (at its own size, focused), a district, a quarter of source or a bookmark of
+ * that name; "all" windows and tiles, the whole "city", or "back": to where the camera was before
+ * it last went somewhere, again and again. False with the reason in `error`.
  */
 bool city_go(struct city_stage *stage, const char *name, char *error, size_t error_size);
 /* Makes a bookmark of where the camera is, or is going. */

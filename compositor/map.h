@@ -79,7 +79,7 @@ struct wlr_box city_map_box(const struct city_camera *camera, struct city_box bo
 /* The part of the city that a box of the output layout shows. */
 struct city_box city_map_visible(const struct city_camera *camera, struct wlr_box layout_box);
 
-/* What is in the city, with some ground round it. False if nothing is. */
+/* All windows and tiles, with some ground round them. False if there are none. */
 bool city_map_all(const struct city_server *server, struct city_box *box);
 
 /* True where the city is an ordinary desktop: zoom exactly 1 and at rest. */

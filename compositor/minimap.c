@@ -19,6 +19,8 @@
 #define DOT 2	    /* pixels that a view has at least */
 #define FRAME 2	    /* of what the screen shows */
 #define RECTS_MAX 4096
+#define OPACITY 0xecu
+#define SEEN 0x0cu /* opacity of the veil over what the screen shows */
 
 struct city_minimap {
 	struct city_stage *stage;
@@ -30,6 +32,10 @@ struct city_minimap {
 	struct city_box world; /* what it shows */
 	double scale, ox, oy;  /* world.cx, world.cy is at ox, oy */
 };
+
+static const struct city_palette *palette_of(const struct city_minimap *map) {
+	return city_palette_of(map->stage->server->config->style);
+}
 
 bool city_minimap_is_shown(const struct city_stage *stage) {
 	return stage->minimap != NULL;
@@ -138,19 +144,21 @@ static struct wlr_box to_box(const struct city_minimap *map, struct city_box box
 }
 
 static void draw_district(void *data, const char *name, struct city_box box) {
-	add_rect(data, to_box(data, box, DOT), CITY_COLOR_MINIMAP_DISTRICT);
+	struct city_minimap *map = data;
+	add_rect(map, to_box(map, box, DOT), palette_of(map)->district_inner);
 }
 
 static void draw_views(struct city_minimap *map) {
 	const struct city_server *server = map->stage->server;
+	const struct city_palette *palette = palette_of(map);
 	const struct city_view *view;
 	wl_list_for_each_reverse(view, &server->views, link) {
 		if (!view->shown || view->minimized) {
 			continue;
 		}
-		uint32_t color = view == server->focused ? CITY_COLOR_MINIMAP_FOCUS
-			: view->kind == CITY_VIEW_TILE	 ? CITY_COLOR_MINIMAP_TILE
-							 : CITY_COLOR_MINIMAP_GUEST;
+		uint32_t color = view == server->focused ? palette->pulse
+			: view->kind == CITY_VIEW_TILE	 ? palette->cost[0]
+							 : palette->guest;
 		add_rect(map, to_box(map, city_view_outer_box(view), DOT), color);
 	}
 }
@@ -169,8 +177,11 @@ static void draw_camera(struct city_minimap *map) {
 	bottom = bottom > end_y ? end_y : bottom < box.y + least ? box.y + least : bottom;
 	box.width = right - box.x;
 	box.height = bottom - box.y;
-	add_rect(map, box, CITY_COLOR_MINIMAP_SEEN);
-	add_border(map, box, FRAME, CITY_COLOR_MINIMAP_CAMERA);
+	const struct city_palette *palette = palette_of(map);
+	uint32_t color = stage->server->config->style == CITY_STYLE_LIGHT ? palette->text
+									  : palette->focus_text;
+	add_rect(map, box, (color & ~0xffu) | SEEN);
+	add_border(map, box, FRAME, color);
 }
 
 void city_minimap_update(struct city_stage *stage) {
@@ -180,11 +191,11 @@ void city_minimap_update(struct city_stage *stage) {
 	}
 	lay_out(map);
 	map->used = 0;
-	add_rect(map, map->box, CITY_COLOR_MINIMAP);
+	add_rect(map, map->box, (palette_of(map)->ground & ~0xffu) | OPACITY);
 	city_ground_for_each_district(stage->server, draw_district, map);
 	draw_views(map);
 	draw_camera(map);
-	add_border(map, map->box, 1, CITY_COLOR_MINIMAP_EDGE);
+	add_border(map, map->box, 1, palette_of(map)->district_edge);
 	for (size_t i = map->used; i < map->made; i++) {
 		wlr_scene_node_set_enabled(&map->rects[i]->node, false);
 	}

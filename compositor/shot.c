@@ -15,11 +15,14 @@
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_scene.h>
 
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/shot.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
 
+#define MARGIN 80	  /* city units of ground round everything */
+#define MARGIN_SHARE 0.03 /* the same of a large city */
 #define STRIP_PIXELS (4 * 1024 * 1024)
 #define OWN_SIZE_MAX 4096.0 /* the longer side of a picture whose size nobody gave */
 
@@ -80,8 +83,14 @@ static bool find_tile(struct city_shot_job *job, const char *name) {
 
 static bool find(struct city_shot_job *job, const char *what) {
 	if (strcmp(what, "all") == 0) {
-		return city_map_all(job->server, &job->box) ||
-			fail(job, "there is nothing in the city to draw");
+		struct city_box *box = &job->box;
+		if (!city_scape_bounds(job->server, box)) {
+			return fail(job, "there is nothing in the city to draw");
+		}
+		double margin = fmax(MARGIN, fmax(box->width, box->height) * MARGIN_SHARE);
+		*box = (struct city_box){box->cx - margin, box->cy - margin,
+			box->width + 2 * margin, box->height + 2 * margin};
+		return true;
 	}
 	if (strncmp(what, "tile ", 5) == 0) {
 		return find_tile(job, what + 5);

@@ -41,16 +41,6 @@ const struct city_palette *city_palette_of(enum city_style style);
 #define CITY_COLOR_BADGE_WARN 0x5a4717e8u
 #define CITY_COLOR_BADGE_ERROR 0x5e2129ecu
 
-/* The minimap. */
-#define CITY_COLOR_MINIMAP 0x0f1216ecu
-#define CITY_COLOR_MINIMAP_EDGE 0x39424fffu
-#define CITY_COLOR_MINIMAP_DISTRICT 0x1d232bffu
-#define CITY_COLOR_MINIMAP_TILE 0x3a4d61ffu
-#define CITY_COLOR_MINIMAP_GUEST 0x414957ffu
-#define CITY_COLOR_MINIMAP_FOCUS 0x6aa0d0ffu
-#define CITY_COLOR_MINIMAP_SEEN 0xe8eef60au
-#define CITY_COLOR_MINIMAP_CAMERA 0xe8eef6ffu
-
 #define CITY_COLOR_LOCKED 0x0d0f12ffu
 #define CITY_COLOR_LOST 0x3a1218ffu
 

@@ -119,8 +119,9 @@ const struct command commands[] = {
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,
 		command_history},
 	{"events", "", 0, 0, "everything that happens, until ended", NULL, command_events},
-	{"go", "NAME|all|back", 1, SIZE_MAX,
-		"to a tile, a window, a district or a bookmark; to where all is seen; back again",
+	{"go", "NAME|all|city|back", 1, SIZE_MAX,
+		"to a tile, a window, a district, a quarter or a bookmark; to where all is seen; "
+		"back",
 		NULL, command_go},
 	{"bookmark", "[list|set|go|remove] [NAME]", 0, SIZE_MAX, "places of the city with a name",
 		bookmark_options, command_bookmark},

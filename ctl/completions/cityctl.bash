@@ -116,7 +116,7 @@ _cityctl() {
 		;;
 	go)
 		((places == 0)) || return
-		mapfile -t COMPREPLY < <(compgen -W "all back $(
+		mapfile -t COMPREPLY < <(compgen -W "all city back $(
 			cityctl "${socket[@]}" tiles --names 2>/dev/null
 			cityctl "${socket[@]}" bookmark --names 2>/dev/null)" -- "$cur")
 		;;

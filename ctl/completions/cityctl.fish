@@ -42,7 +42,7 @@ complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a quit -d 'E
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'The version of cityctl'
 
 complete -c cityctl -n "__fish_seen_subcommand_from $with_tile" -a '(__cityctl_tiles)'
-complete -c cityctl -n '__fish_seen_subcommand_from go' -a 'all back (__cityctl_tiles) (cityctl bookmark --names 2>/dev/null)'
+complete -c cityctl -n '__fish_seen_subcommand_from go' -a 'all city back (__cityctl_tiles) (cityctl bookmark --names 2>/dev/null)'
 complete -c cityctl -n '__fish_seen_subcommand_from bookmark' -a 'list set go remove (cityctl bookmark --names 2>/dev/null)'
 complete -c cityctl -n '__fish_seen_subcommand_from bookmark' -l names -d 'Only the names'
 complete -c cityctl -n '__fish_seen_subcommand_from picture' -F

@@ -480,7 +480,7 @@ static void test_desktop(void **state) {
 	expect(run(&server, "go a b"), 0, "", "");
 	assert_string_equal(server.log, "run [go a b]\n");
 	expect(run(&server, "go"), 2, "",
-		"cityctl: go needs NAME|all|back\nusage: cityctl go NAME|all|back\n");
+		"cityctl: go needs NAME|all|city|back\nusage: cityctl go NAME|all|city|back\n");
 	expect(run(&server, "bookmark set a b"), 0, "", "");
 	assert_string_equal(server.log, "run [bookmark set a b]\n");
 	expect(run(&server, "bookmark"), 0,
