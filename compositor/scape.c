@@ -12,6 +12,8 @@
 #include "compositor/tile.h"
 #include "compositor/view.h"
 
+/* Of the city itself: compositor, keeper, forge. */
+#define PARTS 3
 /* Colours follow costs in steps of this size, or everything would be drawn again each second. */
 #define COST_STEPS 8.0 /* a factor of ten */
 
@@ -21,14 +23,15 @@ struct city_scape {
 	struct city_costs *costs;
 	struct city_lot *lots;
 	size_t lot_count;
-	bool stale;	   /* lots are not as the views are */
-	size_t tile_count; /* when the survey was begun last */
+	bool stale;	     /* lots are not as the views are */
+	double parts[PARTS]; /* costs that the city's own quarter was drawn with */
+	size_t tile_count;   /* when the survey was begun last */
 
 	struct wl_listener surveyed, sampled, frame, camera, config;
 };
 
 const char *city_mark_name(enum city_mark mark) {
-	static const char *const names[] = {"", "build", "stuck", "dead"};
+	static const char *const names[] = {"", "build", "error", "stuck", "dead"};
 	return names[mark];
 }
 
@@ -60,7 +63,7 @@ static enum city_mark mark_of(const struct city_tile *tile) {
 		return CITY_MARK_DEAD;
 	}
 	if (tile->notice_kind == CITY_BADGE_ERROR) {
-		return CITY_MARK_BUILD;
+		return tile->notice_build ? CITY_MARK_BUILD : CITY_MARK_ERROR;
 	}
 	return tile->notice_kind == CITY_BADGE_WARN || tile->notice_stuck ? CITY_MARK_STUCK
 									  : CITY_MARK_NONE;
@@ -299,7 +302,14 @@ static void handle_sampled(struct wl_listener *listener, void *data) {
 	size_t count;
 	const struct city_quarter *quarters = city_survey_quarters(scape->survey, &count);
 	city_scape_changed(scape->server);
-	for (size_t i = 0; i < count; i++) {
+	bool same = true;
+	static const char *const parts[] = {"compositor", "vat", "forge"};
+	for (size_t i = 0; i < PARTS; i++) {
+		double cost = in_steps(city_costs_part(scape->costs, parts[i]));
+		same = same && cost == scape->parts[i];
+		scape->parts[i] = cost;
+	}
+	for (size_t i = 0; i < count && !same; i++) {
 		if (strcmp(quarters[i].name, CITY_OWN_QUARTER) == 0) {
 			damage(scape, CITY_SHEETS_QUARTERS, &quarters[i].box);
 		}

@@ -37,6 +37,7 @@ struct city_view;
 enum city_mark {
 	CITY_MARK_NONE,
 	CITY_MARK_BUILD, /* its source does not build */
+	CITY_MARK_ERROR, /* another error stands on it */
 	CITY_MARK_STUCK, /* it does not return from an operation, or another warning stands on it */
 	CITY_MARK_DEAD,
 };

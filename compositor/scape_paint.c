@@ -439,6 +439,11 @@ static struct city_plot plot_of(struct city_box box) {
 	return (struct city_plot){box.cx, box.cy, box.width, box.height};
 }
 
+/* Has room for a mark beside the name. */
+static bool is_wide(const struct canvas *canvas, struct area area) {
+	return area.right - area.left >= 120 * canvas->paint->scale;
+}
+
 static void paint_mark(const struct canvas *canvas, const struct city_lot *lot, struct area area) {
 	const struct city_palette *palette = canvas->paint->palette;
 	double scale = canvas->paint->scale;
@@ -446,11 +451,16 @@ static void paint_mark(const struct canvas *canvas, const struct city_lot *lot, 
 	int line = (int)lround(2 * scale);
 	outline(canvas, area, line, color);
 	int side = (int)lround(18 * scale);
-	if (area.right - area.left < 3 * side || area.bottom - area.top < 2 * side) {
+	if (area.right - area.left < 2 * side || area.bottom - area.top < 2 * side) {
 		return;
 	}
-	struct area badge = {area.right - side - 2 * line, area.top + 2 * line,
-		area.right - 2 * line, area.top + 2 * line + side};
+	struct area badge = {.left = area.left + 2 * line, .top = area.bottom - 2 * line - side};
+	if (is_wide(canvas, area)) {
+		badge.left = area.right - 2 * line - side;
+		badge.top = area.top + 2 * line;
+	}
+	badge.right = badge.left + side;
+	badge.bottom = badge.top + side;
 	fill_round(canvas, badge, color);
 	const char *sign = lot->mark == CITY_MARK_DEAD ? "×" : "!";
 	struct city_label_style style = style_of(canvas, 13, palette->mark_text, 0);
@@ -513,7 +523,9 @@ static void paint_lot(const struct canvas *canvas, const struct city_lot *lot) {
 
 	double side = fmin(width, 1.6 * height) / scale;
 	int pad = (int)lround((side < 70 ? 5 : 10) * scale);
-	int room = width - 2 * pad - (lot->mark != CITY_MARK_NONE ? (int)lround(24 * scale) : 0);
+	bool marked = lot->mark != CITY_MARK_NONE;
+	int room = width - 2 * pad;
+	room -= marked && is_wide(canvas, area) ? (int)lround(24 * scale) : 0;
 	int size = side >= 240 ? 20 : side >= 130 ? 16 : side >= 84 ? 13 : 11;
 	int y = area.top + pad * 2 / 3;
 	if (y + size * scale * 1.4 > area.bottom) {
@@ -529,7 +541,8 @@ static void paint_lot(const struct canvas *canvas, const struct city_lot *lot) {
 		y += write_note(canvas, lot->note, small, area.left + pad, y, width - 2 * pad);
 	}
 	/* How well its last handover lined up, as a gauge along its foot. */
-	if (lot->pas >= 0 && y + 14 * scale < area.bottom && width > 60 * scale) {
+	if (lot->pas >= 0 && (!marked || is_wide(canvas, area)) && y + 14 * scale < area.bottom &&
+		width > 60 * scale) {
 		int thick = (int)lround(3 * scale), left = area.left + pad,
 		    right = area.right - pad;
 		int top = area.bottom - pad - thick;
