@@ -157,7 +157,7 @@ static void save(struct city_bookmarks *bookmarks) {
 	wl_list_for_each(bookmark, &bookmarks->list, link) {
 		fputs("bookmark ", file);
 		city_text_quote(file, bookmark->name);
-		fprintf(file, " %.3f %.3f %.6f\n", bookmark->cx, bookmark->cy, bookmark->zoom);
+		fprintf(file, " %.17g %.17g %.17g\n", bookmark->cx, bookmark->cy, bookmark->zoom);
 	}
 	if (fclose(file) != 0) {
 		city_log(CITY_LOG_WARN, SUBJECT, "no memory to save them");

@@ -3,7 +3,7 @@
  * Bookmarks: places of the city with a name, kept over restarts in
  * $XDG_STATE_HOME/source-city/bookmarks, an scfg file that is always replaced as a whole:
  *
- *	bookmark "desk" 640.000 360.000 1.000000
+ *	bookmark "desk" 640 360 1
  *
  * The numbers are the point in the middle of the screen, and the zoom. The file is read when they
  * are first asked for; one that cannot be understood is set aside. Main thread only.

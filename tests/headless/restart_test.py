@@ -61,11 +61,15 @@ def test_desk_is_as_it_was():
                    what="the terminal is not as large as the screen")
         city.until(lambda: [v for v in city.views() if v["snapped"]][0]["width"] > 500,
                    what="the clock is not as large as its part of the screen")
-        views, camera = city.views(), city.camera()
+        city.ctl("bookmark", "set", "my desk")
+        city.until(lambda: os.path.exists(
+            os.path.join(city.folder, "state", "source-city", "bookmarks")))
+        views, camera, marks = city.views(), city.camera(), city.ctl("bookmark")
         for _ in range(2):
             city.die()
             city.until(lambda: city.views() == views, what=f"not as it was: {views}")
             check_equal(city.camera(), camera, "the camera")
+            check_equal(city.ctl("bookmark"), marks, "the bookmarks")
         city.ctl("run", "focus", "terminal")
         city.ctl("run", "maximize")
         city.until(lambda: [v for v in city.views() if v["tile"] == "terminal"][0]["width"] == 640,
