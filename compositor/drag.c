@@ -285,8 +285,9 @@ static bool decide(struct city_drag *drag, double cx, double cy, struct city_box
 	} else if (over != NULL && city_refactor_fits(over, tile)) {
 		drag->drop = DROP_REPLACE;
 		snprintf(drag->target, sizeof(drag->target), "%s", over->name);
-		snprintf(drag->text, sizeof(drag->text), "%s runs what %s runs, with its own state",
-			over->name, tile->name);
+		snprintf(drag->text, sizeof(drag->text),
+			"Replace what %s runs by %s; its state and streams stay", over->name,
+			tile->name);
 		*box = city_view_outer_box(&over->view);
 		marked = true;
 	} else if (find_district(drag, cx, cy, &name, box)) {

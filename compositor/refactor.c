@@ -63,7 +63,8 @@ static struct city_tile *find_tile(struct city_control *control, const struct va
 }
 
 bool city_refactor_ready(const struct city_tile *tile, char *error, size_t error_size) {
-	if (tile->handover || tile->next) {
+	/* One that has just been started is live in its probation, which a handover cuts short. */
+	if (tile->next || (tile->handover && tile->state != CITY_TILE_LIVE)) {
 		snprintf(error, error_size,
 			"a handover of %s is under way; try again when it has ended", tile->name);
 	} else if (!tile->live || tile->state != CITY_TILE_LIVE) {
