@@ -605,13 +605,15 @@ void city_handover_splice(struct city_handover *handover) {
 		return;
 	}
 	city_handover_set_step(handover, CITY_STEP_MIGRATE);
+	wl_display_flush_clients(tile->tiles->server->display);
+	city_version_send_migrate(handover->a, tile->tiles->limits.migrate_ms);
+	/* A hears of this last: it gives up its state as one that has the focus. */
 	if (handover->a->surface && handover->b->surface) {
 		handover->input =
 			city_input_redirect(tile, NULL, handover->a->surface, handover->b->surface);
 	}
 	/* All else is done before A stands still: its answer is the next thing seen to. */
-	wl_display_flush_clients(tile->tiles->server->display);
-	city_version_send_migrate(handover->a, tile->tiles->limits.migrate_ms);
+	wl_client_flush(handover->a->client);
 }
 
 static int dying(const struct city_tile *tile) {

@@ -341,6 +341,7 @@ void city_version_send_snapshot(struct city_tile_version *version, int log_fd);
 /* False if it cannot be asked. */
 bool city_version_send_track(struct city_tile_version *version, uint64_t room, int log_fd);
 void city_version_send_untrack(struct city_tile_version *version);
+/* Goes out with the next flush of its client. */
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms);
 /* undo_fd -1: none. Flushes the connection: this is the pause. */
 void city_version_send_attach(

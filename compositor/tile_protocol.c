@@ -667,7 +667,6 @@ void city_version_send_migrate(struct city_tile_version *version, int deadline_m
 	version->asked_ns = city_now_ns();
 	source_city_tile_v1_send_migrate(
 		version->resource, version->migrate_serial, (uint32_t)deadline_ms * 1000);
-	wl_client_flush(version->client);
 }
 
 void city_version_send_attach(

@@ -23,7 +23,7 @@ VICTIMS = {
     "disk": ["full"],
     "runtime": ["full"],
 }
-CHECK_STEP, STAYED = "check", "stayed"
+CHECK_STEP, LOADED_STEP, DONE_STEP, STAYED = "check", "loaded", "done", "stayed"
 QUIET_SECONDS = 10
 
 
@@ -40,9 +40,11 @@ class Replacement:
         self.seen = []
 
     def at_step(self, event):
+        if event["step"] == self.step and not self.undo:
+            self.befall(event)
         self.seen.append(event["step"])
-        if event["step"] != self.step or self.undo:
-            return
+
+    def befall(self, event):
         if self.victim in self.city.disks:
             disk = self.city.disks[self.victim]
             self.undo = [disk.free]
@@ -75,6 +77,9 @@ class Replacement:
             said = helper.communicate(timeout=60)[0].decode()
         finally:
             helper.kill()
+        # The answer may come before the last step.
+        if LOADED_STEP in self.seen:
+            city.until(lambda: DONE_STEP in self.seen, what="the replacement has no end")
         city.witness.at_keeper_step = lambda event: None
         for undo in self.undo or []:
             undo()
@@ -94,7 +99,7 @@ class Replacement:
             wake(self.pid)
 
     def judge(self, keeper, status, said):
-        city, replaced = self.city, "loaded" in self.seen
+        city, replaced = self.city, LOADED_STEP in self.seen
         if city.keeper.poll() is not None or city.keeper.pid != keeper:
             raise Wrong(f"the keeper ended: {said}")
         self.outcome = "replaced" if replaced else "stayed"
