@@ -28,7 +28,11 @@ CATCHES = {"warm": "warm", "attach": "attach", "draw": "frame", "check": "check"
 
 
 def limits_of(op, kind):
-    return limits_for(**{CATCHES[op]: CAUGHT_MS}) if kind == "hang" and op in CATCHES else LIMITS
+    if kind == "hang" and op in CATCHES:
+        return limits_for(**{CATCHES[op]: CAUGHT_MS})
+    if op == "update" and kind in ("crash", "stray", "exit"):
+        return limits_for(probation=60000)  # its end ends it, however late it gets to that update
+    return LIMITS
 
 
 def tile_path(name):
