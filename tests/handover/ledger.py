@@ -31,7 +31,7 @@ def limits_of(op, kind):
     if kind == "hang" and op in CATCHES:
         return limits_for(**{CATCHES[op]: CAUGHT_MS})
     if op == "update" and kind in ("crash", "stray", "exit"):
-        return limits_for(probation=60000)  # its end ends it, however late it gets to that update
+        return limits_for(probation=4000)  # so late may it come to that update
     return LIMITS
 
 
