@@ -8,6 +8,7 @@
 #include <wayland-server-core.h>
 
 #include "compositor/handover.h"
+#include "compositor/map.h"
 #include "compositor/shot.h"
 
 /* The longest piece of text in one event, without its zero byte. */
@@ -91,6 +92,14 @@ void city_request_progress(struct city_request *request, const char *step, int64
 void city_request_text(struct city_request *request, const char *text);
 void city_request_output(struct city_request *request, const char *text);
 void city_request_record(struct city_request *request, const char *json);
+
+/* control_state.c: what the JSON of all state is made of. Text is made valid UTF-8 first: windows
+ * name themselves as they like, and paths are bytes. */
+struct yyjson_mut_doc;
+struct yyjson_mut_val;
+void city_json_box(struct yyjson_mut_doc *doc, struct yyjson_mut_val *object, struct city_box box);
+void city_json_text(struct yyjson_mut_doc *doc, struct yyjson_mut_val *object, const char *key,
+	const char *text);
 
 /* control_tile.c */
 void city_handle_announce(struct wl_resource *control_resource, struct city_tile *tile);

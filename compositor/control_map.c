@@ -16,20 +16,6 @@
 #include "compositor/text.h"
 #include "compositor/tile.h"
 
-static void add_box(yyjson_mut_doc *doc, yyjson_mut_val *object, struct city_box box) {
-	yyjson_mut_obj_add_real(doc, object, "cx", box.cx);
-	yyjson_mut_obj_add_real(doc, object, "cy", box.cy);
-	yyjson_mut_obj_add_real(doc, object, "width", box.width);
-	yyjson_mut_obj_add_real(doc, object, "height", box.height);
-}
-
-static void add_text(
-	yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text) {
-	char clean[4096];
-	city_text_copy(clean, sizeof(clean), text);
-	yyjson_mut_obj_add_strcpy(doc, object, key, clean);
-}
-
 /* null: it is not known. */
 static void add_share(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, double value) {
 	if (value >= 0) {
@@ -60,10 +46,10 @@ static void add_lots(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_cont
 		yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
 		yyjson_mut_obj_add_uint(doc, object, "id", lot->id);
 		yyjson_mut_obj_add_str(doc, object, "kind", lot->tile ? "tile" : "guest");
-		add_text(doc, object, "name", lot->name);
-		add_text(doc, object, "note", lot->note);
-		add_box(doc, object, lot->box);
-		add_box(doc, yyjson_mut_obj_add_obj(doc, object, "building"), lot->building);
+		city_json_text(doc, object, "name", lot->name);
+		city_json_text(doc, object, "note", lot->note);
+		city_json_box(doc, object, lot->box);
+		city_json_box(doc, yyjson_mut_obj_add_obj(doc, object, "building"), lot->building);
 		yyjson_mut_obj_add_uint(doc, object, "lines", lot->lines);
 		add_share(doc, object, "cost", lot->cost);
 		add_share(doc, object, "pas", lot->pas);
@@ -98,8 +84,8 @@ static void add_site(struct site_walk *walk, uint32_t at) {
 		yyjson_mut_val *object =
 			yyjson_mut_arr_add_obj(walk->doc, folder ? walk->folders : walk->modules);
 		city_site_path(walk->layout, at, path, sizeof(path));
-		add_text(walk->doc, object, "path", path);
-		add_box(walk->doc, object,
+		city_json_text(walk->doc, object, "path", path);
+		city_json_box(walk->doc, object,
 			(struct city_box){walk->quarter->box.cx + plot.x,
 				walk->quarter->box.cy + plot.y, plot.width, plot.height});
 		yyjson_mut_obj_add_uint(walk->doc, object, "lines", site->lines);
@@ -130,9 +116,9 @@ static void add_quarters(
 			.quarter = quarter,
 		};
 		yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
-		add_text(doc, object, "name", quarter->name);
-		add_text(doc, object, "path", quarter->path ? quarter->path : "");
-		add_box(doc, object, quarter->box);
+		city_json_text(doc, object, "name", quarter->name);
+		city_json_text(doc, object, "path", quarter->path ? quarter->path : "");
+		city_json_box(doc, object, quarter->box);
 		yyjson_mut_obj_add_bool(doc, object, "hand", quarter->hand);
 		yyjson_mut_obj_add_uint(
 			doc, object, "lines", walk.layout->sites[quarter->site].lines);
@@ -154,10 +140,10 @@ static char *describe(struct city_control *control, size_t *size) {
 	yyjson_mut_obj_add_real(doc, root, "city_zoom", CITY_ZOOM_CITY);
 	struct city_box bounds = {0};
 	city_scape_bounds(server, &bounds);
-	add_box(doc, yyjson_mut_obj_add_obj(doc, root, "bounds"), bounds);
+	city_json_box(doc, yyjson_mut_obj_add_obj(doc, root, "bounds"), bounds);
 	const struct city_survey *survey = city_scape_survey(server);
 	yyjson_mut_obj_add_bool(doc, root, "surveying", survey && city_survey_busy(survey));
-	add_text(doc, root, "survey_note", survey ? city_survey_note(survey) : "");
+	city_json_text(doc, root, "survey_note", survey ? city_survey_note(survey) : "");
 	add_lots(doc, root, control);
 	add_quarters(doc, root, server);
 	char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, size);

@@ -18,15 +18,14 @@
 #include "compositor/text.h"
 #include "compositor/tile.h"
 
-static void add_box(yyjson_mut_doc *doc, yyjson_mut_val *object, struct city_box box) {
+void city_json_box(yyjson_mut_doc *doc, yyjson_mut_val *object, struct city_box box) {
 	yyjson_mut_obj_add_real(doc, object, "cx", box.cx);
 	yyjson_mut_obj_add_real(doc, object, "cy", box.cy);
 	yyjson_mut_obj_add_real(doc, object, "width", box.width);
 	yyjson_mut_obj_add_real(doc, object, "height", box.height);
 }
 
-/* Windows name themselves as they like, and paths are bytes. */
-static void add_text(
+void city_json_text(
 	yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text) {
 	char clean[4096];
 	city_text_copy(clean, sizeof(clean), text);
@@ -80,7 +79,7 @@ static void add_bookmarks(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city
 	const struct city_bookmark *bookmark;
 	wl_list_for_each(bookmark, city_bookmarks_list(server), link) {
 		yyjson_mut_val *object = yyjson_mut_arr_add_obj(doc, array);
-		add_text(doc, object, "name", bookmark->name);
+		city_json_text(doc, object, "name", bookmark->name);
 		yyjson_mut_obj_add_real(doc, object, "cx", bookmark->cx);
 		yyjson_mut_obj_add_real(doc, object, "cy", bookmark->cy);
 		yyjson_mut_obj_add_real(doc, object, "zoom", bookmark->zoom);
@@ -95,8 +94,8 @@ struct districts {
 static void add_district(void *data, const char *name, struct city_box box) {
 	const struct districts *districts = data;
 	yyjson_mut_val *object = yyjson_mut_arr_add_obj(districts->doc, districts->array);
-	add_text(districts->doc, object, "name", name);
-	add_box(districts->doc, object, box);
+	city_json_text(districts->doc, object, "name", name);
+	city_json_box(districts->doc, object, box);
 }
 
 /* What is dragged, and what a drop would do; the refactor under way. */
@@ -108,8 +107,8 @@ static void add_changes(
 		yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, root, "drag");
 		yyjson_mut_obj_add_strcpy(doc, object, "tile", city_view_app_id(seat->grab.view));
 		yyjson_mut_obj_add_str(doc, object, "what", city_drag_what(drag));
-		add_text(doc, object, "target", city_drag_target(drag));
-		add_text(doc, object, "text", city_drag_text(drag));
+		city_json_text(doc, object, "target", city_drag_target(drag));
+		city_json_text(doc, object, "text", city_drag_text(drag));
 	} else {
 		yyjson_mut_obj_add_null(doc, root, "drag");
 	}
@@ -132,13 +131,13 @@ static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_con
 		bool is_tile = view->kind == CITY_VIEW_TILE;
 		yyjson_mut_obj_add_uint(doc, object, "id", view->id);
 		yyjson_mut_obj_add_str(doc, object, "kind", is_tile ? "tile" : "guest");
-		add_text(doc, object, "title", city_view_title(view));
+		city_json_text(doc, object, "title", city_view_title(view));
 		char note[32] = "";
 		if (view->impl->note) {
 			view->impl->note(view, note, sizeof(note));
 		}
 		yyjson_mut_obj_add_strcpy(doc, object, "note", note);
-		add_text(doc, object, "app_id", city_view_app_id(view));
+		city_json_text(doc, object, "app_id", city_view_app_id(view));
 		if (is_tile) {
 			struct city_tile *tile = wl_container_of(view, tile, view);
 			yyjson_mut_obj_add_strcpy(doc, object, "tile", tile->name);
@@ -146,11 +145,11 @@ static void add_views(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_con
 			yyjson_mut_obj_add_null(doc, object, "tile");
 		}
 		if (view->district) {
-			add_text(doc, object, "district", view->district);
+			city_json_text(doc, object, "district", view->district);
 		} else {
 			yyjson_mut_obj_add_null(doc, object, "district");
 		}
-		add_box(doc, object, city_view_box(view));
+		city_json_box(doc, object, city_view_box(view));
 		yyjson_mut_obj_add_bool(doc, object, "shown", view->shown);
 		yyjson_mut_obj_add_bool(doc, object, "visible", city_view_is_visible(view));
 		yyjson_mut_obj_add_bool(doc, object, "minimized", view->minimized);
@@ -171,7 +170,7 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	yyjson_mut_obj_add_strcpy(doc, object, "kind", tile->kind);
 	yyjson_mut_obj_add_strcpy(doc, object, "role", tile->role);
 	yyjson_mut_obj_add_str(doc, object, "state", city_tile_state_name(tile->state));
-	add_text(doc, object, "notice", tile->notice ? tile->notice : "");
+	city_json_text(doc, object, "notice", tile->notice ? tile->notice : "");
 	yyjson_mut_obj_add_strcpy(
 		doc, object, "stuck", tile->live && tile->live->stuck ? tile->live->operation : "");
 	yyjson_mut_obj_add_uint(doc, object, "epoch", tile->epoch);
@@ -188,7 +187,7 @@ static void add_tile(yyjson_mut_doc *doc, yyjson_mut_val *array, struct city_til
 	yyjson_mut_obj_add_strcpy(doc, object, "artifact", tile->live ? tile->live->hash : "");
 	const struct city_versions *good = &tile->good;
 	yyjson_mut_obj_add_strcpy(doc, object, "good", city_versions_good(good));
-	add_text(doc, object, "source", city_tile_source(tile));
+	city_json_text(doc, object, "source", city_tile_source(tile));
 	yyjson_mut_val *earlier = yyjson_mut_obj_add_arr(doc, object, "earlier");
 	for (size_t i = good->at + 1; i < good->count; i++) {
 		yyjson_mut_arr_add_strcpy(doc, earlier, good->hashes[i]);

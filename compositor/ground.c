@@ -200,15 +200,6 @@ static struct district *get_district(struct city_stage *stage, const char *name,
 	return district;
 }
 
-static void join(struct city_box *box, struct city_box other) {
-	double right = fmax(box->cx + box->width, other.cx + other.width);
-	double bottom = fmax(box->cy + box->height, other.cy + other.height);
-	box->cx = fmin(box->cx, other.cx);
-	box->cy = fmin(box->cy, other.cy);
-	box->width = right - box->cx;
-	box->height = bottom - box->cy;
-}
-
 static bool meet(struct city_box a, struct city_box b) {
 	return a.cx < b.cx + b.width && b.cx < a.cx + a.width && a.cy < b.cy + b.height &&
 		b.cy < a.cy + a.height;
@@ -251,7 +242,7 @@ static void update_plazas(struct city_stage *stage) {
 				continue;
 			}
 			/* It may have become a neighbour of those that were looked at before. */
-			join(&box, boxes[i]);
+			city_box_join(&box, boxes[i]);
 			boxes[i] = boxes[--count];
 			i = 0;
 		}
@@ -290,7 +281,7 @@ static void update_districts(struct city_stage *stage) {
 		}
 		struct city_box box = block_of(view);
 		if (district->seen) {
-			join(&district->box, box);
+			city_box_join(&district->box, box);
 		} else {
 			district->box = box;
 			district->seen = true;

@@ -169,6 +169,15 @@ void city_map_room(struct city_stage *stage, struct city_box box) {
 	city_map_travel(stage, cx, cy, 1);
 }
 
+void city_box_join(struct city_box *box, struct city_box other) {
+	double right = fmax(box->cx + box->width, other.cx + other.width);
+	double bottom = fmax(box->cy + box->height, other.cy + other.height);
+	box->cx = fmin(box->cx, other.cx);
+	box->cy = fmin(box->cy, other.cy);
+	box->width = right - box->cx;
+	box->height = bottom - box->cy;
+}
+
 bool city_map_all(const struct city_server *server, struct city_box *box) {
 	double left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
 	const struct city_view *view;

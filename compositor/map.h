@@ -58,6 +58,9 @@ struct city_box {
 };
 
 void city_map_init(struct city_camera *camera);
+
+/* The smallest box round both, in the place of the first. */
+void city_box_join(struct city_box *box, struct city_box other);
 /* Rests where the other one is, or is going. */
 void city_map_copy(struct city_camera *camera, const struct city_camera *other);
 /* Where it is, or is going. */

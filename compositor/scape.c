@@ -262,12 +262,7 @@ static void join(struct city_box *box, struct city_box other, bool *any) {
 		*any = true;
 		return;
 	}
-	double right = fmax(box->cx + box->width, other.cx + other.width);
-	double bottom = fmax(box->cy + box->height, other.cy + other.height);
-	box->cx = fmin(box->cx, other.cx);
-	box->cy = fmin(box->cy, other.cy);
-	box->width = right - box->cx;
-	box->height = bottom - box->cy;
+	city_box_join(box, other);
 }
 
 bool city_scape_bounds(struct city_server *server, struct city_box *box) {

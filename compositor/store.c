@@ -254,19 +254,6 @@ static int put_bytes(struct city_store *store, const unsigned char *bytes, size_
 	return city_store_open(store, hash, error, error_size);
 }
 
-int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
-	size_t error_size) {
-	size_t size;
-	unsigned char *bytes = read_whole(fd, &size, error, error_size);
-	if (!bytes) {
-		return -1;
-	}
-	hash_bytes(bytes, size, hash);
-	int stored = put_bytes(store, bytes, size, hash, error, error_size);
-	free(bytes);
-	return stored;
-}
-
 /* In memory, as the disk does not take it; false with errno. */
 static bool lend(
 	struct city_store *store, const unsigned char *bytes, size_t size, const char *hash) {
@@ -291,8 +278,8 @@ static bool lend(
 	return true;
 }
 
-int city_store_lend(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
-	size_t error_size) {
+static int put(struct city_store *store, int fd, bool may_lend, char hash[CITY_HASH_SIZE],
+	char *error, size_t error_size) {
 	size_t size;
 	unsigned char *bytes = read_whole(fd, &size, error, error_size);
 	if (!bytes) {
@@ -300,10 +287,20 @@ int city_store_lend(struct city_store *store, int fd, char hash[CITY_HASH_SIZE],
 	}
 	hash_bytes(bytes, size, hash);
 	int stored = put_bytes(store, bytes, size, hash, error, error_size);
-	if (stored < 0 && (find_lent(store, hash) || lend(store, bytes, size, hash))) {
+	if (stored < 0 && may_lend && (find_lent(store, hash) || lend(store, bytes, size, hash))) {
 		city_log(CITY_LOG_WARN, "store", "%s; it runs from memory", error);
 		stored = city_store_open(store, hash, error, error_size);
 	}
 	free(bytes);
 	return stored;
+}
+
+int city_store_put(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
+	size_t error_size) {
+	return put(store, fd, false, hash, error, error_size);
+}
+
+int city_store_lend(struct city_store *store, int fd, char hash[CITY_HASH_SIZE], char *error,
+	size_t error_size) {
+	return put(store, fd, true, hash, error, error_size);
 }
