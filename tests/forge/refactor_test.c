@@ -296,7 +296,7 @@ static void test_taking_back_is_repeated_when_killed(void **state) {
 static void expect_refusal(struct place *place, enum refactor_what what, const char *wanted) {
 	char *before = look(place), *why = NULL;
 	struct journal journal;
-	struct refactor *refactor;
+	struct refactor *refactor = NULL;
 	journal_open(&journal, &place->setup);
 	if (perform(place, &journal, what, &refactor, &why))
 		fail_msg("it was not refused: %s", wanted);
@@ -308,6 +308,8 @@ static void expect_refusal(struct place *place, enum refactor_what what, const c
 	struct refactor *cut = journal_unfinished(&journal);
 	if (cut != NULL && !refactor_take_back(&journal, cut, &why))
 		fail_msg("not taken back: %s", why);
+	if (cut == NULL && what != REFACTOR_UNDO && what != REFACTOR_REDO)
+		refactor_destroy(refactor); /* it did not get into the journal */
 	journal_close(&journal);
 	char *after = look(place);
 	assert_string_equal(after, before);

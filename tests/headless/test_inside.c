@@ -148,7 +148,7 @@ static void a_picture_stands_for_the_surfaces(void **state) {
 	struct inside *inside = *state;
 	struct city_server *server = inside->server;
 	struct city_view view;
-	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &no_impl));
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &no_impl));
 	city_view_set_size(&view, 300, 200);
 	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
 	city_server_focus(server, &view, false);
@@ -204,7 +204,7 @@ static void outputs_come_and_go(void **state) {
 	assert_int_equal(wl_list_length(&server->outputs), 2);
 
 	struct city_view view;
-	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &obedient_impl));
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &obedient_impl));
 	city_view_set_size(&view, 300, 200);
 	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
 	city_server_focus(server, &view, false);
@@ -446,7 +446,7 @@ static void the_ends_of_numbers_are_harmless(void **state) {
 	struct city_stage *stage = city_stage_focused(server);
 	struct city_camera *camera = &stage->camera;
 	struct city_view view;
-	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &no_impl));
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &no_impl));
 	city_view_set_size(&view, 300, 200);
 	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
 	const double ends[] = {0, 1e300, -1e300, INFINITY, -INFINITY, NAN, 1e-300, 2147483648.0};
@@ -524,7 +524,7 @@ static void pictures_need_no_output(void **state) {
 	struct taken taken;
 
 	struct city_view view;
-	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &no_impl));
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &no_impl));
 	city_view_set_district(&view, NULL);
 	city_view_set_size(&view, 300, 200);
 	city_view_show(&view, &(struct city_box){5000, 100, 300, 200});
@@ -589,7 +589,7 @@ static void text_is_sharp_at_every_zoom(void **state) {
 	struct city_server *server = inside->server;
 	struct city_stage *stage = city_stage_focused(server);
 	struct city_view view;
-	assert_true(city_view_init(&view, server, CITY_VIEW_TILE, &titled_impl));
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &titled_impl));
 	city_view_set_size(&view, 300, 200);
 	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
 	struct city_sight *sight = city_view_sight(&view, stage);
