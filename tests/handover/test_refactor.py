@@ -35,7 +35,8 @@ def test_move_there_and_back():
         with open(os.path.join(city.folder, "config", "source-city", "config")) as file:
             check(f'source "{city.path("work/one")}"' in file.read(), "the configuration")
 
-        # What is saved there goes live.
+        # What is saved there goes live, once the forge has seen what is there.
+        city.until(lambda: f"one: watching {city.path('work/one')}" in city.said(), BUILD_LIMIT, "nobody watches")
         with open(city.path("work/one/one.c")) as file:
             text = file.read()
         city.write("work/one/one.c", text.replace("VARIANT 1", "VARIANT 2", 1))
