@@ -502,6 +502,11 @@ static void begin_now(struct city_survey *survey) {
 
 static int handle_timer(void *data) {
 	struct city_survey *survey = data;
+	if (survey->read && survey->server->busy > 0) {
+		/* Frames are counted now, and this reads files and draws. */
+		wl_event_source_timer_update(survey->timer, WAIT_MS);
+		return 0;
+	}
 	survey->wait = false;
 	if (survey->work != NULL) {
 		survey->again = true;
