@@ -183,6 +183,22 @@ void request_finish(struct request *request);
 /* begin, wait and finish of a request that has no answer but its end. */
 int request_simple(struct ctl *ctl, struct source_city_request_v1 *proxy, const char *tile);
 
+/* ---- draft.c: a file that is there whole or not at all. It is written beside its place, for
+ * nobody else to read, and moved there in the end. A device, a pipe or a folder is never replaced.
+ */
+
+struct draft {
+	const struct ctl *ctl;
+	const char *step, *path; /* borrowed */
+	char *beside;
+	int fd; /* to write to; draft_close closes it */
+};
+/* CTL_OK, or CTL_FAILED after one line; then there is nothing to close. */
+int draft_open(struct draft *draft, const struct ctl *ctl, const char *step, const char *path);
+/* CTL_OK in status: brings it to the disk and to its place. Otherwise it is thrown away. Returns
+ * the status that it ends with. */
+int draft_close(struct draft *draft, int status);
+
 /* ---- output.c */
 
 /* One line on stderr, and with --json an object on stdout. Returns CTL_FAILED. */

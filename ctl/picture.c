@@ -69,28 +69,25 @@ static bool write_png(const struct pixels *pixels, FILE *file) {
 	return ok;
 }
 
-/* Beside it first: a picture is there whole or not at all. */
 static int save(const struct ctl *ctl, const struct pixels *pixels, const char *path) {
 	if (strcmp(path, "-") == 0) {
 		bool ok = write_png(pixels, stdout) && fflush(stdout) == 0;
 		return ok ? CTL_OK
 			  : ctl_fail(ctl, "picture", "standard output: %s", strerror(errno));
 	}
-	char *beside = NULL;
-	if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-		return ctl_fail(ctl, "picture", "out of memory");
-	int fd = mkstemp(beside);
+	struct draft draft;
+	int status = draft_open(&draft, ctl, "picture", path);
+	if (status != CTL_OK)
+		return status;
+	int fd = dup(draft.fd);
 	FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
 	mode_t mask = umask(0);
 	umask(mask);
 	bool ok = file != NULL && fchmod(fd, 0666 & ~mask) == 0 && write_png(pixels, file);
 	ok = file != NULL && fclose(file) == 0 && ok;
-	ok = ok && rename(beside, path) == 0;
-	int error = errno;
-	if (!ok && fd >= 0)
-		unlink(beside);
-	free(beside);
-	return ok ? CTL_OK : ctl_fail(ctl, "picture", "%s: %s", path, strerror(error));
+	if (!ok)
+		status = ctl_fail(ctl, "picture", "%s: %s", path, strerror(errno));
+	return draft_close(&draft, status);
 }
 
 /* "WxH". */

@@ -38,30 +38,16 @@ static struct tile *connect_tile(struct ctl *ctl) {
 }
 
 int command_record(struct ctl *ctl) {
-	struct stat there;
-	char *draft = NULL;
+	struct draft draft;
 	const struct tile *tile = connect_tile(ctl);
 	const char *path = ctl->words[1];
 	if (tile == NULL)
 		return CTL_FAILED;
-	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-		return ctl_fail(ctl, "record", "%s: this is not a regular file", path);
-	/* Beside its place first, and for nobody else: keys that were typed are in it. */
-	if (asprintf(&draft, "%s.XXXXXX", path) < 0)
-		abort();
-	int status = CTL_OK, fd = mkostemp(draft, O_CLOEXEC);
-	if (fd < 0) {
-		status = ctl_fail(ctl, "record", "%s: %s", path, strerror(errno));
-		free(draft);
-		return status;
-	}
-	status = write_recording(ctl, tile, fd);
-	if (status == CTL_OK && (fsync(fd) < 0 || rename(draft, path) < 0))
-		status = ctl_fail(ctl, "record", "%s: %s", path, strerror(errno));
+	/* For nobody else: keys that were typed are in it. */
+	int status = draft_open(&draft, ctl, "record", path);
 	if (status != CTL_OK)
-		unlink(draft);
-	close(fd);
-	free(draft);
+		return status;
+	status = draft_close(&draft, write_recording(ctl, tile, draft.fd));
 	if (status == CTL_OK && ctl->json) {
 		struct json json;
 		json_begin(&json, "saved");

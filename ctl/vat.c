@@ -316,34 +316,16 @@ static int watch(struct inspection *inspection) {
 
 /* ---- copies */
 
-static int cannot_save(const struct ctl *ctl, const char *path) {
-	return ctl_fail(ctl, "save", "%s: %s", path, strerror(errno));
-}
-
-/* Beside its place first, so that a copy that is there already is replaced by a whole one. */
 static int save(const struct inspection *inspection, const char *path) {
 	const struct ctl *ctl = inspection->ctl;
 	struct vat_error error;
-	struct stat there;
-	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-		return ctl_fail(ctl, "save", "%s: this is not a regular file", path);
-	char *draft = NULL;
-	if (asprintf(&draft, "%s.XXXXXX", path) < 0)
-		abort();
-	int status = CTL_OK, fd = mkostemp(draft, O_CLOEXEC);
-	if (fd < 0) {
-		status = cannot_save(ctl, path);
-		free(draft);
-		return status;
-	}
-	if (vat_file_save(inspection->region, -1, fd, &error) < 0)
-		status = ctl_fail(ctl, "save", "%s: %s", path, error.text);
-	else if (fsync(fd) < 0 || rename(draft, path) < 0)
-		status = cannot_save(ctl, path);
+	struct draft draft;
+	int status = draft_open(&draft, ctl, "save", path);
 	if (status != CTL_OK)
-		unlink(draft);
-	close(fd);
-	free(draft);
+		return status;
+	if (vat_file_save(inspection->region, -1, draft.fd, &error) < 0)
+		status = ctl_fail(ctl, "save", "%s: %s", path, error.text);
+	status = draft_close(&draft, status);
 	if (status == CTL_OK && ctl->json) {
 		struct json json;
 		json_begin(&json, "saved");

@@ -531,6 +531,12 @@ static void test_picture(void **state) {
 	expect(run(&server, text("picture %s --region -5.5,7,800x600", path)), 0, "", "");
 	assert_string_equal(server.log, "picture [region -5.5 7 800 600] 0x0\n");
 	expect(run(&server, text("picture %s --size 1x5", path)), 1, "", "cityctl: too small\n");
+	char pipe[80];
+	snprintf(pipe, sizeof(pipe), "%s/pipe", folder);
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	expect(run(&server, text("picture %s", pipe)), 1, "",
+		text("cityctl: %s: this is not a regular file\n", pipe));
+	assert_int_equal(unlink(pipe), 0);
 	expect(run(&server, "picture /nonexistent/a.png"), 1, "",
 		"cityctl: /nonexistent/a.png: No such file or directory\n");
 	const char *usage = "usage: cityctl picture FILE.png [--size WxH] [--region CX,CY,WxH] "
