@@ -108,6 +108,7 @@ struct city_tile_version {
 	int acked_width, acked_height; /* of the last acknowledged configure, 0: none yet */
 	bool described;
 	bool prebuilds;		   /* has asked to build cells ahead */
+	bool snapshot_due;	   /* and has no answer yet */
 	char role[VAT_NAME_SIZE];  /* as it described itself */
 	struct city_traits traits; /* the rest of that */
 

@@ -250,9 +250,11 @@ static void handle_ready(struct wl_client *client, struct wl_resource *resource)
 	if (!version) {
 		return;
 	}
-	if (version->state > CITY_VERSION_WARMING || version->awaited || !version->described) {
+	if (version->state > CITY_VERSION_WARMING || version->awaited || !version->described ||
+		version->snapshot_due) {
 		protocol_error(version, SOURCE_CITY_TILE_V1_ERROR_ORDER,
-			"ready must be sent once, after describe");
+			"ready must be sent once, after describe and after the snapshot that was "
+			"asked for");
 		return;
 	}
 	version->state = CITY_VERSION_READY;
@@ -465,7 +467,7 @@ static void handle_prebuild(struct wl_client *client, struct wl_resource *resour
 			"prebuild must be sent once, before ready");
 		return;
 	}
-	version->prebuilds = true;
+	version->prebuilds = version->snapshot_due = true;
 	city_handover_version_prebuild(version, (uint64_t)room_hi << 32 | room_lo);
 }
 
@@ -633,6 +635,7 @@ void city_version_send_snapshot(struct city_tile_version *version, int log_fd) {
 	if (!version->resource || version->state == CITY_VERSION_DYING) {
 		return;
 	}
+	version->snapshot_due = false;
 	int null_fd = log_fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 	source_city_tile_v1_send_snapshot(
 		version->resource, log_fd >= 0, log_fd >= 0 ? log_fd : null_fd);

@@ -3,7 +3,8 @@
 """What the keeper of test_requests.py runs in place of source-city-tile: it speaks source-city-tile-v1 well up to some
 moment that chance chooses, and then nonsense as well, on its connection and on its wire to the keeper.
 
-STRAY_FOLDER: where `well` says that all is to go well from now on, and where `count` gets what was sent.
+STRAY_FOLDER: where `well` says that all is to go well from now on, `hasty` that versions are ready before they have the
+snapshot that they asked for, and where `count` gets what was sent.
 STRAY_SEED: of the dice, beside the number that the keeper gives the process."""
 
 import array
@@ -72,6 +73,7 @@ class Stray:
             self.uuid = fields[5]
             self.dice = seeded(os.environ.get("STRAY_SEED", "1"), self.instance)
             self.well = os.path.exists(os.path.join(FOLDER, "well"))
+            self.hasty = os.path.exists(os.path.join(FOLDER, "hasty"))
             self.wild_from = "never" if self.well else self.dice.choice(STAGES)
             self.wild = False
             self.connect(fds.pop(0), False)
@@ -124,12 +126,14 @@ class Stray:
         self.tile = peer.call(manager, "get_tile", self.surface)
         self.buffer, self.size = None, (0, 0)
         self.shm = shm
-        self.describe()
+        waits = self.describe()
         self.at("described")
         if again:
             standing = self.dice.choice([0, 0, 0, 1, 2]) if self.wild_from != "never" else 0
             peer.call(self.tile, "rejoin", standing, 0, self.dice.choice([1, 1, 2, 7]))
             self.draw()
+        elif waits:
+            return
         else:
             peer.call(self.tile, "ready")
         self.at("ready")
@@ -143,8 +147,10 @@ class Stray:
         for i in range(dice.choice([0, 0, 1, 70])):
             call(self.tile, "describe_port", f"port-{i}", "samples", dice.randrange(2), i)
         call(self.tile, "describe_time", dice.randrange(3), 0, dice.choice([0, 1000000]), dice.choice([0, 0, 30]))
-        if dice.random() < 0.2:
+        if dice.random() < 0.2 or self.hasty:
             call(self.tile, "prebuild", 0, dice.choice([4096, 1 << 20, 0xffffffff]))
+            return not self.hasty and (self.well or dice.random() < 0.8)
+        return False
 
     def some_file(self):
         fd = os.memfd_create("stray")
@@ -210,6 +216,9 @@ class Stray:
         elif event == "check":
             call(self.tile, "checked", values[0], int(not self.wild or dice.random() < 0.9), "")
             self.at("checked")
+        elif event == "snapshot" and not self.attached:
+            call(self.tile, "ready")
+            self.at("ready")
         elif event == "track":
             call(self.tile, "tracking", 1)
         elif event == "retire":

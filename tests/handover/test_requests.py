@@ -135,7 +135,10 @@ def hand_over(city, dice):
     name = dice.choice(names)
     if dice.random() < 0.15:
         city.run("cityctl", "rollback", name, check=False)
-    swap(city, dice.choice(ARTIFACTS[:3]), "--strategy", dice.choice(STRATEGIES), tile=name)
+    try:
+        swap(city, dice.choice(ARTIFACTS[:3]), "--strategy", dice.choice(STRATEGIES), tile=name)
+    except subprocess.TimeoutExpired as error:
+        raise CityError(f"{error}\n{city.said()[-6000:]}") from None
 
 
 def goes_well(city):
@@ -147,6 +150,10 @@ def goes_well(city):
     city.ctl("open", "one")
     # The limits are short: on a busy machine it may take more than one.
     city.until(lambda: swap(city, "ledger-2", tile="one")[0] == 0, what="no handover goes well")
+    with open(os.path.join(city.folder, "hasty"), "w"):
+        pass
+    status, record, said = swap(city, "ledger-3", tile="one")
+    check(status == 1 and "after the snapshot" in record["reason"], said)
 
 
 def requests(count, seed):
