@@ -9,11 +9,11 @@
 #include "compositor/arrange.h"
 #include "compositor/bookmarks.h"
 #include "compositor/command.h"
-#include "compositor/config.h"
 #include "compositor/go.h"
 #include "compositor/minimap.h"
 #include "compositor/refactor.h"
 #include "compositor/scape.h"
+#include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
@@ -23,9 +23,11 @@
 #define PAN_SHARE 0.25 /* of the screen, that a step of the keyboard pans */
 
 struct call {
-	struct city_server *server; /* NULL: only check */
-	const char *rest;	    /* the line behind the command's name */
-	char *words[MAX_WORDS];	    /* the same in words */
+	struct city_server *server;	/* NULL: only check */
+	enum city_bind_kind kind;	/* of the binding; KEY also for what is no binding */
+	struct city_pointing *pointing; /* NULL: by key or by name */
+	const char *rest;		/* the line behind the command's name */
+	char *words[MAX_WORDS];		/* the same in words */
 	size_t count;
 	char *error;
 	size_t error_size;
@@ -62,10 +64,17 @@ static bool numbers(struct call *call, double *values) {
 	return true;
 }
 
+/* The window that it is about; NULL without one. */
+static struct city_view *subject(const struct call *call) {
+	return call->pointing != NULL ? call->pointing->view : call->server->focused;
+}
+
 static struct city_view *focused(struct call *call) {
-	struct city_view *view = call->server->focused;
+	struct city_view *view = subject(call);
 	if (view == NULL) {
-		fail(call, "no window has the focus");
+		fail(call,
+			call->pointing != NULL ? "the pointer is on no window"
+					       : "no window has the focus");
 	}
 	return view;
 }
@@ -253,8 +262,9 @@ static bool run_zoom(struct call *call) {
 			city_map_show(stage, bounds);
 		}
 	} else if (strcmp(word, "room") == 0) {
-		if (server != NULL && server->focused != NULL) {
-			city_map_room(stage, city_view_outer_box(server->focused));
+		struct city_view *view = server != NULL ? subject(call) : NULL;
+		if (view != NULL) {
+			city_map_room(stage, city_view_outer_box(view));
 		} else if (server != NULL) {
 			struct wlr_box screen = city_map_screen(stage);
 			city_map_zoom_about(stage, 1, screen.x + screen.width / 2.0,
@@ -545,6 +555,53 @@ static bool run_redo(struct call *call) {
 	return call->server == NULL || refactor(call, CITY_REFACTOR_REDO, "", "");
 }
 
+static bool run_drag(struct call *call) {
+	const char *word = call->words[0];
+	bool move = strcmp(word, "move") == 0, resize = strcmp(word, "resize") == 0;
+	if (!move && !resize && strcmp(word, "pan") != 0) {
+		return fail(call, "drag takes move, resize or pan, not \"%s\"", word);
+	}
+	if (call->kind != CITY_BIND_BUTTON) {
+		return fail(
+			call, "drag is for buttons, as in: bind Super+ButtonLeft drag %s", word);
+	}
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_seat *seat = call->server->seat;
+	struct city_pointing *pointing = call->pointing;
+	if (pointing->panel || (resize && pointing->view == NULL)) {
+		pointing->missed = true;
+	} else if (pointing->view != NULL && (move || resize)) {
+		city_server_focus(call->server, pointing->view, false);
+		if (move) {
+			city_grab_move(seat, pointing->view, pointing->button);
+		} else {
+			city_grab_resize(seat, pointing->view, 0, pointing->button);
+		}
+	} else if (!move || !city_grab_quarter(seat, pointing->button)) {
+		city_grab_pan(seat, pointing->button);
+	}
+	return true;
+}
+
+static bool run_scroll(struct call *call) {
+	const char *word = call->words[0];
+	bool zoom = strcmp(word, "zoom") == 0;
+	if (!zoom && strcmp(word, "pan") != 0) {
+		return fail(call, "scroll takes zoom or pan, not \"%s\"", word);
+	}
+	if (call->kind != CITY_BIND_WHEEL) {
+		return fail(call, "scroll is for wheels, as in: bind Super+Wheel scroll %s", word);
+	}
+	if (call->server != NULL && zoom) {
+		city_scroll_zoom(call->server->seat, call->pointing->axis);
+	} else if (call->server != NULL) {
+		city_scroll_pan(call->server->seat, call->pointing->axis);
+	}
+	return true;
+}
+
 static bool run_none(struct call *call) {
 	return true;
 }
@@ -555,6 +612,7 @@ static const struct command commands[] = {
 	{"bookmark", "bookmark set|go|remove NAME", 2, SIZE_MAX, run_bookmark},
 	{"camera", "camera CX CY [ZOOM]", 2, 3, run_camera},
 	{"close", "close", 0, 0, run_close},
+	{"drag", "drag move|resize|pan", 1, 1, run_drag},
 	{"exec", "exec COMMAND...", 1, SIZE_MAX, run_exec},
 	{"focus", "focus next|prev|left|right|up|down|NAME", 1, SIZE_MAX, run_focus},
 	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
@@ -573,6 +631,7 @@ static const struct command commands[] = {
 	{"reload", "reload", 0, 0, run_reload},
 	{"resize", "resize narrower|wider|shorter|taller or resize WIDTH HEIGHT", 1, 2, run_resize},
 	{"restart", "restart", 0, 0, run_restart},
+	{"scroll", "scroll zoom|pan", 1, 1, run_scroll},
 	{"snap", "snap PART|off", 1, 1, run_snap},
 	{"undo", "undo", 0, 0, run_undo},
 	{"zoom", "zoom in|out|room|all|city|NUMBER", 1, 1, run_zoom},
@@ -588,8 +647,7 @@ static bool unknown(struct call *call, const char *name, size_t length) {
 	return fail(call, "unknown command \"%.*s\"; allowed: %s", (int)length, name, known);
 }
 
-static bool dispatch(struct city_server *server, const char *line, char *error, size_t error_size) {
-	struct call call = {.server = server, .error = error, .error_size = error_size};
+static bool dispatch(struct call call, const char *line) {
 	while (isspace((unsigned char)*line)) {
 		line++;
 	}
@@ -633,11 +691,20 @@ static bool dispatch(struct city_server *server, const char *line, char *error, 
 	return ok;
 }
 
-bool city_command_check(const char *line, char *error, size_t error_size) {
-	return dispatch(NULL, line, error, error_size);
+bool city_command_check(
+	const char *line, enum city_bind_kind kind, char *error, size_t error_size) {
+	struct call call = {.kind = kind, .error = error, .error_size = error_size};
+	return dispatch(call, line);
 }
 
-bool city_command_run(
-	struct city_server *server, const char *line, char *error, size_t error_size) {
-	return dispatch(server, line, error, error_size);
+bool city_command_run(struct city_server *server, const char *line, struct city_pointing *pointing,
+	char *error, size_t error_size) {
+	struct call call = {
+		.server = server,
+		.kind = pointing != NULL ? pointing->kind : CITY_BIND_KEY,
+		.pointing = pointing,
+		.error = error,
+		.error_size = error_size,
+	};
+	return dispatch(call, line);
 }

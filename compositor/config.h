@@ -13,14 +13,9 @@
 #include <wayland-server-protocol.h>
 #include <xkbcommon/xkbcommon.h>
 
+#include "compositor/bind.h"
 #include "compositor/policy.h"
 #include "compositor/theme.h"
-
-struct city_bind {
-	uint32_t modifiers;  /* WLR_MODIFIER_* */
-	xkb_keysym_t keysym; /* in lower case */
-	char *command;	     /* see command.h; "none" takes a default binding away */
-};
 
 struct city_output_config {
 	char *name; /* "HDMI-A-1", or "*" for all others */

@@ -219,7 +219,7 @@ static void handle_run_command(
 	if (!request) {
 		return;
 	}
-	if (city_command_run(request->control->server, command, error, sizeof(error))) {
+	if (city_command_run(request->control->server, command, NULL, error, sizeof(error))) {
 		city_request_succeed(request);
 	} else {
 		city_request_fail(request, "command", error);

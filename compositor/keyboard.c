@@ -17,21 +17,13 @@
 #include "compositor/view.h"
 #include "vat/log.h"
 
-#define BIND_MODIFIERS                                                                             \
-	(WLR_MODIFIER_SHIFT | WLR_MODIFIER_CTRL | WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO)
 #define CYCLE_MODIFIERS (WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO | WLR_MODIFIER_CTRL)
 
 /* Bindings. */
 
 static const struct city_bind *find(
 	const struct city_config *config, uint32_t modifiers, xkb_keysym_t keysym) {
-	for (size_t i = 0; i < config->bind_count; i++) {
-		const struct city_bind *bind = &config->binds[i];
-		if (bind->keysym == keysym && bind->modifiers == modifiers) {
-			return bind;
-		}
-	}
-	return NULL;
+	return city_bind_find(config, CITY_BIND_KEY, CITY_BIND_ANYWHERE, modifiers, keysym);
 }
 
 /* A binding may name what is printed on the key (Shift+e) or what it yields (plus). Layouts
@@ -39,7 +31,7 @@ static const struct city_bind *find(
 static const struct city_bind *find_bind(struct city_keyboard *keyboard, xkb_keycode_t code) {
 	const struct city_config *config = keyboard->seat->server->config;
 	struct wlr_keyboard *kb = keyboard->keyboard;
-	uint32_t modifiers = wlr_keyboard_get_modifiers(kb) & BIND_MODIFIERS;
+	uint32_t modifiers = wlr_keyboard_get_modifiers(kb) & CITY_BIND_MODIFIERS;
 
 	const xkb_keysym_t *syms;
 	xkb_layout_index_t current = xkb_state_key_get_layout(kb->xkb_state, code);
@@ -105,39 +97,13 @@ static bool run_bind(struct city_keyboard *keyboard, xkb_keycode_t code) {
 		server->cycling = true;
 	}
 	char error[400];
-	if (!city_command_run(server, bind->command, error, sizeof(error))) {
+	if (!city_command_run(server, bind->command, NULL, error, sizeof(error))) {
 		city_log(CITY_LOG_WARN, "key", "%s: %s", bind->command, error);
 	}
 	return true;
 }
 
 /* Events. */
-
-static void swallow(struct city_keyboard *keyboard, uint32_t keycode) {
-	if (keyboard->swallowed_count <
-		sizeof(keyboard->swallowed) / sizeof(keyboard->swallowed[0])) {
-		keyboard->swallowed[keyboard->swallowed_count++] = keycode;
-	}
-}
-
-static bool unswallow(struct city_keyboard *keyboard, uint32_t keycode) {
-	for (size_t i = 0; i < keyboard->swallowed_count; i++) {
-		if (keyboard->swallowed[i] == keycode) {
-			keyboard->swallowed[i] = keyboard->swallowed[--keyboard->swallowed_count];
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_swallowed(const struct city_keyboard *keyboard, uint32_t keycode) {
-	for (size_t i = 0; i < keyboard->swallowed_count; i++) {
-		if (keyboard->swallowed[i] == keycode) {
-			return true;
-		}
-	}
-	return false;
-}
 
 size_t city_keyboard_pressed(
 	struct city_seat *seat, const struct wlr_keyboard *wlr, uint32_t *keys) {
@@ -149,7 +115,7 @@ size_t city_keyboard_pressed(
 	}
 	size_t count = 0;
 	for (size_t i = 0; i < wlr->num_keycodes; i++) {
-		if (of == NULL || !is_swallowed(of, wlr->keycodes[i])) {
+		if (of == NULL || !city_is_swallowed(&of->swallowed, wlr->keycodes[i])) {
 			keys[count++] = wlr->keycodes[i];
 		}
 	}
@@ -173,13 +139,13 @@ static void handle_key(struct wl_listener *listener, void *data) {
 	if (event->state == WL_KEYBOARD_KEY_STATE_PRESSED) {
 		/* Marked first: the binding may move the focus, and where it comes to the key must
 		 * not count as pressed. evdev codes are 8 below those of xkb. */
-		swallow(keyboard, event->keycode);
+		city_swallow(&keyboard->swallowed, event->keycode);
 		if (take_back(keyboard, event->keycode + 8) ||
 			run_bind(keyboard, event->keycode + 8)) {
 			return;
 		}
-		unswallow(keyboard, event->keycode);
-	} else if (unswallow(keyboard, event->keycode)) {
+		city_unswallow(&keyboard->swallowed, event->keycode);
+	} else if (city_unswallow(&keyboard->swallowed, event->keycode)) {
 		return;
 	}
 	if (city_input_method_key(seat->server->input_method, keyboard->keyboard, event)) {

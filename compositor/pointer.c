@@ -3,6 +3,7 @@
 #include <linux/input-event-codes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wlr/backend/libinput.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_keyboard.h>
@@ -15,6 +16,7 @@
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/region.h>
 
+#include "compositor/command.h"
 #include "compositor/config.h"
 #include "compositor/layer.h"
 #include "compositor/lock.h"
@@ -22,12 +24,10 @@
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
+#include "vat/log.h"
 
 #define DOUBLE_CLICK_MSEC 400
-#define CLICK_SLACK 4.0	 /* pixels that a hand may shake */
-#define WHEEL_PAN 4.0	 /* pixels per unit of a wheel: 60 a notch */
-#define WHEEL_ZOOM 0.25	 /* doublings of the zoom a notch */
-#define FINGER_ZOOM 0.01 /* doublings per unit of a finger's motion */
+#define CLICK_SLACK 4.0 /* pixels that a hand may shake */
 
 /* Focus. */
 
@@ -325,42 +325,69 @@ static void release_close(struct city_seat *seat) {
 	}
 }
 
+/* What a binding may say of the place, the narrowest first; returns how many. */
+static size_t places_of(const struct city_hit *hit, bool ground, enum city_bind_place places[4]) {
+	size_t count = 0;
+	if (hit->kind == CITY_HIT_FRAME) {
+		places[count++] = CITY_BIND_FRAME;
+	}
+	if (hit->view != NULL) {
+		places[count++] =
+			hit->view->kind == CITY_VIEW_TILE ? CITY_BIND_TILE : CITY_BIND_WINDOW;
+	}
+	if (ground) {
+		places[count++] = CITY_BIND_GROUND;
+	}
+	places[count++] = CITY_BIND_ANYWHERE;
+	return count;
+}
+
+const struct city_bind *city_pointer_bound(struct city_seat *seat, const struct city_hit *hit,
+	bool ground, enum city_bind_kind kind, uint32_t code) {
+	uint32_t modifiers = city_seat_modifiers(seat) & CITY_BIND_MODIFIERS;
+	enum city_bind_place places[4];
+	size_t count = places_of(hit, ground, places);
+	const struct city_bind *bind = NULL;
+	for (size_t i = 0; i < count && bind == NULL; i++) {
+		bind = city_bind_find(seat->server->config, kind, places[i], modifiers, code);
+	}
+	return bind == NULL || strcmp(bind->command, "none") == 0 ? NULL : bind;
+}
+
+bool city_pointer_run(struct city_seat *seat, const struct city_hit *hit, bool ground,
+	uint32_t code, struct city_pointing *pointing) {
+	const struct city_bind *bind = city_pointer_bound(seat, hit, ground, pointing->kind, code);
+	if (bind == NULL) {
+		return false;
+	}
+	pointing->view = hit->view;
+	pointing->panel = hit->kind == CITY_HIT_SURFACE;
+	pointing->missed = false;
+	char error[400];
+	if (!city_command_run(seat->server, bind->command, pointing, error, sizeof(error))) {
+		city_log(CITY_LOG_WARN, "pointer", "%s", error);
+	}
+	return !pointing->missed;
+}
+
 /* True if the press belongs to the map and not to a client. */
 static bool press_on_map(
 	struct city_seat *seat, const struct city_hit *hit, uint32_t button, uint32_t time) {
 	struct city_server *server = seat->server;
-	bool super = (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0;
-	if (hit->kind == CITY_HIT_SURFACE) {
-		return false;
-	}
 	if (hit->kind == CITY_HIT_MINIMAP) {
 		if (button == BTN_LEFT) {
 			city_grab_minimap(seat, button);
 		}
 		return true;
 	}
-	if (super && button == BTN_MIDDLE) {
-		city_grab_pan(seat, button);
-		return true;
-	}
-	if (hit->kind == CITY_HIT_NONE) {
-		if (super && button == BTN_LEFT && city_grab_quarter(seat, button)) {
-			return true;
-		}
-		if (button == BTN_LEFT || button == BTN_MIDDLE) {
-			city_grab_pan(seat, button);
-		}
-		return false; /* also told to the seat: it closes popups */
+	struct city_pointing pointing = {.kind = CITY_BIND_BUTTON, .button = button};
+	bool ground = hit->kind == CITY_HIT_NONE;
+	if (city_pointer_run(seat, hit, ground, button, &pointing)) {
+		return !ground; /* there also told to the seat: it closes popups */
 	}
 	struct city_view *view = hit->view;
-	if (super && (button == BTN_LEFT || button == BTN_RIGHT)) {
-		city_server_focus(server, view, false);
-		if (button == BTN_LEFT) {
-			city_grab_move(seat, view, button);
-		} else {
-			city_grab_resize(seat, view, 0, button);
-		}
-		return true;
+	if (view == NULL) {
+		return false;
 	}
 	if (far_away(seat)) {
 		if (button == BTN_LEFT) {
@@ -417,6 +444,7 @@ static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
 				seat, panel ? wlr_surface_get_root_surface(hit.surface) : NULL);
 		}
 		if (press_on_map(seat, &hit, button, time)) {
+			city_swallow(&seat->swallowed, button);
 			return;
 		}
 	}
@@ -427,7 +455,9 @@ static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
 }
 
 static void release(struct city_seat *seat, uint32_t button, uint32_t time) {
-	send_button(seat, button, time, WL_POINTER_BUTTON_STATE_RELEASED);
+	if (!city_unswallow(&seat->swallowed, button)) {
+		send_button(seat, button, time, WL_POINTER_BUTTON_STATE_RELEASED);
+	}
 	struct city_grab *grab = &seat->grab;
 	if (grab->kind != CITY_GRAB_NONE && (grab->button == 0 || grab->button == button)) {
 		if (hypot(seat->cursor->x - grab->start_ox, seat->cursor->y - grab->start_oy) >
@@ -458,72 +488,10 @@ static void handle_button(struct wl_listener *listener, void *data) {
 	}
 }
 
-static void zoom_by_wheel(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
-	struct city_stage *stage = below(seat);
-	if (event->orientation != WL_POINTER_AXIS_VERTICAL_SCROLL || event->delta == 0) {
-		return;
-	}
-	double zoom = city_map_end(&stage->camera).zoom;
-	if (event->source == WL_POINTER_AXIS_SOURCE_FINGER) {
-		zoom *= exp2(-event->delta * FINGER_ZOOM);
-	} else {
-		double notches = event->delta_discrete / (double)WLR_POINTER_AXIS_DISCRETE_STEP;
-		if (notches == 0) {
-			notches = event->delta > 0 ? 1 : -1;
-		}
-		double next = zoom * exp2(-notches * WHEEL_ZOOM);
-		/* Never past the room without stopping in it. */
-		zoom = (zoom - 1) * (next - 1) < 0 ? 1 : next;
-	}
-	city_map_zoom_about(stage, zoom, seat->cursor->x, seat->cursor->y);
-}
-
-/* Fingers drag the map, and let it go on when they are lifted: then the scrolling stops. */
-static void scroll_map(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
-	bool sideways = event->orientation == WL_POINTER_AXIS_HORIZONTAL_SCROLL;
-	double x = sideways ? event->delta : 0, y = sideways ? 0 : event->delta;
-	if (event->source != WL_POINTER_AXIS_SOURCE_FINGER) {
-		city_map_pan(below(seat), x * WHEEL_PAN, y * WHEEL_PAN);
-		return;
-	}
-	if (!seat->scrolling) {
-		city_flick_begin(&seat->flick);
-		seat->scrolling = true;
-	}
-	if (event->delta == 0) {
-		/* Each direction says it. */
-		seat->scrolling = false;
-		struct city_flick_speed speed = city_flick_end(&seat->flick, event->time_msec);
-		city_map_glide(below(seat), &speed);
-		city_flick_begin(&seat->flick);
-		return;
-	}
-	city_flick_add(&seat->flick, event->time_msec, x, y, 0);
-	city_map_drag(below(seat), x, y);
-}
-
 static void handle_axis(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, axis);
-	const struct wlr_pointer_axis_event *event = data;
 	city_seat_activity(seat);
-	bool locked = city_lock_active(seat->server->lock);
-	if (!locked && (city_seat_modifiers(seat) & WLR_MODIFIER_LOGO) != 0) {
-		zoom_by_wheel(seat, event);
-		return;
-	}
-	if (!locked && (seat->scrolling || seat->seat->pointer_state.focused_surface == NULL)) {
-		scroll_map(seat, event);
-		return;
-	}
-	struct city_input_event sent = {
-		.kind = CITY_INPUT_SCROLL,
-		.surface = seat->seat->pointer_state.focused_surface,
-		.time_msec = event->time_msec,
-		.scroll = event,
-	};
-	wlr_seat_pointer_notify_axis(seat->seat, event->time_msec, event->orientation, event->delta,
-		event->delta_discrete, event->source, event->relative_direction);
-	wl_signal_emit_mutable(&seat->server->events.input, &sent);
+	city_scroll(seat, data);
 }
 
 static void handle_frame(struct wl_listener *listener, void *data) {

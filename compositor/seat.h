@@ -12,6 +12,7 @@
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_seat.h>
 
+#include "compositor/bind.h"
 #include "compositor/flick.h"
 #include "compositor/grab.h"
 
@@ -38,9 +39,7 @@ struct city_keyboard {
 	struct city_seat *seat;
 	struct wlr_keyboard *keyboard;
 	struct wlr_keyboard_group *group; /* NULL for virtual ones */
-	/* Keys that ran a binding: their release does not reach the client either. */
-	uint32_t swallowed[32];
-	size_t swallowed_count;
+	struct city_swallowed swallowed;
 	struct wl_listener key;
 	struct wl_listener modifiers;
 	struct wl_listener destroy;
@@ -78,6 +77,8 @@ struct city_seat {
 		/* From the point of the view (tile coordinates), or of the layout, to it. */
 		double off_x, off_y;
 	} press;
+	struct city_swallowed swallowed; /* buttons */
+	double notches[2];		 /* of wheels, by enum wl_pointer_axis: less than one */
 	uint32_t click_msec;		 /* of the last click on a title or a view far away */
 	struct city_view *click_view;	 /* for double clicks */
 	struct city_view *close_view;	 /* its close button is pressed */
@@ -171,6 +172,17 @@ size_t city_keyboard_pressed(
 void city_keyboard_add(struct city_seat *seat, struct wlr_input_device *device, bool is_virtual);
 
 /* pointer.c */
+struct city_hit;
+struct city_pointing;
+struct wlr_pointer_axis_event;
+/* What is bound to this button or way of a wheel where the pointer is, as `hit` says; NULL:
+ * nothing. `ground`: what is bound to the ground counts there too. */
+const struct city_bind *city_pointer_bound(struct city_seat *seat, const struct city_hit *hit,
+	bool ground, enum city_bind_kind kind, uint32_t code);
+/* Runs it. The command is told of `pointing`, whose kind, button and axis are the caller's. False:
+ * the event is not taken. */
+bool city_pointer_run(struct city_seat *seat, const struct city_hit *hit, bool ground,
+	uint32_t code, struct city_pointing *pointing);
 bool city_pointer_init(struct city_seat *seat);
 void city_pointer_finish(struct city_seat *seat);
 void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *device);
@@ -178,6 +190,11 @@ void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *dev
 void city_pointer_refocus(struct city_seat *seat);
 /* The keyboard went elsewhere: the pointer is let go, or held again. NULL-safe. */
 void city_pointer_update_constraint(struct city_seat *seat);
+
+/* scroll.c: wheels and scrolling fingers */
+void city_scroll(struct city_seat *seat, const struct wlr_pointer_axis_event *event);
+void city_scroll_zoom(struct city_seat *seat, const struct wlr_pointer_axis_event *event);
+void city_scroll_pan(struct city_seat *seat, const struct wlr_pointer_axis_event *event);
 
 /* gesture.c */
 bool city_gestures_init(struct city_seat *seat);

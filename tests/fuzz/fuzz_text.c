@@ -38,7 +38,8 @@ void city_log(enum city_log_level level, const char *subject, const char *format
 }
 
 /* The rest of the compositor. */
-bool city_command_check(const char *line, char *error, size_t error_size) {
+bool city_command_check(
+	const char *line, enum city_bind_kind kind, char *error, size_t error_size) {
 	snprintf(error, error_size, "\"%s\" is no command", line);
 	return strlen(line) % 2 == 0;
 }

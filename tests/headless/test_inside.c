@@ -626,8 +626,96 @@ static void text_is_sharp_at_every_zoom(void **state) {
 	city_view_finish(&view);
 }
 
+static void scroll_fingers(struct wlr_pointer *pad, double delta) {
+	struct wlr_pointer_axis_event event = {
+		.pointer = pad,
+		.time_msec = pad_msec += 8,
+		.source = WL_POINTER_AXIS_SOURCE_FINGER,
+		.orientation = WL_POINTER_AXIS_VERTICAL_SCROLL,
+		.delta = delta,
+	};
+	wl_signal_emit_mutable(&pad->events.axis, &event);
+	wl_signal_emit_mutable(&pad->events.frame, pad);
+}
+
+static void fingers_run_a_wheels_binding_by_notches(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	static const struct wlr_pointer_impl impl = {.name = "test"};
+	static struct wlr_pointer pad;
+	wlr_pointer_init(&pad, &impl, "a touchpad");
+	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+	struct city_bind *bind = NULL;
+	for (size_t i = 0; i < server->config->bind_count; i++) {
+		if (strcmp(server->config->binds[i].command, "scroll pan") == 0) {
+			bind = &server->config->binds[i];
+		}
+	}
+	assert_non_null(bind);
+	bind->code = CITY_WHEEL_DOWN;
+	free(bind->command);
+	bind->command = strdup("pan 10 0");
+	const struct city_camera *camera = &city_stage_focused(server)->camera;
+	double from = camera->cx;
+	scroll_fingers(&pad, 8);
+	assert_double_equal(camera->cx, from, 1e-9);
+	scroll_fingers(&pad, 8);
+	assert_double_equal(camera->cx, from + 10, 1e-9);
+	scroll_fingers(&pad, 30);
+	assert_double_equal(camera->cx, from + 30, 1e-9);
+	/* Lifted: what was left of a notch is gone. */
+	scroll_fingers(&pad, 14);
+	scroll_fingers(&pad, 0);
+	scroll_fingers(&pad, 14);
+	assert_double_equal(camera->cx, from + 30, 1e-9);
+	wlr_pointer_finish(&pad);
+}
+
+static void same_binds(const struct city_config *all, const struct city_config *config) {
+	for (size_t i = 0; i < config->bind_count; i++) {
+		const struct city_bind *bind = &config->binds[i];
+		const struct city_bind *same =
+			city_bind_find(all, bind->kind, bind->place, bind->modifiers, bind->code);
+		if (same == NULL || strcmp(same->command, bind->command) != 0) {
+			fail_msg("only one of them binds something to \"%s\"", bind->command);
+		}
+	}
+}
+
+/* The file is what users see of the defaults. */
+static void the_shipped_config_binds_what_is_bound_without(void **state) {
+	const char *path = getenv("SOURCE_CITY_CONFIG_DEFAULT");
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	struct city_config *without = city_config_default();
+	struct city_config *bare = calloc(1, sizeof(*bare));
+	assert_non_null(without);
+	assert_non_null(bare);
+	char line[256], keys[64], error[400];
+	while (fgets(line, sizeof(line), file) != NULL) {
+		struct city_bind bind;
+		int at = 0;
+		if (sscanf(line, "bind %63s %n", keys, &at) != 1) {
+			continue;
+		}
+		line[strcspn(line, "\n")] = '\0';
+		assert_true(city_bind_parse(keys, &bind, error, sizeof(error)));
+		bind.command = strdup(line + at);
+		bare->binds = realloc(bare->binds, (bare->bind_count + 1) * sizeof(bind));
+		bare->binds[bare->bind_count++] = bind;
+	}
+	fclose(file);
+	same_binds(without, bare);
+	same_binds(bare, without);
+	city_config_destroy(bare);
+	city_config_destroy(without);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_shipped_config_binds_what_is_bound_without),
+		cmocka_unit_test_setup_teardown(
+			fingers_run_a_wheels_binding_by_notches, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			a_lost_renderer_is_replaced, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(

@@ -95,6 +95,13 @@ static void config_errors_are_located(void **state) {
 	expect_complaint("bind Super+q clsoe\n", ":1: ", "unknown command \"clsoe\"; allowed: ");
 	expect_complaint("bind Super+q zoom sideways\n", ":1: ", "zoom takes");
 	expect_complaint("bind Super+q\n", ":1: ", "bind KEYS COMMAND");
+	expect_complaint("bind Ground+q close\n", ":1: ", "is for buttons and wheels");
+	expect_complaint("bind Tile+Ground+WheelUp close\n", ":1: ", "in one place only");
+	expect_complaint("bind ButtonUp close\n", ":1: ", "unknown key \"ButtonUp\"");
+	expect_complaint("bind Super+q drag move\n", ":1: ", "drag is for buttons");
+	expect_complaint("bind WheelUp drag pan\n", ":1: ", "drag is for buttons");
+	expect_complaint("bind ButtonLeft drag away\n", ":1: ", "drag takes move, resize or pan");
+	expect_complaint("bind ButtonLeft scroll zoom\n", ":1: ", "scroll is for wheels");
 	expect_complaint("tile a {\n}\ntile a {\n}\n", ":3: ", "there twice");
 	expect_complaint("tile a {\n at 1\n}\n", ":2: ", "at X Y");
 	expect_complaint("tile My {\n}\n", ":1: ", "\"My\" cannot name a tile");
