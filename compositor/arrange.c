@@ -13,6 +13,8 @@
 
 #define GAP 8		  /* between windows that share a room, and round them; units */
 #define REACH 12	  /* pixels of the screen within which an edge holds */
+#define DROP_REACH 8	  /* pixels from a screen's edge where a drop fills a part of it */
+#define DROP_CORNER 0.2	  /* of the shorter side, that a corner reaches along an edge */
 #define NEIGHBOURS_MAX 64 /* of a dragged window; more are not looked at */
 
 static const struct {
@@ -42,6 +44,29 @@ bool city_part_named(const char *name, struct city_part *part) {
 
 const char *city_part_names(void) {
 	return "left, right, top, bottom, top-left, top-right, bottom-left, bottom-right, center";
+}
+
+const char *city_drop_part(struct wlr_box screen, double ox, double oy) {
+	bool left = ox < screen.x + DROP_REACH;
+	bool right = ox >= screen.x + screen.width - DROP_REACH;
+	bool top = oy < screen.y + DROP_REACH;
+	bool bottom = oy >= screen.y + screen.height - DROP_REACH;
+	if (!left && !right && !top && !bottom) {
+		return NULL;
+	}
+	/* Near a corner the edges that meet there count both. */
+	double corner = fmin(screen.width, screen.height) * DROP_CORNER;
+	bool west = ox < screen.x + corner, east = ox >= screen.x + screen.width - corner;
+	bool north = oy < screen.y + corner, south = oy >= screen.y + screen.height - corner;
+	if (west || east) {
+		if (north) {
+			return west ? "top-left" : "top-right";
+		}
+		if (south) {
+			return west ? "bottom-left" : "bottom-right";
+		}
+	}
+	return left ? "left" : right ? "right" : top ? "maximize" : "bottom";
 }
 
 /* One axis of a part: from and to are shares of the room. */
@@ -193,6 +218,18 @@ void city_view_snap(struct city_view *view, struct city_part part) {
 	struct city_box room = room_of(stage);
 	fill(view, part, room);
 	look_at(stage, room);
+}
+
+void city_view_snap_on(struct city_view *view, struct city_part part, struct city_stage *stage,
+	struct city_box home) {
+	struct city_box room = room_of(stage);
+	fill(view, part, room);
+	view->restore = home;
+	look_at(stage, room);
+}
+
+struct wlr_box city_part_on(struct city_part part, struct city_stage *stage) {
+	return city_map_box(&stage->camera, city_part_box(part, room_of(stage)));
 }
 
 void city_view_snap_again(struct city_view *view, struct city_part part, const struct city_box *now,

@@ -14,6 +14,7 @@
 #include "compositor/map.h"
 
 struct city_server;
+struct city_stage;
 struct city_view;
 
 /* Shares of a room, 0 to 1. */
@@ -28,6 +29,15 @@ const char *city_part_names(void);
 /* The part of the room, less half a gap where it meets others and less a whole one at the room's
  * edge, on whole units. */
 struct city_box city_part_box(struct city_part part, struct city_box room);
+/*
+ * What a window fills that is dropped with the pointer at an edge of the screen (output
+ * coordinates, without panels), or beyond it: a half at the sides and at the bottom, a quarter at
+ * the corners, all at the top, which is "maximize". NULL: nothing.
+ */
+const char *city_drop_part(struct wlr_box screen, double ox, double oy);
+/* The room's part on the screen, for what is to be seen of it before: what the stage shows must be
+ * a room. */
+struct wlr_box city_part_on(struct city_part part, struct city_stage *stage);
 /* The i-th of n windows side by side: rows and columns as near to a square as n and the room's
  * shape allow; a last row that is not full is shared by those that are in it. */
 struct city_part city_part_of(size_t i, size_t n, struct city_box room);
@@ -46,6 +56,10 @@ void city_view_snap(struct city_view *view, struct city_part part);
 /* As the compositor before left it: at `now`, where it came from `restore`. */
 void city_view_snap_again(struct city_view *view, struct city_part part, const struct city_box *now,
 	const struct city_box *restore);
+/* By dropping it: into the part of that stage's room, not back out of it; off, its place and size
+ * will be `home`. */
+void city_view_snap_on(struct city_view *view, struct city_part part, struct city_stage *stage,
+	struct city_box home);
 /* Back to its place and size from before; no-op when it is not snapped. */
 void city_view_unsnap(struct city_view *view);
 /* All windows and tiles of the block that the view stands on (those without a block are one),

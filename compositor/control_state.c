@@ -103,7 +103,19 @@ static void add_changes(
 	yyjson_mut_doc *doc, yyjson_mut_val *root, const struct city_control *control) {
 	const struct city_seat *seat = control->server->seat;
 	const struct city_drag *drag = seat ? seat->grab.drag : NULL;
-	if (drag) {
+	const char *part = seat ? seat->grab.drop : NULL;
+	if (part) {
+		yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, root, "drag");
+		if (drag) {
+			yyjson_mut_obj_add_strcpy(
+				doc, object, "tile", city_view_app_id(seat->grab.view));
+		} else {
+			yyjson_mut_obj_add_null(doc, object, "tile");
+		}
+		yyjson_mut_obj_add_str(doc, object, "what", "snap");
+		yyjson_mut_obj_add_str(doc, object, "target", part);
+		yyjson_mut_obj_add_str(doc, object, "text", "");
+	} else if (drag) {
 		yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, root, "drag");
 		yyjson_mut_obj_add_strcpy(doc, object, "tile", city_view_app_id(seat->grab.view));
 		yyjson_mut_obj_add_str(doc, object, "what", city_drag_what(drag));

@@ -5,26 +5,20 @@
 #include <string.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_keyboard.h>
-#include <wlr/types/wlr_scene.h>
 
-#include "compositor/config.h"
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
 #include "compositor/drag.h"
+#include "compositor/ghost.h"
 #include "compositor/ground.h"
-#include "compositor/label.h"
 #include "compositor/paths.h"
 #include "compositor/refactor.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
-#include "compositor/theme.h"
 #include "compositor/tile.h"
 #include "compositor/view.h"
-
-#define LINE 2 /* pixels of an outline */
-#define LABEL_OFFSET 18
 
 enum drop {
 	DROP_PLACE,
@@ -32,12 +26,6 @@ enum drop {
 	DROP_REPLACE,
 	DROP_FORK,
 	DROP_NONE, /* it would be one of these, but cannot be done */
-};
-
-/* An area with an outline. */
-struct frame {
-	struct wlr_scene_tree *tree;
-	struct wlr_scene_rect *fill, *sides[4];
 };
 
 struct city_drag {
@@ -50,12 +38,7 @@ struct city_drag {
 	char folder[4096];		/* of the district */
 	char text[512];
 	double cx, cy; /* where it would be put */
-
-	struct city_stage *stage; /* that the nodes are on; NULL: none */
-	struct wlr_scene_tree *tree;
-	struct wl_listener tree_destroy;
-	struct frame ghost, mark;
-	struct city_label *label;
+	struct city_ghost *ghost;
 };
 
 static struct city_tile *tile_of(struct city_view *view) {
@@ -65,117 +48,24 @@ static struct city_tile *tile_of(struct city_view *view) {
 
 /* ---- what is seen of it */
 
-static void forget_nodes(struct city_drag *drag) {
-	wl_list_remove(&drag->tree_destroy.link);
-	drag->tree = NULL;
-	drag->stage = NULL;
-	drag->label = NULL;
-}
-
-static void handle_tree_destroy(struct wl_listener *listener, void *data) {
-	struct city_drag *drag = wl_container_of(listener, drag, tree_destroy);
-	/* Its output went. The label's node goes with the tree. */
-	city_label_destroy(drag->label);
-	forget_nodes(drag);
-}
-
-static void hide(struct city_drag *drag) {
-	if (drag->tree != NULL) {
-		struct wlr_scene_tree *tree = drag->tree;
-		city_label_destroy(drag->label);
-		forget_nodes(drag);
-		wlr_scene_node_destroy(&tree->node);
-	}
-}
-
-static bool frame_create(struct frame *frame, struct wlr_scene_tree *parent) {
-	static const float none[4] = {0};
-	frame->tree = wlr_scene_tree_create(parent);
-	bool good = frame->tree != NULL &&
-		(frame->fill = wlr_scene_rect_create(frame->tree, 0, 0, none)) != NULL;
-	for (int i = 0; good && i < 4; i++) {
-		frame->sides[i] = wlr_scene_rect_create(frame->tree, 0, 0, none);
-		good = frame->sides[i] != NULL;
-	}
-	return good;
-}
-
-static void frame_set(struct frame *frame, struct wlr_box box, uint32_t color) {
-	float line[4], fill[4];
-	city_color_float(color, line);
-	city_color_float((color & 0xffffff00) | 0x30, fill);
-	int width = box.width > 1 ? box.width : 1, height = box.height > 1 ? box.height : 1;
-	wlr_scene_node_set_position(&frame->tree->node, box.x, box.y);
-	wlr_scene_rect_set_size(frame->fill, width, height);
-	wlr_scene_rect_set_color(frame->fill, fill);
-	const struct wlr_box sides[4] = {
-		{0, 0, width, LINE},
-		{0, height - LINE, width, LINE},
-		{0, 0, LINE, height},
-		{width - LINE, 0, LINE, height},
-	};
-	for (int i = 0; i < 4; i++) {
-		wlr_scene_node_set_position(&frame->sides[i]->node, sides[i].x, sides[i].y);
-		wlr_scene_rect_set_size(frame->sides[i], sides[i].width, sides[i].height);
-		wlr_scene_rect_set_color(frame->sides[i], line);
-	}
-}
-
-static bool make_nodes(struct city_drag *drag, struct city_stage *stage) {
-	if (drag->stage == stage) {
-		return true;
-	}
-	hide(drag);
-	drag->tree = wlr_scene_tree_create(stage->layers.drag);
-	if (drag->tree == NULL) {
-		return false;
-	}
-	drag->stage = stage;
-	drag->tree_destroy.notify = handle_tree_destroy;
-	wl_signal_add(&drag->tree->node.events.destroy, &drag->tree_destroy);
-	if (!frame_create(&drag->mark, drag->tree) || !frame_create(&drag->ghost, drag->tree) ||
-		!(drag->label = city_label_create(drag->tree))) {
-		hide(drag);
-		return false;
-	}
-	return true;
-}
-
 /* box: of the target, in the city; NULL: there is none. */
 static void show(struct city_drag *drag, const struct city_box *box) {
 	struct city_seat *seat = drag->seat;
 	struct city_stage *stage = city_stage_at(seat->server, seat->cursor->x, seat->cursor->y);
-	if (drag->drop == DROP_PLACE || !make_nodes(drag, stage)) {
-		hide(drag);
+	if (drag->drop == DROP_PLACE) {
+		city_ghost_hide(drag->ghost);
 		return;
 	}
-	const struct city_palette *palette = city_palette_of(seat->server->config->style);
-	uint32_t color = drag->drop == DROP_NONE ? palette->warn : palette->good;
-	struct city_box ghost = city_view_outer_box(&drag->tile->view);
-	ghost.cx += drag->cx - drag->tile->view.cx;
-	ghost.cy += drag->cy - drag->tile->view.cy;
-	frame_set(&drag->ghost, city_map_box(&stage->camera, ghost), color);
-	wlr_scene_node_set_enabled(&drag->mark.tree->node, box != NULL);
+	struct city_box outer = city_view_outer_box(&drag->tile->view);
+	outer.cx += drag->cx - drag->tile->view.cx;
+	outer.cy += drag->cy - drag->tile->view.cy;
+	struct wlr_box moved = city_map_box(&stage->camera, outer), mark;
 	if (box != NULL) {
-		frame_set(&drag->mark, city_map_box(&stage->camera, *box), color);
+		mark = city_map_box(&stage->camera, *box);
 	}
-	struct city_label_style style = {
-		.font = seat->server->config->font,
-		.size = CITY_FONT_SIZE,
-		.color = CITY_COLOR_BADGE_TEXT,
-		.background =
-			drag->drop == DROP_NONE ? CITY_COLOR_BADGE_WARN : CITY_COLOR_BADGE_INFO,
-		.pad_x = 8,
-		.pad_y = 4,
-		.max_width = 480,
-		.max_lines = 3,
-	};
-	city_label_set(drag->label, drag->text, &style, stage->scale);
-	/* Beside the pointer, on the screen. */
-	int x = (int)seat->cursor->x + LABEL_OFFSET, y = (int)seat->cursor->y + LABEL_OFFSET;
-	int right = stage->box.x + stage->box.width - city_label_width(drag->label);
-	int bottom = stage->box.y + stage->box.height - city_label_height(drag->label);
-	city_label_set_position(drag->label, x < right ? x : right, y < bottom ? y : bottom);
+	city_ghost_show(
+		drag->ghost, stage, &moved, box != NULL ? &mark : NULL, drag->drop != DROP_NONE);
+	city_ghost_say(drag->ghost, drag->text, (int)seat->cursor->x, (int)seat->cursor->y);
 }
 
 /* ---- what it would do */
@@ -356,7 +246,7 @@ struct city_drag *city_drag_begin(struct city_seat *seat, struct city_view *view
 	if (drag != NULL) {
 		drag->seat = seat;
 		drag->tile = tile_of(view);
-		wl_list_init(&drag->tree_destroy.link);
+		drag->ghost = city_ghost_create();
 		drag->city = city_path_data("city");
 		if (view->district != NULL) {
 			city_ground_find_district(seat->server, view->district, &drag->district);
@@ -367,7 +257,7 @@ struct city_drag *city_drag_begin(struct city_seat *seat, struct city_view *view
 
 void city_drag_end(struct city_drag *drag) {
 	if (drag != NULL) {
-		hide(drag);
+		city_ghost_destroy(drag->ghost);
 		free(drag->city);
 		free(drag);
 	}

@@ -8,6 +8,7 @@
 #include <wlr/util/edges.h>
 
 #include "compositor/drag.h"
+#include "compositor/ghost.h"
 #include "compositor/minimap.h"
 #include "compositor/scape.h"
 #include "compositor/seat.h"
@@ -41,6 +42,11 @@ static void begin(
 		seat->grab.start_cy = view->cy;
 		seat->grab.start_width = view->width;
 		seat->grab.start_height = view->height;
+		seat->grab.was_maximized = view->maximized;
+		seat->grab.was_snapped = view->snapped;
+		seat->grab.was_part = view->part;
+		seat->grab.was = city_view_box(view);
+		seat->grab.home = view->maximized || view->snapped ? view->restore : seat->grab.was;
 	}
 	wlr_seat_pointer_notify_clear_focus(seat->seat);
 }
@@ -177,9 +183,44 @@ static void pull_out(struct city_grab *grab) {
 	}
 }
 
+/* Only in a room, which is what it would be a part of, and not where a drop is a refactor; a click
+ * at an edge is no drag. */
+static const char *find_drop(
+	const struct city_seat *seat, struct city_stage *stage, bool refactors) {
+	const struct city_grab *grab = &seat->grab;
+	double ox = seat->cursor->x, oy = seat->cursor->y;
+	if (refactors || grab->view->maximized || grab->view->snapped ||
+		!city_map_is_room(&stage->camera) ||
+		hypot(ox - grab->start_ox, oy - grab->start_oy) <= PULL_OUT) {
+		return NULL;
+	}
+	return city_drop_part(city_map_screen(stage), ox, oy);
+}
+
+/* Shows what a drop would fill. */
+static void aim(struct city_seat *seat, bool refactors) {
+	struct city_grab *grab = &seat->grab;
+	struct city_stage *stage = stage_of(seat);
+	grab->drop = find_drop(seat, stage, refactors);
+	grab->drop_stage = stage;
+	if (grab->drop == NULL) {
+		city_ghost_hide(grab->ghost);
+		return;
+	}
+	struct city_part part;
+	struct wlr_box box = city_part_named(grab->drop, &part) ? city_part_on(part, stage)
+								: city_map_screen(stage);
+	if (grab->ghost == NULL) {
+		grab->ghost = city_ghost_create();
+	}
+	city_ghost_show(grab->ghost, stage, &box, NULL, true);
+}
+
 /* cx, cy: how far the pointer is from where it took hold. */
-static void move(struct city_grab *grab, double cx, double cy) {
+static void move(struct city_seat *seat, double cx, double cy) {
+	struct city_grab *grab = &seat->grab;
 	struct city_view *view = grab->view;
+	bool refactors = false;
 	bool held = view->maximized || view->snapped;
 	if (held && hypot(cx, cy) * city_view_main_stage(view)->camera.zoom > PULL_OUT) {
 		pull_out(grab);
@@ -192,11 +233,13 @@ static void move(struct city_grab *grab, double cx, double cy) {
 			city_drag_motion(grab->drag, grab->point_cx + cx, grab->point_cy + cy,
 				to_cx, to_cy)) {
 			city_view_set_place(view, grab->start_cx, grab->start_cy);
-			return;
+			refactors = true;
+		} else {
+			city_view_hold(view, &to_cx, &to_cy);
+			city_view_set_place(view, to_cx, to_cy);
 		}
-		city_view_hold(view, &to_cx, &to_cy);
-		city_view_set_place(view, to_cx, to_cy);
 	}
+	aim(seat, refactors);
 }
 
 static void resize(struct city_grab *grab, double cx, double cy) {
@@ -238,7 +281,7 @@ void city_grab_motion(struct city_seat *seat) {
 		look(seat, false);
 		break;
 	case CITY_GRAB_MOVE:
-		move(grab, cx - grab->point_cx, cy - grab->point_cy);
+		move(seat, cx - grab->point_cx, cy - grab->point_cy);
 		break;
 	case CITY_GRAB_QUARTER:
 		city_survey_move(city_scape_survey(seat->server), grab->quarter,
@@ -266,6 +309,15 @@ void city_grab_release(struct city_seat *seat, uint32_t time_msec) {
 	if (grab.drag != NULL) {
 		city_drag_drop(grab.drag);
 	}
+	if (grab.drop != NULL && city_stage_exists(seat->server, grab.drop_stage)) {
+		struct city_part part;
+		if (city_part_named(grab.drop, &part)) {
+			city_view_snap_on(grab.view, part, grab.drop_stage, grab.home);
+		} else {
+			city_view_set_maximized(grab.view, true);
+			grab.view->restore = grab.home;
+		}
+	}
 	if (grab.kind == CITY_GRAB_PAN && city_stage_exists(seat->server, grab.stage)) {
 		struct city_flick_speed speed = city_flick_end(&seat->flick, time_msec);
 		city_map_glide(grab.stage, &speed);
@@ -280,6 +332,7 @@ void city_grab_end(struct city_seat *seat) {
 	seat->grab = (struct city_grab){0};
 	free(grab.quarter);
 	city_drag_end(grab.drag);
+	city_ghost_destroy(grab.ghost);
 	if (grab.kind == CITY_GRAB_RESIZE) {
 		city_view_end_resize(grab.view);
 	}
@@ -292,8 +345,17 @@ bool city_grab_cancel(struct city_seat *seat) {
 		return false;
 	}
 	city_grab_end(seat);
-	if (!grab.view->maximized && !grab.view->snapped) {
-		city_view_set_place(grab.view, grab.start_cx, grab.start_cy);
+	struct city_view *view = grab.view;
+	if (view->maximized || view->snapped) {
+		return true; /* it has not been pulled out yet */
+	}
+	if (grab.was_maximized) {
+		city_view_set_maximized(view, true);
+		view->restore = grab.home;
+	} else if (grab.was_snapped) {
+		city_view_snap_again(view, grab.was_part, &grab.was, &grab.home);
+	} else {
+		city_view_set_place(view, grab.was.cx, grab.was.cy);
 	}
 	return true;
 }

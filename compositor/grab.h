@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compositor/arrange.h"
+
 struct city_drag;
+struct city_ghost;
 struct city_seat;
 struct city_stage;
 struct city_view;
@@ -36,6 +39,15 @@ struct city_grab {
 	double start_cx, start_cy; /* the view's place and size then */
 	int start_width, start_height;
 	struct city_drag *drag; /* of a tile that is moved; NULL otherwise */
+	/* Of a view that is moved: how it was when it was taken, and where it would be had it not
+	 * been maximised or snapped. */
+	bool was_maximized, was_snapped;
+	struct city_part was_part;
+	struct city_box was, home;
+	/* What a drop would fill, as city_drop_part says it; NULL: it stays where it is dropped. */
+	const char *drop;
+	struct city_stage *drop_stage; /* it may be gone */
+	struct city_ghost *ghost;      /* of that; NULL as long as there was none */
 };
 
 /* Each begins with the button that is held; 0: the first that is released ends it. */

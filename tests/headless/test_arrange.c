@@ -143,6 +143,106 @@ static void above_stays_above(void **state) {
 	window_destroy(low);
 }
 
+/* Takes the window by this point, with Super. */
+static void take(struct client *c, double ox, double oy) {
+	client_pointer_move(c, ox, oy);
+	client_modifiers(c, SUPER);
+	client_pointer_button(c, BTN_LEFT, true);
+}
+
+static void let_go(struct client *c) {
+	client_pointer_button(c, BTN_LEFT, false);
+	client_modifiers(c, 0);
+	client_roundtrip(c);
+	client_roundtrip(c);
+}
+
+/* The outline of what a drop would fill, in the colour of the dark style. */
+#define PREVIEW 0x6fb3a0
+
+static void a_drop_at_an_edge_is_seen_before(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	take(c, FIRST_X + 10, FIRST_Y + 10);
+	client_expect_rect(c, PREVIEW, 0, 0, 0, 0);
+	client_pointer_move(c, 2, 360);
+	client_expect_rect(c, PREVIEW, 8, 8, 628, 704);
+	client_pointer_move(c, 1278, 718);
+	client_expect_rect(c, PREVIEW, 644, 364, 628, 348);
+	client_pointer_move(c, 640, 1);
+	client_expect_rect(c, PREVIEW, 0, 0, 1280, 720);
+	/* Not at the edge any more. */
+	client_pointer_move(c, 640, 200);
+	client_expect_rect(c, PREVIEW, 0, 0, 0, 0);
+	client_pointer_move(c, 2, 360);
+	client_expect_rect(c, PREVIEW, 8, 8, 628, 704);
+	/* Taken back: the drop that comes does nothing. */
+	client_key(c, KEY_ESC, SUPER);
+	client_expect_rect(c, PREVIEW, 0, 0, 0, 0);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	let_go(c);
+	assert_false(window->tiled);
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	/* Not in a room: what is seen would not be a part of one. */
+	client_key(c, KEY_2, SUPER);
+	take(c, FIRST_X / 2 + 10, FIRST_Y / 2 + 10);
+	client_pointer_move(c, 2, 360);
+	let_go(c);
+	assert_false(window->tiled);
+	assert_false(window->maximized);
+	window_destroy(window);
+}
+
+static void dropped_at_an_edge_it_fills_a_part(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	take(c, FIRST_X + 100, FIRST_Y + 50);
+	client_pointer_move(c, 2, 360);
+	let_go(c);
+	assert_true(window->tiled);
+	assert_int_equal(window->wanted_width, 628);
+	window_obey(window);
+	client_expect_rect(c, RED, 8, 8, 628, 704);
+	client_expect_rect(c, PREVIEW, 0, 0, 0, 0);
+	/* Dragged off and on to a corner, it has had its own size meanwhile. */
+	take(c, 322, 360);
+	client_pointer_move(c, 422, 360);
+	client_roundtrip(c);
+	assert_false(window->tiled);
+	assert_int_equal(window->wanted_width, 200);
+	window_obey(window);
+	client_expect_rect(c, RED, 322, 310, 200, 100);
+	client_pointer_move(c, 1279, 30);
+	let_go(c);
+	window_obey(window);
+	client_expect_rect(c, RED, 644, 8, 628, 348);
+	/* Escape takes it back into the corner. */
+	take(c, 900, 200);
+	client_pointer_move(c, 800, 300);
+	client_roundtrip(c);
+	window_obey(window);
+	client_key(c, KEY_ESC, SUPER);
+	client_roundtrip(c);
+	let_go(c);
+	assert_true(window->tiled);
+	window_obey(window);
+	client_expect_rect(c, RED, 644, 8, 628, 348);
+	/* To the top: all of it; and then back to where it was before all that. */
+	take(c, 900, 200);
+	client_pointer_move(c, 640, 0);
+	let_go(c);
+	assert_true(window->maximized);
+	window_obey(window);
+	client_expect_rect(c, RED, 0, 0, 1280, 720);
+	press(c, KEY_M);
+	window_obey(window);
+	press(c, KEY_1); /* the camera went with it */
+	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
+	window_destroy(window);
+}
+
 #define ARRANGE_TEST(name) cmocka_unit_test_setup_teardown(name, start, fixture_stop)
 
 int main(void) {
@@ -152,6 +252,8 @@ int main(void) {
 		ARRANGE_TEST(all_side_by_side),
 		ARRANGE_TEST(edges_hold_a_dragged_window),
 		ARRANGE_TEST(above_stays_above),
+		ARRANGE_TEST(a_drop_at_an_edge_is_seen_before),
+		ARRANGE_TEST(dropped_at_an_edge_it_fills_a_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
