@@ -32,6 +32,7 @@ struct city_job {
 	bool first;		      /* of a tile that has no artifact yet */
 	bool paused;		      /* the builder does not have it just now */
 	bool standing;		      /* a watch of the city itself, on the tile's own source */
+	bool goes_on;		      /* the builder had it before */
 	struct city_request *request; /* of a watch; NULL: nobody listens to it */
 	const struct city_build_listener *listener; /* of a build; NULL: none */
 	void *data;
@@ -49,7 +50,44 @@ struct city_job {
 	bool broken;	  /* the last build of it failed */
 };
 
+struct city_sources {
+	struct wl_list link; /* city_control.sources */
+	char *folder;
+	char word[65];
+};
+
 static void save_conclude(struct city_control *control, uint64_t save);
+
+/* ---- what was built last */
+
+static struct city_sources *sources_of(struct city_control *control, const char *folder) {
+	struct city_sources *sources;
+	wl_list_for_each(sources, &control->sources, link) {
+		if (strcmp(sources->folder, folder) == 0) {
+			return sources;
+		}
+	}
+	return NULL;
+}
+
+static void sources_destroy(struct city_sources *sources) {
+	wl_list_remove(&sources->link);
+	free(sources->folder);
+	free(sources);
+}
+
+void city_builder_set_sources(struct city_control *control, const char *folder, const char *word) {
+	struct city_sources *sources = sources_of(control, folder);
+	if (!sources) {
+		sources = calloc(1, sizeof(*sources));
+		if (!sources || !(sources->folder = strdup(folder))) {
+			free(sources);
+			return;
+		}
+		wl_list_insert(&control->sources, &sources->link);
+	}
+	snprintf(sources->word, sizeof(sources->word), "%s", word);
+}
 
 /* ---- jobs */
 
@@ -130,7 +168,17 @@ static void job_send(struct city_job *job) {
 	if (job->paused) {
 		return;
 	}
-	if (job->watch) {
+	/* A save while the builder did not have it shall not be lost. */
+	const struct city_sources *sources = job->watch && (job->standing || job->goes_on) &&
+			wl_resource_get_version(builder) >=
+				SOURCE_CITY_BUILDER_V1_WATCH_ON_SINCE_VERSION
+		? sources_of(job->control, job->folder)
+		: NULL;
+	job->goes_on = true;
+	if (sources) {
+		source_city_builder_v1_send_watch_on(
+			builder, job->id, job->tile->name, job->folder, sources->word);
+	} else if (job->watch) {
 		source_city_builder_v1_send_watch(builder, job->id, job->tile->name, job->folder);
 	} else {
 		source_city_builder_v1_send_build(builder, job->id, job->tile->name, job->folder);
@@ -150,7 +198,7 @@ static struct city_job *job_find(struct city_control *control, uint32_t id) {
 
 /* NULL with one line in `why`. */
 static struct city_job *job_create(struct city_control *control, struct city_tile *tile,
-	const char *folder, bool watch, const char **why) {
+	const char *folder, bool watch, bool standing, const char **why) {
 	if (!control->builder && !control->forge_wanted) {
 		*why = "nothing here builds sources: source-city-forge does not run";
 		return NULL;
@@ -165,6 +213,7 @@ static struct city_job *job_create(struct city_control *control, struct city_til
 	job->id = ++control->last_job;
 	job->tile = tile;
 	job->watch = watch;
+	job->standing = standing;
 	job->artifact = -1;
 	job->tile_destroy.notify = handle_job_tile_destroy;
 	wl_signal_add(&tile->events.destroy, &job->tile_destroy);
@@ -178,7 +227,7 @@ static struct city_job *job_create(struct city_control *control, struct city_til
 struct city_job *city_builder_build(struct city_control *control, struct city_tile *tile,
 	const char *folder, const struct city_build_listener *listener, void *data,
 	const char **why) {
-	struct city_job *job = job_create(control, tile, folder, false, why);
+	struct city_job *job = job_create(control, tile, folder, false, false, why);
 	if (job) {
 		job->listener = listener;
 		job->data = data;
@@ -214,7 +263,7 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 		}
 	}
 	const char *why;
-	job = job_create(control, tile, folder, true, &why);
+	job = job_create(control, tile, folder, true, false, &why);
 	if (!job) {
 		city_request_fail(request, "build", why);
 		return;
@@ -231,7 +280,8 @@ void city_builder_stand_watch(struct city_control *control, struct city_tile *ti
 		if (!old->watch || old->tile != tile) {
 			continue;
 		}
-		if (strcmp(old->folder, folder) == 0) {
+		/* One that is paused goes on where the sources are when it does. */
+		if (old->paused || strcmp(old->folder, folder) == 0) {
 			/* Perhaps for somebody; two watches would build each save twice. */
 			old->standing = !watched;
 			watched = true;
@@ -249,10 +299,7 @@ void city_builder_stand_watch(struct city_control *control, struct city_tile *ti
 		return;
 	}
 	const char *why;
-	struct city_job *job = job_create(control, tile, folder, true, &why);
-	if (job) {
-		job->standing = true;
-	}
+	job_create(control, tile, folder, true, true, &why);
 }
 
 void city_builder_pause(struct city_control *control, const char *folder) {
@@ -260,6 +307,10 @@ void city_builder_pause(struct city_control *control, const char *folder) {
 	wl_list_for_each(job, &control->jobs, link) {
 		if (!job->first && strcmp(job->folder, folder) == 0) {
 			job->paused = true;
+			if (job->artifact >= 0) {
+				/* Built for nothing: nothing is like it. */
+				city_builder_set_sources(control, folder, "");
+			}
 			drop_artifact(job);
 			send_cancel(job);
 		}
@@ -277,6 +328,13 @@ void city_builder_resume(struct city_control *control, const char *folder) {
 			if (control->builder) {
 				job_send(job);
 			}
+		}
+	}
+	/* One that has got another source meanwhile is watched there. */
+	struct city_tile *tile;
+	wl_list_for_each(tile, &control->tiles->list, link) {
+		if (!tile->closing) {
+			city_builder_stand_watch(control, tile);
 		}
 	}
 }
@@ -297,7 +355,8 @@ static void handle_needs_build(struct wl_listener *listener, void *data) {
 	struct city_control *control = wl_container_of(listener, control, needs_build);
 	struct city_tile *tile = data;
 	const char *why;
-	struct city_job *job = job_create(control, tile, city_tile_source(tile), false, &why);
+	struct city_job *job =
+		job_create(control, tile, city_tile_source(tile), false, false, &why);
 	if (!job) {
 		city_tile_set_notice(tile, CITY_BADGE_ERROR,
 			"it is not built yet, and source-city-forge does not run", false);
@@ -495,6 +554,17 @@ static void handle_output(
 	}
 }
 
+static void handle_sources(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *word) {
+	struct city_job *job = job_of(resource, id);
+	struct city_control *control = control_of(resource);
+	if (job) {
+		city_builder_set_sources(control, job->folder, word);
+	} else if (control) {
+		city_refactor_sources(control, id, word);
+	}
+}
+
 static void built_first(struct city_job *job, int artifact) {
 	struct city_tile *tile = job->tile;
 	char hash[CITY_HASH_SIZE], error[512];
@@ -577,6 +647,14 @@ static void handle_plan(struct wl_client *client, struct wl_resource *resource, 
 	}
 }
 
+static void handle_recall(
+	struct wl_client *client, struct wl_resource *resource, uint32_t job, const char *text) {
+	struct city_control *control = control_of(resource);
+	if (control) {
+		city_refactor_recall(control, job, text);
+	}
+}
+
 static void handle_prepared(struct wl_client *client, struct wl_resource *resource, uint32_t job,
 	uint32_t number, const char *artifact, uint32_t build_ns_hi, uint32_t build_ns_lo) {
 	struct city_control *control = control_of(resource);
@@ -614,6 +692,8 @@ static const struct source_city_builder_v1_interface builder_impl = {
 	.prepared = handle_prepared,
 	.concluded = handle_concluded,
 	.unfinished = handle_unfinished,
+	.sources = handle_sources,
+	.recall = handle_recall,
 };
 
 static void handle_builder_destroy(struct wl_resource *resource) {
@@ -745,6 +825,7 @@ void city_control_start_forge(struct city_control *control) {
 
 void city_builder_create(struct city_control *control) {
 	wl_list_init(&control->jobs);
+	wl_list_init(&control->sources);
 	wl_list_init(&control->keeper_exited.link);
 	wl_list_init(&control->needs_build.link);
 	if (control->tiles) {
@@ -757,6 +838,10 @@ void city_builder_finish(struct city_control *control) {
 	struct city_job *job, *next;
 	wl_list_for_each_safe(job, next, &control->jobs, link) {
 		job_destroy(job);
+	}
+	struct city_sources *sources, *next_sources;
+	wl_list_for_each_safe(sources, next_sources, &control->sources, link) {
+		sources_destroy(sources);
 	}
 	if (control->builder) {
 		wl_resource_set_user_data(control->builder, NULL);

@@ -33,6 +33,7 @@ struct city_control {
 	/* builds */
 	struct wl_resource *builder; /* NULL: nobody */
 	struct wl_list jobs;	     /* city_job.link */
+	struct wl_list sources;	     /* city_sources.link: what was built last, by folder */
 	uint32_t last_job;
 	uint64_t last_save;
 	struct wl_listener needs_build;
@@ -148,6 +149,9 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile);
+/* The builder's word for what it last built from the folder. */
+void city_builder_set_sources(
+	struct city_control *control, const char *folder, const char *sources);
 /* Nothing is built from the folder until city_builder_resume, for it goes away, perhaps for good:
  * then what was watched there is watched in the folder that is named there. */
 void city_builder_pause(struct city_control *control, const char *folder);

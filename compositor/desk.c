@@ -79,9 +79,8 @@ int city_desk_rank(const struct city_desk *desk, const struct city_view *view) {
 /* ---- writing */
 
 static void put(struct city_desk_entry *entry, struct city_view *view) {
-	const bool filling = view->fullscreen || view->maximized || view->snapped;
 	*entry = (struct city_desk_entry){
-		.box = filling ? view->restore : city_view_box(view),
+		.box = city_view_own_box(view),
 		.now = city_view_box(view),
 		.part = view->part,
 		.flags = (view->shown ? CITY_DESK_SHOWN : 0u) |

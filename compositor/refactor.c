@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,7 +182,7 @@ static void conclude(struct city_refactor *refactor, bool keep) {
 		? find_tile(control, &refactor->uuid)
 		: NULL;
 	if (tile) {
-		city_view_set_place(&tile->view, refactor->cx, refactor->cy);
+		city_view_set_own_place(&tile->view, refactor->cx, refactor->cy);
 	}
 	if (keep) {
 		/* What the forge no longer knows is what the next compositor begins with. */
@@ -365,6 +366,13 @@ void city_refactor_prepared(struct city_control *control, uint32_t job, uint32_t
 
 /* ---- plans */
 
+/* The one that is planned or prepared as this job; NULL: none. */
+static struct city_refactor *of_job(struct city_control *control, uint32_t job) {
+	struct city_refactor *refactor = control->refactor;
+	return refactor && refactor->job == job && refactor->phase <= PHASE_PREPARE ? refactor
+										    : NULL;
+}
+
 /* All tiles that are handed over: of a move those that share the folder, for it goes for all. */
 static bool choose_tiles(struct city_refactor *refactor, char *error, size_t error_size) {
 	struct city_control *control = refactor->control;
@@ -453,6 +461,35 @@ static bool take_plan(struct city_refactor *refactor, const struct city_refactor
 		refactor->from && refactor->to && refactor->other;
 }
 
+/* Where the tile stands goes with the refactor, so that undo and redo put it there. Of a fork it
+ * counts where the copy was when it was undone. */
+static void remember_place(const struct city_refactor *refactor) {
+	struct city_control *control = refactor->control;
+	const struct city_tile *tile = refactor->what == CITY_REFACTOR_MOVE
+		? find_tile(control, &refactor->uuid)
+		: refactor->what == CITY_REFACTOR_FORK && refactor->undo
+		? city_tiles_find(control->tiles, refactor->other)
+		: NULL;
+	if (tile && tile->view.shown &&
+		wl_resource_get_version(control->builder) >=
+			SOURCE_CITY_BUILDER_V1_REMEMBER_SINCE_VERSION) {
+		char text[80];
+		struct city_box box = city_view_own_box(&tile->view);
+		snprintf(text, sizeof(text), "at %.17g %.17g", box.cx, box.cy);
+		source_city_builder_v1_send_remember(control->builder, refactor->job, text);
+	}
+}
+
+void city_refactor_recall(struct city_control *control, uint32_t job, const char *text) {
+	struct city_refactor *refactor = of_job(control, job);
+	double cx, cy;
+	if (refactor && sscanf(text, "at %lf %lf", &cx, &cy) == 2 && isfinite(cx) && isfinite(cy)) {
+		refactor->put = true;
+		refactor->cx = cx;
+		refactor->cy = cy;
+	}
+}
+
 void city_refactor_planned(struct city_control *control, const struct city_refactor_plan *plan) {
 	struct city_refactor *refactor = control->refactor;
 	if (!refactor || refactor->phase != PHASE_PLAN || refactor->job != plan->job) {
@@ -472,6 +509,7 @@ void city_refactor_planned(struct city_control *control, const struct city_refac
 		return;
 	}
 	refactor->phase = PHASE_PREPARE;
+	remember_place(refactor);
 	if (refactor->what == CITY_REFACTOR_MOVE) {
 		/* The folder goes away under them. */
 		refactor->paused = true;
@@ -636,12 +674,6 @@ void city_refactor_unlisten(struct city_control *control, const struct city_requ
 
 /* ---- what the builder says */
 
-static struct city_refactor *of_job(struct city_control *control, uint32_t job) {
-	struct city_refactor *refactor = control->refactor;
-	return refactor && refactor->job == job && refactor->phase <= PHASE_PREPARE ? refactor
-										    : NULL;
-}
-
 bool city_refactor_started(struct city_control *control, uint32_t job) {
 	struct city_refactor *refactor = of_job(control, job);
 	struct city_tile *tile = refactor ? city_tiles_find(control->tiles, refactor->name) : NULL;
@@ -660,6 +692,14 @@ bool city_refactor_output(struct city_control *control, uint32_t job, const char
 		city_request_output(refactor->request, text);
 	}
 	return refactor != NULL;
+}
+
+void city_refactor_sources(struct city_control *control, uint32_t job, const char *sources) {
+	const struct city_refactor *refactor = of_job(control, job);
+	if (refactor && refactor->from) {
+		city_builder_set_sources(
+			control, refactor->undo ? refactor->from : refactor->to, sources);
+	}
 }
 
 bool city_refactor_failed(struct city_control *control, uint32_t job, const char *reason) {

@@ -54,6 +54,8 @@ bool city_refactor_fits(const struct city_tile *tile, const struct city_tile *by
 bool city_refactor_started(struct city_control *control, uint32_t job);
 bool city_refactor_output(struct city_control *control, uint32_t job, const char *text);
 bool city_refactor_failed(struct city_control *control, uint32_t job, const char *reason);
+void city_refactor_sources(struct city_control *control, uint32_t job, const char *sources);
+void city_refactor_recall(struct city_control *control, uint32_t job, const char *text);
 struct city_refactor_plan {
 	uint32_t job, number, what;
 	const char *tile, *uuid, *from, *to, *name, *repository, *text;

@@ -63,6 +63,14 @@ struct city_box city_view_box(const struct city_view *view) {
 	return (struct city_box){view->cx, view->cy, view->width, view->height};
 }
 
+static bool fills(const struct city_view *view) {
+	return view->fullscreen || view->maximized || view->snapped;
+}
+
+struct city_box city_view_own_box(const struct city_view *view) {
+	return fills(view) ? view->restore : city_view_box(view);
+}
+
 struct city_box city_view_outer_box(const struct city_view *view) {
 	struct city_box box = city_view_box(view);
 	if (view->framed && !view->fullscreen) {
@@ -143,6 +151,15 @@ void city_view_set_place(struct city_view *view, double cx, double cy) {
 	view->cy = cy;
 	city_view_update(view);
 	announce_moved(view);
+}
+
+void city_view_set_own_place(struct city_view *view, double cx, double cy) {
+	if (fills(view)) {
+		view->restore.cx = cx;
+		view->restore.cy = cy;
+	} else {
+		city_view_set_place(view, cx, cy);
+	}
 }
 
 /* The anchor holds until the client has drawn the last size that was asked for. */

@@ -189,7 +189,10 @@ void city_view_show_surface(struct city_view *view);
 void city_view_set_place(struct city_view *view, double cx, double cy);
 void city_view_set_size(struct city_view *view, int width, int height);
 void city_view_request_size(struct city_view *view, int width, int height);
-struct city_box city_view_box(const struct city_view *view);	   /* the content */
+struct city_box city_view_box(const struct city_view *view); /* the content */
+/* Where that is, or will be when it no longer fills the screen or a part of it. */
+struct city_box city_view_own_box(const struct city_view *view);
+void city_view_set_own_place(struct city_view *view, double cx, double cy);
 struct city_box city_view_outer_box(const struct city_view *view); /* with the frame */
 /* The content in output coordinates, as that stage shows it now, in view there or not. */
 struct wlr_box city_view_box_on(const struct city_view *view, const struct city_stage *stage);

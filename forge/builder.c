@@ -28,7 +28,7 @@ struct builder_job {
 struct held {
 	struct wl_list link; /* builder.held */
 	uint32_t number;
-	char *tile, *folder;
+	char *tile, *folder, *sources; /* as for job_create */
 	bool watching;
 };
 
@@ -81,6 +81,16 @@ static void handle_job_started(void *data, struct job *job) {
 	flush(entry->builder);
 }
 
+static void handle_job_sources(void *data, struct job *job, const char *sources) {
+	struct builder_job *entry = data;
+	struct source_city_builder_v1 *builder = entry->builder->builder;
+	if (source_city_builder_v1_get_version(builder) >=
+		SOURCE_CITY_BUILDER_V1_SOURCES_SINCE_VERSION) {
+		source_city_builder_v1_sources(builder, job_number(job), sources);
+		flush(entry->builder);
+	}
+}
+
 static void handle_job_done(void *data, struct job *job, struct build_result *result) {
 	struct builder_job *entry = data;
 	struct builder *builder = entry->builder;
@@ -104,6 +114,7 @@ static void handle_job_done(void *data, struct job *job, struct build_result *re
 
 static const struct job_listener job_listener = {
 	.started = handle_job_started,
+	.sources = handle_job_sources,
 	.done = handle_job_done,
 };
 
@@ -120,16 +131,18 @@ static void drop_held(struct held *held) {
 	wl_list_remove(&held->link);
 	free(held->tile);
 	free(held->folder);
+	free(held->sources);
 	free(held);
 }
 
 static void add_job(struct builder *builder, uint32_t number, const char *tile, const char *folder,
-	bool watching) {
+	bool watching, const char *sources) {
 	if (refactorer_waits(builder->refactorer)) {
 		struct held *held = allocate(1, sizeof(*held));
 		held->number = number;
 		held->tile = text_copy(tile);
 		held->folder = text_copy(folder);
+		held->sources = sources != nullptr ? text_copy(sources) : nullptr;
 		held->watching = watching;
 		wl_list_insert(builder->held.prev, &held->link);
 		return;
@@ -140,18 +153,23 @@ static void add_job(struct builder *builder, uint32_t number, const char *tile, 
 	entry = allocate(1, sizeof(*entry));
 	entry->builder = builder;
 	wl_list_insert(builder->jobs.prev, &entry->link);
-	entry->job =
-		job_create(builder->forge, number, tile, folder, watching, &job_listener, entry);
+	entry->job = job_create(
+		builder->forge, number, tile, folder, watching, sources, &job_listener, entry);
 }
 
 static void handle_build(void *data, struct source_city_builder_v1 *proxy, uint32_t number,
 	const char *tile, const char *folder) {
-	add_job(data, number, tile, folder, false);
+	add_job(data, number, tile, folder, false, nullptr);
 }
 
 static void handle_watch(void *data, struct source_city_builder_v1 *proxy, uint32_t number,
 	const char *tile, const char *folder) {
-	add_job(data, number, tile, folder, true);
+	add_job(data, number, tile, folder, true, nullptr);
+}
+
+static void handle_watch_on(void *data, struct source_city_builder_v1 *proxy, uint32_t number,
+	const char *tile, const char *folder, const char *sources) {
+	add_job(data, number, tile, folder, true, sources);
 }
 
 static void handle_cancel(void *data, struct source_city_builder_v1 *proxy, uint32_t number) {
@@ -186,6 +204,12 @@ static void handle_refactor(void *data, struct source_city_builder_v1 *proxy, ui
 	refactorer_order(builder->refactorer, job, &order);
 }
 
+static void handle_remember(
+	void *data, struct source_city_builder_v1 *proxy, uint32_t job, const char *text) {
+	struct builder *builder = data;
+	refactorer_remember(builder->refactorer, job, text);
+}
+
 static void handle_proceed(void *data, struct source_city_builder_v1 *proxy, uint32_t job) {
 	struct builder *builder = data;
 	refactorer_proceed(builder->refactorer, job);
@@ -200,8 +224,10 @@ static void handle_conclude(
 static const struct source_city_builder_v1_listener builder_listener = {
 	.build = handle_build,
 	.watch = handle_watch,
+	.watch_on = handle_watch_on,
 	.cancel = handle_cancel,
 	.refactor = handle_refactor,
+	.remember = handle_remember,
 	.proceed = handle_proceed,
 	.conclude = handle_conclude,
 };
@@ -214,7 +240,8 @@ static void handle_refactor_settled(void *data) {
 	struct builder *builder = data;
 	struct held *held, *next;
 	wl_list_for_each_safe(held, next, &builder->held, link) {
-		add_job(builder, held->number, held->tile, held->folder, held->watching);
+		add_job(builder, held->number, held->tile, held->folder, held->watching,
+			held->sources);
 		drop_held(held);
 	}
 }

@@ -217,12 +217,15 @@ bool text_replace(struct buffer *text, const char *old, const char *new) {
 	struct buffer result = {};
 	size_t size = strlen(old), at = 0;
 	bool found = false;
+	/* In quotes a blank is a part of the name. */
+	char quote = (old[0] == '"' || old[0] == '\'') && old[size - 1] != old[0] ? old[0] : '\0';
 	while (at < text->size) {
 		const char *place = memmem(text->data + at, text->size - at, old, size);
 		if (place == nullptr)
 			break;
 		size_t start = (size_t)(place - text->data);
-		bool whole = ends_component(text->data[start + size]);
+		char next = text->data[start + size];
+		bool whole = quote != '\0' ? next == '/' || next == quote : ends_component(next);
 		buffer_add(&result, text->data + at, start - at);
 		buffer_add(&result, whole ? new : old, strlen(whole ? new : old));
 		found |= whole;

@@ -49,7 +49,8 @@ bool git_apply(const struct git_change *change, const char *head, const char *co
 bool git_withdraw(const struct git_change *back, const char *head, const char *commit, char **why);
 
 /* All occurrences of `old` in the text become `new`; false if there is none. Only where the text
- * goes on with the end of a path component. */
+ * goes on with the end of a path component; if `old` begins with a quote and does not end with it
+ * that is a slash or the quote. */
 bool text_replace(struct buffer *text, const char *old, const char *new);
 
 #endif

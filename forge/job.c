@@ -20,8 +20,9 @@ struct job {
 
 	struct build *build; /* NULL when none runs */
 	/* The first build of a watch is for the cache, so that the first save compiles one file. It
-	 * is reported only when it fails. */
+	 * is reported when it fails, and when it is of a save after all. */
 	bool quiet;
+	char *before;		      /* what was built before the watch began; NULL: not known */
 	struct wl_event_source *idle; /* a failure without a build is delivered from the loop */
 	char *failure;
 
@@ -110,15 +111,18 @@ static void start_build(struct job *job, struct snapshot *snapshot, uint64_t tim
 		job->listener->started(job->data, job);
 }
 
-static void remember(struct job *job, bool good) {
+static void remember_snapshot(struct job *job, const struct snapshot *snapshot) {
 	snapshot_finish(&job->last);
-	const struct snapshot *built = build_snapshot(job->build);
-	job->last.files = allocate(built->count + 1, sizeof(*job->last.files));
-	job->last.count = built->count;
-	for (size_t i = 0; i < built->count; i++) {
-		job->last.files[i].name = text_copy(built->files[i].name);
-		job->last.files[i].digest = built->files[i].digest;
+	job->last.files = allocate(snapshot->count + 1, sizeof(*job->last.files));
+	job->last.count = snapshot->count;
+	for (size_t i = 0; i < snapshot->count; i++) {
+		job->last.files[i].name = text_copy(snapshot->files[i].name);
+		job->last.files[i].digest = snapshot->files[i].digest;
 	}
+}
+
+static void remember(struct job *job, bool good) {
+	remember_snapshot(job, build_snapshot(job->build));
 	job->last_good = good;
 	if (!good)
 		return;
@@ -126,13 +130,31 @@ static void remember(struct job *job, bool good) {
 	strings_copy(&job->includes, build_includes(job->build));
 }
 
+/* Whether what the first build of a watch found is no save. The build looks at the folder itself,
+ * and may have built what was saved since the watch began. */
+static bool is_no_save(const struct job *job, const char *sources) {
+	return !snapshot_differs(
+		       &job->last, build_snapshot(job->build), build_includes(job->build)) &&
+		(job->before == nullptr || strcmp(job->before, sources) == 0);
+}
+
 static void handle_done(void *data, struct build_result *result) {
 	struct job *job = data;
 	bool quiet = job->quiet;
+	if (result->good) {
+		char sources[DIGEST_TEXT];
+		struct digest digest =
+			snapshot_digest(build_snapshot(job->build), build_includes(job->build));
+		digest_format(&digest, sources);
+		if (job->listener->sources != nullptr)
+			job->listener->sources(job->data, job, sources);
+		quiet = quiet && is_no_save(job, sources);
+	}
 	if (job->watch == nullptr) {
 		job->listener->done(job->data, job, result); /* job may be gone */
 		return;
 	}
+	bool aloud = job->quiet && !quiet;
 	remember(job, result->good);
 	job->quiet = false;
 	struct build *build = job->build;
@@ -141,7 +163,7 @@ static void handle_done(void *data, struct build_result *result) {
 		job->spare_idle = wl_event_loop_add_idle(job->forge->loop, prepare_spare, job);
 	if (quiet && result->good)
 		city_log(CITY_LOG_INFO, job->tile, "watching %s", job->folder);
-	if (quiet && !result->good)
+	if (aloud || (quiet && !result->good))
 		job->listener->started(job->data, job);
 	if (!quiet || !result->good)
 		job->listener->done(job->data, job, result); /* job may be gone */
@@ -217,7 +239,7 @@ static int handle_settle(void *data) {
 /* ---- jobs */
 
 struct job *job_create(struct forge *forge, uint32_t number, const char *tile, const char *folder,
-	bool watching, const struct job_listener *listener, void *data) {
+	bool watching, const char *sources, const struct job_listener *listener, void *data) {
 	struct job *job = allocate(1, sizeof(*job));
 	uint64_t time = now_ns();
 	job->forge = forge;
@@ -251,6 +273,10 @@ struct job *job_create(struct forge *forge, uint32_t number, const char *tile, c
 		return job;
 	}
 	job->quiet = watching;
+	if (watching) {
+		remember_snapshot(job, &snapshot);
+		job->before = sources != nullptr ? text_copy(sources) : nullptr;
+	}
 	start_build(job, &snapshot, time);
 	return job;
 }
@@ -269,6 +295,7 @@ void job_destroy(struct job *job) {
 	snapshot_finish(&job->last);
 	strings_finish(&job->includes);
 	free(job->last_failure);
+	free(job->before);
 	free(job->folder);
 	free(job->tile);
 	free(job);

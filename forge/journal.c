@@ -34,7 +34,8 @@ void refactor_destroy(struct refactor *refactor) {
 	}
 	free(refactor->edits);
 	char *const texts[] = {refactor->tile, refactor->uuid, refactor->from, refactor->to,
-		refactor->name, refactor->hash, refactor->to_hash, refactor->made, refactor->top};
+		refactor->name, refactor->hash, refactor->to_hash, refactor->made, refactor->top,
+		refactor->note, refactor->next_note};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	free(refactor);
@@ -44,7 +45,7 @@ struct refactor *refactor_create(void) {
 	struct refactor *refactor = allocate(1, sizeof(*refactor));
 	char **const texts[] = {&refactor->tile, &refactor->uuid, &refactor->from, &refactor->to,
 		&refactor->name, &refactor->hash, &refactor->to_hash, &refactor->made,
-		&refactor->top};
+		&refactor->top, &refactor->note, &refactor->next_note};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		*texts[i] = text_copy("");
 	return refactor;
@@ -85,6 +86,8 @@ static struct text_member {
 	{"to-hash", offsetof(struct refactor, to_hash)},
 	{"made", offsetof(struct refactor, made)},
 	{"top", offsetof(struct refactor, top)},
+	{"note", offsetof(struct refactor, note)},
+	{"next-note", offsetof(struct refactor, next_note)},
 };
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
 

@@ -125,7 +125,7 @@ static int build_once(struct program *program, const char *folder) {
 	free(here);
 	program->status = 1;
 	struct job *job = job_create(&program->forge, 1, "build",
-		absolute != nullptr ? absolute : folder, false, &once, program);
+		absolute != nullptr ? absolute : folder, false, nullptr, &once, program);
 	run(program);
 	job_destroy(job);
 	free(absolute);

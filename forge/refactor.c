@@ -1,88 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "forge/folder.h"
 #include "forge/refactor_internal.h"
 #include "vat/log.h"
-
-#define DEPTH_MAX 16
-
-/* ---- copying */
-
-static int copy_file(int from, int to, const char *name, mode_t mode) {
-	struct buffer content = {};
-	int error = file_read(from, name, SIZE_MAX / 8, &content);
-	int fd = error == 0 ? openat(to, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode) : -1;
-	if (error == 0 && fd < 0)
-		error = errno;
-	for (size_t done = 0; error == 0 && done < content.size;) {
-		ssize_t size = write(fd, content.data + done, content.size - done);
-		if (size < 0 && errno != EINTR)
-			error = errno;
-		done += size > 0 ? (size_t)size : 0;
-	}
-	if (fd >= 0 && close(fd) != 0 && error == 0)
-		error = errno;
-	buffer_finish(&content);
-	return error;
-}
-
-static int copy_link(int from, int to, const char *name) {
-	char target[PATH_MAX];
-	ssize_t size = readlinkat(from, name, target, sizeof(target) - 1);
-	if (size < 0)
-		return errno;
-	target[size] = '\0';
-	return symlinkat(target, to, name) == 0 ? 0 : errno;
-}
-
-static int copy_below(int parent_from, const char *from, int parent_to, const char *to, int depth) {
-	if (depth == 0)
-		return ELOOP;
-	int fd = openat(parent_from, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *entries = fd >= 0 ? fdopendir(fd) : nullptr;
-	int error = entries != nullptr ? 0 : errno;
-	int made = -1;
-	if (entries == nullptr) {
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
-	refactor_stop();
-	if (mkdirat(parent_to, to, 0755) != 0 ||
-		(made = openat(parent_to, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		error = errno;
-	struct dirent *entry;
-	while (error == 0 && (entry = readdir(entries)) != nullptr) {
-		const char *name = entry->d_name;
-		struct stat info;
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0)
-			continue;
-		if (fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
-			error = errno;
-		else if (S_ISDIR(info.st_mode))
-			error = copy_below(fd, name, made, name, depth - 1);
-		else if (S_ISREG(info.st_mode))
-			error = copy_file(fd, made, name, info.st_mode & 0777);
-		else if (S_ISLNK(info.st_mode))
-			error = copy_link(fd, made, name);
-	}
-	closedir(entries);
-	if (made >= 0)
-		close(made);
-	return error;
-}
-
-int folder_copy(const char *from, const char *to) {
-	return copy_below(AT_FDCWD, from, AT_FDCWD, to, DEPTH_MAX);
-}
 
 /* ---- names */
 
@@ -111,31 +38,23 @@ static bool name_valid(const char *name) {
 		strlen(name);
 }
 
-/* Beside its place, under names that nothing looks at. */
-static char *hidden(const struct refactor *refactor, const char *end) {
-	char *parent = parent_of(refactor->to);
-	char *path = text_format("%s/.%s.%s", parent, name_of(refactor->to), end);
+/* Beside a folder, under a name that nothing looks at. */
+static char *hidden(const char *path, const char *end) {
+	char *parent = parent_of(path);
+	char *beside = text_format(
+		"%s/.%s.%s", strcmp(parent, "/") == 0 ? "" : parent, name_of(path), end);
 	free(parent);
-	return path;
+	return beside;
+}
+
+static char *hidden_of(const struct refactor *refactor, const char *path, const char *word) {
+	char end[32];
+	snprintf(end, sizeof(end), "%s-%u", word, refactor->number);
+	return hidden(path, end);
 }
 
 static char *undone_path(const struct refactor *refactor) {
-	char end[32];
-	snprintf(end, sizeof(end), "undone-%u", refactor->number);
-	return hidden(refactor, end);
-}
-
-/* 0 or an errno; EEXIST when there is something. */
-static int rename_to_nothing(const char *from, const char *to) {
-	refactor_stop();
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return errno;
-	/* Not all file systems can promise it. */
-	if (exists(to))
-		return EEXIST;
-	return rename(from, to) == 0 ? 0 : errno;
+	return hidden_of(refactor, refactor->to, "undone");
 }
 
 /* ---- plans */
@@ -152,7 +71,7 @@ static bool check_source(const char *folder, char **why) {
 		return false;
 	}
 	if (strchr(folder, '\n') != nullptr) {
-		*why = text_format("its source folder has a line break in its name");
+		*why = text_copy("its source folder has a line break in its path; rename it first");
 		return false;
 	}
 	return true;
@@ -227,6 +146,10 @@ static bool plan_move(
 	take_text(&refactor->to, text_format("%s/%s", district, name_of(refactor->from)));
 	free(district);
 	size_t size = strlen(refactor->from);
+	if (strchr(refactor->to, '\n') != nullptr) {
+		*why = text_copy("the district has a line break in its path; rename it first");
+		return false;
+	}
 	if (strcmp(refactor->from, refactor->to) == 0) {
 		*why = text_format("%s is there already", refactor->from);
 		return false;
@@ -241,20 +164,14 @@ static bool plan_move(
 	bool writable = access(parent, W_OK | X_OK) == 0 && access(refactor->from, W_OK) == 0;
 	if (!writable)
 		*why = text_format("%s cannot be moved: %s", refactor->from, strerror(errno));
-	struct stat here, there;
-	char *place = parent_of(refactor->to);
-	char *above = parent_of(place);
-	if (writable && stat(parent, &here) == 0 &&
-		stat(refactor->made[0] != '\0' ? above : place, &there) == 0 &&
-		here.st_dev != there.st_dev) {
-		*why = text_format(
-			"%s is on another file system than %s; move it by hand, then cityctl swap "
-			"%s --source",
-			place, refactor->from, refactor->tile);
+	struct stat here, above;
+	if (writable && stat(refactor->from, &here) == 0 && stat(parent, &above) == 0 &&
+		here.st_dev != above.st_dev) {
+		*why = text_format("%s is where a file system is mounted; unmount it, or move what "
+				   "is in it by hand",
+			refactor->from);
 		writable = false;
 	}
-	free(above);
-	free(place);
 	free(parent);
 	if (!writable || !check_git(refactor, why))
 		return false;
@@ -322,6 +239,19 @@ bool refactor_plan_again(struct refactor *refactor, enum refactor_what what, cha
 	return good && (refactor->top[0] == '\0' || git_ready(refactor->top, why));
 }
 
+/* Whether the places are on different file systems. */
+static bool crosses(const struct refactor *refactor) {
+	struct stat from, to;
+	char *paths[2] = {parent_of(refactor->from), parent_of(refactor->to)};
+	if (!exists(paths[1]))
+		take_text(&paths[1], parent_of(paths[1]));
+	bool differ =
+		stat(paths[0], &from) == 0 && stat(paths[1], &to) == 0 && from.st_dev != to.st_dev;
+	free(paths[0]);
+	free(paths[1]);
+	return differ;
+}
+
 char *refactor_describe(const struct refactor *refactor, enum refactor_what what) {
 	const char *git = refactor->top[0] != '\0' && refactor->what != REFACTOR_REPLACE
 		? ", as a commit in its git repository"
@@ -338,8 +268,9 @@ char *refactor_describe(const struct refactor *refactor, enum refactor_what what
 				   "state%s",
 			before, refactor->name, refactor->tile, refactor->from, refactor->to, git);
 	default:
-		return text_format("%s%s moves from %s to %s%s, and is built and handed over",
-			before, refactor->tile, refactor->from, refactor->to, git);
+		return text_format("%s%s moves from %s to %s%s%s, and is built and handed over",
+			before, refactor->tile, refactor->from, refactor->to,
+			crosses(refactor) ? ", to another file system" : "", git);
 	}
 }
 
@@ -350,23 +281,102 @@ static bool failed(char **why, const char *path, int error) {
 	return false;
 }
 
-static bool move_forward(struct refactor *refactor, char **why) {
-	if (exists(refactor->from)) {
+static bool is_ours(const struct refactor *refactor, const char *path) {
+	struct stat info;
+	return lstat(path, &info) == 0 && (uint64_t)info.st_ino == refactor->inode;
+}
+
+static void sync_parent(const char *path) {
+	char *parent = parent_of(path);
+	int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(parent);
+}
+
+static bool drop(const struct refactor *refactor, const char *path, char **why) {
+	char *old = hidden_of(refactor, path, "old");
+	int error = folder_remove_at_once(path, old);
+	free(old);
+	return error == 0 || failed(why, path, error);
+}
+
+/* To another file system: a copy that appears whole, and then the original goes. In between there
+ * are both; the journal knows which is the copy. */
+static bool carry_over(struct journal *journal, struct refactor *refactor, const char *from,
+	const char *to, char **why) {
+	char *draft = hidden_of(refactor, to, "new");
+	struct stat info;
+	directory_remove(draft);
+	int error = folder_copy_whole(from, draft);
+	if (error == 0 && lstat(draft, &info) == 0) {
+		refactor->inode = (uint64_t)info.st_ino;
+		error = journal_write(journal, refactor);
+	}
+	if (error == 0)
+		error = folder_rename(draft, to);
+	if (error == 0)
+		sync_parent(to);
+	else
+		directory_remove(draft);
+	free(draft);
+	if (error != 0) {
+		*why = text_format("%s cannot be copied to %s: %s", from, to, folder_error(error));
+		return false;
+	}
+	return drop(refactor, from, why);
+}
+
+static bool carry(struct journal *journal, struct refactor *refactor, const char *from,
+	const char *to, char **why) {
+	int error = folder_rename(from, to);
+	if (error == EXDEV)
+		return carry_over(journal, refactor, from, to, why);
+	return error == 0 || failed(why, to, error);
+}
+
+/* Of a move that was cut off between copy and original. */
+static bool has_both(const struct refactor *refactor) {
+	return refactor->inode != 0 && exists(refactor->from) && exists(refactor->to) &&
+		(is_ours(refactor, refactor->from) || is_ours(refactor, refactor->to));
+}
+
+/* What a move to another file system that was cut off has left. */
+static void sweep(const struct refactor *refactor) {
+	const char *const places[] = {refactor->from, refactor->to};
+	static const char *const words[] = {"new", "old"};
+	for (size_t i = 0; i < 4; i++) {
+		char *path = hidden_of(refactor, places[i / 2], words[i % 2]);
+		directory_remove(path);
+		free(path);
+	}
+}
+
+static bool move_forward(struct journal *journal, struct refactor *refactor, char **why) {
+	if (has_both(refactor)) {
+		if (!drop(refactor, refactor->from, why))
+			return false;
+	} else if (exists(refactor->from)) {
 		refactor_stop();
 		if (refactor->made[0] != '\0' && mkdir(refactor->made, 0755) != 0 &&
 			errno != EEXIST)
 			return failed(why, refactor->made, errno);
-		int error = rename_to_nothing(refactor->from, refactor->to);
-		if (error != 0)
-			return failed(why, refactor->to, error);
+		if (!carry(journal, refactor, refactor->from, refactor->to, why))
+			return false;
 	}
+	sweep(refactor);
 	return reference_apply(refactor, true, why);
 }
 
-static bool move_back(struct refactor *refactor, char **why) {
+static bool move_back(struct journal *journal, struct refactor *refactor, char **why) {
 	if (refactor->state == REFACTOR_UNDOING && exists(refactor->from))
 		return failed(why, refactor->from, EEXIST);
-	if (exists(refactor->to) && !exists(refactor->from)) {
+	if (has_both(refactor)) {
+		if (!drop(refactor, refactor->to, why))
+			return false;
+	} else if (exists(refactor->to) && !exists(refactor->from)) {
 		if (!reference_apply(refactor, false, why))
 			return false;
 		char *parent = parent_of(refactor->from);
@@ -374,23 +384,18 @@ static bool move_back(struct refactor *refactor, char **why) {
 		/* The district may have gone with its last tile. */
 		mkdir(parent, 0755);
 		free(parent);
-		int error = rename_to_nothing(refactor->to, refactor->from);
-		if (error != 0)
-			return failed(why, refactor->from, error);
+		if (!carry(journal, refactor, refactor->to, refactor->from, why))
+			return false;
 	}
+	sweep(refactor);
 	refactor_stop();
 	if (refactor->made[0] != '\0')
 		rmdir(refactor->made); /* if it is empty */
 	return true;
 }
 
-static bool is_ours(const struct refactor *refactor, const char *path) {
-	struct stat info;
-	return lstat(path, &info) == 0 && (uint64_t)info.st_ino == refactor->inode;
-}
-
 static bool fork_forward(struct journal *journal, struct refactor *refactor, char **why) {
-	char *draft = hidden(refactor, "new"), *undone = undone_path(refactor);
+	char *draft = hidden(refactor->to, "new"), *undone = undone_path(refactor);
 	const char *from = refactor->state == REFACTOR_DOING ? draft : undone;
 	int error = 0;
 	struct stat info;
@@ -403,7 +408,7 @@ static bool fork_forward(struct journal *journal, struct refactor *refactor, cha
 		}
 	}
 	if (error == 0 && !is_ours(refactor, refactor->to))
-		error = rename_to_nothing(from, refactor->to);
+		error = folder_rename(from, refactor->to);
 	if (error != 0)
 		failed(why, refactor->to, error);
 	free(draft);
@@ -412,19 +417,19 @@ static bool fork_forward(struct journal *journal, struct refactor *refactor, cha
 }
 
 static bool fork_back(struct refactor *refactor, char **why) {
-	char *draft = hidden(refactor, "new"), *undone = undone_path(refactor);
+	char *draft = hidden(refactor->to, "new"), *undone = undone_path(refactor);
 	int error = 0;
 	refactor_stop();
 	if (refactor->state == REFACTOR_DOING) {
 		directory_remove(draft);
 		if (refactor->inode != 0 && is_ours(refactor, refactor->to)) {
 			/* Gone at once, or not at all. */
-			error = rename_to_nothing(refactor->to, draft);
+			error = folder_rename(refactor->to, draft);
 			if (error == 0)
 				directory_remove(draft);
 		}
 	} else if (is_ours(refactor, refactor->to)) {
-		error = rename_to_nothing(refactor->to, undone);
+		error = folder_rename(refactor->to, undone);
 	}
 	if (error != 0)
 		failed(why, refactor->to, error);
@@ -436,7 +441,8 @@ static bool fork_back(struct refactor *refactor, char **why) {
 static bool put_files(
 	struct journal *journal, struct refactor *refactor, bool forward, char **why) {
 	if (refactor->what == REFACTOR_MOVE)
-		return forward ? move_forward(refactor, why) : move_back(refactor, why);
+		return forward ? move_forward(journal, refactor, why)
+			       : move_back(journal, refactor, why);
 	if (refactor->what == REFACTOR_FORK)
 		return forward ? fork_forward(journal, refactor, why) : fork_back(refactor, why);
 	return true;
@@ -522,9 +528,12 @@ static bool has_git(const struct refactor *refactor) {
 
 /* ---- what the forge does */
 
-bool refactor_begin(
-	struct journal *journal, struct refactor *refactor, enum refactor_what what, char **why) {
+bool refactor_begin(struct journal *journal, struct refactor *refactor, enum refactor_what what,
+	const char *note, char **why) {
 	refactor->head[0] = refactor->commit[0] = '\0';
+	if (refactor->what == REFACTOR_MOVE)
+		refactor->inode = 0; /* nothing is copied yet */
+	take_text(&refactor->next_note, text_copy(strchr(note, '\n') == nullptr ? note : ""));
 	int error;
 	if (what == REFACTOR_UNDO || what == REFACTOR_REDO) {
 		enum refactor_state before = refactor->state;
@@ -571,6 +580,8 @@ bool refactor_commit(struct journal *journal, struct refactor *refactor, char **
 void refactor_keep(struct journal *journal, struct refactor *refactor) {
 	bool new = refactor->state == REFACTOR_DOING;
 	refactor->state = goes_forward(refactor) ? REFACTOR_DONE : REFACTOR_UNDONE;
+	take_text(&refactor->note, refactor->next_note);
+	refactor->next_note = text_copy("");
 	refactor->head[0] = refactor->commit[0] = '\0';
 	int error = journal_write(journal, refactor);
 	if (error != 0)
@@ -597,6 +608,7 @@ bool refactor_take_back(struct journal *journal, struct refactor *refactor, char
 		return true;
 	}
 	refactor->state = forward ? REFACTOR_UNDONE : REFACTOR_DONE;
+	take_text(&refactor->next_note, text_copy(""));
 	refactor->head[0] = refactor->commit[0] = '\0';
 	int error = journal_write(journal, refactor);
 	return error == 0 || failed(why, journal->folder, error);

@@ -51,7 +51,9 @@ struct refactor {
 	char *hash, *to_hash; /* artifacts before and after, of a replace; "" */
 	char *made;	      /* district that is made for it; "" */
 	char *top;	      /* of the git work tree; "": none */
-	uint64_t inode;	      /* of the copy, of a fork; 0 */
+	char *note;	      /* of the city, for when it is undone or redone next; "" */
+	char *next_note;      /* that of what is under way; "" */
+	uint64_t inode;	      /* of the copy, of a fork or to another file system; 0 */
 	char head[GIT_ID], commit[GIT_ID]; /* of what is under way; "" */
 	struct refactor_edit *edits;
 	size_t edit_count;
@@ -89,9 +91,10 @@ bool refactor_plan_again(struct refactor *refactor, enum refactor_what what, cha
 /* One line: what will be done, for people. */
 char *refactor_describe(const struct refactor *refactor, enum refactor_what what);
 
-/* Puts it into the journal and does it, but for what git has to do. After a failure: take back. */
-bool refactor_begin(
-	struct journal *journal, struct refactor *refactor, enum refactor_what what, char **why);
+/* Puts it into the journal and does it, but for what git has to do. After a failure: take back.
+ * note: one line that is kept if it is. */
+bool refactor_begin(struct journal *journal, struct refactor *refactor, enum refactor_what what,
+	const char *note, char **why);
 /* The folder that is built then, and whether it is to be built at all. */
 const char *refactor_folder(const struct refactor *refactor);
 bool refactor_builds(const struct refactor *refactor);

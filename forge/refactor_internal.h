@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by journal.c, refactor.c and reference.c. */
+/* Shared by journal.c, refactor.c, folder.c and reference.c. */
 #ifndef FORGE_REFACTOR_INTERNAL_H
 #define FORGE_REFACTOR_INTERNAL_H
 
@@ -22,8 +22,5 @@ void journal_forget_undone(struct journal *journal);
 void reference_find(const struct journal *journal, struct refactor *refactor);
 /* False with *why: a file that refers to it cannot be changed. forward: from old to new. */
 bool reference_apply(const struct refactor *refactor, bool forward, char **why);
-
-/* Copies what is in a folder, but for .git; `to` is made. 0 or an errno. */
-int folder_copy(const char *from, const char *to);
 
 #endif

@@ -21,6 +21,7 @@ struct refactorer {
 	bool waits;		  /* another forge began it */
 	uint32_t job;
 	enum refactor_what what; /* as asked for */
+	char *note;		 /* to be kept with it; NULL: none */
 	struct job *build;
 	uint64_t began_ns;
 };
@@ -38,6 +39,8 @@ static void forget(struct refactorer *refactorer) {
 		refactor_destroy(refactorer->current);
 	refactorer->current = nullptr;
 	refactorer->begun = false;
+	free(refactorer->note);
+	refactorer->note = nullptr;
 }
 
 /* Takes the text. */
@@ -103,6 +106,8 @@ void refactorer_order(
 	refactorer->begun = false;
 	refactorer->job = job;
 	refactorer->what = order->what;
+	if (again && refactor->note[0] != '\0')
+		source_city_builder_v1_recall(refactorer->builder, job, refactor->note);
 	char *text = refactor_describe(refactor, order->what);
 	source_city_builder_v1_plan(refactorer->builder, job, refactor->number, refactor->what,
 		refactor->tile, refactor->uuid, refactor->from, refactor->to, refactor->name,
@@ -137,6 +142,12 @@ static void handle_started(void *data, struct job *job) {
 	sent(refactorer);
 }
 
+static void handle_sources(void *data, struct job *job, const char *sources) {
+	struct refactorer *refactorer = data;
+	source_city_builder_v1_sources(refactorer->builder, refactorer->job, sources);
+	sent(refactorer);
+}
+
 static void handle_done(void *data, struct job *job, struct build_result *result) {
 	struct refactorer *refactorer = data;
 	diagnostic_send(&result->output, refactorer->builder, refactorer->job,
@@ -157,8 +168,16 @@ static void handle_done(void *data, struct job *job, struct build_result *result
 
 static const struct job_listener job_listener = {
 	.started = handle_started,
+	.sources = handle_sources,
 	.done = handle_done,
 };
+
+void refactorer_remember(struct refactorer *refactorer, uint32_t job, const char *text) {
+	if (refactorer->current == nullptr || refactorer->begun || refactorer->job != job)
+		return;
+	free(refactorer->note);
+	refactorer->note = text_copy(text);
+}
 
 void refactorer_proceed(struct refactorer *refactorer, uint32_t job) {
 	struct refactor *refactor = refactorer->current;
@@ -166,14 +185,15 @@ void refactorer_proceed(struct refactorer *refactorer, uint32_t job) {
 	if (refactor == nullptr || refactorer->begun || refactorer->job != job)
 		return;
 	refactorer->began_ns = now_ns();
-	if (!refactor_begin(&refactorer->journal, refactor, refactorer->what, &why)) {
+	if (!refactor_begin(&refactorer->journal, refactor, refactorer->what,
+		    refactorer->note != nullptr ? refactorer->note : "", &why)) {
 		fail(refactorer, why);
 		return;
 	}
 	refactorer->begun = true;
 	if (refactor_builds(refactor))
 		refactorer->build = job_create(refactorer->forge, job, refactor->tile,
-			refactor_folder(refactor), false, &job_listener, refactorer);
+			refactor_folder(refactor), false, nullptr, &job_listener, refactorer);
 	else if (refactor->what == REFACTOR_REPLACE)
 		prepared(refactorer,
 			refactor->state == REFACTOR_UNDOING ? refactor->hash : refactor->to_hash);

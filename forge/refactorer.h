@@ -27,6 +27,8 @@ bool refactorer_waits(const struct refactorer *refactorer);
 
 void refactorer_order(
 	struct refactorer *refactorer, uint32_t job, const struct refactor_order *order);
+/* One line to be kept with what proceeds next. */
+void refactorer_remember(struct refactorer *refactorer, uint32_t job, const char *text);
 void refactorer_proceed(struct refactorer *refactorer, uint32_t job);
 void refactorer_cancel(struct refactorer *refactorer, uint32_t job);
 void refactorer_conclude(struct refactorer *refactorer, uint32_t number, bool keep);

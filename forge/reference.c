@@ -133,13 +133,56 @@ static void walk(struct search *search, const char *folder, int depth) {
 		closedir(entries);
 }
 
+/* ---- the configuration */
+
+static char *escaped(const char *path) {
+	struct buffer text = {};
+	for (; *path != '\0'; path++)
+		buffer_printf(&text, "%s%c", *path == '"' || *path == '\\' ? "\\" : "", *path);
+	return text.data != nullptr ? text.data : text_copy("");
+}
+
+/* Takes the texts. */
+static void try_edit(
+	struct refactor *refactor, const char *path, struct buffer *config, char *old, char *new) {
+	if (text_replace(config, old, new))
+		refactor_add_edit(refactor, path, old, new);
+	free(old);
+	free(new);
+}
+
+/* A word of it that is the folder, or a path below, in each way in which it can be written. */
+static void look_into_config(struct refactor *refactor, const char *path, struct buffer *config) {
+	static const char need_quotes[] = " \t\"'{}";
+	const char *from = refactor->from, *to = refactor->to;
+	char *quoted_from = escaped(from), *quoted_to = escaped(to);
+	try_edit(refactor, path, config, text_format("\"%s", quoted_from),
+		text_format("\"%s", quoted_to));
+	if (strchr(from, '\'') == nullptr && strchr(to, '\'') == nullptr)
+		try_edit(refactor, path, config, text_format("'%s", from), text_format("'%s", to));
+	if (strpbrk(from, need_quotes) == nullptr && strpbrk(to, need_quotes) == nullptr) {
+		try_edit(refactor, path, config, text_format(" %s", from), text_format(" %s", to));
+		try_edit(
+			refactor, path, config, text_format("\t%s", from), text_format("\t%s", to));
+	} else if (strpbrk(from, need_quotes) == nullptr) {
+		/* Only as a whole word it can get quotes. */
+		char *below_it = text_format("source %s/", from);
+		if (config->size > 0 && strstr(config->data, below_it) == nullptr)
+			try_edit(refactor, path, config, text_format("source %s", from),
+				text_format("source \"%s\"", quoted_to));
+		free(below_it);
+	}
+	free(quoted_from);
+	free(quoted_to);
+}
+
 void reference_find(const struct journal *journal, struct refactor *refactor) {
 	struct search search = {.refactor = refactor};
 	struct buffer config = {};
 	char *path = realpath(journal->config, nullptr);
 	if (path != nullptr && file_read(AT_FDCWD, path, FILE_SIZE_MAX, &config) == 0 &&
-		config.size > 0 && text_replace(&config, refactor->from, refactor->to))
-		refactor_add_edit(refactor, path, refactor->from, refactor->to);
+		config.size > 0)
+		look_into_config(refactor, path, &config);
 	buffer_finish(&config);
 	free(path);
 	char *city = realpath(journal->city, nullptr);

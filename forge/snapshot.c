@@ -221,6 +221,20 @@ bool snapshot_differs(
 	return false;
 }
 
+struct digest snapshot_digest(const struct snapshot *snapshot, const struct strings *known) {
+	struct buffer all = {};
+	for (size_t i = 0; i < snapshot->count; i++) {
+		const struct snapshot_file *file = &snapshot->files[i];
+		if (counts(file->name, known)) {
+			buffer_add_string(&all, file->name);
+			buffer_add(&all, file->digest.bytes, sizeof(file->digest.bytes));
+		}
+	}
+	struct digest digest = digest_of(all.data, all.size);
+	buffer_finish(&all);
+	return digest;
+}
+
 bool snapshot_lost_files(const struct snapshot *a, const struct snapshot *b) {
 	for (size_t i = 0; i < a->count; i++) {
 		if (is_code(a->files[i].name) && snapshot_find(b, a->files[i].name) == nullptr)

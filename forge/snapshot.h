@@ -41,6 +41,8 @@ const struct snapshot_file *snapshot_find(const struct snapshot *snapshot, const
  */
 bool snapshot_differs(
 	const struct snapshot *a, const struct snapshot *b, const struct strings *known);
+/* Hash of all that counts as above. */
+struct digest snapshot_digest(const struct snapshot *snapshot, const struct strings *known);
 /* Whether b lacks a source or a header of a: half of what an editor does that renames. */
 bool snapshot_lost_files(const struct snapshot *a, const struct snapshot *b);
 /* Hash of the names of all headers: a new one can take the place of another in an #include. */

@@ -67,12 +67,18 @@ static void handle_failed(
 	add_answer(wl_resource_get_user_data(resource), FAILED, job)->text = strdup(reason);
 }
 
+static void handle_sources(
+	struct wl_client *client, struct wl_resource *resource, uint32_t job, const char *sources) {
+	add_answer(wl_resource_get_user_data(resource), SOURCES, job)->text = strdup(sources);
+}
+
 static const struct source_city_builder_v1_interface builder_interface = {
 	.destroy = handle_destroy,
 	.started = handle_started,
 	.output = handle_output,
 	.built = handle_built,
 	.failed = handle_failed,
+	.sources = handle_sources,
 };
 
 static void handle_builder_gone(struct wl_resource *resource) {
@@ -82,7 +88,8 @@ static void handle_builder_gone(struct wl_resource *resource) {
 
 static void handle_register(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct city *city = wl_resource_get_user_data(resource);
-	city->builder = wl_resource_create(client, &source_city_builder_v1_interface, 1, id);
+	city->builder = wl_resource_create(
+		client, &source_city_builder_v1_interface, wl_resource_get_version(resource), id);
 	wl_resource_set_implementation(
 		city->builder, &builder_interface, city, handle_builder_gone);
 }
@@ -94,7 +101,7 @@ static const struct source_city_control_v1_interface control_interface = {
 
 static void handle_bind(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
 	struct wl_resource *resource =
-		wl_resource_create(client, &source_city_control_v1_interface, 1, id);
+		wl_resource_create(client, &source_city_control_v1_interface, (int)version, id);
 	wl_resource_set_implementation(resource, &control_interface, data, NULL);
 	source_city_control_v1_send_done(resource);
 }
@@ -152,7 +159,7 @@ void city_start(struct city *city, char *home, const char *const *environment) {
 	city->display = wl_display_create();
 	city->loop = wl_display_get_event_loop(city->display);
 	city->global = wl_global_create(
-		city->display, &source_city_control_v1_interface, 1, city, handle_bind);
+		city->display, &source_city_control_v1_interface, 4, city, handle_bind);
 	/* High numbers, so that the child's 3 is free. */
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
 	int child = fcntl(sockets[1], F_DUPFD_CLOEXEC, 10);
@@ -212,6 +219,10 @@ void city_build(struct city *city, uint32_t job, const char *folder) {
 
 void city_watch(struct city *city, uint32_t job, const char *folder) {
 	source_city_builder_v1_send_watch(city->builder, job, "sample", folder);
+}
+
+void city_watch_on(struct city *city, uint32_t job, const char *folder, const char *sources) {
+	source_city_builder_v1_send_watch_on(city->builder, job, "sample", folder, sources);
 }
 
 void city_cancel(struct city *city, uint32_t job) {

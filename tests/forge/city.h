@@ -5,12 +5,12 @@
 
 #include "support.h"
 
-enum answer_type { STARTED, OUTPUT, BUILT, FAILED };
+enum answer_type { STARTED, OUTPUT, BUILT, FAILED, SOURCES };
 
 struct answer {
 	enum answer_type type;
 	uint32_t job;
-	char *text;    /* output, reason, folder */
+	char *text;    /* output, reason, folder, word for sources */
 	char *hash;    /* of built */
 	char *content; /* the artifact's bytes */
 	size_t content_size;
@@ -43,6 +43,8 @@ void city_wait_gone(struct city *city);
 
 void city_build(struct city *city, uint32_t job, const char *folder);
 void city_watch(struct city *city, uint32_t job, const char *folder);
+/* Goes on with what was built of these sources. */
+void city_watch_on(struct city *city, uint32_t job, const char *folder, const char *sources);
 void city_cancel(struct city *city, uint32_t job);
 
 /* Waits for the next answer of the job from *at on of one of two types, and moves *at behind it. */

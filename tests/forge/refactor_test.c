@@ -96,27 +96,32 @@ static void place_destroy(struct place *place) {
 /* Everything that is to be as it was. */
 static char *look(const struct place *place) {
 	return output("cd %s && find . -path ./city/.git -prune -o -path ./refactors -prune -o "
-		      "-type f -print | LC_ALL=C sort | xargs sha1sum; cat config; cd city && if "
+		      "-type f -exec sha1sum {} + | LC_ALL=C sort -k2; cat config; cd city && if "
 		      "[ -d .git ]; then GIT_OPTIONAL_LOCKS=0 git status --porcelain; git "
 		      "rev-parse HEAD; git diff "
 		      "--cached; git ls-files -s; fi",
 		place->base);
 }
 
+static const char *refactor_target = "studio", *refactor_folder_name;
+
 static struct refactor_order order_of(
 	const struct place *place, enum refactor_what what, char **folder) {
-	*folder = text_format("%s/city/home/bell", place->base);
+	*folder = refactor_folder_name != NULL ? text_copy(refactor_folder_name)
+					       : text_format("%s/city/home/bell", place->base);
 	return (struct refactor_order){
 		.what = what,
 		.tile = "bell",
 		.uuid = "00000000-0000-4000-8000-000000000001",
 		.folder = *folder,
-		.target = "studio",
+		.target = refactor_target,
 		.name = what == REFACTOR_FORK ? "bell-2" : "",
 		.hash = "",
 		.to_hash = "",
 	};
 }
+
+static const char *refactor_note = "";
 
 /* All of one refactor but its end. False with *why. */
 static bool perform(struct place *place, struct journal *journal, enum refactor_what what,
@@ -133,7 +138,7 @@ static bool perform(struct place *place, struct journal *journal, enum refactor_
 		if (*refactor == NULL)
 			return false;
 	}
-	return refactor_begin(journal, *refactor, what, why) &&
+	return refactor_begin(journal, *refactor, what, refactor_note, why) &&
 		refactor_commit(journal, *refactor, why);
 }
 
@@ -180,6 +185,41 @@ static void test_move_keeps_what_the_user_has(void **state) {
 	free(before);
 	perform_all(place, REFACTOR_REDO);
 	shell("test -f %s/city/studio/bell/new.h", base);
+	place_destroy(place);
+}
+
+static void expect_note(struct place *place, enum refactor_what what, const char *note) {
+	struct journal journal;
+	char *why = NULL;
+	journal_open(&journal, &place->setup);
+	struct refactor *refactor = journal_next(&journal, what, &why);
+	assert_non_null(refactor);
+	assert_string_equal(refactor->note, note);
+	journal_close(&journal);
+}
+
+/* What the city wants to know when it is undone, or redone; of what is taken back: nothing. */
+static void test_notes(void **state) {
+	struct place *place = place_create(false);
+	struct journal journal;
+	struct refactor *refactor;
+	char *why = NULL;
+	refactor_note = "1 2";
+	perform_all(place, REFACTOR_MOVE);
+	expect_note(place, REFACTOR_UNDO, "1 2");
+	refactor_note = "3 4";
+	journal_open(&journal, &place->setup);
+	if (!perform(place, &journal, REFACTOR_UNDO, &refactor, &why) ||
+		!refactor_take_back(&journal, refactor, &why))
+		fail_msg("%s", why);
+	journal_close(&journal);
+	expect_note(place, REFACTOR_UNDO, "1 2");
+	perform_all(place, REFACTOR_UNDO);
+	expect_note(place, REFACTOR_REDO, "3 4");
+	refactor_note = "two\nlines";
+	perform_all(place, REFACTOR_REDO);
+	expect_note(place, REFACTOR_UNDO, "");
+	refactor_note = "";
 	place_destroy(place);
 }
 
@@ -258,6 +298,162 @@ static void test_killed_at_each_step(void **state) {
 	place_destroy(place);
 }
 
+/* One that fails on its way, is taken back, and says why. */
+static void expect_refusal(struct place *place, enum refactor_what what, const char *wanted) {
+	char *before = look(place), *why = NULL;
+	struct journal journal;
+	struct refactor *refactor = NULL;
+	journal_open(&journal, &place->setup);
+	if (perform(place, &journal, what, &refactor, &why))
+		fail_msg("it was not refused: %s", wanted);
+	assert_non_null(why);
+	if (strstr(why, wanted) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", why, wanted);
+	free(why);
+	why = NULL;
+	struct refactor *cut = journal_unfinished(&journal);
+	if (cut != NULL && !refactor_take_back(&journal, cut, &why))
+		fail_msg("not taken back: %s", why);
+	if (cut == NULL && what != REFACTOR_UNDO && what != REFACTOR_REDO)
+		refactor_destroy(refactor); /* it did not get into the journal */
+	journal_close(&journal);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	free(after);
+	free(before);
+}
+
+/* A folder on another file system, or NULL where there is none. */
+static char *make_elsewhere(const struct place *place) {
+	static const char *const tries[] = {"/dev/shm", "/var/tmp", "/run"};
+	struct stat here, there;
+	assert_int_equal(stat(place->base, &here), 0);
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		char *name = text_format("%s/forge-refactor-XXXXXX", tries[i]);
+		if (stat(tries[i], &there) == 0 && there.st_dev != here.st_dev &&
+			mkdtemp(name) != NULL)
+			return name;
+		free(name);
+	}
+	return NULL;
+}
+
+/* The folder goes whole, and where it is killed everything is as before. */
+static void test_to_another_file_system(void **state) {
+	struct place *place = place_create(false);
+	char *elsewhere = make_elsewhere(place);
+	if (elsewhere == NULL) {
+		place_destroy(place);
+		skip();
+	}
+	const char *base = place->base;
+	/* What is not copied by just any copy. */
+	shell("cd %s/city/home/bell && mkdir -p deep/er .git/objects && echo x >.hidden && "
+	      "ln -s bell.c link && ln -s ../.. loop && ln -s nowhere dangling && "
+	      "echo ref >.git/HEAD && chmod 444 .git/HEAD && printf '#!/bin/sh\n' >deep/er/run && "
+	      "chmod 755 deep/er/run && touch -d 2001-02-03 bell.h",
+		base);
+	refactor_target = elsewhere;
+	char *before = look(place);
+	char *all = output(
+		"cd %s/city/home/bell && find . -mindepth 1 -printf '%%p %%y %%l %%m %%T@\\n' | "
+		"grep -v '^\\./bell.c' | LC_ALL=C sort",
+		base);
+	kill_at_each_step(place, REFACTOR_MOVE);
+	perform_all(place, REFACTOR_MOVE);
+	shell("test ! -e %s/city/home/bell && grep -q city/home/drum/drum.h %s/bell/bell.c", base,
+		elsewhere);
+	char *moved = output("cd %s/bell && find . -mindepth 1 -printf '%%p %%y %%l %%m %%T@\\n' | "
+			     "grep -v '^\\./bell.c' | LC_ALL=C sort",
+		elsewhere);
+	assert_string_equal(moved, all);
+	expect_output("bell\n", output("ls -A %s", elsewhere));
+	kill_at_each_step(place, REFACTOR_UNDO);
+	perform_all(place, REFACTOR_UNDO);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	expect_output("", output("ls -A %s", elsewhere));
+	expect_output("bell\ndrum\n", output("ls -A %s/city/home", base));
+	kill_at_each_step(place, REFACTOR_REDO);
+	/* What cannot be copied is not lost. */
+	shell("mkfifo %s/city/home/bell/pipe", base);
+	expect_refusal(place, REFACTOR_MOVE, "no file, folder or link");
+	expect_output("", output("ls -A %s", elsewhere));
+	refactor_target = "studio";
+	free(after);
+	free(moved);
+	free(all);
+	free(before);
+	shell("rm -rf %s", elsewhere);
+	free(elsewhere);
+	place_destroy(place);
+}
+
+static void write_text(const char *path, const char *content) {
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(content, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Blanks, quotes, what is no UTF-8: in the city's path, the tile's, the district's and in names of
+ * files; and another tile whose folder begins like this one. */
+static void test_odd_names(void **state) {
+	struct place *place = place_create(true);
+	const char *base = place->base;
+	char *odd = text_format("%s/city/my \"own\" \xff's", base);
+	char *bell = text_format("%s/bell", odd), *two = text_format("%s/bell two", odd);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mkdir((char *[]){odd, bell, two}[i], 0755), 0);
+	char *names[] = {text_format("%s/bell.c", bell), text_format("%s/line\nbreak \xfe.h", bell),
+		text_format("%s/ -x'\".h", bell), text_format("%s/bell.c", two)};
+	for (int i = 0; i < 4; i++)
+		write_text(names[i], i == 3 ? "#include \"../bell/bell.c\"\n" : "int odd;\n");
+	shell("cd %s/city && ln -s . loop && (cd my*/bell && ln -s ../.. loop) && git add -A my* "
+	      "&& "
+	      "git commit -qm odd -- my* && "
+	      "for f in my*/bell/*break*; do echo more >>\"$f\"; done",
+		base);
+	char *before_config = text_format("source \"%s/city/my \\\"own\\\" \xff's/bell\"\n"
+					  "source \"%s/city/my \\\"own\\\" \xff's/bell two\"\n",
+		base, base);
+	char *after_config = text_format("source \"%s/city/di st/bell\"\n"
+					 "source \"%s/city/my \\\"own\\\" \xff's/bell two\"\n",
+		base, base);
+	char *target = text_format("%s/city/di st", base);
+	write_text(place->setup.config_file, before_config);
+	char *before = look(place);
+	refactor_folder_name = bell;
+	refactor_target = target;
+	perform_all(place, REFACTOR_MOVE);
+	expect_output(after_config, output("cat %s/config", base));
+	expect_output("#include \"../../di st/bell/bell.c\"\n",
+		output("cat %s/city/my*/'bell two/bell.c'", base));
+	expect_output("3\n", output("ls -Q '%s/bell' | grep -c '\\.[ch]\"$'", target));
+	kill_at_each_step(place, REFACTOR_UNDO);
+	perform_all(place, REFACTOR_UNDO);
+	shell("cd %s/city && git update-ref HEAD HEAD~2", base);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	/* One whose name the journal cannot hold. */
+	refactor_target = text_format("%s/city/di\nst", base);
+	expect_refusal(place, REFACTOR_MOVE, "line break");
+	free((char *)refactor_target);
+	refactor_target = "studio";
+	refactor_folder_name = NULL;
+	for (int i = 0; i < 4; i++)
+		free(names[i]);
+	free(before);
+	free(after);
+	free(before_config);
+	free(after_config);
+	free(target);
+	free(bell);
+	free(two);
+	free(odd);
+	place_destroy(place);
+}
+
 static void test_taking_back_is_repeated_when_killed(void **state) {
 	struct place *place = place_create(true);
 	char *before = look(place);
@@ -290,31 +486,6 @@ static void test_taking_back_is_repeated_when_killed(void **state) {
 	}
 	free(before);
 	place_destroy(place);
-}
-
-/* One that fails on its way, is taken back, and says why. */
-static void expect_refusal(struct place *place, enum refactor_what what, const char *wanted) {
-	char *before = look(place), *why = NULL;
-	struct journal journal;
-	struct refactor *refactor = NULL;
-	journal_open(&journal, &place->setup);
-	if (perform(place, &journal, what, &refactor, &why))
-		fail_msg("it was not refused: %s", wanted);
-	assert_non_null(why);
-	if (strstr(why, wanted) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", why, wanted);
-	free(why);
-	why = NULL;
-	struct refactor *cut = journal_unfinished(&journal);
-	if (cut != NULL && !refactor_take_back(&journal, cut, &why))
-		fail_msg("not taken back: %s", why);
-	if (cut == NULL && what != REFACTOR_UNDO && what != REFACTOR_REDO)
-		refactor_destroy(refactor); /* it did not get into the journal */
-	journal_close(&journal);
-	char *after = look(place);
-	assert_string_equal(after, before);
-	free(after);
-	free(before);
 }
 
 static void test_refusals(void **state) {
@@ -418,8 +589,11 @@ int main(void) {
 	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_move_keeps_what_the_user_has),
+		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_fork_is_a_folder_of_its_own),
 		cmocka_unit_test(test_killed_at_each_step),
+		cmocka_unit_test(test_to_another_file_system),
+		cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_taking_back_is_repeated_when_killed),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_full_disk),

@@ -270,6 +270,39 @@ static void test_broken_from_the_start(void **state) {
 	city_stop(&watched.city);
 }
 
+/* One that goes on builds what was saved while nobody watched, and nothing else. */
+static void test_goes_on(void **state) {
+	struct watched watched;
+	start(&watched);
+	save(&watched, "second");
+	expect_built(&watched, "second");
+	size_t at = 0;
+	const struct answer *first = city_wait(&watched.city, &at, JOB, SOURCES, SOURCES);
+	const struct answer *second = city_wait(&watched.city, &at, JOB, SOURCES, SOURCES);
+	assert_string_not_equal(first->text, second->text);
+	const char *of_first = text("%s", first->text), *of_second = text("%s", second->text);
+	city_cancel(&watched.city, JOB);
+	write_file(in(&watched, "README.md"), "nothing of interest");
+	city_watch_on(&watched.city, JOB + 1, watched.folder, of_second);
+	at = 0;
+	const struct answer *same = city_wait(&watched.city, &at, JOB + 1, SOURCES, STARTED);
+	assert_int_equal(same->type, SOURCES);
+	assert_string_equal(same->text, of_second);
+	save(&watched, "third");
+	const struct answer *answer = city_wait(&watched.city, &at, JOB + 1, BUILT, FAILED);
+	assert_true(has_marker(answer, "third"));
+	city_cancel(&watched.city, JOB + 1);
+	city_barrier(&watched.city);
+	assert_int_equal(city_count(&watched.city, JOB + 1, STARTED), 1);
+	/* Nothing is saved after it begins. */
+	city_watch_on(&watched.city, JOB + 2, watched.folder, of_first);
+	at = 0;
+	answer = city_wait(&watched.city, &at, JOB + 2, BUILT, FAILED);
+	assert_true(has_marker(answer, "third"));
+	assert_int_equal(city_count(&watched.city, JOB + 2, STARTED), 1);
+	city_stop(&watched.city);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saves),
@@ -282,6 +315,7 @@ int main(void) {
 		cmocka_unit_test(test_link_switched),
 		cmocka_unit_test(test_appears_late),
 		cmocka_unit_test(test_broken_from_the_start),
+		cmocka_unit_test(test_goes_on),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,9 +140,24 @@ def test_drags():
         fork = city.tile(name)
         check(abs(fork["cx"] - (600 - two["width"] / 2)) <= 3, f"the fork is at {fork['cx']}")
         city.until(lambda: city.ctl("state")[0]["refactor"] is None, what="no end of it")
+        # Undo and redo put tiles where they stood.
+        city.do("undo")
+        city.do("redo")
+        settled(city, name)
+        again = city.tile(name)
+        check_equal((again["cx"], again["cy"]), (fork["cx"], fork["cy"]), "the fork, done again")
         city.do("undo")
         city.do("undo")
-        check_equal(city.tile("two")["source"], city.path("work/two"), "after two undos")
+        check_equal(city.tile("two")["source"], city.path("work/two"), "after the undo of replace")
+        settled(city, "two")
+        city.do("undo")
+        back = city.tile("one")
+        check_equal((back["source"], back["cx"], back["cy"]),
+                    (city.path("home/one"), one["cx"], one["cy"]), "the move, undone")
+        city.do("redo")
+        again = city.tile("one")
+        check_equal((again["source"], again["cx"], again["cy"]),
+                    (city.path("work/one"), moved["cx"], moved["cy"]), "the move, done again")
 
 
 run([test_drags])
