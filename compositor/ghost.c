@@ -124,13 +124,14 @@ void city_ghost_say(struct city_ghost *ghost, const char *text, int ox, int oy) 
 		return;
 	}
 	const struct city_stage *stage = ghost->stage;
+	const struct city_palette *palette = city_palette_of(stage->server->config->style);
 	struct city_label_style style = {
 		.font = stage->server->config->font,
-		.size = CITY_FONT_SIZE,
-		.color = CITY_COLOR_BADGE_TEXT,
-		.background = ghost->good ? CITY_COLOR_BADGE_INFO : CITY_COLOR_BADGE_WARN,
-		.pad_x = 8,
-		.pad_y = 4,
+		.size = CITY_TYPE_TEXT,
+		.color = palette->badge_text,
+		.background = ghost->good ? palette->badge_info : palette->badge_warn,
+		.pad_x = CITY_SPACE,
+		.pad_y = CITY_SPACE_SMALL,
 		.max_width = 480,
 		.max_lines = 3,
 	};

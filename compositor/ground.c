@@ -16,7 +16,6 @@
 #define MAX_LINES 512	/* of the grid, each way */
 #define MIN_STEP 48.0	/* pixels between two lines of the finest grid that is drawn */
 #define BLOCK_MARGIN 40 /* city units from tile to edge of its block */
-#define BLOCK_HEAD 38	/* above the tiles, for the name */
 #define BLOCK_EDGE 1
 #define PLAZAS_MAX 64
 
@@ -132,29 +131,23 @@ static void place_district(struct city_stage *stage, struct district *district) 
 		box.width > 2 * BLOCK_EDGE ? box.width - 2 * BLOCK_EDGE : 0,
 		box.height > 2 * BLOCK_EDGE ? box.height - 2 * BLOCK_EDGE : 0);
 	double zoom = stage->camera.zoom;
-	/* Of the type scale of the map; it shrinks slower than that, so that it is there when one
-	 * looks for it. */
-	int size = zoom >= 2.5 ? 26 : zoom >= 1.6 ? 20 : zoom >= 0.8 ? 16 : zoom >= 0.4 ? 13 : 11;
+	/* Above the block, where nothing of what stands on it can meet it. It grows slower than
+	 * that, so that it is there when one looks for it. */
+	double size = CITY_TYPE_LARGE * pow(fmax(zoom, 1e-3), 0.4);
 	bool shown = box.width > 48;
 	city_label_set_enabled(district->label, shown);
 	if (shown) {
 		struct city_label_style style = {
 			.font = stage->server->config->font,
-			.size = size,
-			.color = city_palette_of(stage->server->config->style)->text_dim,
-			.max_width = box.width - 8,
+			.size = (int)round(fmin(fmax(size, CITY_TYPE_SMALL), CITY_TYPE_MOST)),
+			.color = palette->text_dim,
+			.max_width = box.width,
 			.max_lines = 1,
 		};
 		city_label_set(district->label, district->plaza ? "plaza" : district->name, &style,
 			stage->scale);
-		int inset = (int)fmin(10, 16 * zoom), y = box.y + 2 + inset / 2;
-		/* Names of views stand above them once they have no room in their frames: that of
-		 * the block then stands above it. */
-		if (zoom * CITY_TITLEBAR < CITY_TITLE_MIN) {
-			inset = -2;
-			y = box.y - city_label_height(district->label) - 2;
-		}
-		city_label_set_position(district->label, box.x + 4 + inset, y);
+		city_label_set_position(district->label, box.x,
+			box.y - city_label_height(district->label) - CITY_SPACE_TINY);
 	}
 }
 
@@ -208,9 +201,9 @@ static bool meet(struct city_box a, struct city_box b) {
 static struct city_box block_of(const struct city_view *view) {
 	struct city_box box = city_view_outer_box(view);
 	box.cx -= BLOCK_MARGIN;
-	box.cy -= BLOCK_HEAD;
+	box.cy -= BLOCK_MARGIN;
 	box.width += 2 * BLOCK_MARGIN;
-	box.height += BLOCK_HEAD + BLOCK_MARGIN;
+	box.height += 2 * BLOCK_MARGIN;
 	return box;
 }
 
@@ -306,7 +299,7 @@ void city_ground_update_districts(struct city_server *server) {
 	}
 }
 
-void city_ground_for_each_district(const struct city_server *server,
+static void for_each(const struct city_server *server, bool plazas,
 	void (*each)(void *data, const char *name, struct city_box box), void *data) {
 	const struct city_stage *stage;
 	wl_list_for_each(stage, &server->stages, link) {
@@ -315,10 +308,22 @@ void city_ground_for_each_district(const struct city_server *server,
 		}
 		const struct district *district;
 		wl_list_for_each(district, &stage->ground->districts, link) {
-			each(data, district->name, district->box);
+			if (plazas || !district->plaza) {
+				each(data, district->name, district->box);
+			}
 		}
 		return; /* they are the same on every stage */
 	}
+}
+
+void city_ground_for_each_district(const struct city_server *server,
+	void (*each)(void *data, const char *name, struct city_box box), void *data) {
+	for_each(server, true, each, data);
+}
+
+void city_ground_for_each_block(const struct city_server *server,
+	void (*each)(void *data, const char *name, struct city_box box), void *data) {
+	for_each(server, false, each, data);
 }
 
 struct search {

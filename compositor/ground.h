@@ -24,8 +24,11 @@ void city_ground_update_districts(struct city_server *server);
 /* Where the district of this name is. False if there is none. */
 bool city_ground_find_district(
 	const struct city_server *server, const char *name, struct city_box *box);
-/* Calls `each` for every district. */
+/* Calls `each` for every district, and every plaza of windows. */
 void city_ground_for_each_district(const struct city_server *server,
+	void (*each)(void *data, const char *name, struct city_box box), void *data);
+/* The same without plazas. */
+void city_ground_for_each_block(const struct city_server *server,
 	void (*each)(void *data, const char *name, struct city_box box), void *data);
 
 #endif

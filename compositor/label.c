@@ -17,8 +17,7 @@
 #define MAX_LINES 64
 #define MAX_PIXELS 8192
 #define FONT_CACHE 24
-/* Of a word that is cut off so many are legible; fewer say nothing. */
-#define LEAST_LETTERS 3
+#define MAX_NAME 256 /* code points of a line or a name that is drawn into a picture */
 
 struct city_label {
 	struct wlr_scene_buffer *scene; /* NULL once its parent was destroyed */
@@ -222,6 +221,27 @@ static int draw_glyph(pixman_image_t *image, pixman_image_t *ink, struct fcft_fo
 	return glyph->advance.x;
 }
 
+/* Some lines one below the other. */
+static bool draw_lines(pixman_image_t *image, struct fcft_font *font, const uint32_t *codes,
+	const struct line *lines, size_t count, uint32_t rgba, int x, int y) {
+	pixman_color_t color = pixman_color(rgba);
+	pixman_image_t *ink = pixman_image_create_solid_fill(&color);
+	if (ink == NULL) {
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		int at = x, baseline = y + (int)i * font->height + font->ascent;
+		for (size_t j = lines[i].from; j < lines[i].to; j++) {
+			at += draw_glyph(image, ink, font, codes[j], at, baseline);
+		}
+		if (lines[i].ellipsis) {
+			draw_glyph(image, ink, font, 0x2026, at, baseline);
+		}
+	}
+	pixman_image_unref(ink);
+	return true;
+}
+
 /* The logical size that is at least so many pixels and a whole number of them, so that the picture
  * is shown pixel for pixel also where logical pixels are no whole ones. */
 static int whole_size(int pixels, double scale) {
@@ -287,37 +307,25 @@ static struct wlr_buffer *render(const char *text, const struct city_label_style
 	}
 
 	struct city_picture *picture = city_picture_create(total_width, total_height);
-	pixman_image_t *image = NULL, *ink = NULL;
+	pixman_image_t *image = NULL;
 	if (picture != NULL) {
 		image = pixman_image_create_bits_no_clear(PIXMAN_a8r8g8b8, total_width,
 			total_height, picture->data, (int)picture->stride);
-		pixman_color_t color = pixman_color(style->color);
-		ink = pixman_image_create_solid_fill(&color);
 	}
-	if (image == NULL || ink == NULL) {
+	if (image == NULL) {
 		goto error;
 	}
 	pixman_color_t background = pixman_color(style->background);
 	pixman_box32_t all = {0, 0, total_width, total_height};
 	pixman_image_fill_boxes(PIXMAN_OP_SRC, image, &background, 1, &all);
-	for (size_t i = 0; i < count; i++) {
-		int x = pad_x, baseline = pad_y + (int)i * font->height + font->ascent;
-		for (size_t j = lines[i].from; j < lines[i].to; j++) {
-			x += draw_glyph(image, ink, font, codes[j], x, baseline);
-		}
-		if (lines[i].ellipsis) {
-			draw_glyph(image, ink, font, 0x2026, x, baseline);
-		}
+	if (!draw_lines(image, font, codes, lines, count, style->color, pad_x, pad_y)) {
+		goto error;
 	}
-	pixman_image_unref(ink);
 	pixman_image_unref(image);
 	free(codes);
 	return &picture->base;
 
 error:
-	if (ink != NULL) {
-		pixman_image_unref(ink);
-	}
 	if (image != NULL) {
 		pixman_image_unref(image);
 	}
@@ -328,39 +336,78 @@ error:
 	return NULL;
 }
 
+static struct fcft_font *font_of(const struct city_label_style *style) {
+	return get_font(
+		style->font != NULL ? style->font : CITY_FONT, style->size < 4 ? 4 : style->size);
+}
+
+int city_label_ascent(const struct city_label_style *style) {
+	struct fcft_font *font = font_of(style);
+	return font == NULL ? 0 : font->ascent;
+}
+
 int city_label_draw(pixman_image_t *image, const char *text, const struct city_label_style *style,
 	int x, int y, int *height) {
-	struct fcft_font *font = get_font(
-		style->font != NULL ? style->font : CITY_FONT, style->size < 4 ? 4 : style->size);
-	uint32_t codes[256];
+	struct fcft_font *font = font_of(style);
+	uint32_t codes[MAX_NAME];
 	struct line line;
 	if (font == NULL) {
 		return 0;
 	}
-	size_t length = decode(text, codes, sizeof(codes) / sizeof(codes[0]));
+	size_t length = decode(text, codes, MAX_NAME);
 	if (length == 0 || lay_out(font, codes, length, style->max_width, 1, &line) == 0 ||
 		line.to == line.from || (style->max_width > 0 && line.width > style->max_width) ||
-		(line.ellipsis && line.to < line.from + LEAST_LETTERS)) {
+		(line.ellipsis && 2 * line.to < length)) {
 		return 0;
 	}
 	*height = font->height;
-	if (image == NULL) {
-		return line.width;
-	}
-	pixman_color_t color = pixman_color(style->color);
-	pixman_image_t *ink = pixman_image_create_solid_fill(&color);
-	if (ink == NULL) {
+	if (image != NULL && !draw_lines(image, font, codes, &line, 1, style->color, x, y)) {
 		return 0;
 	}
-	int at = x;
-	for (size_t i = line.from; i < line.to; i++) {
-		at += draw_glyph(image, ink, font, codes[i], at, y + font->ascent);
-	}
-	if (line.ellipsis) {
-		draw_glyph(image, ink, font, 0x2026, at, y + font->ascent);
-	}
-	pixman_image_unref(ink);
 	return line.width;
+}
+
+int city_label_draw_name(pixman_image_t *image, const char *text,
+	const struct city_label_style *style, int x, int y, int *height) {
+	struct fcft_font *font = font_of(style);
+	uint32_t codes[MAX_NAME];
+	struct line lines[MAX_LINES] = {0};
+	if (font == NULL) {
+		return 0;
+	}
+	size_t length = decode(text, codes, MAX_NAME), count = 1;
+	size_t most = style->max_lines < 1 ? 1 : (size_t)style->max_lines;
+	most = most > MAX_LINES ? MAX_LINES : most;
+	/* Up to where the line can be broken, and how wide it is up to there. */
+	size_t end = 0;
+	int end_width = 0, width = 0;
+	for (size_t i = 0; i < length; i++) {
+		struct line *line = &lines[count - 1];
+		uint32_t before = i > 0 ? codes[i - 1] : 0;
+		if (i > line->from &&
+			(before == ' ' || before == '_' || before == '-' || before == '/')) {
+			end = i;
+			end_width = width;
+		}
+		width += advance(font, codes[i]);
+		if (width <= style->max_width) {
+			continue;
+		}
+		if (end <= line->from || count == most || width - end_width > style->max_width) {
+			return 0;
+		}
+		line->to = end;
+		lines[count++].from = end;
+		width -= end_width;
+	}
+	lines[count - 1].to = length;
+	*height = font->height;
+	if (length == 0 ||
+		(image != NULL &&
+			!draw_lines(image, font, codes, lines, count, style->color, x, y))) {
+		return 0;
+	}
+	return (int)count;
 }
 
 struct wlr_buffer *city_label_render(const char *text, const struct city_label_style *style,

@@ -51,10 +51,19 @@ struct wlr_buffer *city_label_render(const char *text, const struct city_label_s
 /*
  * One line of text into a picture, in its pixels, with x and y the top left of the line; `image`
  * may be NULL to measure only. What does not fit into style->max_width ends with an ellipsis; where
- * not even three letters would fit nothing is drawn. Returns the width, 0 for nothing. Of the style
- * font, size, color and max_width count.
+ * less than half of it would be left nothing is drawn. Returns the width, 0 for nothing. Of the
+ * style font, size, color and max_width count.
  */
 int city_label_draw(pixman_image_t *image, const char *text, const struct city_label_style *style,
 	int x, int y, int *height);
+/*
+ * The same of a name such as "tile_protocol.c", on up to style->max_lines lines: it is broken after
+ * a blank, '_', '-' or '/'. Returns the lines; 0 if it does not fit whole, and
+ * nothing is drawn. `height` is that of one line.
+ */
+int city_label_draw_name(pixman_image_t *image, const char *text,
+	const struct city_label_style *style, int x, int y, int *height);
+/* From the top of a line to its baseline, in pixels of the picture. */
+int city_label_ascent(const struct city_label_style *style);
 
 #endif

@@ -156,7 +156,7 @@ static void draw_views(struct city_minimap *map) {
 		if (!view->shown || view->minimized) {
 			continue;
 		}
-		uint32_t color = view == server->focused ? palette->pulse
+		uint32_t color = view == server->focused ? palette->focus
 			: view->kind == CITY_VIEW_TILE	 ? palette->cost[0]
 							 : palette->guest;
 		add_rect(map, to_box(map, city_view_outer_box(view), DOT), color);
@@ -178,8 +178,7 @@ static void draw_camera(struct city_minimap *map) {
 	box.width = right - box.x;
 	box.height = bottom - box.y;
 	const struct city_palette *palette = palette_of(map);
-	uint32_t color = stage->server->config->style == CITY_STYLE_LIGHT ? palette->text
-									  : palette->focus_text;
+	uint32_t color = palette->seen;
 	add_rect(map, box, (color & ~0xffu) | SEEN);
 	add_border(map, box, FRAME, color);
 }

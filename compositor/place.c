@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "compositor/ground.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/theme.h"
@@ -14,7 +16,8 @@
 #define MAX_NEIGHBOURS 48
 /* Between windows and tiles, so that the plaza of the ones and the block of the others have room.
  */
-#define PLAZA_GAP 104
+#define PLAZA_GAP 144
+#define BLOCK_GAP 104
 
 struct neighbour {
 	struct city_box box; /* with the gap round it */
@@ -24,6 +27,66 @@ struct neighbour {
 static bool overlap(struct city_box a, struct city_box b) {
 	return a.cx < b.cx + b.width && b.cx < a.cx + a.width && a.cy < b.cy + b.height &&
 		b.cy < a.cy + a.height;
+}
+
+/* What is taken, as seen from where a view would be best. */
+struct search {
+	struct city_box best;
+	struct neighbour *taken; /* NULL: no memory */
+	size_t count, room;
+	double bottom;
+};
+
+static void take(struct search *search, struct city_box box, double gap) {
+	if (!isfinite(box.cx) || !isfinite(box.cy)) {
+		return;
+	}
+	if (search->count == search->room) {
+		size_t room = search->room * 2 + 64;
+		struct neighbour *taken = reallocarray(search->taken, room, sizeof(*taken));
+		if (taken == NULL) {
+			return;
+		}
+		search->taken = taken;
+		search->room = room;
+	}
+	struct city_box best = search->best;
+	box.cx -= gap;
+	box.cy -= gap;
+	box.width += 2 * gap;
+	box.height += 2 * gap;
+	double x = fmax(fmax(box.cx - best.cx - best.width, best.cx - box.cx - box.width), 0);
+	double y = fmax(fmax(box.cy - best.cy - best.height, best.cy - box.cy - box.height), 0);
+	search->taken[search->count++] = (struct neighbour){box, hypot(x, y)};
+	search->bottom = fmax(search->bottom, box.cy + box.height);
+}
+
+static void take_block(void *data, const char *name, struct city_box box) {
+	take(data, box, BLOCK_GAP);
+}
+
+/* Views; quarters of source; and for windows the blocks of tiles, also where these are empty. */
+static void take_all(
+	struct search *search, const struct city_server *server, enum city_view_kind kind) {
+	const struct city_view *view;
+	wl_list_for_each(view, &server->views, link) {
+		if (view->shown) {
+			take(search, city_view_outer_box(view),
+				view->kind == kind ? CITY_GAP : PLAZA_GAP);
+		}
+	}
+	size_t count = 0;
+	const struct city_survey *survey = city_scape_survey(server);
+	const struct city_quarter *quarters =
+		survey == NULL ? NULL : city_survey_quarters(survey, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (quarters[i].site != CITY_NO_SITE) {
+			take(search, quarters[i].box, PLAZA_GAP);
+		}
+	}
+	if (kind == CITY_VIEW_GUEST) {
+		city_ground_for_each_block(server, take_block, search);
+	}
 }
 
 static int nearest_first(const void *a, const void *b) {
@@ -48,30 +111,12 @@ struct city_box city_view_find_place(
 	middle_y = fmax(middle_y, seen.cy);
 
 	double xs[2 * MAX_NEIGHBOURS + 1] = {middle_x}, ys[2 * MAX_NEIGHBOURS + 1] = {middle_y};
-	size_t spots = 1, count = 0;
-	double bottom = middle_y;
-	struct neighbour *taken =
-		calloc((size_t)wl_list_length(&server->views) + 1, sizeof(*taken));
-	struct city_view *view;
-	wl_list_for_each(view, &server->views, link) {
-		if (!view->shown || taken == NULL) {
-			continue;
-		}
-		struct city_box other = city_view_outer_box(view);
-		double gap = view->kind == kind ? CITY_GAP : PLAZA_GAP;
-		other.cx -= gap;
-		other.cy -= gap;
-		other.width += 2 * gap;
-		other.height += 2 * gap;
-		double x = fmax(
-			fmax(other.cx - middle_x - box.width, middle_x - other.cx - other.width),
-			0);
-		double y = fmax(
-			fmax(other.cy - middle_y - box.height, middle_y - other.cy - other.height),
-			0);
-		taken[count++] = (struct neighbour){other, hypot(x, y)};
-		bottom = fmax(bottom, other.cy + other.height);
-	}
+	size_t spots = 1;
+	struct search search = {
+		.best = {middle_x, middle_y, box.width, box.height}, .bottom = middle_y};
+	take_all(&search, server, kind);
+	struct neighbour *taken = search.taken;
+	size_t count = search.count;
 	if (count > 0) {
 		qsort(taken, count, sizeof(*taken), nearest_first);
 	}
@@ -85,7 +130,7 @@ struct city_box city_view_find_place(
 
 	double best = INFINITY;
 	/* Where all is taken: below all. */
-	struct city_box found = {middle_x, bottom, box.width, box.height};
+	struct city_box found = {middle_x, search.bottom, box.width, box.height};
 	for (size_t i = 0; i < spots; i++) {
 		for (size_t j = 0; j < spots; j++) {
 			box.cx = xs[i];

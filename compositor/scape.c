@@ -41,6 +41,24 @@ double city_scape_live(double zoom) {
 	return fmin(fmax(share, 0), 1);
 }
 
+/* From 0 at `from` to 1 at `to`, slowly at both ends. */
+static double ease(double at, double from, double to) {
+	double share = fmin(fmax((at - from) / (to - from), 0), 1);
+	return share * share * (3 - 2 * share);
+}
+
+double city_scape_names(double zoom) {
+	return ease(city_scape_live(zoom), 0.6, 1);
+}
+
+double city_scape_buildings(double zoom) {
+	return ease(1 - city_scape_live(zoom), 0, 0.7);
+}
+
+double city_scape_ink(double zoom) {
+	return ease(1 - city_scape_live(zoom), 0.6, 0.9);
+}
+
 struct city_survey *city_scape_survey(const struct city_server *server) {
 	return server->scape == NULL ? NULL : server->scape->survey;
 }
@@ -111,11 +129,12 @@ static void fill_lot(struct city_scape *scape, struct city_view *view, struct ci
 	} else {
 		const char *title = city_view_title(view), *app_id = city_view_app_id(view);
 		city_text_copy(lot->name, sizeof(lot->name), *title ? title : app_id);
-		if (*title) {
+		if (*title && strcmp(title, app_id) != 0) {
 			city_text_copy(lot->note, sizeof(lot->note), app_id);
 		}
 	}
-	lot->building = city_lot_building(lot->box, lot->lines);
+	/* A window has no source here that it could be as large as. */
+	lot->building = lot->tile ? city_lot_building(lot->box, lot->lines) : lot->box;
 }
 
 static bool lot_same(const struct city_lot *a, const struct city_lot *b) {

@@ -11,7 +11,7 @@
  * it where there is room.
  *
  * Each stage shows it by sheets (sheets.h). Between CITY_ZOOM_STREET and CITY_ZOOM_CITY buildings
- * fade in above live contents, which are gone below that.
+ * fade in above live contents, which are gone below that. Text never lies over other text there.
  *
  * Main thread only.
  */
@@ -65,6 +65,11 @@ void city_scape_drawn(struct city_server *server);
 void city_scape_handed_over(struct city_server *server, struct city_view *view);
 /* How much of a view's live content is seen at this zoom: 1 from the street on, 0 in the city. */
 double city_scape_live(double zoom);
+/* What goes on between the two: first the names of live contents go, then buildings come over them,
+ * and when these cover all, what is written on them. Each from 0 to 1. */
+double city_scape_names(double zoom);
+double city_scape_buildings(double zoom);
+double city_scape_ink(double zoom);
 /* NULL if there is none. */
 struct city_survey *city_scape_survey(const struct city_server *server);
 struct city_costs *city_scape_costs(const struct city_server *server);
@@ -86,10 +91,9 @@ struct city_paint {
 	const struct city_costs *costs; /* may be NULL */
 	double zoom;			/* image pixels a city unit */
 	double scale;			/* image pixels a logical pixel: text is larger by this */
+	double ink;			/* how much of text on lots is seen, 0 to 1 */
 };
 void city_paint(const struct city_paint *paint, pixman_image_t *image, int64_t x, int64_t y);
-/* The colour of a building that costs so much, in cores; below 0: none was measured. */
-uint32_t city_cost_color(const struct city_palette *palette, double cost);
 /* The part of its lot that a building of so many lines takes. */
 struct city_box city_lot_building(struct city_box lot, uint64_t lines);
 

@@ -344,12 +344,13 @@ void city_server_show_safe(struct city_server *server) {
 	char text[1024];
 	snprintf(text, sizeof(text), "%s %s", server->safe, advice);
 	city_log(CITY_LOG_WARN, "safe mode", "%s", text);
+	const struct city_palette *palette = city_palette_of(server->config->style);
 	const struct city_label_style style = {
-		.size = 15,
-		.color = CITY_COLOR_BADGE_TEXT,
-		.background = CITY_COLOR_BADGE_ERROR,
-		.pad_x = 12,
-		.pad_y = 8,
+		.size = CITY_TYPE_LARGE,
+		.color = palette->badge_text,
+		.background = palette->badge_error,
+		.pad_x = CITY_SPACE_LARGE,
+		.pad_y = CITY_SPACE,
 		.max_width = 760,
 		.max_lines = 6,
 	};

@@ -203,7 +203,7 @@ static void update_set(struct city_stage *stage, struct set *set) {
 	struct city_server *server = stage->server;
 	double zoom = stage->camera.zoom;
 	bool lots = set->kind == CITY_SHEETS_LOTS;
-	double shown = lots ? 1 - city_scape_live(zoom) : 1;
+	double shown = lots ? city_scape_buildings(zoom) : 1;
 	wlr_scene_node_set_enabled(&set->tree->node, shown > 0);
 	if (shown <= 0 || wlr_box_empty(&stage->box)) {
 		clear(set);
@@ -216,6 +216,7 @@ static void update_set(struct city_stage *stage, struct set *set) {
 		.costs = city_scape_costs(server),
 		.zoom = zoom * stage->scale,
 		.scale = stage->scale,
+		.ink = city_scape_ink(zoom),
 	};
 	if (lots) {
 		paint.lots = city_scape_lots(server, &paint.lot_count);

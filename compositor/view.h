@@ -92,7 +92,7 @@ struct city_sight {
 	/* NULL until first drawn: */
 	struct wlr_scene_tree *frame;
 	struct wlr_scene_tree *content;
-	struct wlr_scene_rect *bars[4]; /* top, left, right, bottom */
+	struct wlr_scene_rect *bars[5]; /* top, left, right, bottom, behind the title */
 	struct city_label *title_label, *close_label;
 	struct city_surface_tree *surfaces; /* NULL without a surface */
 	struct wlr_scene_buffer *buffer;    /* shown instead of the surfaces; NULL normally */

@@ -15,12 +15,10 @@
 #include "compositor/view.h"
 
 /* Names on the map, where frames have no room for a title. */
-#define NAME_SIZE 12
 #define NAME_MIN_WIDTH 48
 #define BADGE_MIN_WIDTH 80
-#define TITLE_MAX_SIZE 30
 
-enum { TOP, LEFT, RIGHT, BOTTOM };
+enum { TOP, LEFT, RIGHT, BOTTOM, TITLE };
 
 static void set_bar(struct city_sight *sight, int which, struct wlr_box box, uint32_t rgba) {
 	float color[4];
@@ -37,6 +35,13 @@ static void set_bar(struct city_sight *sight, int which, struct wlr_box box, uin
 	}
 	wlr_scene_rect_set_size(*bar, box.width, box.height);
 	wlr_scene_node_set_position(&(*bar)->node, box.x, box.y);
+}
+
+/* How much is seen of the bar with the title: it is gone where it becomes too low for one, and only
+ * the name stays where it was. */
+static double bar_share(double zoom) {
+	double share = (CITY_TITLEBAR * zoom - CITY_TITLE_MIN) / 6;
+	return fmin(fmax(share, 0), 1);
 }
 
 static const char *shown_title(struct city_view *view) {
@@ -70,12 +75,14 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 	}
 	/* The close button is as wide as the bar is high. */
 	struct wlr_box close = city_view_close_box(view, stage);
-	double size = fmin(CITY_FONT_SIZE * stage->camera.zoom, TITLE_MAX_SIZE);
+	double zoom = stage->camera.zoom;
+	double size = fmin(fmax(CITY_TYPE_TEXT * zoom, CITY_TYPE_SMALL), CITY_TYPE_MOST);
+	double pad = fmin(CITY_SPACE * zoom, CITY_SPACE_LARGE) * bar_share(zoom);
 	struct city_label_style style = {
 		.font = view->server->config->font,
-		.size = in_bar ? (int)round(size) : NAME_SIZE,
+		.size = (int)round(size),
 		.color = view->active ? palette->focus_text : palette->frame_text,
-		.pad_x = 8,
+		.pad_x = (int)round(pad),
 		.max_width = width - close.width,
 		.max_lines = 1,
 	};
@@ -87,9 +94,8 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 	city_label_set(sight->title_label, text, &style, stage->scale);
 	/* It goes before the building that has the name on it has come. */
 	struct wlr_scene_buffer *title = city_label_node(sight->title_label);
-	double live = city_scape_live(stage->camera.zoom);
-	if (title != NULL && (in_bar || title->opacity != (float)live)) {
-		wlr_scene_buffer_set_opacity(title, in_bar ? 1 : (float)live);
+	if (title != NULL) {
+		wlr_scene_buffer_set_opacity(title, in_bar ? 1 : (float)city_scape_names(zoom));
 	}
 	int height = city_label_height(sight->title_label);
 	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
@@ -109,7 +115,7 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 static void update_badge(struct city_sight *sight, struct wlr_box content) {
 	const struct city_view *view = sight->view;
 	bool shown = view->badge_kind != CITY_BADGE_NONE && content.width >= BADGE_MIN_WIDTH &&
-		content.height >= 2 * NAME_SIZE;
+		content.height >= 2 * CITY_TYPE_SMALL;
 	if (!shown) {
 		city_label_destroy(sight->badge);
 		sight->badge = NULL;
@@ -121,20 +127,21 @@ static void update_badge(struct city_sight *sight, struct wlr_box content) {
 			return;
 		}
 	}
-	static const uint32_t backgrounds[] = {
-		[CITY_BADGE_INFO] = CITY_COLOR_BADGE_INFO,
-		[CITY_BADGE_WARN] = CITY_COLOR_BADGE_WARN,
-		[CITY_BADGE_ERROR] = CITY_COLOR_BADGE_ERROR,
+	const struct city_palette *palette = city_palette_of(view->server->config->style);
+	const uint32_t backgrounds[] = {
+		[CITY_BADGE_INFO] = palette->badge_info,
+		[CITY_BADGE_WARN] = palette->badge_warn,
+		[CITY_BADGE_ERROR] = palette->badge_error,
 	};
 	/* At most half of the content is covered. */
-	int lines = (content.height / 2 - 12) / (CITY_FONT_SIZE + 3);
+	int lines = (content.height / 2 - 12) / (CITY_TYPE_TEXT + 3);
 	struct city_label_style style = {
 		.font = CITY_FONT_MONO,
-		.size = CITY_FONT_SIZE,
-		.color = CITY_COLOR_BADGE_TEXT,
+		.size = CITY_TYPE_TEXT,
+		.color = palette->badge_text,
 		.background = backgrounds[view->badge_kind],
-		.pad_x = 10,
-		.pad_y = 6,
+		.pad_x = CITY_SPACE,
+		.pad_y = CITY_SPACE_SMALL,
 		.max_width = content.width,
 		.max_lines = lines < 1 ? 1 : lines,
 		.fill_width = true,
@@ -164,7 +171,9 @@ void city_sight_update_frame(struct city_sight *sight, struct wlr_box content) {
 	bar = bar < CITY_TITLE_MIN ? border : bar;
 
 	int w = content.width, h = content.height;
-	set_bar(sight, TOP, (struct wlr_box){-border, -bar, w + 2 * border, bar}, color);
+	set_bar(sight, TOP, (struct wlr_box){-border, -border, w + 2 * border, border}, color);
+	set_bar(sight, TITLE, (struct wlr_box){-border, -bar, w + 2 * border, bar - border},
+		city_color_faded(color, bar_share(zoom)));
 	set_bar(sight, LEFT, (struct wlr_box){-border, 0, border, h}, color);
 	set_bar(sight, RIGHT, (struct wlr_box){w, 0, border, h}, color);
 	set_bar(sight, BOTTOM, (struct wlr_box){-border, h, w + 2 * border, border}, color);

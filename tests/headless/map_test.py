@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,9 +23,18 @@ tile clock {
 	size 400 300
 }
 """
-# As in compositor/theme.c.
-IDLE = {"dark": (0x3a, 0x46, 0x56), "light": (0xc3, 0xca, 0xd3)}
 LINE_AREA = 64
+
+
+def idle_colors():
+    """What a building that costs nothing is painted with, as the theme has it."""
+    theme = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "compositor", "theme.c")
+    with open(theme) as file:
+        found = re.findall(r"\[CITY_STYLE_(\w+)\].*?\.cost = \{0x([0-9a-f]{6})ff", file.read(), re.S)
+    return {style.lower(): tuple(bytes.fromhex(color)) for style, color in found}
+
+
+IDLE = idle_colors()
 
 
 def write(path, text):

@@ -2,6 +2,8 @@
 /* Windows in parts of the screen: snapped, side by side, held by edges, always on top. */
 #include "fixture.h"
 
+#include "compositor/theme.h"
+
 static const char extra[] = "bind Super+e snap left\n"
 			    "bind Super+d snap right\n"
 			    "bind Super+t arrange\n"
@@ -158,7 +160,7 @@ static void let_go(struct client *c) {
 }
 
 /* The outline of what a drop would fill, in the colour of the dark style. */
-#define PREVIEW 0x6fb3a0
+#define PREVIEW (city_palette_of(CITY_STYLE_DARK)->good >> 8)
 
 static void a_drop_at_an_edge_is_seen_before(void **state) {
 	struct fixture *f = *state;
