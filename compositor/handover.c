@@ -593,6 +593,10 @@ void city_handover_splice(struct city_handover *handover) {
 		city_handover_fail(handover, "no memory to keep the old state: %s", error.text);
 		return;
 	}
+	/* B gets what it can do ahead out of the way while A goes on. */
+	if (handover->a) {
+		city_version_send_prepare(handover->b, handover->undo_fd);
+	}
 	/* From here on the next compositor could go on with it, should this one end. */
 	city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, handover->undo_fd);
 	if (!handover->a) {

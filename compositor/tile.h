@@ -344,6 +344,8 @@ bool city_version_send_track(struct city_tile_version *version, uint64_t room, i
 void city_version_send_untrack(struct city_tile_version *version);
 /* Goes out with the next flush of its client. */
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms);
+/* What attach will bring, so that the version need not make ready for it in the pause. */
+void city_version_send_prepare(struct city_tile_version *version, int undo_fd);
 /* undo_fd -1: none. Flushes the connection: this is the pause. */
 void city_version_send_attach(
 	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd);

@@ -598,7 +598,7 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t bind_vers
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles) {
 	struct wl_global *global = wl_global_create(tiles->server->display,
-		&source_city_tile_manager_v1_interface, 2, tiles, handle_bind);
+		&source_city_tile_manager_v1_interface, 3, tiles, handle_bind);
 	if (global) {
 		city_server_hide_global(tiles->server, global, true);
 	}
@@ -670,6 +670,16 @@ void city_version_send_migrate(struct city_tile_version *version, int deadline_m
 	version->asked_ns = city_now_ns();
 	source_city_tile_v1_send_migrate(
 		version->resource, version->migrate_serial, (uint32_t)deadline_ms * 1000);
+}
+
+void city_version_send_prepare(struct city_tile_version *version, int undo_fd) {
+	if (!version->resource ||
+		wl_resource_get_version(version->resource) <
+			SOURCE_CITY_TILE_V1_PREPARE_SINCE_VERSION) {
+		return;
+	}
+	source_city_tile_v1_send_prepare(version->resource, undo_fd);
+	wl_client_flush(version->client);
 }
 
 void city_version_send_attach(

@@ -307,6 +307,87 @@ static void write_header(const struct vat_region *region, struct vat_undo_header
 	arc4random_buf(header->seed, sizeof(header->seed));
 }
 
+static void discard(struct vat_barrier *barrier) {
+	if (barrier->log_fd >= 0)
+		close(barrier->log_fd);
+	vat_log_unmap(&barrier->log);
+	if (barrier->park)
+		munmap(barrier->park, barrier->pages * barrier->unit * VAT_PAGE + PARK_ALIGN);
+	munmap(barrier, sizeof(*barrier) + barrier->pages);
+}
+
+static int make(const struct vat_region *region, int undo_fd, struct vat_barrier **out,
+	struct vat_error *err) {
+	const char *name = region->info.name;
+	uint64_t page = system_page();
+	uint64_t pages = region->size / page;
+	struct vat_barrier *barrier = mmap(NULL, sizeof(*barrier) + pages, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (barrier == MAP_FAILED)
+		return vat_fail(err, ENOMEM, "region '%s': no memory for a barrier", name);
+	barrier->base = region->base;
+	barrier->pages = pages;
+	barrier->unit = page / VAT_PAGE;
+	barrier->log_fd = -1;
+	barrier->states = (_Atomic uint8_t *)(barrier + 1);
+	barrier->run_end = UINT64_MAX;
+	barrier->runs_per_doubling = runs_per_doubling(pages);
+	int rc = empty_log(undo_fd, vat_log_size(pages * barrier->unit), name, err);
+	if (rc == 0)
+		rc = vat_log_map(undo_fd, pages * barrier->unit, true, &barrier->log, err);
+	if (rc < 0)
+		goto error;
+	barrier->log_fd = fcntl(undo_fd, F_DUPFD_CLOEXEC, 3);
+	if (barrier->log_fd < 0) {
+		rc = vat_fail(err, errno, "region '%s': the undo log cannot be kept open: %s", name,
+			strerror(errno));
+		goto error;
+	}
+	*out = barrier;
+	return 0;
+
+error:
+	discard(barrier);
+	return rc;
+}
+
+static bool same_file(int a, int b) {
+	struct stat one, other;
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+		one.st_ino == other.st_ino;
+}
+
+void vat_barrier_drop_ready(struct vat_region *region) {
+	if (region->ready)
+		discard(region->ready);
+	region->ready = NULL;
+}
+
+int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error *err) {
+	vat_barrier_drop_ready(region);
+	int rc = make(region, undo_fd, &region->ready, err);
+	if (rc < 0)
+		return rc;
+	/* What arming writes, it writes without a fault. */
+	struct vat_log *log = &region->ready->log;
+	*(volatile uint64_t *)&log->header->magic = 0;
+	*(volatile uint64_t *)&log->entries[0] = 0;
+	*(volatile uint8_t *)&region->ready->states[0] = 0;
+	return 0;
+}
+
+/* The one that was made ahead, if it fits. */
+static struct vat_barrier *take_ready(struct vat_region *region, int undo_fd) {
+	struct vat_barrier *ready = region->ready;
+	if (!ready || ready->base != region->base || ready->pages != region->size / system_page() ||
+		!same_file(undo_fd, ready->log_fd)) {
+		vat_barrier_drop_ready(region);
+		return NULL;
+	}
+	region->ready = NULL;
+	return ready;
+}
+
 static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, bool live,
 	struct vat_error *err) {
 	const char *name = region->info.name;
@@ -326,31 +407,13 @@ static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, boo
 			(unsigned long long)return_to, (unsigned long long)region->generation,
 			vat_region_has_previous(region) ? ", and the one before is kept" : "");
 
-	uint64_t page = system_page();
-	uint64_t pages = region->size / page;
-	struct vat_barrier *barrier = mmap(NULL, sizeof(*barrier) + pages, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (barrier == MAP_FAILED)
-		return vat_fail(err, ENOMEM, "region '%s': no memory for a barrier", name);
-	barrier->base = region->base;
-	barrier->pages = pages;
-	barrier->unit = page / VAT_PAGE;
-	barrier->log_fd = -1;
-	barrier->states = (_Atomic uint8_t *)(barrier + 1);
-	barrier->run_end = UINT64_MAX;
-	barrier->may_lose = live;
-	barrier->runs_per_doubling = runs_per_doubling(pages);
-	rc = empty_log(undo_fd, vat_log_size(pages * barrier->unit), name, err);
-	if (rc == 0)
-		rc = vat_log_map(undo_fd, pages * barrier->unit, true, &barrier->log, err);
-	if (rc < 0)
-		goto error;
-	barrier->log_fd = fcntl(undo_fd, F_DUPFD_CLOEXEC, 3);
-	if (barrier->log_fd < 0) {
-		rc = vat_fail(err, errno, "region '%s': the undo log cannot be kept open: %s", name,
-			strerror(errno));
-		goto error;
+	struct vat_barrier *barrier = take_ready(region, undo_fd);
+	if (!barrier) {
+		rc = make(region, undo_fd, &barrier, err);
+		if (rc < 0)
+			return rc;
 	}
+	barrier->may_lose = live;
 	write_header(region, barrier->log.header, barrier->log.pages, return_to);
 
 	size_t slot = 0;
@@ -358,15 +421,16 @@ static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, boo
 	while (!atomic_compare_exchange_strong(&barriers[slot], &none, barrier)) {
 		none = NULL;
 		if (++slot == BARRIERS_MAX) {
-			rc = vat_fail(err, ENOSPC, "region '%s': %d barriers are up already", name,
-				BARRIERS_MAX);
-			goto error;
+			discard(barrier);
+			return vat_fail(err, ENOSPC, "region '%s': %d barriers are up already",
+				name, BARRIERS_MAX);
 		}
 	}
 	region->barrier = barrier;
 	if (live)
 		park(barrier);
-	if (mprotect(region->base, pages * page, PROT_READ) < 0) {
+	uint64_t size = barrier->pages * system_page();
+	if (mprotect(region->base, size, PROT_READ) < 0) {
 		rc = vat_fail(err, errno, "region '%s': cannot be made read-only: %s", name,
 			strerror(errno));
 		vat_barrier_end(region, NULL);
@@ -381,13 +445,6 @@ static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, boo
 	}
 	__atomic_store_n(&barrier->log.header->magic, VAT_UNDO_MAGIC, __ATOMIC_RELEASE);
 	return 0;
-
-error:
-	if (barrier->log_fd >= 0)
-		close(barrier->log_fd);
-	vat_log_unmap(&barrier->log);
-	munmap(barrier, sizeof(*barrier) + pages);
-	return rc;
 }
 
 int vat_barrier_begin(
@@ -408,11 +465,7 @@ void vat_barrier_drop(struct vat_region *region) {
 		atomic_compare_exchange_strong(&barriers[i], &mine, NULL);
 	}
 	region->barrier = NULL;
-	close(barrier->log_fd);
-	vat_log_unmap(&barrier->log);
-	if (barrier->park)
-		munmap(barrier->park, barrier->pages * barrier->unit * VAT_PAGE + PARK_ALIGN);
-	munmap(barrier, sizeof(*barrier) + barrier->pages);
+	discard(barrier);
 }
 
 void vat_barrier_stop(struct vat_region *region) {

@@ -33,6 +33,7 @@ struct vat_region {
 	uint64_t generation; /* that directory belongs to */
 	struct vat_directory directory;
 	struct vat_barrier *barrier; /* NULL when not armed */
+	struct vat_barrier *ready;   /* made ahead, see vat_barrier_prepare; NULL if none is */
 	struct vat_shadow *shadow;   /* NULL: what is mapped is the region itself */
 	uint64_t epoch;		     /* that this handle set; 0 if none */
 	bool in_txn;
@@ -224,6 +225,7 @@ int vat_region_check_writer(const struct vat_region *region, struct vat_error *e
 /* barrier.c */
 uint64_t vat_barrier_limit(const struct vat_region *region); /* bytes covered; 0 if not armed */
 void vat_barrier_drop(struct vat_region *region);
+void vat_barrier_drop_ready(struct vat_region *region); /* what was made ahead */
 
 /* shadow.c */
 void vat_shadow_drop(struct vat_region *region);

@@ -264,6 +264,7 @@ void vat_region_unmap(struct vat_region *region) {
 		return;
 	assert(!region->in_txn);
 	vat_barrier_drop(region);
+	vat_barrier_drop_ready(region);
 	vat_shadow_drop(region);
 	vat_directory_finish(&region->directory);
 	if (region->base)

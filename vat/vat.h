@@ -566,6 +566,12 @@ int vat_region_make_room(struct vat_region *region, uint64_t size, struct vat_er
  * once allocated; returns the memfd. */
 int vat_undo_create(const struct vat_region *region, struct vat_error *err);
 /*
+ * Does ahead what arming with this log needs and what changes nothing for whoever writes meanwhile:
+ * to arm is then one change of the mapping. For a region mapped either way. Should the region have
+ * grown by then, or the log be another, it is done again. Ends with the mapping.
+ */
+int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error *err);
+/*
  * Arms the barrier; the log is emptied first. Costs the less the fewer pages this mapping has
  * touched: a fresh mapping of any size is armed in microseconds. return_to is the generation that A
  * left: the current one, or the one before it if adopting kept that.

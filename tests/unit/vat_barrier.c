@@ -162,6 +162,47 @@ static void test_write_and_undo(void **state) {
 	city_finish(&city);
 }
 
+/* B makes its barrier while A still writes; what A left comes back, not what B had found. */
+static void test_prepared(void **state) {
+	enum { SAME, OTHER_LOG, GROWN, NEVER, CASES };
+	for (int way = SAME; way < CASES; way++) {
+		struct vat_error err;
+		struct city city;
+		city_init(&city);
+		struct vat_region *a = city.region, *b;
+		assert_ok(vat_region_map(city.fd, VAT_READ, &b, &err), err);
+		int other = vat_undo_create(a, &err);
+		assert_true(other >= 0);
+		int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		assert_fails(vat_barrier_prepare(b, null_fd, &err), EINVAL);
+		close(null_fd);
+		assert_ok(vat_barrier_prepare(b, other, &err), err);
+		assert_ok(vat_barrier_prepare(b, way == OTHER_LOG ? other : city.undo, &err), err);
+		assert_false(vat_barrier_armed(b));
+		if (way == GROWN)
+			assert_ok(vat_region_make_room(a, 64 << 20, &err), err);
+		struct item *bulk = test_data(a, "bulk");
+		((struct item *)city.copies[0])[7].a = bulk[7].a = 77;
+		uint64_t generation = vat_region_generation(a);
+		assert_ok(vat_region_protect(a, VAT_READ, &err), err);
+		if (way != NEVER) {
+			assert_ok(vat_region_protect(b, VAT_WRITE, &err), err);
+			assert_ok(vat_region_refresh(b, &err), err);
+			assert_ok(vat_region_set_epoch(b, 9, &err), err);
+			assert_ok(vat_barrier_begin(b, city.undo, generation, &err), err);
+			bulk = test_data(b, "bulk");
+			bulk[7].a = 78;
+			bulk[16000].b = 3;
+			assert_ok(vat_barrier_end(b, &err), err);
+			assert_ok(vat_undo_apply(b, city.undo, &err), err);
+		}
+		city_check(&city, b);
+		vat_region_unmap(b);
+		close(other);
+		city_finish(&city);
+	}
+}
+
 /* B attaches with another schema, changes everything, resizes, and is killed; A comes back. */
 static void b_runs(
 	struct vat_region *region, int undo, uint64_t generation, uint64_t seed, int report_fd) {
@@ -675,6 +716,7 @@ static void test_garbled_log(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_undo),
+		cmocka_unit_test(test_prepared),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_stray_writes),
 		cmocka_unit_test(test_cut_apply),

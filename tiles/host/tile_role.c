@@ -225,6 +225,15 @@ static void handle_untrack(void *data, struct source_city_tile_v1 *tile) {
 	}
 }
 
+/* What comes of it is time: without it all of that is done when the version attaches. */
+static void handle_prepare(void *data, struct source_city_tile_v1 *tile, int32_t undo_fd) {
+	struct host *host = data;
+	if (host->state == HOST_READY) {
+		vat_barrier_prepare(host->region, undo_fd, NULL);
+	}
+	close(undo_fd);
+}
+
 static const struct source_city_tile_v1_listener tile_listener = {
 	.configure = handle_configure,
 	.migrate = handle_migrate,
@@ -240,6 +249,7 @@ static const struct source_city_tile_v1_listener tile_listener = {
 	.untrack = handle_untrack,
 	.shadow = handle_shadow,
 	.freeze = handle_freeze,
+	.prepare = handle_prepare,
 };
 
 static void ack_configure(struct host *host, uint32_t serial) {
