@@ -151,6 +151,7 @@ static void handle_request_resource_destroy(struct wl_resource *resource) {
 		city_keeper_forget(request->control->server->keeper, request->keeper_request);
 	}
 	city_shot_cancel(request->shot);
+	city_control_map_forget(request);
 	city_builder_forget(request);
 	city_refactor_unlisten(request->control, request);
 	city_transaction_forget(request);
@@ -291,14 +292,7 @@ static void handle_get_map(struct wl_client *client, struct wl_resource *resourc
 	if (!request) {
 		return;
 	}
-	int fd = city_control_map(request->control);
-	if (fd < 0) {
-		city_request_fail(request, "map", "out of memory");
-		return;
-	}
-	source_city_request_v1_send_file(request->resource, fd);
-	close(fd);
-	city_request_succeed(request);
+	city_control_map(request);
 }
 
 static void handle_register_builder(
@@ -437,6 +431,7 @@ struct city_control *city_control_create(struct city_server *server) {
 	wl_list_init(&control->handles);
 	wl_list_init(&control->requests);
 	wl_list_init(&control->transactions);
+	wl_list_init(&control->maps);
 	wl_list_init(&control->new_tile.link);
 	control->global = wl_global_create(
 		server->display, &source_city_control_v1_interface, 4, control, handle_bind);
@@ -468,6 +463,7 @@ void city_control_destroy(struct city_control *control) {
 	wl_list_for_each_safe(request, next_request, &control->requests, link) {
 		wl_resource_destroy(request->resource);
 	}
+	city_control_map_finish(control);
 	struct city_handle *handle, *next_handle;
 	wl_list_for_each_safe(handle, next_handle, &control->handles, link) {
 		wl_resource_destroy(handle->resource);

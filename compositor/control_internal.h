@@ -28,6 +28,7 @@ struct city_control {
 	struct wl_list handles;	     /* city_handle.link */
 	struct wl_list requests;     /* city_request.link */
 	struct wl_list transactions; /* city_transaction.link, of those that were committed */
+	struct wl_list maps;	     /* of control_map.c */
 	struct wl_listener new_tile;
 
 	/* builds */
@@ -68,6 +69,8 @@ struct city_handle {
 };
 
 /* Something asked for. Lives as long as its resource; `open` until it has its answer. */
+struct map_job;
+
 struct city_request {
 	struct wl_list link; /* city_control.requests */
 	struct city_control *control;
@@ -75,6 +78,7 @@ struct city_request {
 	bool open;
 	uint64_t keeper_request;	      /* that its answer comes from; 0: none */
 	struct city_shot_job *shot;	      /* that is drawn for it; NULL: none */
+	struct map_job *map;		      /* that is made for it; NULL: none */
 	struct city_job *job;		      /* the watch that it is for; NULL: none */
 	struct city_transaction *transaction; /* whose builds it waits for; NULL: none */
 	struct city_tile *rolling_back;	      /* waits for the end of its handover; NULL: none */
@@ -162,8 +166,12 @@ void city_builder_forget(struct city_request *request);
 /* control_state.c: the city as JSON; heap, NULL when out of memory. */
 char *city_control_state(struct city_control *control);
 
-/* control_map.c: a memfd with all that the map shows as JSON, for reading; the caller's. -1: out of
- * memory. */
-int city_control_map(struct city_control *control);
+/* control_map.c: answers with a file that has all that the map shows as JSON. It may be large, and
+ * is made by a thread: the answer comes later. */
+void city_control_map(struct city_request *request);
+/* The client is no longer interested. */
+void city_control_map_forget(struct city_request *request);
+/* Waits for the thread. */
+void city_control_map_finish(struct city_control *control);
 
 #endif

@@ -54,6 +54,21 @@ static void add_camera(
 	yyjson_mut_obj_add_real(doc, to, "zoom", end.zoom);
 }
 
+static void add_frames(
+	yyjson_mut_doc *doc, yyjson_mut_val *object, const struct city_frames *frames) {
+	struct city_frames_summary sum = city_frames_sum(frames);
+	yyjson_mut_val *inner = yyjson_mut_obj_add_obj(doc, object, "drawing");
+	yyjson_mut_obj_add_uint(doc, inner, "total", frames->count);
+	yyjson_mut_obj_add_uint(doc, inner, "frames", sum.frames);
+	yyjson_mut_obj_add_uint(doc, inner, "p50_us", sum.took.p50);
+	yyjson_mut_obj_add_uint(doc, inner, "p99_us", sum.took.p99);
+	yyjson_mut_obj_add_uint(doc, inner, "max_us", sum.took.max);
+	yyjson_mut_obj_add_uint(doc, inner, "cpu_p50_us", sum.cpu.p50);
+	yyjson_mut_obj_add_uint(doc, inner, "cpu_p99_us", sum.cpu.p99);
+	yyjson_mut_obj_add_uint(doc, inner, "cpu_max_us", sum.cpu.max);
+	yyjson_mut_obj_add_real(doc, inner, "damaged", sum.damaged);
+}
+
 static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_server *server) {
 	yyjson_mut_val *array = yyjson_mut_obj_add_arr(doc, root, "outputs");
 	struct city_output *output;
@@ -70,6 +85,7 @@ static void add_outputs(yyjson_mut_doc *doc, yyjson_mut_val *root, struct city_s
 		yyjson_mut_obj_add_bool(doc, object, "enabled", output->wlr_output->enabled);
 		yyjson_mut_obj_add_uint(doc, object, "frames", output->frames);
 		yyjson_mut_obj_add_uint(doc, object, "missed", output->missed);
+		add_frames(doc, object, &output->costs);
 		add_camera(doc, object, output->stage);
 	}
 }

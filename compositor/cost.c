@@ -24,17 +24,22 @@ struct sample {
 struct meter {
 	uint32_t id; /* of the view; 0: a part of the city */
 	pid_t pid;
-	const char *folder;
 	struct sample samples[SAMPLES]; /* the newest first */
 	int count;
 	bool seen;
 };
 
-enum { COMPOSITOR, KEEPER, FORGE, PARTS };
+enum { COMPOSITOR, KEEPER, FORGE };
+
+const char *const city_cost_folders[CITY_COST_FOLDERS] = {
+	[COMPOSITOR] = "compositor",
+	[KEEPER] = "vat",
+	[FORGE] = "forge",
+};
 
 struct city_costs {
 	struct city_server *server;
-	struct meter parts[PARTS];
+	struct meter parts[CITY_COST_FOLDERS];
 	struct meter *tiles;
 	size_t tile_count;
 	struct wl_event_source *timer;
@@ -90,19 +95,34 @@ static void take(struct meter *meter, pid_t pid, int64_t at_ns, double megapixel
 	meter->count += meter->count < SAMPLES;
 }
 
-static struct meter *get_meter(struct city_costs *costs, uint32_t id) {
-	for (size_t i = 0; i < costs->tile_count; i++) {
-		if (costs->tiles[i].id == id) {
-			return &costs->tiles[i];
+/* Where the one of this view is, or would be: they are in the order of their ids. */
+static size_t find_meter(const struct city_costs *costs, uint32_t id) {
+	size_t low = 0, high = costs->tile_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (costs->tiles[middle].id < id) {
+			low = middle + 1;
+		} else {
+			high = middle;
 		}
+	}
+	return low;
+}
+
+static struct meter *get_meter(struct city_costs *costs, uint32_t id) {
+	size_t at = find_meter(costs, id);
+	if (at < costs->tile_count && costs->tiles[at].id == id) {
+		return &costs->tiles[at];
 	}
 	struct meter *tiles = reallocarray(costs->tiles, costs->tile_count + 1, sizeof(*tiles));
 	if (tiles == NULL) {
 		return NULL;
 	}
 	costs->tiles = tiles;
-	tiles[costs->tile_count] = (struct meter){.id = id};
-	return &tiles[costs->tile_count++];
+	memmove(tiles + at + 1, tiles + at, (costs->tile_count - at) * sizeof(*tiles));
+	tiles[at] = (struct meter){.id = id};
+	costs->tile_count++;
+	return &tiles[at];
 }
 
 static bool sample(struct city_costs *costs) {
@@ -157,17 +177,18 @@ void city_costs_look(struct city_costs *costs) {
 }
 
 double city_costs_tile(const struct city_costs *costs, const struct city_tile *tile) {
-	for (size_t i = 0; costs != NULL && i < costs->tile_count; i++) {
-		if (costs->tiles[i].id == tile->view.id) {
-			return cost_of(&costs->tiles[i]);
-		}
+	if (costs == NULL) {
+		return -1;
 	}
-	return -1;
+	size_t at = find_meter(costs, tile->view.id);
+	return at < costs->tile_count && costs->tiles[at].id == tile->view.id
+		? cost_of(&costs->tiles[at])
+		: -1;
 }
 
 double city_costs_part(const struct city_costs *costs, const char *folder) {
-	for (size_t i = 0; costs != NULL && i < PARTS; i++) {
-		if (strcmp(costs->parts[i].folder, folder) == 0) {
+	for (size_t i = 0; costs != NULL && i < CITY_COST_FOLDERS; i++) {
+		if (strcmp(city_cost_folders[i], folder) == 0) {
 			return cost_of(&costs->parts[i]);
 		}
 	}
@@ -184,9 +205,6 @@ struct city_costs *city_costs_create(struct city_server *server) {
 		return NULL;
 	}
 	costs->server = server;
-	costs->parts[COMPOSITOR].folder = "compositor";
-	costs->parts[KEEPER].folder = "vat";
-	costs->parts[FORGE].folder = "forge";
 	wl_signal_init(&costs->sampled);
 	costs->timer = wl_event_loop_add_timer(server->loop, handle_timer, costs);
 	if (costs->timer == NULL) {

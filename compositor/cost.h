@@ -23,6 +23,10 @@
 #include <wayland-server-core.h>
 
 struct city_costs;
+
+/* The folders of the city's own source whose programs are measured. */
+#define CITY_COST_FOLDERS 3
+extern const char *const city_cost_folders[CITY_COST_FOLDERS];
 struct city_server;
 struct city_tile;
 

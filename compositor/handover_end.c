@@ -92,6 +92,7 @@ static void finish(struct city_handover *handover, enum city_result result) {
 			record->reason, json);
 	}
 	city_handover_free(handover);
+	city_tiles_start_more(tile->tiles);
 }
 
 /* ---- replaced */

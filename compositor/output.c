@@ -69,7 +69,21 @@ static int64_t predict(const struct city_output *output, int64_t now) {
 	return output->last_presented_ns + cycles * refresh;
 }
 
-static bool commit_frame(struct city_output *output) {
+/* The part of the screen that is different. */
+static double damaged_share(const struct wlr_output *output, const struct wlr_output_state *state) {
+	if ((state->committed & WLR_OUTPUT_STATE_DAMAGE) == 0) {
+		return 1;
+	}
+	int count;
+	double area = 0, all = (double)output->width * output->height;
+	const pixman_box32_t *boxes = pixman_region32_rectangles(&state->damage, &count);
+	for (int i = 0; i < count; i++) {
+		area += (double)(boxes[i].x2 - boxes[i].x1) * (boxes[i].y2 - boxes[i].y1);
+	}
+	return all > 0 && area < all ? area / all : 1;
+}
+
+static bool commit_frame(struct city_output *output, const struct city_frame_begin *begin) {
 	if (!wlr_scene_output_needs_frame(output->scene_output)) {
 		return true;
 	}
@@ -77,6 +91,9 @@ static bool commit_frame(struct city_output *output) {
 	wlr_output_state_init(&state);
 	bool ok = wlr_scene_output_build_state(output->scene_output, &state, NULL) &&
 		wlr_output_commit_state(output->wlr_output, &state);
+	if (ok) {
+		city_frames_end(&output->costs, begin, damaged_share(output->wlr_output, &state));
+	}
 	wlr_output_state_finish(&state);
 	return ok;
 }
@@ -88,15 +105,15 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 		return;
 	}
 	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	const struct city_frame_begin begin = city_frames_begin();
 	struct city_frame_event event = {
 		.output = output,
-		.when_ns = predict(output, to_ns(&now)),
+		.when_ns = predict(output, begin.at_ns),
 		.commit_seq = output->wlr_output->commit_seq + 1,
 	};
 	city_map_step(output->stage, event.when_ns);
 	wl_signal_emit_mutable(&server->events.frame_commit, &event);
-	if (!commit_frame(output)) {
+	if (!commit_frame(output, &begin)) {
 		city_log(CITY_LOG_DEBUG, output->wlr_output->name, "a frame could not be shown");
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -12,8 +12,6 @@
 #include "compositor/tile.h"
 #include "compositor/view.h"
 
-/* Of the city itself: compositor, keeper, forge. */
-#define PARTS 3
 /* Colours follow costs in steps of this size, or everything would be drawn again each second. */
 #define COST_STEPS 8.0 /* a factor of ten */
 
@@ -23,9 +21,10 @@ struct city_scape {
 	struct city_costs *costs;
 	struct city_lot *lots;
 	size_t lot_count;
-	bool stale;	     /* lots are not as the views are */
-	double parts[PARTS]; /* costs that the city's own quarter was drawn with */
-	size_t tile_count;   /* when the survey was begun last */
+	bool stale;			 /* lots are not as the views are */
+	double parts[CITY_COST_FOLDERS]; /* costs that the city's own quarter was drawn with */
+	uint64_t changes;		 /* of the survey, that are drawn */
+	size_t tile_count;		 /* when the survey was begun last */
 
 	struct wl_listener surveyed, sampled, frame, camera, config;
 };
@@ -123,6 +122,7 @@ static void fill_lot(struct city_scape *scape, struct city_view *view, struct ci
 			tile->source == NULL ? 0 : city_survey_lines(scape->survey, tile->source);
 		lot->cost = in_steps(city_costs_tile(scape->costs, tile));
 		lot->pas = tile->pas;
+		lot->handed_over_ns = tile->handed_over_ns;
 		lot->changing =
 			tile->state == CITY_TILE_HANDOVER || tile->state == CITY_TILE_PROBATION;
 		describe(lot);
@@ -307,7 +307,11 @@ bool city_scape_bounds(struct city_server *server, struct city_box *box) {
 
 static void handle_surveyed(struct wl_listener *listener, void *data) {
 	struct city_scape *scape = wl_container_of(listener, scape, surveyed);
-	damage(scape, CITY_SHEETS_QUARTERS, NULL);
+	uint64_t changes = city_survey_changes(scape->survey);
+	if (changes != scape->changes) {
+		scape->changes = changes;
+		damage(scape, CITY_SHEETS_QUARTERS, NULL);
+	}
 	city_scape_changed(scape->server);
 }
 
@@ -317,9 +321,8 @@ static void handle_sampled(struct wl_listener *listener, void *data) {
 	const struct city_quarter *quarters = city_survey_quarters(scape->survey, &count);
 	city_scape_changed(scape->server);
 	bool same = true;
-	static const char *const parts[] = {"compositor", "vat", "forge"};
-	for (size_t i = 0; i < PARTS; i++) {
-		double cost = in_steps(city_costs_part(scape->costs, parts[i]));
+	for (size_t i = 0; i < CITY_COST_FOLDERS; i++) {
+		double cost = in_steps(city_costs_part(scape->costs, city_cost_folders[i]));
 		same = same && cost == scape->parts[i];
 		scape->parts[i] = cost;
 	}

@@ -49,9 +49,10 @@ struct city_lot {
 	struct city_box box, building;
 	bool tile, focused, changing; /* changing: a handover of it is under way */
 	enum city_mark mark;
-	uint64_t lines; /* 0: not known */
-	double cost;	/* below 0: not measured */
-	double pas;	/* below 0: none yet */
+	uint64_t lines;		/* 0: not known */
+	double cost;		/* below 0: not measured */
+	double pas;		/* below 0: none yet */
+	int64_t handed_over_ns; /* when its last handover was shown; 0: none */
 	char name[96], note[96];
 };
 

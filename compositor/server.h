@@ -15,6 +15,7 @@
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_keyboard.h>
 
+#include "compositor/frames.h"
 #include "compositor/map.h"
 
 struct city_bookmarks;
@@ -99,8 +100,9 @@ struct city_output {
 	bool last_busy;		   /* the city was busy then */
 	uint64_t last_busy_serial; /* city_server.busy_serial then */
 	uint64_t frames, missed;   /* totals since the output appeared */
-	bool shows_lock;	   /* a frame with nothing but the lock was presented */
-	uint32_t lock_seq;	   /* commit_seq when the lock began */
+	struct city_frames costs;
+	bool shows_lock;   /* a frame with nothing but the lock was presented */
+	uint32_t lock_seq; /* commit_seq when the lock began */
 
 	struct wl_listener frame;
 	struct wl_listener present;

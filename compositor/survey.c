@@ -58,7 +58,8 @@ struct work {
 	bool first;		 /* the file is to be read */
 	char *file;
 
-	struct city_layout *layout;
+	struct city_layout *layout; /* NULL: it failed, or is the same as the old one */
+	bool same;
 	struct city_survey_places places; /* of the file, if that was read */
 	char note[400];
 };
@@ -76,6 +77,7 @@ struct city_survey {
 	struct city_layout *layout;
 	struct city_quarter *quarters;
 	size_t quarter_count;
+	uint64_t changes; /* of layout and quarters so far */
 	struct counted *tiles;
 	size_t tile_count;
 	char note[400];
@@ -223,6 +225,13 @@ static void *run(void *data) {
 	if (!atomic_load(&work->stop)) {
 		work->layout = city_layout_create(&census, work->old);
 	}
+	/* One that was read is nobody's yet. */
+	if (!work->first && work->layout != NULL && work->old != NULL &&
+		city_layout_same(work->layout, work->old)) {
+		work->same = true;
+		city_layout_unref(work->layout);
+		work->layout = NULL;
+	}
 	city_census_finish(&census);
 	eventfd_write(work->done_fd, 1);
 	return NULL;
@@ -324,21 +333,65 @@ static struct city_quarter *get_quarter(struct city_survey *survey, const char *
 	return quarter;
 }
 
+/* What the file tells, for the thread that writes it. */
+struct told {
+	struct city_layout *layout;
+	char *home;
+	struct city_quarter *quarters; /* names and places */
+	size_t count;
+};
+
+static void told_destroy(void *data) {
+	struct told *told = data;
+	for (size_t i = 0; i < told->count; i++) {
+		free(told->quarters[i].name);
+	}
+	free(told->quarters);
+	free(told->home);
+	city_layout_unref(told->layout);
+	free(told);
+}
+
+static char *told_write(void *data, size_t *size) {
+	const struct told *told = data;
+	return city_survey_file_write(told->layout, told->home, told->quarters, told->count, size);
+}
+
+/* NULL when out of memory. */
+static struct told *tell(const struct city_survey *survey) {
+	struct told *told = calloc(1, sizeof(*told));
+	if (told == NULL) {
+		return NULL;
+	}
+	told->layout = city_layout_ref(survey->layout);
+	told->home = survey->home == NULL ? NULL : strdup(survey->home);
+	told->quarters = calloc(survey->quarter_count + 1, sizeof(*told->quarters));
+	bool ok = told->quarters != NULL && (survey->home == NULL || told->home != NULL);
+	for (size_t i = 0; ok && i < survey->quarter_count; i++) {
+		const struct city_quarter *quarter = &survey->quarters[i];
+		told->quarters[i] = (struct city_quarter){
+			.name = strdup(quarter->name), .box = quarter->box, .hand = quarter->hand};
+		ok = told->quarters[i].name != NULL;
+		told->count++;
+	}
+	if (!ok) {
+		told_destroy(told);
+		return NULL;
+	}
+	return told;
+}
+
 static void save(struct city_survey *survey) {
 	if (survey->layout == NULL || survey->file == NULL || !survey->saves ||
 		survey->server->safe != NULL) {
 		return;
 	}
-	size_t size;
-	char *text = city_survey_file_write(
-		survey->layout, survey->home, survey->quarters, survey->quarter_count, &size);
 	if (survey->writer == NULL) {
 		survey->writer = city_writer_create(survey->file);
 	}
-	if (text != NULL && survey->writer != NULL) {
-		city_writer_put(survey->writer, text, size);
-	} else {
-		free(text);
+	struct told *told = survey->writer == NULL ? NULL : tell(survey);
+	if (told != NULL) {
+		city_writer_put_made(survey->writer, told_write, told_destroy, told);
 	}
 }
 
@@ -407,14 +460,17 @@ static int handle_done(int fd, uint32_t mask, void *data) {
 			city_log(CITY_LOG_WARN, SUBJECT, "%s", work->note);
 		}
 	}
-	if (work->layout != NULL) {
+	if (work->layout != NULL || work->same) {
 		struct counted *tiles = survey->tiles;
 		size_t count = survey->tile_count;
 		survey->tiles = work->tiles;
 		survey->tile_count = work->tile_count;
 		work->tiles = tiles;
 		work->tile_count = count;
+	}
+	if (work->layout != NULL) {
 		take_layout(survey, work);
+		survey->changes++;
 		save(survey);
 		city_log(CITY_LOG_DEBUG, SUBJECT, "%zu modules in %zu folders, %ju lines",
 			survey->layout->module_count, survey->layout->folder_count,
@@ -533,6 +589,10 @@ const struct city_layout *city_survey_layout(const struct city_survey *survey) {
 	return survey->layout;
 }
 
+struct city_layout *city_survey_keep_layout(const struct city_survey *survey) {
+	return city_layout_ref(survey->layout);
+}
+
 const struct city_quarter *city_survey_quarters(const struct city_survey *survey, size_t *count) {
 	*count = survey->quarter_count;
 	return survey->quarters;
@@ -545,12 +605,17 @@ bool city_survey_move(struct city_survey *survey, const char *name, double cx, d
 			quarter->box.cx = cx;
 			quarter->box.cy = cy;
 			quarter->hand = true;
+			survey->changes++;
 			wl_event_source_timer_update(survey->save_timer, SAVE_MS);
 			wl_signal_emit_mutable(&survey->changed, survey);
 			return true;
 		}
 	}
 	return false;
+}
+
+uint64_t city_survey_changes(const struct city_survey *survey) {
+	return survey->changes;
 }
 
 uint64_t city_survey_lines(const struct city_survey *survey, const char *source) {

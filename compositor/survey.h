@@ -50,8 +50,7 @@ struct city_quarter {
 	char *path;	     /* of its folder; NULL: the city's own source */
 };
 
-/* Emits `changed` whenever there is a new layout, or a quarter has moved. NULL when out of memory.
- */
+/* Emits `changed` whenever a survey has ended, or a quarter has moved. NULL when out of memory. */
 struct city_survey *city_survey_create(struct city_server *server);
 /* Waits for the thread, which ends soon. NULL-safe. */
 void city_survey_destroy(struct city_survey *survey);
@@ -62,9 +61,13 @@ bool city_survey_busy(const struct city_survey *survey);
 
 /* NULL before the first survey has ended; the survey's. */
 const struct city_layout *city_survey_layout(const struct city_survey *survey);
+/* The same, for longer: the caller's reference. There must be one. */
+struct city_layout *city_survey_keep_layout(const struct city_survey *survey);
 const struct city_quarter *city_survey_quarters(const struct city_survey *survey, size_t *count);
 /* Puts a quarter somewhere, by hand. False if there is none of that name. */
 bool city_survey_move(struct city_survey *survey, const char *name, double cx, double cy);
+/* Counts how often layout or quarters changed: as long as it is the same, so are they. */
+uint64_t city_survey_changes(const struct city_survey *survey);
 /* The lines of a tile's source; 0: not known (yet). */
 uint64_t city_survey_lines(const struct city_survey *survey, const char *source);
 /* One line about what could not be read or was too much; "" for nothing. */

@@ -14,6 +14,7 @@
 #include "compositor/places.h"
 #include "compositor/scape.h"
 #include "compositor/server.h"
+#include "compositor/stage.h"
 #include "compositor/text.h"
 #include "compositor/tile.h"
 #include "compositor/tile_internal.h"
@@ -22,6 +23,9 @@
 #define MIN_SIZE 16
 /* Second crash in a row: a moment to let go what it may have crashed on. */
 #define BACKOFF_MS 250
+/* Tiles that start at a time. More of them would only wait for each other, until some miss the
+ * deadlines of their steps. */
+#define STARTS_MAX 8
 
 const char *city_tile_state_name(enum city_tile_state state) {
 	static const char *const names[] = {
@@ -45,6 +49,7 @@ void city_tile_set_state(struct city_tile *tile, enum city_tile_state state) {
 	if (tile->state != state) {
 		tile->state = state;
 		city_tile_changed(tile);
+		city_tiles_start_more(tile->tiles);
 	}
 }
 
@@ -310,14 +315,29 @@ static bool choose(struct city_tile *tile, char hash[CITY_HASH_SIZE]) {
 	return false;
 }
 
+static bool may_start(const struct city_tiles *tiles) {
+	int starting = 0;
+	const struct city_tile *tile;
+	wl_list_for_each(tile, &tiles->list, link) {
+		starting += tile->state == CITY_TILE_STARTING && !tile->closing &&
+			(tile->handover || tile->next);
+	}
+	return starting < STARTS_MAX;
+}
+
 static void start_now(struct city_tile *tile) {
 	char hash[CITY_HASH_SIZE], error[512] = "";
 	if (tile->live || tile->closing || tile->damaged || tile->rejoins || tile->handover ||
 		tile->next || !tile->region) {
 		return;
 	}
+	tile->waits_to_start = false;
 	if (choose(tile, hash)) {
 		city_tile_set_state(tile, CITY_TILE_STARTING);
+		if (!may_start(tile->tiles)) {
+			tile->waits_to_start = true;
+			return;
+		}
 		if (!city_handover_start(tile, hash, error, sizeof(error))) {
 			dead(tile, error);
 		}
@@ -327,6 +347,42 @@ static void start_now(struct city_tile *tile) {
 		wl_signal_emit_mutable(&tile->tiles->events.needs_build, tile);
 	} else {
 		dead(tile, "nothing to run: no artifact of it is there, and no source folder");
+	}
+}
+
+/* Those in sight first. */
+static struct city_tile *find_waiting(const struct city_tiles *tiles) {
+	struct city_tile *tile, *first = NULL;
+	wl_list_for_each(tile, &tiles->list, link) {
+		if (!tile->waits_to_start || tile->closing) {
+			continue;
+		}
+		const struct city_stage *stage;
+		wl_list_for_each(stage, &tiles->server->stages, link) {
+			struct wlr_box on = city_view_box_on(&tile->view, stage), seen;
+			if (tile->view.shown && wlr_box_intersection(&seen, &on, &stage->box)) {
+				return tile;
+			}
+		}
+		first = first ? first : tile;
+	}
+	return first;
+}
+
+static void handle_start_more(void *data) {
+	struct city_tiles *tiles = data;
+	struct city_tile *tile;
+	tiles->start_idle = NULL;
+	while (may_start(tiles) && (tile = find_waiting(tiles))) {
+		tile->waits_to_start = false;
+		start_now(tile);
+	}
+}
+
+void city_tiles_start_more(struct city_tiles *tiles) {
+	if (!tiles->start_idle) {
+		tiles->start_idle =
+			wl_event_loop_add_idle(tiles->server->loop, handle_start_more, tiles);
 	}
 }
 
@@ -521,6 +577,7 @@ void city_tile_close(struct city_tile *tile) {
 	}
 	struct city_tiles *tiles = tile->tiles;
 	tile->closing = true;
+	city_tiles_start_more(tiles);
 	city_log(CITY_LOG_INFO, tile->name, "closed");
 	wl_signal_emit_mutable(&tile->events.destroy, tile);
 	city_handover_abandon(tile);

@@ -155,6 +155,7 @@ struct city_tile {
 	struct vat_region *region; /* for reading; NULL until then */
 	uint64_t epoch;		   /* the newest that was given to a version */
 	bool ruined;		   /* cannot be read: an undo is needed first */
+	bool waits_to_start;	   /* until fewer others do */
 	bool rejoins;		   /* what ran before this compositor did is still to be found */
 	unsigned awaited;	   /* versions that have not said yet what they are */
 	struct wl_event_source *rejoin_timer;
@@ -220,6 +221,7 @@ struct city_tiles {
 	struct wl_global *global;
 	struct wl_event_source *save_timer;
 	bool save_due;
+	struct wl_event_source *start_idle; /* tiles that wait to start are looked for */
 
 	struct wl_listener keeper_exited;
 	struct wl_listener keeper_trouble;
@@ -239,6 +241,8 @@ struct city_tiles {
 struct city_tiles *city_tiles_create(struct city_server *server);
 /* Makes the tiles of the config and of the places, or the default ones, and starts them. */
 void city_tiles_start(struct city_tiles *tiles);
+/* A start has ended, perhaps: others that wait for it may begin. */
+void city_tiles_start_more(struct city_tiles *tiles);
 /* This compositor ends, the city does not: saves the places. What safe mode had is ended.
  * NULL-safe. */
 void city_tiles_leave(struct city_tiles *tiles);

@@ -799,6 +799,9 @@ void city_tiles_destroy(struct city_tiles *tiles) {
 	wl_list_for_each_safe(tile, next, &tiles->list, link) {
 		city_tile_leave(tile);
 	}
+	if (tiles->start_idle) {
+		wl_event_source_remove(tiles->start_idle);
+	}
 	tiles->server->is_tile_client = NULL;
 	city_effects_destroy(tiles->effects);
 	wl_global_destroy(tiles->global);

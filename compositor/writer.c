@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "compositor/paths.h"
 #include "compositor/writer.h"
 #include "log.h"
+
+/* What is to be written: a text, or how to get one. */
+struct order {
+	char *text;
+	size_t size;
+	city_writer_make_func make; /* NULL: there is a text */
+	void (*drop)(void *data);
+	void *data;
+};
 
 struct city_writer {
 	char *path;
@@ -17,15 +29,52 @@ struct city_writer {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	/* Under the mutex: */
-	char *text; /* to be written; NULL: nothing */
-	size_t size;
-	bool busy; /* the thread writes what it has taken */
+	struct order order; /* empty: nothing */
+	bool busy;	    /* the thread writes what it has taken */
 	bool ends;
 	bool failing; /* and it was said */
 };
 
-static void write_text(struct city_writer *writer, const char *text, size_t size) {
-	bool ok = city_path_replace_durably(writer->path, text, size);
+static bool is_empty(const struct order *order) {
+	return !order->text && !order->make;
+}
+
+static void order_finish(struct order *order) {
+	if (order->drop) {
+		order->drop(order->data);
+	}
+	free(order->text);
+	*order = (struct order){0};
+}
+
+/* Bringing to disk what is there already would only wear it. */
+static bool is_written(const char *path, const char *text, size_t size) {
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat info;
+	bool same = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+		info.st_size == (off_t)size;
+	char part[16384];
+	for (size_t at = 0; same && at < size;) {
+		ssize_t got = read(fd, part, sizeof(part));
+		same = got > 0 && (size_t)got <= size - at &&
+			memcmp(part, text + at, (size_t)got) == 0;
+		at += same ? (size_t)got : 0;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return same;
+}
+
+/* Takes what is in the order. */
+static void carry_out(struct city_writer *writer, struct order *order) {
+	if (order->make) {
+		order->text = order->make(order->data, &order->size);
+	}
+	errno = ENOMEM;
+	bool ok = order->text &&
+		(is_written(writer->path, order->text, order->size) ||
+			city_path_replace_durably(writer->path, order->text, order->size));
 	if (!ok && !writer->failing) {
 		city_log(CITY_LOG_WARN, "disk",
 			"cannot write %s: %s; it is tried again with the "
@@ -33,25 +82,24 @@ static void write_text(struct city_writer *writer, const char *text, size_t size
 			writer->path, strerror(errno));
 	}
 	writer->failing = !ok;
+	order_finish(order);
 }
 
 static void *run(void *data) {
 	struct city_writer *writer = data;
 	pthread_mutex_lock(&writer->mutex);
 	while (true) {
-		while (!writer->text && !writer->ends) {
+		while (is_empty(&writer->order) && !writer->ends) {
 			pthread_cond_wait(&writer->changed, &writer->mutex);
 		}
-		if (!writer->text) {
+		if (is_empty(&writer->order)) {
 			break;
 		}
-		char *text = writer->text;
-		size_t size = writer->size;
-		writer->text = NULL;
+		struct order order = writer->order;
+		writer->order = (struct order){0};
 		writer->busy = true;
 		pthread_mutex_unlock(&writer->mutex);
-		write_text(writer, text, size);
-		free(text);
+		carry_out(writer, &order);
 		pthread_mutex_lock(&writer->mutex);
 		writer->busy = false;
 		pthread_cond_broadcast(&writer->changed);
@@ -83,23 +131,31 @@ static bool start(struct city_writer *writer) {
 	return writer->running;
 }
 
-void city_writer_put(struct city_writer *writer, char *text, size_t size) {
+static void put(struct city_writer *writer, struct order *order) {
 	if (!writer->running && !start(writer)) {
-		write_text(writer, text, size);
-		free(text);
+		carry_out(writer, order);
 		return;
 	}
 	pthread_mutex_lock(&writer->mutex);
-	free(writer->text);
-	writer->text = text;
-	writer->size = size;
+	struct order older = writer->order;
+	writer->order = *order;
 	pthread_cond_broadcast(&writer->changed);
 	pthread_mutex_unlock(&writer->mutex);
+	order_finish(&older);
+}
+
+void city_writer_put(struct city_writer *writer, char *text, size_t size) {
+	put(writer, &(struct order){.text = text, .size = size});
+}
+
+void city_writer_put_made(struct city_writer *writer, city_writer_make_func make,
+	void (*drop)(void *data), void *data) {
+	put(writer, &(struct order){.make = make, .drop = drop, .data = data});
 }
 
 void city_writer_flush(struct city_writer *writer) {
 	pthread_mutex_lock(&writer->mutex);
-	while (writer->text || writer->busy) {
+	while (!is_empty(&writer->order) || writer->busy) {
 		pthread_cond_wait(&writer->changed, &writer->mutex);
 	}
 	pthread_mutex_unlock(&writer->mutex);

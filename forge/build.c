@@ -10,6 +10,7 @@
 
 #include "forge/diagnostic.h"
 #include "forge/store.h"
+#include "forge/watch.h"
 #include "tile_elf.h"
 #include "vat/log.h"
 
@@ -62,10 +63,12 @@ bool forge_init(struct forge *forge) {
 		forge_finish(forge);
 		return false;
 	}
+	forge->watcher = watcher_create(forge->loop);
 	return true;
 }
 
 void forge_finish(struct forge *forge) {
+	watcher_destroy(forge->watcher);
 	if (forge->loop != nullptr)
 		wl_event_loop_destroy(forge->loop);
 	cache_destroy(forge->cache);

@@ -22,6 +22,7 @@ struct forge {
 	struct forge_setup setup;
 	struct object_cache *cache;
 	enum sandbox_kind sandbox;
+	struct watcher *watcher;
 };
 
 /* False after one line in the log. */

@@ -260,7 +260,7 @@ struct job *job_create(struct forge *forge, uint32_t number, const char *tile, c
 		job->folder[--size] = '\0';
 	if (watching) {
 		job->settle = wl_event_loop_add_timer(forge->loop, handle_settle, job);
-		job->watch = watch_create(forge->loop, job->folder, handle_changed, job, &why);
+		job->watch = watch_create(forge->watcher, job->folder, handle_changed, job, &why);
 		if (job->watch == nullptr) {
 			fail(job, why);
 			return job;

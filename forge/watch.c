@@ -20,51 +20,134 @@
 	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |     \
 		IN_ONLYDIR)
 
-/* A folder that inotify watches. */
-struct place {
+struct watch;
+
+/* What inotify knows as one: there is one for a folder, however many watches look at it. */
+struct eye {
 	int wd;
+	struct wl_list places; /* place.of_eye */
+};
+
+struct watcher {
+	struct wl_event_loop *loop;
+	int fd; /* -1: nothing was watched yet */
+	struct wl_event_source *source;
+	struct eye **eyes; /* sorted by wd */
+	size_t count, capacity;
+	struct wl_list watches; /* watch.link */
+	struct wl_list noticed; /* watch.noticed */
+};
+
+/* A folder that matters to a watch. */
+struct place {
+	struct wl_list of_eye, of_watch;
+	struct eye *eye; /* NULL: inotify has let go of it */
+	struct watch *watch;
+	uint32_t events;
 	char *path;
 	char *child; /* of a parent: the name in it that matters; NULL for a folder of sources */
 };
 
 struct watch {
+	struct wl_list link; /* watcher.watches */
+	struct watcher *watcher;
 	char *folder;
-	int fd;
-	struct wl_event_source *source;
-	struct place *places;
-	size_t count, capacity;
+	struct wl_list places; /* place.of_watch */
 	watch_changed_func changed;
 	void *data;
+
+	struct wl_list noticed; /* watcher.noticed, while there is something to look at: */
+	bool sources, folders;	/* one of them may have changed */
 };
 
-static void forget_places(struct watch *watch) {
-	for (size_t i = 0; i < watch->count; i++) {
-		inotify_rm_watch(watch->fd, watch->places[i].wd);
-		free(watch->places[i].path);
-		free(watch->places[i].child);
+/* ---- eyes */
+
+/* Where the one of this descriptor is, or would be. */
+static size_t find_eye(const struct watcher *watcher, int wd) {
+	size_t low = 0, high = watcher->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (watcher->eyes[middle]->wd < wd)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	watch->count = 0;
+	return low;
+}
+
+static struct eye *eye_of(const struct watcher *watcher, int wd) {
+	size_t at = find_eye(watcher, wd);
+	return at < watcher->count && watcher->eyes[at]->wd == wd ? watcher->eyes[at] : nullptr;
+}
+
+static struct eye *make_eye(struct watcher *watcher, int wd) {
+	if (watcher->count == watcher->capacity) {
+		watcher->capacity = watcher->capacity == 0 ? 64 : watcher->capacity * 2;
+		struct eye **grown = allocate(watcher->capacity, sizeof(struct eye *));
+		if (watcher->count > 0)
+			memcpy(grown, watcher->eyes, watcher->count * sizeof(struct eye *));
+		free(watcher->eyes);
+		watcher->eyes = grown;
+	}
+	struct eye *eye = allocate(1, sizeof(*eye));
+	eye->wd = wd;
+	wl_list_init(&eye->places);
+	/* Nearly always the last one: inotify counts up. */
+	size_t at = find_eye(watcher, wd);
+	memmove(watcher->eyes + at + 1, watcher->eyes + at,
+		(watcher->count - at) * sizeof(struct eye *));
+	watcher->eyes[at] = eye;
+	watcher->count++;
+	return eye;
+}
+
+static void drop_eye(struct watcher *watcher, struct eye *eye) {
+	size_t at = find_eye(watcher, eye->wd);
+	watcher->count--;
+	memmove(watcher->eyes + at, watcher->eyes + at + 1,
+		(watcher->count - at) * sizeof(struct eye *));
+	free(eye);
+}
+
+/* ---- places */
+
+static void forget_places(struct watch *watch) {
+	struct place *place, *next;
+	wl_list_for_each_safe(place, next, &watch->places, of_watch) {
+		struct eye *eye = place->eye;
+		wl_list_remove(&place->of_eye);
+		wl_list_remove(&place->of_watch);
+		if (eye != nullptr && wl_list_empty(&eye->places)) {
+			inotify_rm_watch(watch->watcher->fd, eye->wd);
+			drop_eye(watch->watcher, eye);
+		}
+		free(place->path);
+		free(place->child);
+		free(place);
+	}
 }
 
 /* 0 or an errno. */
 static int add_place(struct watch *watch, const char *path, const char *child) {
-	int wd = inotify_add_watch(
-		watch->fd, path, child != nullptr ? PARENT_EVENTS : FOLDER_EVENTS);
+	struct watcher *watcher = watch->watcher;
+	uint32_t events = child != nullptr ? PARENT_EVENTS : FOLDER_EVENTS;
+	/* Others may want more of the same folder. */
+	int wd = inotify_add_watch(watcher->fd, path, events | IN_MASK_ADD);
 	if (wd < 0)
 		return errno;
-	if (watch->count == watch->capacity) {
-		watch->capacity = watch->capacity == 0 ? 8 : watch->capacity * 2;
-		struct place *grown = allocate(watch->capacity, sizeof(*grown));
-		if (watch->count > 0)
-			memcpy(grown, watch->places, watch->count * sizeof(*grown));
-		free(watch->places);
-		watch->places = grown;
-	}
-	watch->places[watch->count++] = (struct place){
-		.wd = wd,
+	struct eye *eye = eye_of(watcher, wd);
+	if (eye == nullptr)
+		eye = make_eye(watcher, wd);
+	struct place *place = allocate(1, sizeof(*place));
+	*place = (struct place){
+		.eye = eye,
+		.watch = watch,
+		.events = events & IN_ALL_EVENTS,
 		.path = text_copy(path),
 		.child = child != nullptr ? text_copy(child) : nullptr,
 	};
+	wl_list_insert(&eye->places, &place->of_eye);
+	wl_list_insert(&watch->places, &place->of_watch);
 	return 0;
 }
 
@@ -126,18 +209,15 @@ static int watch_places(struct watch *watch) {
 	return error == ENOSPC ? error : 0;
 }
 
+/* ---- events */
+
 /* Whether an event can mean that a source changed, and whether the set of folders did. */
-static bool matters(struct watch *watch, const struct inotify_event *event, bool *folders) {
-	if ((event->mask & IN_Q_OVERFLOW) != 0) {
+static bool matters(const struct place *place, const struct inotify_event *event, bool *folders) {
+	if ((event->mask & (IN_IGNORED | IN_UNMOUNT)) != 0) {
 		*folders = true;
 		return true;
 	}
-	const struct place *place = nullptr;
-	for (size_t i = 0; i < watch->count; i++) {
-		if (watch->places[i].wd == event->wd)
-			place = &watch->places[i];
-	}
-	if (place == nullptr)
+	if ((event->mask & place->events) == 0)
 		return false;
 	if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) != 0) {
 		*folders = true;
@@ -170,70 +250,147 @@ static bool matters(struct watch *watch, const struct inotify_event *event, bool
 	return true;
 }
 
-static int handle_events(int fd, uint32_t mask, void *data) {
-	struct watch *watch = data;
-	alignas(struct inotify_event) char chunk[16384];
-	bool changed = false, folders = false;
-	ssize_t size;
-	while ((size = read(fd, chunk, sizeof(chunk))) > 0) {
-		for (ssize_t at = 0; at < size;) {
-			const struct inotify_event *event =
-				(const struct inotify_event *)(chunk + at);
-			changed = matters(watch, event, &folders) || changed;
-			at += (ssize_t)(sizeof(*event) + event->len);
+static void mark(struct watch *watch, bool sources, bool folders) {
+	if ((sources || folders) && wl_list_empty(&watch->noticed))
+		wl_list_insert(watch->watcher->noticed.prev, &watch->noticed);
+	watch->sources = watch->sources || sources;
+	watch->folders = watch->folders || folders;
+}
+
+static void notice(struct watcher *watcher, const struct inotify_event *event) {
+	if ((event->mask & IN_Q_OVERFLOW) != 0) {
+		struct watch *watch;
+		wl_list_for_each(watch, &watcher->watches, link) mark(watch, true, true);
+		return;
+	}
+	struct eye *eye = eye_of(watcher, event->wd);
+	if (eye == nullptr)
+		return;
+	struct place *place, *next;
+	wl_list_for_each_safe(place, next, &eye->places, of_eye) {
+		bool folders = false, sources = matters(place, event, &folders);
+		mark(place->watch, sources, folders);
+		if ((event->mask & IN_IGNORED) != 0) {
+			wl_list_remove(&place->of_eye);
+			wl_list_init(&place->of_eye);
+			place->eye = nullptr;
 		}
 	}
-	uint64_t time = now_ns();
+	if ((event->mask & IN_IGNORED) != 0)
+		drop_eye(watcher, eye);
+}
+
+/* The watch may be gone when it returns. */
+static void tell(struct watch *watch, uint64_t time_ns) {
+	bool sources = watch->sources, folders = watch->folders;
+	watch->sources = watch->folders = false;
 	if (folders) {
 		int error = watch_places(watch);
 		if (error != 0)
 			city_log(CITY_LOG_WARN, "forge", "cannot watch all of %s: %s",
 				watch->folder, strerror(error));
 	}
-	if (changed)
-		watch->changed(watch->data, time);
+	if (sources)
+		watch->changed(watch->data, time_ns);
+}
+
+static int handle_events(int fd, uint32_t mask, void *data) {
+	struct watcher *watcher = data;
+	alignas(struct inotify_event) char chunk[16384];
+	ssize_t size;
+	while ((size = read(fd, chunk, sizeof(chunk))) > 0) {
+		for (ssize_t at = 0; at < size;) {
+			const struct inotify_event *event =
+				(const struct inotify_event *)(chunk + at);
+			notice(watcher, event);
+			at += (ssize_t)(sizeof(*event) + event->len);
+		}
+	}
+	uint64_t time = now_ns();
+	/* Who is told may end others. */
+	while (!wl_list_empty(&watcher->noticed)) {
+		struct watch *watch = wl_container_of(watcher->noticed.next, watch, noticed);
+		wl_list_remove(&watch->noticed);
+		wl_list_init(&watch->noticed);
+		tell(watch, time);
+	}
 	return 0;
 }
 
-struct watch *watch_create(struct wl_event_loop *loop, const char *folder,
-	watch_changed_func changed, void *data, char **why) {
+/* ---- all watches */
+
+struct watcher *watcher_create(struct wl_event_loop *loop) {
+	struct watcher *watcher = allocate(1, sizeof(*watcher));
+	watcher->loop = loop;
+	watcher->fd = -1;
+	wl_list_init(&watcher->watches);
+	wl_list_init(&watcher->noticed);
+	return watcher;
+}
+
+void watcher_destroy(struct watcher *watcher) {
+	if (watcher == nullptr)
+		return;
+	if (watcher->source != nullptr)
+		wl_event_source_remove(watcher->source);
+	if (watcher->fd >= 0)
+		close(watcher->fd);
+	free(watcher->eyes);
+	free(watcher);
+}
+
+/* 0 or an errno. */
+static int open_watcher(struct watcher *watcher) {
+	if (watcher->fd >= 0)
+		return 0;
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (fd < 0)
+		return errno;
+	watcher->source =
+		wl_event_loop_add_fd(watcher->loop, fd, WL_EVENT_READABLE, handle_events, watcher);
+	if (watcher->source == nullptr) {
+		close(fd);
+		return ENOMEM;
+	}
+	watcher->fd = fd;
+	return 0;
+}
+
+struct watch *watch_create(struct watcher *watcher, const char *folder, watch_changed_func changed,
+	void *data, char **why) {
+	int error = open_watcher(watcher);
+	if (error != 0) {
+		*why = text_format("cannot watch %s: %s%s", folder, strerror(error),
+			error == EMFILE ? "; raise fs.inotify.max_user_instances" : "");
+		return nullptr;
+	}
 	struct watch *watch = allocate(1, sizeof(*watch));
+	watch->watcher = watcher;
 	watch->folder = text_copy(folder);
 	size_t size = strlen(watch->folder);
 	while (size > 1 && watch->folder[size - 1] == '/')
 		watch->folder[--size] = '\0';
 	watch->changed = changed;
 	watch->data = data;
-	watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (watch->fd < 0) {
-		*why = text_format("cannot watch %s: %s%s", folder, strerror(errno),
-			errno == EMFILE ? "; raise fs.inotify.max_user_instances" : "");
-		goto error;
-	}
-	int error = watch_places(watch);
+	wl_list_init(&watch->places);
+	wl_list_init(&watch->noticed);
+	wl_list_insert(watcher->watches.prev, &watch->link);
+	error = watch_places(watch);
 	if (error != 0) {
 		*why = text_format("cannot watch %s: %s%s", folder, strerror(error),
 			error == ENOSPC ? "; raise fs.inotify.max_user_watches" : "");
-		goto error;
+		watch_destroy(watch);
+		return nullptr;
 	}
-	watch->source =
-		wl_event_loop_add_fd(loop, watch->fd, WL_EVENT_READABLE, handle_events, watch);
 	return watch;
-error:
-	watch_destroy(watch);
-	return nullptr;
 }
 
 void watch_destroy(struct watch *watch) {
 	if (watch == nullptr)
 		return;
-	if (watch->source != nullptr)
-		wl_event_source_remove(watch->source);
-	if (watch->fd >= 0) {
-		forget_places(watch);
-		close(watch->fd);
-	}
-	free(watch->places);
+	forget_places(watch);
+	wl_list_remove(&watch->link);
+	wl_list_remove(&watch->noticed);
 	free(watch->folder);
 	free(watch);
 }

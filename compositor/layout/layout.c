@@ -605,6 +605,32 @@ void city_layout_unref(struct city_layout *layout) {
 	free(layout);
 }
 
+/* With all that is on them. Sites that nothing leads to do not count. */
+static bool sites_same(
+	const struct city_layout *a, uint32_t at_a, const struct city_layout *b, uint32_t at_b) {
+	if (at_a == CITY_NO_SITE || at_b == CITY_NO_SITE) {
+		return at_a == at_b;
+	}
+	const struct city_site *x = &a->sites[at_a], *y = &b->sites[at_b];
+	if (x->kind != y->kind || memcmp(&x->plot, &y->plot, sizeof(x->plot)) != 0) {
+		return false;
+	}
+	if (x->kind == CITY_SITE_CUT) {
+		return sites_same(a, x->first, b, y->first) &&
+			sites_same(a, x->second, b, y->second);
+	}
+	return x->lines == y->lines && strcmp(city_site_name(a, x), city_site_name(b, y)) == 0 &&
+		(x->kind == CITY_SITE_MODULE || sites_same(a, x->first, b, y->first));
+}
+
+bool city_layout_same(const struct city_layout *a, const struct city_layout *b) {
+	bool same = a->quarter_count == b->quarter_count && a->lines == b->lines;
+	for (size_t i = 0; same && i < a->quarter_count; i++) {
+		same = sites_same(a, a->quarters[i], b, b->quarters[i]);
+	}
+	return same;
+}
+
 /* ---- looking at one */
 
 const char *city_site_name(const struct city_layout *layout, const struct city_site *site) {

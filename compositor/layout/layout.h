@@ -82,6 +82,8 @@ struct city_layout *city_layout_create(
 	const struct city_census *census, const struct city_layout *old);
 struct city_layout *city_layout_ref(struct city_layout *layout);
 void city_layout_unref(struct city_layout *layout); /* NULL-safe */
+/* Whether one is the other, to the last bit of each place. */
+bool city_layout_same(const struct city_layout *a, const struct city_layout *b);
 
 const char *city_site_name(const struct city_layout *layout, const struct city_site *site);
 /* "compositor/view.c": with the folders that it is in, below its quarter. Returns its length as

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The forge builds at each save, in all the ways in which programs save. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -303,6 +304,62 @@ static void test_goes_on(void **state) {
 	city_stop(&watched.city);
 }
 
+/* How many descriptors of this kind the forge has. */
+static int count_descriptors(pid_t pid, const char *kind) {
+	DIR *entries = opendir(text("/proc/%d/fd", (int)pid));
+	assert_non_null(entries);
+	int count = 0;
+	struct dirent *entry;
+	while ((entry = readdir(entries)) != NULL) {
+		char target[64] = "";
+		if (readlinkat(dirfd(entries), entry->d_name, target, sizeof(target) - 1) > 0)
+			count += strcmp(target, kind) == 0;
+	}
+	closedir(entries);
+	return count;
+}
+
+/* A user gets few instances: all watches share one. */
+static void test_one_instance(void **state) {
+	struct watched watched;
+	start(&watched);
+	size_t from = watched.at;
+	city_barrier(&watched.city);
+	int before = count_descriptors(watched.city.forge, "anon_inode:inotify");
+	city_watch(&watched.city, JOB + 1, watched.folder);
+	char *other = make_tile("other");
+	city_watch(&watched.city, JOB + 2, other);
+	city_barrier(&watched.city);
+	assert_true(before > 0);
+	assert_int_equal(count_descriptors(watched.city.forge, "anon_inode:inotify"), before);
+
+	/* Each sees what is saved in its folder, and only that. */
+	save(&watched, "second");
+	expect_built(&watched, "second");
+	while (!has_marker(city_wait(&watched.city, &from, JOB + 1, BUILT, FAILED), "second"))
+		;
+	assert_int_equal(city_count(&watched.city, JOB + 2, STARTED), 0);
+
+	/* One of two that look at the same folder ends. */
+	city_cancel(&watched.city, JOB);
+	save(&watched, "third");
+	while (!has_marker(city_wait(&watched.city, &from, JOB + 1, BUILT, FAILED), "third"))
+		;
+	/* Another folder takes its place: what inotify knew of the first is gone. */
+	char *aside = (char *)text("%s.aside", watched.folder);
+	assert_int_equal(rename(watched.folder, aside), 0);
+	city_barrier(&watched.city);
+	char *anew = make_tile("anew");
+	assert_int_equal(rename(anew, watched.folder), 0);
+	while (!has_marker(city_wait(&watched.city, &from, JOB + 1, BUILT, FAILED), "anew"))
+		;
+	save(&watched, "fourth");
+	while (!has_marker(city_wait(&watched.city, &from, JOB + 1, BUILT, FAILED), "fourth"))
+		;
+	assert_int_equal(city_count(&watched.city, JOB + 2, STARTED), 0);
+	city_stop(&watched.city);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saves),
@@ -316,6 +373,7 @@ int main(void) {
 		cmocka_unit_test(test_appears_late),
 		cmocka_unit_test(test_broken_from_the_start),
 		cmocka_unit_test(test_goes_on),
+		cmocka_unit_test(test_one_instance),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

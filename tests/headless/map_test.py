@@ -144,6 +144,20 @@ def test_source_stands_in_quarters():
         city.look_at(main, 0.1)
         city.until_pixel(main, 0.1, IDLE["light"], "a module in light")
 
+        # What has come since is surveyed, shown and kept.
+        write(f"{city.source}/later.c", "int l;\n" * 700)
+        city.ctl("run", "reload")
+        later = city.until(lambda: next((m for m in city.quarter("project")["modules"] if m["path"] == "later.c"),
+                                        None), what="what has come since is not on the map")
+        city.look_at(later, 0.1)
+        city.until_pixel(later, 0.1, IDLE["light"], "a module that has come since")
+
+        def kept():
+            with open(city.layout, "rb") as file:
+                return file.read()
+
+        city.until(lambda: b"later.c" in kept(), what="what has come since is not kept")
+
 
 def test_marks_and_handovers_are_shown():
     with Mapped() as city:

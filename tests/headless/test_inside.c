@@ -24,6 +24,7 @@
 #include "compositor/shot.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
+#include "compositor/writer.h"
 
 struct inside {
 	struct city_server *server;
@@ -711,6 +712,63 @@ static void the_shipped_config_binds_what_is_bound_without(void **state) {
 	city_config_destroy(without);
 }
 
+static char *make_text(void *data, size_t *size) {
+	char *copy = strdup(data);
+	*size = strlen(copy);
+	return copy;
+}
+
+static unsigned int dropped;
+
+static void drop_text(void *data) {
+	free(data);
+	dropped++;
+}
+
+static ino_t file_of(const char *path) {
+	struct stat info;
+	assert_int_equal(stat(path, &info), 0);
+	return info.st_ino;
+}
+
+/* Writing replaces the file. */
+static void what_is_written_is_left_alone(void **state) {
+	struct inside *inside = *state;
+	char path[128];
+	snprintf(path, sizeof(path), "%s/written", inside->dir);
+	struct city_writer *writer = city_writer_create(path);
+	assert_non_null(writer);
+	city_writer_put(writer, strdup("one"), 3);
+	city_writer_flush(writer);
+	ino_t first = file_of(path);
+	city_writer_put(writer, strdup("one"), 3);
+	city_writer_flush(writer);
+	assert_int_equal(file_of(path), first);
+	dropped = 0;
+	city_writer_put_made(writer, make_text, drop_text, strdup("one"));
+	city_writer_flush(writer);
+	assert_int_equal(file_of(path), first);
+	assert_int_equal(dropped, 1);
+	city_writer_put_made(writer, make_text, drop_text, strdup("two"));
+	city_writer_flush(writer);
+	assert_int_not_equal(file_of(path), first);
+	assert_int_equal(dropped, 2);
+	/* What somebody else has changed is put right. */
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("owt", file);
+	fclose(file);
+	city_writer_put(writer, strdup("two"), 3);
+	city_writer_destroy(writer);
+	char text[8] = "";
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fread(text, 1, sizeof(text), file), 3);
+	fclose(file);
+	assert_string_equal(text, "two");
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_shipped_config_binds_what_is_bound_without),
@@ -731,6 +789,8 @@ int main(void) {
 			text_is_sharp_at_every_zoom, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			the_ends_of_numbers_are_harmless, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(
+			what_is_written_is_left_alone, inside_start, inside_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
