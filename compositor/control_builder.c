@@ -12,6 +12,7 @@
 #include "compositor/control_internal.h"
 #include "compositor/effects/effects.h"
 #include "compositor/keeper.h"
+#include "compositor/paths.h"
 #include "compositor/refactor.h"
 #include "compositor/server.h"
 #include "compositor/store.h"
@@ -305,7 +306,7 @@ void city_builder_stand_watch(struct city_control *control, struct city_tile *ti
 void city_builder_pause(struct city_control *control, const char *folder) {
 	struct city_job *job;
 	wl_list_for_each(job, &control->jobs, link) {
-		if (!job->first && strcmp(job->folder, folder) == 0) {
+		if (!job->first && city_path_same(job->folder, folder)) {
 			job->paused = true;
 			if (job->artifact >= 0) {
 				/* Built for nothing: nothing is like it. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_keyboard.h>
 
@@ -37,7 +38,8 @@ struct city_drag {
 	char target[VAT_NAME_SIZE * 4]; /* tile or district */
 	char folder[4096];		/* of the district */
 	char text[512];
-	double cx, cy; /* where it would be put */
+	double cx, cy;		   /* where it would be put */
+	double point_cx, point_cy; /* where the pointer is */
 	struct city_ghost *ghost;
 };
 
@@ -155,6 +157,16 @@ static bool find_district(
 		(find_block(drag, cx, cy, name, box) || find_quarter(drag, cx, cy, name, box));
 }
 
+/* One that is missing would be made again, and that is not what was aimed at. */
+static bool is_folder(const char *path, char error[400]) {
+	struct stat info;
+	if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+		return true;
+	}
+	snprintf(error, 400, "The folder of this district, %.300s, is no longer there", path);
+	return false;
+}
+
 /* Sets drop, target and text; false: there is no box to outline. */
 static bool decide(struct city_drag *drag, double cx, double cy, struct city_box *box) {
 	const struct city_tile *tile = drag->tile, *over = tile_at(drag, cx, cy);
@@ -192,7 +204,8 @@ static bool decide(struct city_drag *drag, double cx, double cy, struct city_box
 	const struct city_tile *changed = drag->drop == DROP_REPLACE ? over : tile;
 	if (drag->drop != DROP_PLACE &&
 		(!city_refactor_free(server->control, error, sizeof(error)) ||
-			!city_refactor_ready(changed, error, sizeof(error)))) {
+			!city_refactor_ready(changed, error, sizeof(error)) ||
+			(drag->drop == DROP_MOVE && !is_folder(drag->folder, error)))) {
 		drag->drop = DROP_NONE;
 		snprintf(drag->text, sizeof(drag->text), "%s", error);
 	}
@@ -204,15 +217,41 @@ bool city_drag_motion(
 	struct city_box box;
 	drag->cx = cx;
 	drag->cy = cy;
+	drag->point_cx = point_cx;
+	drag->point_cy = point_cy;
 	bool marked = decide(drag, point_cx, point_cy, &box);
 	show(drag, marked ? &box : NULL);
 	return drag->drop != DROP_PLACE;
+}
+
+/* Whether a drop does now what it was last said to do; what is dropped on may have gone since. */
+static bool is_as_said(struct city_drag *drag, char error[512]) {
+	enum drop said = drag->drop;
+	char target[sizeof(drag->target)];
+	struct city_box box;
+	snprintf(target, sizeof(target), "%s", drag->target);
+	if (said == DROP_PLACE || said == DROP_NONE) {
+		return true;
+	}
+	decide(drag, drag->point_cx, drag->point_cy, &box);
+	if (drag->drop == said && strcmp(target, drag->target) == 0) {
+		return true;
+	}
+	snprintf(error, 512, "nothing was done: %.480s",
+		drag->drop == DROP_NONE ? drag->text : "what it was dropped on has gone");
+	return false;
 }
 
 void city_drag_drop(struct city_drag *drag) {
 	struct city_control *control = drag->seat->server->control;
 	struct city_tile *tile = drag->tile;
 	char error[512];
+	if (!is_as_said(drag, error)) {
+		city_tile_set_notice(tile, CITY_BADGE_ERROR, error, true);
+		city_control_message(drag->seat->server, CITY_LOG_WARN, tile->name, "%s", error);
+		city_drag_end(drag);
+		return;
+	}
 	bool good = true;
 	switch (drag->drop) {
 	case DROP_MOVE:

@@ -25,7 +25,10 @@ static struct city_stage *stage_of(const struct city_seat *seat) {
 
 static void begin(
 	struct city_seat *seat, enum city_grab_kind kind, struct city_view *view, uint32_t button) {
-	city_grab_end(seat);
+	/* Another one meanwhile: what was not let go is not dropped. */
+	if (!city_grab_cancel(seat)) {
+		city_grab_end(seat);
+	}
 	seat->grab = (struct city_grab){
 		.kind = kind,
 		.view = view,

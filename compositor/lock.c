@@ -213,7 +213,10 @@ static void handle_lock_destroy(struct wl_listener *listener, void *data) {
 
 static void end_grabs(struct city_server *server) {
 	struct wlr_seat *seat = server->seat->seat;
-	city_grab_end(server->seat);
+	/* What was half done when the user left is not done. */
+	if (!city_grab_cancel(server->seat)) {
+		city_grab_end(server->seat);
+	}
 	if (wlr_seat_pointer_has_grab(seat)) {
 		wlr_seat_pointer_end_grab(seat);
 	}

@@ -168,3 +168,10 @@ void city_path_set_aside(const char *path, const char *subject, const char *foll
 		return;
 	}
 }
+
+bool city_path_same(const char *a, const char *b) {
+	struct stat first, second;
+	return strcmp(a, b) == 0 ||
+		(stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+			first.st_ino == second.st_ino);
+}

@@ -26,4 +26,8 @@ bool city_path_replace(const char *path, const char *text, size_t size);
 /* The same, and it is on disk when this returns, which may take long. */
 bool city_path_replace_durably(const char *path, const char *text, size_t size);
 
+/* Whether both name one folder, perhaps by way of links; false if they differ and one is missing.
+ */
+bool city_path_same(const char *a, const char *b);
+
 #endif

@@ -11,6 +11,7 @@
 #include "compositor/control_internal.h"
 #include "compositor/handover.h"
 #include "compositor/keeper.h"
+#include "compositor/paths.h"
 #include "compositor/places.h"
 #include "compositor/refactor.h"
 #include "compositor/server.h"
@@ -391,7 +392,7 @@ static bool choose_tiles(struct city_refactor *refactor, char *error, size_t err
 			return false;
 		}
 		const char *source = city_tile_source(tile);
-		bool same = strcmp(source, refactor->undo ? refactor->to : refactor->from) == 0;
+		bool same = city_path_same(source, refactor->undo ? refactor->to : refactor->from);
 		if (refactor->what == CITY_REFACTOR_REPLACE &&
 			refactor->asked != CITY_REFACTOR_REPLACE && !same) {
 			snprintf(error, error_size, "%s runs something else since, from %s",
@@ -402,7 +403,7 @@ static bool choose_tiles(struct city_refactor *refactor, char *error, size_t err
 	}
 	const char *folder = refactor->undo ? refactor->to : refactor->from;
 	wl_list_for_each(tile, &control->tiles->list, link) {
-		if (tile->closing || strcmp(city_tile_source(tile), folder) != 0) {
+		if (tile->closing || !city_path_same(city_tile_source(tile), folder)) {
 			continue;
 		}
 		if (refactor->count == CITY_GROUP_MAX) {

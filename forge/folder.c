@@ -51,8 +51,8 @@ static int copy_link(int from, int to, const char *name, const struct stat *info
 		: errno;
 }
 
-static int copy_below(int parent_from, const char *from, int parent_to, const char *to, bool whole,
-	int depth);
+static int copy_below(
+	int parent_from, const char *from, int parent_to, const char *to, bool whole, int depth);
 
 static int copy_entry(int from, int to, const char *name, bool whole, int depth) {
 	struct stat info;
@@ -70,8 +70,8 @@ static int copy_entry(int from, int to, const char *name, bool whole, int depth)
 	return whole ? ENOTSUP : 0;
 }
 
-static int copy_below(int parent_from, const char *from, int parent_to, const char *to, bool whole,
-	int depth) {
+static int copy_below(
+	int parent_from, const char *from, int parent_to, const char *to, bool whole, int depth) {
 	if (depth == 0)
 		return ELOOP;
 	int fd = openat(parent_from, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

@@ -17,7 +17,8 @@ int folder_copy(const char *from, const char *to);
 int folder_copy_whole(const char *from, const char *to);
 /* By its name alone; EEXIST when there is something, EXDEV when that is another file system. */
 int folder_rename(const char *from, const char *to);
-/* Gone at once for who looks at `path`; what is left of it stands at `aside` until it is removed. */
+/* Gone at once for who looks at `path`; what is left of it stands at `aside` until it is removed.
+ */
 int folder_remove_at_once(const char *path, const char *aside);
 
 /* What such an errno means, for people. */

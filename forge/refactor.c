@@ -127,8 +127,9 @@ static bool check_git(struct refactor *refactor, char **why) {
 	return good;
 }
 
-static bool plan_move(
-	struct journal *journal, struct refactor *refactor, const char *target, char **why) {
+static bool plan_move(struct journal *journal, struct refactor *refactor,
+	const struct refactor_order *order, char **why) {
+	const char *target = order->target;
 	char *district;
 	if (target[0] == '/') {
 		char *real = realpath(target, nullptr);
@@ -161,9 +162,14 @@ static bool plan_move(
 	if (!check_place(refactor, true, why))
 		return false;
 	char *parent = parent_of(refactor->from);
-	bool writable = access(parent, W_OK | X_OK) == 0 && access(refactor->from, W_OK) == 0;
+	/* A folder that cannot be written cannot get another "..", nor its references be mended. */
+	const char *locked = access(parent, W_OK | X_OK) != 0 ? parent
+		: access(refactor->from, W_OK) != 0	      ? refactor->from
+							      : nullptr;
+	bool writable = locked == nullptr;
 	if (!writable)
-		*why = text_format("%s cannot be moved: %s", refactor->from, strerror(errno));
+		*why = text_format("%s cannot be moved, as %s cannot be written: %s",
+			refactor->from, locked, strerror(errno));
 	struct stat here, above;
 	if (writable && stat(refactor->from, &here) == 0 && stat(parent, &above) == 0 &&
 		here.st_dev != above.st_dev) {
@@ -175,7 +181,7 @@ static bool plan_move(
 	free(parent);
 	if (!writable || !check_git(refactor, why))
 		return false;
-	reference_find(journal, refactor);
+	reference_find(journal, refactor, order->folder);
 	return true;
 }
 
@@ -194,7 +200,7 @@ struct refactor *refactor_plan(
 		take_text(&refactor->from, real != nullptr ? real : text_copy(order->folder));
 	}
 	if (good && order->what == REFACTOR_MOVE) {
-		good = plan_move(journal, refactor, order->target, why);
+		good = plan_move(journal, refactor, order, why);
 	} else if (good && order->what == REFACTOR_FORK) {
 		char *parent = parent_of(refactor->from);
 		take_text(&refactor->to, text_format("%s/%s", parent, order->name));

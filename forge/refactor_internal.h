@@ -18,8 +18,9 @@ void journal_remove(struct journal *journal, struct refactor *refactor);
 /* They cannot be redone any more. */
 void journal_forget_undone(struct journal *journal);
 
-/* reference.c: finds what names a folder that is to move. */
-void reference_find(const struct journal *journal, struct refactor *refactor);
+/* reference.c: finds what names a folder that is to move; spelled: as the city names it, perhaps by
+ * way of links. */
+void reference_find(const struct journal *journal, struct refactor *refactor, const char *spelled);
 /* False with *why: a file that refers to it cannot be changed. forward: from old to new. */
 bool reference_apply(const struct refactor *refactor, bool forward, char **why);
 

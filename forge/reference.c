@@ -152,9 +152,10 @@ static void try_edit(
 }
 
 /* A word of it that is the folder, or a path below, in each way in which it can be written. */
-static void look_into_config(struct refactor *refactor, const char *path, struct buffer *config) {
+static void look_into_config(
+	struct refactor *refactor, const char *path, struct buffer *config, const char *from) {
 	static const char need_quotes[] = " \t\"'{}";
-	const char *from = refactor->from, *to = refactor->to;
+	const char *to = refactor->to;
 	char *quoted_from = escaped(from), *quoted_to = escaped(to);
 	try_edit(refactor, path, config, text_format("\"%s", quoted_from),
 		text_format("\"%s", quoted_to));
@@ -176,13 +177,16 @@ static void look_into_config(struct refactor *refactor, const char *path, struct
 	free(quoted_to);
 }
 
-void reference_find(const struct journal *journal, struct refactor *refactor) {
+void reference_find(const struct journal *journal, struct refactor *refactor, const char *spelled) {
 	struct search search = {.refactor = refactor};
 	struct buffer config = {};
 	char *path = realpath(journal->config, nullptr);
 	if (path != nullptr && file_read(AT_FDCWD, path, FILE_SIZE_MAX, &config) == 0 &&
-		config.size > 0)
-		look_into_config(refactor, path, &config);
+		config.size > 0) {
+		look_into_config(refactor, path, &config, refactor->from);
+		if (strcmp(spelled, refactor->from) != 0)
+			look_into_config(refactor, path, &config, spelled);
+	}
 	buffer_finish(&config);
 	free(path);
 	char *city = realpath(journal->city, nullptr);

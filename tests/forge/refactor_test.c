@@ -430,7 +430,6 @@ static void test_odd_names(void **state) {
 	expect_output("#include \"../../di st/bell/bell.c\"\n",
 		output("cat %s/city/my*/'bell two/bell.c'", base));
 	expect_output("3\n", output("ls -Q '%s/bell' | grep -c '\\.[ch]\"$'", target));
-	kill_at_each_step(place, REFACTOR_UNDO);
 	perform_all(place, REFACTOR_UNDO);
 	shell("cd %s/city && git update-ref HEAD HEAD~2", base);
 	char *after = look(place);
@@ -519,6 +518,58 @@ static void test_refusals(void **state) {
 	place_destroy(place);
 }
 
+/* As somebody who may do less than this test. */
+static void test_read_only(void **state) {
+	if (geteuid() != 0)
+		skip();
+	struct place *place = place_create(true);
+	const char *base = place->base;
+	shell("chmod -R a+rwX %s && chown -R 65534:65534 %s", base, base);
+	static const struct {
+		const char *locked, *wanted;
+		enum refactor_what what;
+	} cases[] = {
+		{"city/home/bell", "city/home/bell cannot be written: Permission denied",
+			REFACTOR_MOVE},
+		{"city/home", "city/home cannot be written: Permission denied", REFACTOR_MOVE},
+		{"city/home", "city/home cannot be written: Permission denied", REFACTOR_FORK},
+		{"city", "city/studio cannot be made", REFACTOR_MOVE},
+		{"city/home/drum/drum.h", "refers to the folder and cannot be changed",
+			REFACTOR_MOVE},
+		{"refactors", "refactors: Permission denied", REFACTOR_MOVE},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		shell("mkdir -p %s/refactors && chown 65534:65534 %s/refactors && chmod a-w %s/%s",
+			base, base, base, cases[i].locked);
+		pid_t pid = fork();
+		if (pid == 0) {
+			if (setgid(65534) != 0 || setuid(65534) != 0)
+				_exit(2);
+			struct journal journal;
+			struct refactor *refactor = NULL;
+			char *why = NULL;
+			journal_open(&journal, &place->setup);
+			bool refused = !perform(place, &journal, cases[i].what, &refactor, &why);
+			struct refactor *cut = journal_unfinished(&journal);
+			char *more = NULL;
+			bool back = cut == NULL || refactor_take_back(&journal, cut, &more);
+			bool said = why != NULL && strstr(why, cases[i].wanted) != NULL;
+			if (!refused || !back || !said)
+				fprintf(stderr, "%s: %s, %s\n", cases[i].locked, why, more);
+			_exit(refused && back && said ? 0 : 1);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		shell("chmod u+w %s/%s && test -f %s/city/home/bell/new.h && test ! -e "
+		      "%s/city/studio && test ! -e %s/city/home/bell-2",
+			base, cases[i].locked, base, base, base);
+	}
+	expect_output("MM home/bell/bell.c\n M work/note\n?? home/bell/new.h\n",
+		output("cd %s/city && git -c safe.directory='*' status --porcelain", base));
+	place_destroy(place);
+}
+
 /* Files cannot grow beyond a size, wherever that strikes. */
 static void test_full_disk(void **state) {
 	struct place *place = place_create(true);
@@ -596,6 +647,7 @@ int main(void) {
 		cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_taking_back_is_repeated_when_killed),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_without_git),
 		cmocka_unit_test(test_taken_back_below_a_commit),

@@ -24,9 +24,13 @@ class Sources(LedgerCity):
     """Two ledgers, each in a district, with something that the user has not committed in the
     first."""
 
-    def __init__(self, one="home", two="home"):
+    def __init__(self, one="home", two="home", link=False):
+        """link: the configuration names the sources by way of a link."""
         super().__init__(env={"SOURCE_CITY_LIMITS": limits_for(), "SOURCE_CITY_SANDBOX": "off"})
         self.root = os.path.join(self.folder, "data", "source-city", "city")
+        named = os.path.join(self.folder, "link") if link else self.root
+        if link:
+            os.symlink(self.root, named)
         self.gate = os.path.join(self.folder, "gate")
         self.compiler()
         self.extra_env["SOURCE_CITY_CC"] = os.path.join(self.folder, "compiler")
@@ -34,7 +38,7 @@ class Sources(LedgerCity):
             ledger = file.read()
         for number, (name, district) in enumerate((("one", one), ("two", two)), 1):
             self.write(f"{district}/{name}/{name}.c", f"#define VARIANT {number}\n{ledger}")
-            self.config += (f'tile {name} {{\n\tsource "{self.root}/{district}/{name}"\n'
+            self.config += (f'tile {name} {{\n\tsource "{named}/{district}/{name}"\n'
                             f"\tat {100 + 400 * (number - 1)} 100\n\tsize 300 200\n}}\n")
         self.git("init", "-q")
         self.git("config", "user.name", "Somebody")

@@ -117,7 +117,7 @@ def test_replace_and_fork():
 
 
 def test_what_fails_changes_nothing():
-    with Sources() as city:
+    with Sources(link=True) as city:
         before = city.look()
         city.write("work/one/x", "in the way\n")
         check("exists already" in city.refused("move", "one", "work")["reason"], "a name taken")
@@ -142,6 +142,8 @@ def test_what_fails_changes_nothing():
         gate = city.let_go()
         check_equal(city.end_of(helper)["event"], "done", "what was only late")
         os.close(gate)
+        with open(os.path.join(city.folder, "config", "source-city", "config")) as file:
+            check(f'source "{city.path("work/one")}"' in file.read(), "named by way of a link")
         city.compiler()
         city.do("undo")
         city.git("update-ref", "HEAD", before[3])

@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "handover")]
 
 from city import BUILD_LIMIT, Lines  # noqa: E402
-from ledger import adds_up, books, settled  # noqa: E402
+from ledger import adds_up, books, settled, tile_path  # noqa: E402
 from sources import Sources  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
 
@@ -62,6 +62,138 @@ def middle(tile):
     return tile["cx"] + tile["width"] / 2, tile["cy"] + tile["height"] / 2
 
 
+class At:
+    """Where things are, and that a drag which came to nothing has left them there."""
+
+    def __init__(self, city, name="one"):
+        self.city, self.name = city, name
+        self.before = self.look()
+
+    def look(self):
+        tile = self.city.tile(self.name)
+        return [tile[key] for key in ("source", "uuid", "pid", "cx", "cy", "width", "height")]
+
+    def check(self, what):
+        check_equal((drag_of(self.city), self.city.ctl("state")[0]["refactor"]), (None, None), what)
+        check_equal(self.look(), self.before, f"{what}: the tile")
+
+
+def _drags_that_come_to_nothing(city, hand, one, two, beside):
+    """Those after which all is as before, so that they can come first."""
+    at = At(city)
+
+    # The session is locked meanwhile.
+    hand.take(one)
+    hand.to(*beside)
+    check_equal(drag_of(city)["what"], "move", "before the lock")
+    hand.do("lock")
+    check_equal(drag_of(city), None, "the drag when it is locked")
+    hand.let_go()
+    at.check("a drag and a lock")
+    hand.do("unlock")
+    hand.take(one)
+    cx, cy = middle(one)
+    hand.to(cx + 20, cy + 40)
+    check_equal(drag_of(city)["what"], "place", "within its district")
+    check(city.tile("one")["cy"] != one["cy"], "it does not follow the pointer")
+    hand.do("lock")
+    at.check("what is only placed, and a lock")
+    hand.let_go()
+    hand.do("unlock")
+
+    # Another hand takes another tile.
+    other = Hand(city)
+    hand.take(one)
+    hand.to(*middle(two))
+    check_equal(drag_of(city)["what"], "replace", "before another drag")
+    seen = At(city, "two")
+    other.do("press left")
+    check((drag_of(city) or {}).get("tile") != "one", "the first drag goes on")
+    hand.let_go()
+    other.do("release left")
+    at.check("a drag and another one")
+    seen.check("the other drag's tile")
+
+    # It is handed over meanwhile, and does not come to an end with it.
+    hand.take(one)
+    hand.to(*beside)
+    check_equal(drag_of(city)["what"], "move", "before the handover")
+    city.popen("cityctl", "swap", "one", "--artifact", tile_path("warm-hang"),
+               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    city.until(lambda: city.tile("one")["state"] == "handover", what="no handover")
+    hand.to(beside[0], beside[1] + 10)
+    drag = drag_of(city)
+    check_equal(drag["what"], "none", "during a handover")
+    check("a handover of one is under way" in drag["text"], drag["text"])
+    hand.let_go()
+    at.check("a drag during a handover")
+    # Let go where nothing was said yet: the pointer has not moved since.
+    city.ctl("swap", "one", "--source", city.path("home/one"), "--settled", limit=BUILD_LIMIT)
+    settled(city, "one")
+
+    # Another refactor is under way.
+    at = At(city)
+    city.compiler(more="echo one.c:7:1: error: no more >&2; exit 1")
+    helper = city.held("move", "two", "attic")
+    hand.take(one)
+    hand.to(*beside)
+    drag = drag_of(city)
+    check_equal(drag["what"], "none", "during a refactor")
+    check("a refactor of two is under way" in drag["text"], drag["text"])
+    hand.let_go()
+    gate = city.let_go()
+    check_equal(city.end_of(helper)["event"], "failed", "the other refactor")
+    os.close(gate)
+    city.compiler()
+    at.check("a drag during a refactor")
+
+
+def _targets_that_vanish(city, hand, beside):
+    """The tile is in its district, and the other in the other one."""
+    at = At(city)
+    hand.take(city.tile("one"))
+    hand.to(*beside)
+    check_equal(drag_of(city)["what"], "move", "before the folder goes")
+    os.rename(city.path("work"), city.path("away"))
+    hand.let_go()
+    city.until(lambda: "no longer there" in city.tile("one")["notice"], what="nothing is said")
+    os.rename(city.path("away"), city.path("work"))
+    at.check("a drop on a folder that is gone")
+
+
+def _tiles_that_vanish(city, hand):
+    """The other tile, then the one that is dragged, then the compositor."""
+    settled(city, "one")
+    at = At(city)
+    hand.take(city.tile("one"))
+    hand.to(*middle(city.tile("two")))
+    check_equal(drag_of(city)["what"], "replace", "before the target closes")
+    city.ctl("close", "two")
+    city.until(lambda: (drag_of(city) or {}).get("what") != "replace", what="it is still a target")
+    city.type("-k", "Escape")
+    hand.let_go()
+    at.check("a target that closed")
+
+    hand.take(city.tile("one"))
+    hand.do(f"modifiers {LOGO | CTRL}")
+    check_equal(drag_of(city)["what"], "fork", "before the compositor dies")
+    city.die()
+    city.wait_tile("one")
+    settled(city, "one")
+    at.check("a drag that the compositor did not outlive")
+
+    hand = Hand(city)
+    zoomed(city, ZOOM)
+    hand.take(city.tile("one"))
+    hand.do(f"modifiers {LOGO | CTRL}")
+    check_equal(drag_of(city)["what"], "fork", "before the tile closes")
+    city.ctl("close", "one")
+    check_equal(drag_of(city), None, "the drag of a tile that closed")
+    hand.let_go()
+    check("one" not in [tile["name"] for tile in city.ctl("tiles")], "it is still there")
+    check_equal(city.ctl("state")[0]["refactor"], None, "what was begun")
+
+
 def test_drags():
     with Sources(one="home", two="work") as city:
         hand = Hand(city)
@@ -78,6 +210,7 @@ def test_drags():
         check_equal(city.tile("one")["cx"], one["cx"], "Escape in the room")
 
         zoomed(city, ZOOM)
+        _drags_that_come_to_nothing(city, hand, one, two, beside)
         screen = (0, 0, 640, 360)
         city.ctl("run", "focus", "one")
         before = city.pixels(screen)
@@ -154,10 +287,12 @@ def test_drags():
         back = city.tile("one")
         check_equal((back["source"], back["cx"], back["cy"]),
                     (city.path("home/one"), one["cx"], one["cy"]), "the move, undone")
+        _targets_that_vanish(city, hand, beside)
         city.do("redo")
         again = city.tile("one")
         check_equal((again["source"], again["cx"], again["cy"]),
                     (city.path("work/one"), moved["cx"], moved["cy"]), "the move, done again")
+        _tiles_that_vanish(city, hand)
 
 
 run([test_drags])
