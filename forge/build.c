@@ -52,6 +52,8 @@ static const char artifact_name[] = "tile.so";
 
 bool forge_init(struct forge *forge) {
 	*forge = (struct forge){};
+	wl_list_init(&forge->watches);
+	wl_list_init(&forge->spares);
 	if (!setup_load(&forge->setup))
 		return false;
 	worker_sweep(&forge->setup);
@@ -68,6 +70,8 @@ bool forge_init(struct forge *forge) {
 }
 
 void forge_finish(struct forge *forge) {
+	if (forge->turn_idle != nullptr)
+		wl_event_source_remove(forge->turn_idle);
 	watcher_destroy(forge->watcher);
 	if (forge->loop != nullptr)
 		wl_event_loop_destroy(forge->loop);

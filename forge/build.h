@@ -23,6 +23,11 @@ struct forge {
 	struct object_cache *cache;
 	enum sandbox_kind sandbox;
 	struct watcher *watcher;
+
+	/* of jobs (job.c) */
+	struct wl_list watches, spares;
+	unsigned int first_builds; /* that run */
+	struct wl_event_source *turn_idle;
 };
 
 /* False after one line in the log. */

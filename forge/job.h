@@ -2,6 +2,7 @@
 /*
  * What the compositor asked for: one build, or builds at each save until it is cancelled. A job
  * decides when to build; the newest save wins, and a build under way for an older one is stopped.
+ * Watches of one folder share its builds; first builds, for which nobody waits, take turns.
  */
 #ifndef FORGE_JOB_H
 #define FORGE_JOB_H

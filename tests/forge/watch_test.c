@@ -360,6 +360,57 @@ static void test_one_instance(void **state) {
 	city_stop(&watched.city);
 }
 
+/* Processes that wait for saves of the forge's folders, or build. */
+static int count_children(pid_t pid) {
+	char list[65536] = "";
+	int fd = open(text("/proc/%d/task/%d/children", (int)pid, (int)pid), O_RDONLY);
+	assert_true(fd >= 0);
+	ssize_t size = read(fd, list, sizeof(list) - 1);
+	assert_true(size >= 0);
+	close(fd);
+	int count = 0;
+	for (const char *at = list; (at = strchr(at, ' ')) != NULL; at++)
+		count++;
+	return count;
+}
+
+static int count_text(const char *where, const char *what) {
+	int count = 0;
+	for (const char *at = where; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
+}
+
+/* More than a user has inotify instances: many tiles of one folder, and many folders. */
+#define CROWD 140
+#define FOLDERS 12
+
+static void test_crowd(void **state) {
+	struct watched watched;
+	start(&watched);
+	for (uint32_t i = 1; i < CROWD; i++)
+		city_watch(&watched.city, JOB + i, watched.folder);
+	for (uint32_t i = 0; i < FOLDERS; i++)
+		city_watch(&watched.city, JOB + CROWD + i, make_tile(text("tile-%u", i)));
+	while (count_text(city_log_text(&watched.city), "watching") < CROWD + FOLDERS)
+		city_barrier(&watched.city);
+	/* A few wait for the next save, of which nobody knows where it will be. */
+	city_barrier(&watched.city);
+	assert_int_in_range(count_children(watched.city.forge), 1, 8);
+	save(&watched, "second");
+	for (uint32_t i = 0; i < CROWD; i++) {
+		size_t from = 0;
+		const struct answer *answer =
+			city_wait(&watched.city, &from, JOB + i, BUILT, FAILED);
+		assert_true(has_marker(answer, "second"));
+	}
+	/* It was compiled for one of them. */
+	const char *log = strstr(city_log_text(&watched.city), "built ");
+	assert_non_null(log);
+	assert_int_in_range(count_text(log, "(1 files compiled, 1 unchanged)"), 1, 8);
+	city_stop(&watched.city);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saves),
@@ -374,6 +425,7 @@ int main(void) {
 		cmocka_unit_test(test_broken_from_the_start),
 		cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_one_instance),
+		cmocka_unit_test(test_crowd),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
