@@ -134,7 +134,7 @@ static void place_district(struct city_stage *stage, struct district *district) 
 	/* Above the block, where nothing of what stands on it can meet it. It grows slower than
 	 * that, so that it is there when one looks for it. */
 	double size = CITY_TYPE_LARGE * pow(fmax(zoom, 1e-3), 0.4);
-	bool shown = box.width > 48;
+	bool shown = box.width > CITY_NAME_WIDTH;
 	city_label_set_enabled(district->label, shown);
 	if (shown) {
 		struct city_label_style style = {
@@ -146,6 +146,7 @@ static void place_district(struct city_stage *stage, struct district *district) 
 		};
 		city_label_set(district->label, district->plaza ? "plaza" : district->name, &style,
 			stage->scale);
+		city_label_set_opacity(district->label, city_name_share(box.width));
 		city_label_set_position(district->label, box.x,
 			box.y - city_label_height(district->label) - CITY_SPACE_TINY);
 	}

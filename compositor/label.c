@@ -17,6 +17,8 @@
 #define MAX_LINES 64
 #define MAX_PIXELS 8192
 #define FONT_CACHE 24
+/* Of what is cut off so many are legible, or two thirds: fewer say nothing. */
+#define LEAST_LETTERS 10
 #define MAX_NAME 256 /* code points of a line or a name that is drawn into a picture */
 
 struct city_label {
@@ -357,7 +359,7 @@ int city_label_draw(pixman_image_t *image, const char *text, const struct city_l
 	size_t length = decode(text, codes, MAX_NAME);
 	if (length == 0 || lay_out(font, codes, length, style->max_width, 1, &line) == 0 ||
 		line.to == line.from || (style->max_width > 0 && line.width > style->max_width) ||
-		(line.ellipsis && 2 * line.to < length)) {
+		(line.ellipsis && line.to < LEAST_LETTERS && 3 * line.to < 2 * length)) {
 		return 0;
 	}
 	*height = font->height;
@@ -526,5 +528,11 @@ void city_label_set_position(struct city_label *label, int x, int y) {
 void city_label_set_enabled(struct city_label *label, bool enabled) {
 	if (label != NULL && label->scene != NULL) {
 		wlr_scene_node_set_enabled(&label->scene->node, enabled);
+	}
+}
+
+void city_label_set_opacity(struct city_label *label, double opacity) {
+	if (label != NULL && label->scene != NULL) {
+		wlr_scene_buffer_set_opacity(label->scene, (float)fmin(fmax(opacity, 0), 1));
 	}
 }

@@ -42,6 +42,8 @@ int city_label_width(const struct city_label *label); /* logical; 0 without text
 int city_label_height(const struct city_label *label);
 void city_label_set_position(struct city_label *label, int x, int y);
 void city_label_set_enabled(struct city_label *label, bool enabled);
+/* From 0 to 1; whole at first. */
+void city_label_set_opacity(struct city_label *label, double opacity);
 
 /* The picture alone, for others who show text: a new wlr_buffer with one reference (drop it with
  * wlr_buffer_drop), NULL on failure. Sizes in logical pixels. */
@@ -51,7 +53,7 @@ struct wlr_buffer *city_label_render(const char *text, const struct city_label_s
 /*
  * One line of text into a picture, in its pixels, with x and y the top left of the line; `image`
  * may be NULL to measure only. What does not fit into style->max_width ends with an ellipsis; where
- * less than half of it would be left nothing is drawn. Returns the width, 0 for nothing. Of the
+ * too little of it would be left nothing is drawn. Returns the width, 0 for nothing. Of the
  * style font, size, color and max_width count.
  */
 int city_label_draw(pixman_image_t *image, const char *text, const struct city_label_style *style,

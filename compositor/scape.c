@@ -51,11 +51,11 @@ double city_scape_names(double zoom) {
 }
 
 double city_scape_buildings(double zoom) {
-	return ease(1 - city_scape_live(zoom), 0, 0.7);
+	return ease(1 - city_scape_live(zoom), 0, 0.5);
 }
 
 double city_scape_ink(double zoom) {
-	return ease(1 - city_scape_live(zoom), 0.6, 0.9);
+	return ease(1 - city_scape_live(zoom), 0.5, 0.7);
 }
 
 struct city_survey *city_scape_survey(const struct city_server *server) {

@@ -11,7 +11,7 @@
 /* Logical pixels. */
 #define NAME_SIDE 30 /* a building of this side, were it a square, has its name on it */
 /* What is written on something comes while that grows by this share. */
-#define COMING 0.12
+#define COMING 0.1
 
 /* How much is seen of what is written where `at` has reached `from`. */
 static double coming(double at, double from) {
@@ -85,6 +85,25 @@ struct look {
 	bool named;  /* the name of the folder round it stands in its head */
 };
 
+/* As much of it, "a · b · c", as has room; returns the height. */
+static int write_note(const struct city_canvas *canvas, const char *note, int size, uint32_t color,
+	int x, int y, int room) {
+	char text[sizeof(((struct city_lot *)NULL)->note)];
+	int height = 0;
+	snprintf(text, sizeof(text), "%s", note);
+	while (city_canvas_measure(canvas, text, size, &height) > room) {
+		char *last = NULL;
+		for (char *at = text; (at = strstr(at, " · ")) != NULL; at++) {
+			last = at;
+		}
+		if (last == NULL) {
+			return 0;
+		}
+		*last = '\0';
+	}
+	return city_canvas_write(canvas, text, size, color, x, y, room);
+}
+
 static bool is_header(const char *name) {
 	const char *dot = strrchr(name, '.');
 	return dot != NULL && (dot[1] == 'h' || dot[1] == 'H');
@@ -131,7 +150,7 @@ static void paint_module(
 	if (height > 0 && ink > 0 && room.top + height + small * 1.4 * scale < room.bottom) {
 		char text[32];
 		put_lines(text, sizeof(text), site->lines);
-		city_canvas_write(canvas, text, small, city_color_faded(palette->building_dim, ink),
+		write_note(canvas, text, small, city_color_faded(palette->building_dim, ink),
 			room.left, room.top + height, room.right - room.left);
 	}
 }
@@ -231,7 +250,9 @@ static void paint_folder(const struct city_canvas *canvas, uint32_t at, struct l
 	/* What has no head to be named in is named across, unless what it is in is too. */
 	struct plate plate = {0};
 	if (headed < 1 && ink > 0 && (look.named || site->depth == 0)) {
-		plate = fit_plate(canvas, name, area, ink * (1 - headed));
+		/* Never both: the one goes, then the other comes. */
+		plate = fit_plate(canvas, name, area, ink * fmax(1 - 2 * headed, 0));
+		headed = city_area_empty(plate.area) ? headed : fmax(2 * headed - 1, 0);
 		look.ink = city_area_empty(plate.area) ? ink : ink * headed;
 	}
 	look.named = false;
@@ -320,26 +341,6 @@ static void paint_mark(
 	}
 }
 
-/* As much of it, "a · b · c", as has room; returns the height. */
-static int write_note(
-	const struct city_canvas *canvas, const char *note, int size, int x, int y, int room) {
-	char text[sizeof(((struct city_lot *)NULL)->note)];
-	int height = 0;
-	snprintf(text, sizeof(text), "%s", note);
-	while (city_canvas_measure(canvas, text, size, &height) > room) {
-		char *last = NULL;
-		for (char *at = text; (at = strstr(at, " · ")) != NULL; at++) {
-			last = at;
-		}
-		if (last == NULL) {
-			return 0;
-		}
-		*last = '\0';
-	}
-	uint32_t color = city_color_faded(canvas->paint->palette->building_dim, canvas->paint->ink);
-	return city_canvas_write(canvas, text, size, color, x, y, room);
-}
-
 /* How well its last handover lined up, as a gauge along its foot. */
 static void paint_gauge(const struct city_canvas *canvas, const struct city_lot *lot,
 	struct city_area area, uint32_t color) {
@@ -359,14 +360,14 @@ static void write_lot(const struct city_canvas *canvas, const struct city_lot *l
 	double scale = canvas->paint->scale, ink = canvas->paint->ink;
 	int width = area.right - area.left, height = area.bottom - area.top;
 	double side = fmin(width, 1.6 * height) / scale;
-	int pad = (int)lround((side < 70 ? 6 : 12) * scale);
+	int pad = (int)lround((side < 70 ? CITY_SPACE_SMALL : 12) * scale);
 	bool marked = lot->mark != CITY_MARK_NONE, wide = is_wide(canvas, area);
 	int size = side >= 240 ? CITY_TYPE_HEAD
 		: side >= 130  ? CITY_TYPE_LARGE
 		: side >= 84   ? CITY_TYPE_TEXT
 			       : CITY_TYPE_SMALL;
 	struct city_area room = {
-		area.left + pad, area.top + pad * 2 / 3, area.right - pad, area.bottom - pad / 2};
+		area.left + pad, area.top + pad * 3 / 4, area.right - pad, area.bottom - pad / 2};
 	struct city_area name = room;
 	if (marked) {
 		name.right -= wide ? (int)lround(24 * scale) : 0;
@@ -384,7 +385,9 @@ static void write_lot(const struct city_canvas *canvas, const struct city_lot *l
 	}
 	int y = name.top + text;
 	if (lot->note[0] != '\0' && y + small * 1.5 * scale < name.bottom) {
-		y += write_note(canvas, lot->note, small, room.left, y, room.right - room.left);
+		y += write_note(canvas, lot->note, small,
+			city_color_faded(palette->building_dim, ink), room.left, y,
+			room.right - room.left);
 	}
 	struct city_area foot = {room.left, y, room.right, area.bottom - pad};
 	if (lot->pas >= 0 && (!marked || wide) && foot.top + 8 * scale < foot.bottom &&

@@ -106,3 +106,7 @@ int city_type_under(double pixels, int most) {
 	}
 	return size;
 }
+
+double city_name_share(double width) {
+	return fmin(fmax((width - CITY_NAME_WIDTH) / 12, 0), 1);
+}

@@ -29,7 +29,7 @@ struct city_palette {
 	uint32_t lot, lot_edge;
 	uint32_t good, warn, error, mark_text;
 	uint32_t pulse;
-	uint32_t seen; /* round what the screen shows, on the minimap */
+	uint32_t seen;	     /* round what the screen shows, on the minimap */
 	double light, shade; /* how much on a building's upper edge, and its lower one */
 	double facade;	     /* how much lighter a header is than what is behind it */
 
@@ -60,6 +60,10 @@ uint32_t city_cost_color(const struct city_palette *palette, double cost);
 #define CITY_TYPE_MOST 34
 /* The largest size that is no larger than both; 0: none is so small. */
 int city_type_under(double pixels, int most);
+
+/* What is narrower has no name above it, and that of what grows comes bit by bit: from 0 to 1. */
+#define CITY_NAME_WIDTH 48
+double city_name_share(double width);
 
 /* Spaces. */
 #define CITY_SPACE_TINY 2

@@ -15,7 +15,6 @@
 #include "compositor/view.h"
 
 /* Names on the map, where frames have no room for a title. */
-#define NAME_MIN_WIDTH 48
 #define BADGE_MIN_WIDTH 80
 
 enum { TOP, LEFT, RIGHT, BOTTOM, TITLE };
@@ -68,7 +67,7 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 		sight->close_label = city_label_create(sight->frame);
 	}
 	city_label_set_enabled(sight->close_label, false);
-	bool shown = (in_bar || width >= NAME_MIN_WIDTH) && width > 24;
+	bool shown = (in_bar || width >= CITY_NAME_WIDTH) && width > 24;
 	city_label_set_enabled(sight->title_label, shown);
 	if (!shown) {
 		return;
@@ -93,10 +92,8 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 	snprintf(text, sizeof(text), "%.900s%s%s", shown_title(view), *note ? "  " : "", note);
 	city_label_set(sight->title_label, text, &style, stage->scale);
 	/* It goes before the building that has the name on it has come. */
-	struct wlr_scene_buffer *title = city_label_node(sight->title_label);
-	if (title != NULL) {
-		wlr_scene_buffer_set_opacity(title, in_bar ? 1 : (float)city_scape_names(zoom));
-	}
+	city_label_set_opacity(
+		sight->title_label, in_bar ? 1 : city_scape_names(zoom) * city_name_share(width));
 	int height = city_label_height(sight->title_label);
 	int y = in_bar ? -bar + (bar - height) / 2 : -bar - height - 1;
 	city_label_set_position(sight->title_label, 0, y);
@@ -147,6 +144,7 @@ static void update_badge(struct city_sight *sight, struct wlr_box content) {
 		.fill_width = true,
 	};
 	city_label_set(sight->badge, view->badge_text, &style, sight->stage->scale);
+	city_label_set_opacity(sight->badge, (content.width - BADGE_MIN_WIDTH) / 12.0);
 	city_label_set_position(sight->badge, 0, content.height - city_label_height(sight->badge));
 	struct wlr_scene_buffer *node = city_label_node(sight->badge);
 	if (node != NULL) {

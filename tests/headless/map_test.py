@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -41,6 +42,11 @@ def write(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
         file.write(text)
+
+
+def meet(a, b):
+    return (a["cx"] < b["cx"] + b["width"] and b["cx"] < a["cx"] + a["width"] and
+            a["cy"] < b["cy"] + b["height"] and b["cy"] < a["cy"] + a["height"])
 
 
 def make_source(folder):
@@ -134,6 +140,18 @@ def test_source_stands_in_quarters():
         city.look_at(live, 0.1)
         city.until(lambda: city.pixel_in(live["building"], 0.1) != near, what="no building for the clock")
         city.until(lambda: city.lot()["cost"] is not None, what="its cost is not measured")
+
+        # A window leaves blocks of tiles and quarters free, wherever one looks.
+        guest = os.environ["SOURCE_CITY_TEST_GUEST"]
+        taken = [q for q in city.map()["quarters"]] + [city.ctl("state")[0]["districts"][0]]
+        for at in taken:
+            city.look_at(at, 1)
+            before = {view["id"] for view in city.ctl("state")[0]["views"]}
+            city.popen(guest, "test", "a window", "300", "200", "ff336699", stdin=subprocess.PIPE)
+            view = city.until(lambda: next((v for v in city.ctl("state")[0]["views"]
+                                            if v["id"] not in before and v["shown"]), None),
+                              what="no window came")
+            check(not any(meet(view, other) for other in taken), f"{view} stands on one of {taken}")
 
         # In light.
         path = os.path.join(city.folder, "config", "source-city", "config")

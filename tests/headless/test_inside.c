@@ -19,6 +19,7 @@
 #include "compositor/config.h"
 #include "compositor/label.h"
 #include "compositor/output.h"
+#include "compositor/scape.h"
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/shot.h"
@@ -683,6 +684,47 @@ static void same_binds(const struct city_config *all, const struct city_config *
 	}
 }
 
+/* Between the street and the city: what is written on buildings comes when they cover all that has
+ * text below them, names included. */
+static void text_never_lies_over_text(void **state) {
+	double last = 0;
+	for (double zoom = 0.3; zoom > 0.15; zoom *= 0.995) {
+		double ink = city_scape_ink(zoom);
+		assert_true(ink >= last);
+		last = ink;
+		if (ink > 0) {
+			assert_true(city_scape_buildings(zoom) == 1);
+			assert_true(city_scape_names(zoom) == 0);
+		}
+		assert_true(zoom < CITY_ZOOM_STREET || city_scape_buildings(zoom) == 0);
+	}
+	assert_true(last == 1);
+}
+
+static void names_are_broken_where_they_can_be(void **state) {
+	struct city_label_style style = {.size = 13, .max_width = 10000, .max_lines = 3};
+	int height = 0;
+	static const char name[] = "tile_protocol.c";
+	int width = city_label_draw(NULL, name, &style, 0, 0, &height);
+	assert_true(width > 0 && height >= 13);
+	assert_true(city_label_ascent(&style) > 0 && city_label_ascent(&style) < height);
+	style.max_width = width;
+	assert_int_equal(city_label_draw_name(NULL, name, &style, 0, 0, &height), 1);
+	style.max_width = width - 1;
+	assert_int_equal(city_label_draw_name(NULL, name, &style, 0, 0, &height), 2);
+	style.max_lines = 1;
+	assert_int_equal(city_label_draw_name(NULL, name, &style, 0, 0, &height), 0);
+	style.max_lines = 3;
+	style.max_width = width / 2;
+	assert_int_equal(city_label_draw_name(NULL, name, &style, 0, 0, &height), 0);
+	/* Cut off: two thirds of a word, or a beginning of something long. */
+	assert_int_equal(city_label_draw(NULL, name, &style, 0, 0, &height), 0);
+	style.max_width = width * 9 / 10;
+	assert_true(city_label_draw(NULL, name, &style, 0, 0, &height) > 0);
+	assert_true(city_label_draw(NULL, "a title that is much longer than there is room for it",
+			    &style, 0, 0, &height) > 0);
+}
+
 /* The file is what users see of the defaults. */
 static void the_shipped_config_binds_what_is_bound_without(void **state) {
 	const char *path = getenv("SOURCE_CITY_CONFIG_DEFAULT");
@@ -772,6 +814,9 @@ static void what_is_written_is_left_alone(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_shipped_config_binds_what_is_bound_without),
+		cmocka_unit_test(text_never_lies_over_text),
+		cmocka_unit_test_setup_teardown(
+			names_are_broken_where_they_can_be, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			fingers_run_a_wheels_binding_by_notches, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
