@@ -21,8 +21,8 @@
 #include "compositor/stage.h"
 #include "compositor/view.h"
 
-#define MARGIN 80	  /* city units of ground round everything */
-#define MARGIN_SHARE 0.03 /* the same of a large city */
+#define MARGIN 130	  /* city units round everything: for blocks and their names */
+#define MARGIN_SHARE 0.05 /* the same of a large city */
 #define STRIP_PIXELS (4 * 1024 * 1024)
 #define OWN_SIZE_MAX 4096.0 /* the longer side of a picture whose size nobody gave */
 

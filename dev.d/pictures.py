@@ -20,7 +20,10 @@ ACROSS = 300  # city units from one small tile to the next
 BELOW = 350
 WINDOW = "cd / && ls --color=always usr/include | head -60 | column -c 70"
 # What is listed in a terminal, so that there is something to see in it.
-LISTING = "cd $SOURCE_CITY_BUILD/prefix && ls -l --color=auto bin lib/source-city/tiles share/source-city/shaders"
+LISTING = "ls -l --color bin lib/source-city/tiles share/source-city/shaders"
+SHELL = """cd "$SOURCE_CITY_BUILD/prefix"
+PS1='city:\\W\\$ '
+"""
 
 
 def tile(name, kind, at, size):
@@ -52,6 +55,9 @@ class Scene(City):
         self.count = count
 
     def __enter__(self):
+        os.makedirs(os.path.join(self.folder, "home"))
+        with open(os.path.join(self.folder, "home", ".bashrc"), "w") as file:
+            file.write(SHELL)
         super().__enter__()
         self.until(lambda: sum(t["state"] == "live" for t in self.ctl("tiles")) >= self.count, 300,
                    "not all tiles are live")
@@ -126,7 +132,7 @@ def readme(scene):
     """What the README shows: everything from afar in dark, and a part of it from nearer by in light."""
     scene.at("camera", "2000", "600", "0.8").fill()
     scene.at("focus", "notes")
-    scene.type("head -34 $SOURCE_CITY_BUILD/prefix/share/source-city/tiles/clock/clock.c", "-k", "Return")
+    scene.type("head -34 share/source-city/tiles/clock/clock.c", "-k", "Return")
     broken(scene, "clock-2")
     if scene.name.endswith("dark"):
         scene.draw("city", "--size", "1080x675", colors=256)
