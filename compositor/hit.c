@@ -152,3 +152,14 @@ struct city_hit city_hit_test(struct city_server *server, double ox, double oy) 
 	}
 	return hit;
 }
+
+void city_hit_base(struct city_server *server, const struct city_view *view, double ox, double oy,
+	double *x, double *y) {
+	*x = ox;
+	*y = oy;
+	if (view != NULL) {
+		city_map_to_city(&city_stage_at(server, ox, oy)->camera, ox, oy, x, y);
+		*x -= view->cx;
+		*y -= view->cy;
+	}
+}

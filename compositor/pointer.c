@@ -12,7 +12,6 @@
 #include <wlr/types/wlr_relative_pointer_v1.h>
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_seat.h>
-#include <wlr/types/wlr_tablet_tool.h>
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/region.h>
 
@@ -23,6 +22,7 @@
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
+#include "compositor/tablet.h"
 #include "compositor/view.h"
 #include "vat/log.h"
 
@@ -58,14 +58,8 @@ static void set_focus(
 
 /* The point in the surface that has the button, also where the pointer has left it. */
 static void press_point(struct city_seat *seat, double *sx, double *sy) {
-	double x = seat->cursor->x, y = seat->cursor->y;
-	struct city_view *view = seat->press.view;
-	if (view != NULL) {
-		double cx, cy;
-		city_map_to_city(&below(seat)->camera, x, y, &cx, &cy);
-		x = cx - view->cx;
-		y = cy - view->cy;
-	}
+	double x, y;
+	city_hit_base(seat->server, seat->press.view, seat->cursor->x, seat->cursor->y, &x, &y);
 	*sx = x + seat->press.off_x;
 	*sy = y + seat->press.off_y;
 }
@@ -112,6 +106,9 @@ static void focus_below(struct city_seat *seat, uint32_t time) {
 void city_pointer_refocus(struct city_seat *seat) {
 	if (seat->grab.kind != CITY_GRAB_NONE) {
 		city_grab_follow(seat);
+		return;
+	}
+	if (city_tablets_refocus(seat->tablets)) {
 		return;
 	}
 	struct wlr_seat_pointer_state *state = &seat->seat->pointer_state;
@@ -260,7 +257,7 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	moved(seat, event->time_msec);
 }
 
-static void warp(struct city_seat *seat, struct wlr_input_device *device, double x, double y,
+void city_pointer_warp(struct city_seat *seat, struct wlr_input_device *device, double x, double y,
 	uint32_t time) {
 	double ox, oy;
 	wlr_cursor_absolute_to_layout_coords(seat->cursor, device, x, y, &ox, &oy);
@@ -281,7 +278,7 @@ static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, motion_absolute);
 	const struct wlr_pointer_motion_absolute_event *event = data;
 	city_seat_activity(seat);
-	warp(seat, &event->pointer->base, event->x, event->y, event->time_msec);
+	city_pointer_warp(seat, &event->pointer->base, event->x, event->y, event->time_msec);
 }
 
 /* Buttons. */
@@ -408,13 +405,8 @@ static void remember_press(struct city_seat *seat, const struct city_hit *hit) {
 		seat->seat->pointer_state.focused_surface != hit->surface) {
 		return;
 	}
-	double x = seat->cursor->x, y = seat->cursor->y;
-	if (hit->view != NULL) {
-		double cx, cy;
-		city_map_to_city(&below(seat)->camera, x, y, &cx, &cy);
-		x = cx - hit->view->cx;
-		y = cy - hit->view->cy;
-	}
+	double x, y;
+	city_hit_base(seat->server, hit->view, seat->cursor->x, seat->cursor->y, &x, &y);
 	seat->press.surface = hit->surface;
 	seat->press.view = hit->view;
 	seat->press.off_x = hit->sx - x;
@@ -434,19 +426,27 @@ static void send_button(struct city_seat *seat, uint32_t button, uint32_t time,
 	wl_signal_emit_mutable(&seat->server->events.input, &sent);
 }
 
-static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
+bool city_pointer_take(
+	struct city_seat *seat, const struct city_hit *hit, uint32_t button, uint32_t time) {
+	if (city_lock_active(seat->server->lock)) {
+		return false;
+	}
+	if (seat->seat->pointer_state.button_count == 0) {
+		bool panel = hit->kind == CITY_HIT_SURFACE && city_layers_takes_focus(hit->surface);
+		city_seat_set_layer_focus(
+			seat, panel ? wlr_surface_get_root_surface(hit->surface) : NULL);
+	}
+	if (!press_on_map(seat, hit, button, time)) {
+		return false;
+	}
+	city_swallow(&seat->swallowed, button);
+	return true;
+}
+
+void city_pointer_press(struct city_seat *seat, uint32_t button, uint32_t time) {
 	struct city_hit hit = city_hit_test(seat->server, seat->cursor->x, seat->cursor->y);
-	if (!city_lock_active(seat->server->lock)) {
-		if (seat->seat->pointer_state.button_count == 0) {
-			bool panel = hit.kind == CITY_HIT_SURFACE &&
-				city_layers_takes_focus(hit.surface);
-			city_seat_set_layer_focus(
-				seat, panel ? wlr_surface_get_root_surface(hit.surface) : NULL);
-		}
-		if (press_on_map(seat, &hit, button, time)) {
-			city_swallow(&seat->swallowed, button);
-			return;
-		}
+	if (city_pointer_take(seat, &hit, button, time)) {
+		return;
 	}
 	if (seat->seat->pointer_state.button_count == 0) {
 		remember_press(seat, &hit);
@@ -454,7 +454,7 @@ static void press(struct city_seat *seat, uint32_t button, uint32_t time) {
 	send_button(seat, button, time, WL_POINTER_BUTTON_STATE_PRESSED);
 }
 
-static void release(struct city_seat *seat, uint32_t button, uint32_t time) {
+void city_pointer_release(struct city_seat *seat, uint32_t button, uint32_t time) {
 	if (!city_unswallow(&seat->swallowed, button)) {
 		send_button(seat, button, time, WL_POINTER_BUTTON_STATE_RELEASED);
 	}
@@ -482,9 +482,9 @@ static void handle_button(struct wl_listener *listener, void *data) {
 	const struct wlr_pointer_button_event *event = data;
 	city_seat_activity(seat);
 	if (event->state == WL_POINTER_BUTTON_STATE_PRESSED) {
-		press(seat, event->button, event->time_msec);
+		city_pointer_press(seat, event->button, event->time_msec);
 	} else {
-		release(seat, event->button, event->time_msec);
+		city_pointer_release(seat, event->button, event->time_msec);
 	}
 }
 
@@ -496,56 +496,6 @@ static void handle_axis(struct wl_listener *listener, void *data) {
 
 static void handle_frame(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, frame);
-	wlr_seat_pointer_notify_frame(seat->seat);
-}
-
-/* Tablets move the pointer and press its left button. */
-
-static void handle_tablet_axis(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, tablet_axis);
-	const struct wlr_tablet_tool_axis_event *event = data;
-	city_seat_activity(seat);
-	double x = (event->updated_axes & WLR_TABLET_TOOL_AXIS_X) != 0 ? event->x : NAN;
-	double y = (event->updated_axes & WLR_TABLET_TOOL_AXIS_Y) != 0 ? event->y : NAN;
-	if (!isnan(x) || !isnan(y)) {
-		warp(seat, &event->tablet->base, x, y, event->time_msec);
-		wlr_seat_pointer_notify_frame(seat->seat);
-	}
-}
-
-static void handle_tablet_proximity(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, tablet_proximity);
-	const struct wlr_tablet_tool_proximity_event *event = data;
-	city_seat_activity(seat);
-	if (event->state == WLR_TABLET_TOOL_PROXIMITY_IN) {
-		warp(seat, &event->tablet->base, event->x, event->y, event->time_msec);
-		wlr_seat_pointer_notify_frame(seat->seat);
-	}
-}
-
-static void handle_tablet_tip(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, tablet_tip);
-	const struct wlr_tablet_tool_tip_event *event = data;
-	city_seat_activity(seat);
-	warp(seat, &event->tablet->base, event->x, event->y, event->time_msec);
-	if (event->state == WLR_TABLET_TOOL_TIP_DOWN) {
-		press(seat, BTN_LEFT, event->time_msec);
-	} else {
-		release(seat, BTN_LEFT, event->time_msec);
-	}
-	wlr_seat_pointer_notify_frame(seat->seat);
-}
-
-static void handle_tablet_button(struct wl_listener *listener, void *data) {
-	struct city_seat *seat = wl_container_of(listener, seat, tablet_button);
-	const struct wlr_tablet_tool_button_event *event = data;
-	uint32_t button = event->button == BTN_STYLUS ? BTN_RIGHT : BTN_MIDDLE;
-	city_seat_activity(seat);
-	if (event->state == WLR_BUTTON_PRESSED) {
-		press(seat, button, event->time_msec);
-	} else {
-		release(seat, button, event->time_msec);
-	}
 	wlr_seat_pointer_notify_frame(seat->seat);
 }
 
@@ -589,11 +539,6 @@ bool city_pointer_init(struct city_seat *seat) {
 	LISTEN(seat, cursor->events.button, button, handle_button);
 	LISTEN(seat, cursor->events.axis, axis, handle_axis);
 	LISTEN(seat, cursor->events.frame, frame, handle_frame);
-	LISTEN(seat, cursor->events.tablet_tool_axis, tablet_axis, handle_tablet_axis);
-	LISTEN(seat, cursor->events.tablet_tool_proximity, tablet_proximity,
-		handle_tablet_proximity);
-	LISTEN(seat, cursor->events.tablet_tool_tip, tablet_tip, handle_tablet_tip);
-	LISTEN(seat, cursor->events.tablet_tool_button, tablet_button, handle_tablet_button);
 	LISTEN(seat, seat->seat->pointer_state.events.focus_change, pointer_focus_change,
 		handle_pointer_focus_change);
 	LISTEN(seat, seat->constraints->events.new_constraint, new_constraint,
@@ -606,9 +551,8 @@ bool city_pointer_init(struct city_seat *seat) {
 
 void city_pointer_finish(struct city_seat *seat) {
 	struct wl_listener *listeners[] = {&seat->motion, &seat->motion_absolute, &seat->button,
-		&seat->axis, &seat->frame, &seat->tablet_axis, &seat->tablet_proximity,
-		&seat->tablet_tip, &seat->tablet_button, &seat->pointer_focus_change,
-		&seat->new_constraint, &seat->constraint_destroy};
+		&seat->axis, &seat->frame, &seat->pointer_focus_change, &seat->new_constraint,
+		&seat->constraint_destroy};
 	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
 		wl_list_remove(&listeners[i]->link);
 	}

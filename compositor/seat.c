@@ -12,6 +12,7 @@
 #include <wlr/types/wlr_primary_selection.h>
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_seat.h>
+#include <wlr/types/wlr_tablet_v2.h>
 #include <wlr/types/wlr_touch.h>
 #include <wlr/types/wlr_virtual_keyboard_v1.h>
 #include <wlr/types/wlr_virtual_pointer_v1.h>
@@ -25,6 +26,7 @@
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
+#include "compositor/tablet.h"
 #include "compositor/view.h"
 #include "vat/log.h"
 
@@ -122,6 +124,7 @@ void city_seat_forget_view(struct city_seat *seat, struct city_view *view) {
 			seat->touches[i].view = NULL;
 		}
 	}
+	city_tablets_forget_view(seat->tablets, view);
 }
 
 void city_seat_forget_surface(struct city_seat *seat, struct wlr_surface *surface) {
@@ -252,8 +255,13 @@ static void add_device(struct city_seat *seat, struct wlr_input_device *wlr_devi
 		city_pointer_configure(seat, wlr_device);
 		wlr_cursor_attach_input_device(seat->cursor, wlr_device);
 		map_device(device);
+		if (wlr_device->type == WLR_INPUT_DEVICE_TABLET) {
+			city_tablets_add(seat->tablets, wlr_device);
+		}
 		break;
 	case WLR_INPUT_DEVICE_TABLET_PAD:
+		city_tablets_add_pad(seat->tablets, wlr_device);
+		break;
 	case WLR_INPUT_DEVICE_SWITCH:
 		break;
 	}
@@ -298,9 +306,12 @@ static void handle_request_cursor(struct wl_listener *listener, void *data) {
 static void handle_request_shape(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, request_shape);
 	struct wlr_cursor_shape_manager_v1_request_set_shape_event *event = data;
-	if (event->device_type == WLR_CURSOR_SHAPE_MANAGER_V1_DEVICE_TYPE_POINTER &&
-		seat->client_cursor &&
-		seat->seat->pointer_state.focused_client == event->seat_client) {
+	bool allowed = event->device_type == WLR_CURSOR_SHAPE_MANAGER_V1_DEVICE_TYPE_POINTER
+		? seat->seat->pointer_state.focused_client == event->seat_client
+		: event->tablet_tool->focused_surface != NULL &&
+			wl_resource_get_client(event->tablet_tool->focused_surface->resource) ==
+				event->seat_client->client;
+	if (allowed && seat->client_cursor) {
 		seat->shape = NULL;
 		wlr_cursor_set_xcursor(
 			seat->cursor, seat->xcursors, wlr_cursor_shape_v1_name(event->shape));
@@ -441,6 +452,14 @@ struct city_seat *city_seat_create(struct city_server *server) {
 		goto error;
 	}
 	city_touch_init(seat);
+	seat->tablets = city_tablets_create(seat);
+	if (seat->tablets == NULL) {
+		city_touch_finish(seat);
+		city_pointer_finish(seat);
+		city_gestures_finish(seat);
+		city_keyboards_finish(seat);
+		goto error;
+	}
 
 	seat->new_input.notify = handle_new_input;
 	wl_signal_add(&server->backend->events.new_input, &seat->new_input);
@@ -499,6 +518,7 @@ void city_seat_destroy(struct city_seat *seat) {
 	wl_list_for_each_safe(device, next, &seat->devices, link) {
 		device_destroy(device);
 	}
+	city_tablets_destroy(seat->tablets);
 	city_touch_finish(seat);
 	city_pointer_finish(seat);
 	city_gestures_finish(seat);

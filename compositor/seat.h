@@ -17,6 +17,7 @@
 #include "compositor/grab.h"
 
 struct city_server;
+struct city_tablets;
 struct city_view;
 struct wlr_cursor;
 struct wlr_cursor_shape_manager_v1;
@@ -69,6 +70,7 @@ struct city_seat {
 	struct wlr_virtual_pointer_manager_v1 *virtual_pointers;
 	struct wlr_cursor_shape_manager_v1 *shapes;
 
+	struct city_tablets *tablets;
 	struct city_grab grab;
 	/* The client's surface that has a button held: it keeps the pointer until the release. */
 	struct {
@@ -116,7 +118,6 @@ struct city_seat {
 	struct wl_listener pinch_begin, pinch_update, pinch_end;
 	struct wl_listener hold_begin, hold_end;
 	struct wl_listener touch_down, touch_up, touch_motion, touch_cancel, touch_frame;
-	struct wl_listener tablet_axis, tablet_proximity, tablet_tip, tablet_button;
 	struct wl_listener request_cursor;
 	struct wl_listener request_shape;
 	struct wl_listener request_selection;
@@ -183,6 +184,16 @@ const struct city_bind *city_pointer_bound(struct city_seat *seat, const struct 
  * the event is not taken. */
 bool city_pointer_run(struct city_seat *seat, const struct city_hit *hit, bool ground,
 	uint32_t code, struct city_pointing *pointing);
+/* A button over `hit`, of a mouse or of what acts as one. True: it is the map's, and the release is
+ * to be told to city_pointer_release. */
+bool city_pointer_take(
+	struct city_seat *seat, const struct city_hit *hit, uint32_t button, uint32_t time);
+/* The map's, else told to the client that has the pointer; without the frame's end. */
+void city_pointer_press(struct city_seat *seat, uint32_t button, uint32_t time);
+void city_pointer_release(struct city_seat *seat, uint32_t button, uint32_t time);
+/* To a place of the device, 0 to 1; NAN: stays. */
+void city_pointer_warp(
+	struct city_seat *seat, struct wlr_input_device *device, double x, double y, uint32_t time);
 bool city_pointer_init(struct city_seat *seat);
 void city_pointer_finish(struct city_seat *seat);
 void city_pointer_configure(struct city_seat *seat, struct wlr_input_device *device);

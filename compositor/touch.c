@@ -34,18 +34,6 @@ static struct city_touch *begin(struct city_seat *seat, int32_t id, double ox, d
 	return NULL;
 }
 
-/* Into the view's tile coordinates, or of the layout for what is no view's. */
-static void base_point(struct city_seat *seat, struct city_view *view, double ox, double oy,
-	double *x, double *y) {
-	*x = ox;
-	*y = oy;
-	if (view != NULL) {
-		city_map_to_city(&city_stage_at(seat->server, ox, oy)->camera, ox, oy, x, y);
-		*x -= view->cx;
-		*y -= view->cy;
-	}
-}
-
 static void handle_down(struct wl_listener *listener, void *data) {
 	struct city_seat *seat = wl_container_of(listener, seat, touch_down);
 	struct city_server *server = seat->server;
@@ -85,7 +73,7 @@ static void handle_down(struct wl_listener *listener, void *data) {
 	}
 	double x, y;
 	touch->view = hit.view;
-	base_point(seat, hit.view, ox, oy, &x, &y);
+	city_hit_base(server, hit.view, ox, oy, &x, &y);
 	touch->off_x = hit.sx - x;
 	touch->off_y = hit.sy - y;
 	wlr_seat_touch_notify_down(
@@ -110,7 +98,7 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 			city_map_drag(touch->pan, touch->ox - ox, touch->oy - oy);
 		}
 	} else if (wlr_seat_touch_get_point(seat->seat, event->touch_id) != NULL) {
-		base_point(seat, touch->view, ox, oy, &x, &y);
+		city_hit_base(seat->server, touch->view, ox, oy, &x, &y);
 		wlr_seat_touch_notify_motion(seat->seat, event->time_msec, event->touch_id,
 			x + touch->off_x, y + touch->off_y);
 	}

@@ -315,5 +315,9 @@ struct city_hit {
 	struct city_stage *stage; /* that the point is on; never NULL */
 };
 struct city_hit city_hit_test(struct city_server *server, double ox, double oy);
+/* A point of the layout in the view's tile coordinates; as it is for what is no view's (NULL). What
+ * lies between it and the point in a surface stays the same while something is held there. */
+void city_hit_base(struct city_server *server, const struct city_view *view, double ox, double oy,
+	double *x, double *y);
 
 #endif
