@@ -10,6 +10,7 @@
 #include "compositor/bookmarks.h"
 #include "compositor/command.h"
 #include "compositor/go.h"
+#include "compositor/launcher.h"
 #include "compositor/minimap.h"
 #include "compositor/refactor.h"
 #include "compositor/scape.h"
@@ -95,6 +96,23 @@ static bool run_exec(struct call *call) {
 	}
 	if (!city_server_spawn(call->server, call->rest)) {
 		return fail(call, "cannot start a shell for \"%s\"", call->rest);
+	}
+	return true;
+}
+
+static bool run_launch(struct call *call) {
+	if (call->server == NULL) {
+		return true;
+	}
+	const char *command = city_launcher(call->server->config);
+	if (command == NULL) {
+		return fail(call,
+			"no launcher is installed: install one of %s, or name another in the "
+			"configuration: launcher COMMAND",
+			city_launcher_names());
+	}
+	if (!city_server_spawn(call->server, command)) {
+		return fail(call, "cannot start a shell for \"%s\"", command);
 	}
 	return true;
 }
@@ -617,6 +635,7 @@ static const struct command commands[] = {
 	{"focus", "focus next|prev|left|right|up|down|NAME", 1, SIZE_MAX, run_focus},
 	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
 	{"go", "go TILE|WINDOW|DISTRICT|QUARTER|BOOKMARK|all|city|back", 1, SIZE_MAX, run_go},
+	{"launch", "launch", 0, 0, run_launch},
 	{"maximize", "maximize", 0, 0, run_maximize},
 	{"minimize", "minimize", 0, 0, run_minimize},
 	{"minimap", "minimap [on|off|toggle]", 0, 1, run_minimap},

@@ -3,7 +3,7 @@
  * Commands of the desktop: what a binding runs and what control clients may ask for, in the same
  * words. Main thread only.
  *
- *   exec COMMAND...             close            focus next|prev|left|right|up|down|NAME
+ *   exec COMMAND...    launch   close            focus next|prev|left|right|up|down|NAME
  *   fullscreen                  maximize         minimize         above
  *   snap left|right|top|bottom|top-left|top-right|bottom-left|bottom-right|center|off
  *   arrange [off]

@@ -124,6 +124,15 @@ static void run_autostart(struct config_parser *p, const struct scfg_directive *
 	}
 }
 
+static void run_launcher(struct config_parser *p, const struct scfg_directive *d, void *target) {
+	char line[1024];
+	if (!config_join(d, 0, line, sizeof(line))) {
+		config_complain(p, d, "the command is longer than %zu bytes", sizeof(line) - 1);
+		return;
+	}
+	config_set_string(&p->config->launcher, line);
+}
+
 static const struct config_rule top_rules[] = {
 	{"keyboard", "keyboard { ... }", 0, 0, true, config_keyboard},
 	{"pointer", "pointer { ... }", 0, 0, true, config_pointer},
@@ -136,6 +145,7 @@ static const struct config_rule top_rules[] = {
 	{"animations", "animations on|off", 1, 1, false, run_animations},
 	{"strategy", "strategy NAME", 1, 1, false, run_strategy},
 	{"autostart", "autostart COMMAND...", 1, SIZE_MAX, false, run_autostart},
+	{"launcher", "launcher COMMAND...", 1, SIZE_MAX, false, run_launcher},
 	{"record", "record SIZE|off", 1, 1, false, run_record},
 	{"checkpoint", "checkpoint SECONDS|off", 1, 1, false, run_checkpoint},
 };
@@ -262,6 +272,7 @@ void city_config_destroy(struct city_config *config) {
 	free(config->outputs);
 	free(config->tiles);
 	free(config->autostart);
+	free(config->launcher);
 	free(config->xkb_rules);
 	free(config->xkb_model);
 	free(config->xkb_layout);

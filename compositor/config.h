@@ -76,6 +76,7 @@ struct city_config {
 	size_t output_count;
 	struct city_tile_config *tiles;
 	size_t tile_count;
+	char *launcher;	  /* shell command; NULL: one that is installed */
 	char **autostart; /* shell commands run once the city is up */
 	size_t autostart_count;
 

@@ -11,6 +11,7 @@ static const struct {
 	const char *keys, *command;
 } default_binds[] = {
 	{"Super+Return", "exec cityctl open terminal || foot"},
+	{"Super+d", "launch"},
 	{"Super+q", "close"},
 	{"Super+Shift+q", "close"},
 	{"Super+Tab", "focus next"},

@@ -300,6 +300,65 @@ static void an_output_goes_while_it_is_in_use(void **state) {
 	test_city_stop(&host);
 }
 
+/* 0 where there is one. */
+static int run_launcher_version(void) {
+	char *const argv[] = {"fuzzel", "--version", NULL};
+	return test_run(argv, NULL, NULL);
+}
+
+static bool keyboard_is_gone(void *data) {
+	return ((const struct client *)data)->keyboard_focus == NULL;
+}
+
+static bool keyboard_is_back(void *data) {
+	return ((const struct client *)data)->keyboard_focus != NULL;
+}
+
+static void its_key_starts_the_launcher(void **state) {
+	if (run_launcher_version() != 0) {
+		print_message("fuzzel is not installed\n");
+		skip();
+	}
+	struct test_city city;
+	test_city_start(&city, "animations off\n");
+	struct client *client = client_create(&city);
+	struct window *window = window_create(client, 200, 100, RED);
+	struct picture before = client_capture(client);
+	client_key(client, KEY_D, SUPER);
+	/* Its panel takes the keyboard, and is seen. */
+	client_wait(client, keyboard_is_gone, client, "the launcher does not take the keyboard");
+	struct picture after = client_capture(client);
+	assert_memory_not_equal(
+		before.pixels, after.pixels, (size_t)before.width * (size_t)before.height * 4);
+	client_key(client, KEY_ESC, 0);
+	client_wait(client, keyboard_is_back, client, "Escape does not end the launcher");
+	picture_free(&before);
+	picture_free(&after);
+	window_destroy(window);
+	client_destroy(client);
+	test_city_stop(&city);
+}
+
+static void a_launcher_of_ones_own(void **state) {
+	char *path = strdup(getenv("PATH"));
+	setenv("PATH", "/nowhere", 1);
+	struct test_city city;
+	test_city_start(&city, "animations off\n");
+	struct client *client = client_create(&city);
+	client_key(client, KEY_D, SUPER);
+	test_city_expect_log(&city, "launch: no launcher is installed: install one of fuzzel");
+	client_destroy(client);
+	test_city_stop(&city);
+	test_city_start(&city, "launcher echo \"its own launcher\" >&2\n");
+	client = client_create(&city);
+	client_key(client, KEY_D, SUPER);
+	test_city_expect_log(&city, "its own launcher");
+	client_destroy(client);
+	test_city_stop(&city);
+	setenv("PATH", path, 1);
+	free(path);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_runtime_dir),
@@ -308,6 +367,8 @@ int main(void) {
 		cmocka_unit_test(config_errors_are_located),
 		cmocka_unit_test(the_shipped_config_is_right),
 		cmocka_unit_test(it_starts_in_spite_of_config_errors),
+		cmocka_unit_test(its_key_starts_the_launcher),
+		cmocka_unit_test(a_launcher_of_ones_own),
 		cmocka_unit_test(reload_takes_the_new_file),
 		cmocka_unit_test(several_outputs),
 		cmocka_unit_test(a_nested_city_ends_with_its_window),
