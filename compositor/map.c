@@ -10,6 +10,9 @@
 
 /* Ground round everything when all of it is shown: blocks with their names fit in. */
 #define ALL_MARGIN 48
+/* Pixels above a block that its name takes, whatever the zoom up to 1; as much below, for balance.
+ */
+#define NAME_ROOM (2 * CITY_TYPE_LARGE)
 /* Pixels: no journey. */
 #define NEAR 4
 
@@ -148,7 +151,8 @@ void city_map_centre(struct city_stage *stage, double cx, double cy, double zoom
 
 void city_map_fit(struct city_stage *stage, struct city_box box) {
 	struct wlr_box screen = city_map_screen(stage);
-	double zoom = fmin(1, fmin(screen.width / box.width, screen.height / box.height));
+	double height = fmax(screen.height - 2 * NAME_ROOM, 1);
+	double zoom = fmin(1, fmin(screen.width / box.width, height / box.height));
 	double cx, cy;
 	zoom = city_map_clamp(zoom);
 	centre(screen, box, zoom, &cx, &cy);

@@ -113,7 +113,8 @@ void city_map_travel(struct city_stage *stage, double cx, double cy, double zoom
 void city_map_back(struct city_stage *stage);
 /* Travels until this point is in the middle of the screen. */
 void city_map_centre(struct city_stage *stage, double cx, double cy, double zoom);
-/* Travels until the box fills the screen, but never larger than life. */
+/* Travels until the box fills the screen but for the name of a block above it, and never larger
+ * than life. */
 void city_map_fit(struct city_stage *stage, struct city_box box);
 /* Travels: every window and tile in view. */
 void city_map_show_all(struct city_stage *stage);

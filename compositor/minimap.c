@@ -6,6 +6,7 @@
 #include "compositor/config.h"
 #include "compositor/ground.h"
 #include "compositor/minimap.h"
+#include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/theme.h"
@@ -97,6 +98,21 @@ static void extend_by_district(void *data, const char *name, struct city_box box
 	extend(data, box);
 }
 
+/* The next quarter of source that stands in the city, from *i on; NULL: no more. */
+static const struct city_quarter *next_quarter(const struct city_server *server, size_t *i) {
+	const struct city_survey *survey = city_scape_survey(server);
+	size_t count = 0;
+	const struct city_quarter *quarters =
+		survey == NULL ? NULL : city_survey_quarters(survey, &count);
+	while (*i < count) {
+		const struct city_quarter *quarter = &quarters[(*i)++];
+		if (quarter->site != CITY_NO_SITE) {
+			return quarter;
+		}
+	}
+	return NULL;
+}
+
 /* All that there is; a city without anything is what the screen shows. */
 static struct city_box find_world(const struct city_stage *stage) {
 	struct bounds all = {INFINITY, INFINITY, -INFINITY, -INFINITY};
@@ -107,6 +123,10 @@ static struct city_box find_world(const struct city_stage *stage) {
 		}
 	}
 	city_ground_for_each_district(stage->server, extend_by_district, &all);
+	const struct city_quarter *quarter;
+	for (size_t i = 0; (quarter = next_quarter(stage->server, &i)) != NULL;) {
+		extend(&all, quarter->box);
+	}
 	if (!(all.left < all.right && all.top < all.bottom)) {
 		return city_map_visible(&stage->camera, stage->box);
 	}
@@ -191,6 +211,10 @@ void city_minimap_update(struct city_stage *stage) {
 	lay_out(map);
 	map->used = 0;
 	add_rect(map, map->box, (palette_of(map)->ground & ~0xffu) | OPACITY);
+	const struct city_quarter *quarter;
+	for (size_t i = 0; (quarter = next_quarter(stage->server, &i)) != NULL;) {
+		draw_district(map, quarter->name, quarter->box);
+	}
 	city_ground_for_each_district(stage->server, draw_district, map);
 	draw_views(map);
 	draw_camera(map);

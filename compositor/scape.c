@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compositor/minimap.h"
 #include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/sheets.h"
@@ -313,6 +314,7 @@ static void handle_surveyed(struct wl_listener *listener, void *data) {
 		damage(scape, CITY_SHEETS_QUARTERS, NULL);
 	}
 	city_scape_changed(scape->server);
+	city_minimap_changed(scape->server);
 }
 
 static void handle_sampled(struct wl_listener *listener, void *data) {

@@ -118,8 +118,7 @@ static void input_goes_through_the_camera_that_it_is_on(void **state) {
 	"bind Super+7 bookmark go my desk\n"                                                       \
 	"bind Super+8 move 5000 80\n"                                                              \
 	"bind Super+9 go my desk\n"                                                                \
-	"bind Super+0 bookmark remove my desk\n"                                                   \
-	"bind Super+n minimap\n"
+	"bind Super+0 bookmark remove my desk\n"
 
 static int going_start(void **state) {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -175,42 +174,6 @@ static void bookmarks_are_kept(void **state) {
 	window_destroy(window);
 }
 
-static void the_minimap_leads_anywhere(void **state) {
-	struct client *c = ((struct fixture *)*state)->client;
-	const struct city_palette *palette = city_palette_of(CITY_STYLE_DARK);
-	const uint32_t frame = palette->seen >> 8, focus = palette->focus >> 8;
-	client_pointer_move(c, 10, 10);
-	struct window *window = window_create(c, 200, 100, RED);
-	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
-	struct picture picture = client_capture(c);
-	assert_int_equal(picture_find(&picture, frame).width, 0);
-	picture_free(&picture);
-	client_key(c, KEY_N, SUPER);
-	/* The only window's plaza of 280 by 180 fills it, and the screen shows all of that. */
-	client_expect_rect(c, frame, 1009, 536, 254, 167);
-	/* Its corner comes into the middle, and the pointer takes it along. */
-	client_pointer_move(c, 1014, 541);
-	client_pointer_button(c, BTN_LEFT, true);
-	client_expect_rect(c, RED, 680, 400, 200, 100);
-	client_pointer_move(c, 1014 + 122, 541 + 61);
-	client_expect_rect(c, RED, 540, 330, 200, 100);
-	client_pointer_button(c, BTN_LEFT, false);
-	client_pointer_move(c, 1014, 541);
-	client_expect_rect(c, RED, 540, 330, 200, 100);
-	/* The click was a journey. */
-	client_key(c, KEY_4, SUPER);
-	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
-	/* Where the screen shows none of it the frame is at the edge on that side. */
-	client_key(c, KEY_2, SUPER);
-	client_key(c, KEY_8, SUPER);
-	client_key(c, KEY_1, SUPER);
-	client_expect_rect(c, frame, 1009, 536, 6, 167);
-	client_key(c, KEY_N, SUPER);
-	client_expect_rect(c, frame, 0, 0, 0, 0);
-	client_expect_rect(c, focus, 0, 0, 0, 0);
-	window_destroy(window);
-}
-
 #define GOING_TEST(name) cmocka_unit_test_setup_teardown(name, going_start, fixture_stop)
 #define WIDE_TEST(name) cmocka_unit_test_setup_teardown(name, wide_start, fixture_stop)
 
@@ -220,7 +183,6 @@ int main(void) {
 		WIDE_TEST(input_goes_through_the_camera_that_it_is_on),
 		GOING_TEST(names_lead_there_and_back),
 		GOING_TEST(bookmarks_are_kept),
-		GOING_TEST(the_minimap_leads_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

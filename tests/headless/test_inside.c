@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The compositor in the test's own process, for what no client can bring about. */
-#include "fixture.h"
+#include "inside.h"
 
+#include <limits.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,6 +18,7 @@
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/config.h"
+#include "compositor/ground.h"
 #include "compositor/label.h"
 #include "compositor/output.h"
 #include "compositor/scape.h"
@@ -59,17 +61,7 @@ static void handle_presented(struct wl_listener *listener, void *data) {
 
 static int inside_start(void **state) {
 	struct inside *inside = calloc(1, sizeof(*inside));
-	strcpy(inside->dir, "/tmp/city-test-XXXXXX");
-	assert_non_null(mkdtemp(inside->dir));
-	setenv("XDG_RUNTIME_DIR", inside->dir, 1);
-	setenv("WLR_BACKENDS", "headless", 1);
-	setenv("WLR_RENDERER", "pixman", 1);
-	unsetenv("SOURCE_CITY_KEEPER_FD");
-	struct city_config *config = city_config_default();
-	config->animations = false;
-	inside->server = city_server_create(config);
-	assert_non_null(inside->server);
-	assert_true(city_server_start(inside->server));
+	inside->server = inside_server(inside->dir);
 	inside->commit.notify = handle_commit;
 	wl_signal_add(&inside->server->events.frame_commit, &inside->commit);
 	inside->presented.notify = handle_presented;
@@ -628,6 +620,42 @@ static void text_is_sharp_at_every_zoom(void **state) {
 	city_view_finish(&view);
 }
 
+static void note_top(struct wlr_scene_buffer *buffer, int x, int y, void *data) {
+	int *top = data;
+	*top = y < *top ? y : *top;
+}
+
+static void all_is_shown_with_its_names(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	struct city_stage *stage = city_stage_focused(server);
+	struct city_view view;
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &obedient_impl));
+	city_view_set_district(&view, "gypsum");
+	const int heights[] = {400, 690, 1500, 3000};
+	for (size_t i = 0; i < sizeof(heights) / sizeof(heights[0]); i++) {
+		city_view_set_size(&view, 800, heights[i]);
+		if (i == 0) {
+			city_view_show(&view, &(struct city_box){0, 0, 800, heights[i]});
+		}
+		city_map_show_all(stage);
+		city_server_schedule_frame(server);
+		run_until(inside, inside->presents + 1);
+		int top = INT_MAX;
+		wlr_scene_node_for_each_buffer(&stage->layers.districts->node, note_top, &top);
+		assert_true(top >= 0 && top < 720);
+		struct city_box block;
+		assert_true(city_ground_find_district(server, "gypsum", &block));
+		city_map_fit(stage, block);
+		city_server_schedule_frame(server);
+		run_until(inside, inside->presents + 1);
+		top = INT_MAX;
+		wlr_scene_node_for_each_buffer(&stage->layers.districts->node, note_top, &top);
+		assert_true(top >= 0 && top < 720);
+	}
+	city_view_finish(&view);
+}
+
 static void scroll_fingers(struct wlr_pointer *pad, double delta) {
 	struct wlr_pointer_axis_event event = {
 		.pointer = pad,
@@ -817,6 +845,8 @@ int main(void) {
 		cmocka_unit_test(text_never_lies_over_text),
 		cmocka_unit_test_setup_teardown(
 			names_are_broken_where_they_can_be, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(
+			all_is_shown_with_its_names, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			fingers_run_a_wheels_binding_by_notches, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(

@@ -3,7 +3,7 @@
  * Tablets: the compositor is in this process, so that devices can be given to it as a backend gives
  * them; the client is another one, and says here in lines what it is told.
  */
-#include "fixture.h"
+#include "inside.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -148,8 +148,6 @@ static void expect(struct desk *desk, const char *line, const char *never) {
 
 static int desk_start(void **state, bool binds) {
 	struct desk *desk = calloc(1, sizeof(*desk));
-	strcpy(desk->dir, "/tmp/city-test-XXXXXX");
-	assert_non_null(mkdtemp(desk->dir));
 	int connection[2], lines[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
 	assert_int_equal(pipe2(lines, O_CLOEXEC), 0);
@@ -166,16 +164,7 @@ static int desk_start(void **state, bool binds) {
 	desk->fd = lines[0];
 	fcntl(desk->fd, F_SETFL, O_NONBLOCK);
 
-	setenv("XDG_RUNTIME_DIR", desk->dir, 1);
-	setenv("WLR_BACKENDS", "headless", 1);
-	setenv("WLR_RENDERER", "pixman", 1);
-	unsetenv("SOURCE_CITY_KEEPER_FD");
-	struct city_config *config = city_config_default();
-	config->animations = false;
-	desk->server = city_server_create(config);
-	assert_non_null(desk->server);
-	assert_true(city_server_start(desk->server));
-
+	desk->server = inside_server(desk->dir);
 	static const struct wlr_tablet_impl tablet_impl = {.name = "test"};
 	static const struct wlr_tablet_pad_impl pad_impl = {.name = "test"};
 	static unsigned int buttons[] = {0, 1, 2};
