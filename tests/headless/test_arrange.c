@@ -188,7 +188,7 @@ static void a_drop_at_an_edge_is_seen_before(void **state) {
 	client_expect_rect(c, RED, FIRST_X, FIRST_Y, 200, 100);
 	/* Not in a room: what is seen would not be a part of one. */
 	client_key(c, KEY_2, SUPER);
-	take(c, FIRST_X / 2 + 10, FIRST_Y / 2 + 10);
+	take(c, FIRST_X / 2.0 + 10, FIRST_Y / 2.0 + 10);
 	client_pointer_move(c, 2, 360);
 	let_go(c);
 	assert_false(window->tiled);

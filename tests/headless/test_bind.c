@@ -95,7 +95,7 @@ static void each_notch_runs_the_narrowest(void **state) {
 	client_pointer_scroll(c, 1);
 	client_expect_rect(c, RED, (FIRST_X + 96) / 2, (FIRST_Y + 1) / 2, 100, 50);
 	client_modifiers(c, 0);
-	client_pointer_move(c, FIRST_X / 2 + 60, FIRST_Y / 2 + 10);
+	client_pointer_move(c, FIRST_X / 2.0 + 60, FIRST_Y / 2.0 + 10);
 	client_pointer_scroll(c, 1);
 	assert_double_equal(c->scroll, 15, 0.01);
 	window_destroy(window);
