@@ -37,6 +37,7 @@ struct district {
 
 struct city_ground {
 	struct wlr_scene_rect *floor;
+	struct wlr_scene_tree *grid; /* the lines */
 	struct line_pool columns, rows;
 	struct wl_list districts; /* district.link */
 };
@@ -87,7 +88,7 @@ static void draw_lines(struct city_stage *stage, struct line_pool *pool, const s
 		int rank = fmod(fabs(index), 4) == 0 ? 2 : fmod(fabs(index), 2) == 0 ? 1 : 0;
 		if (used == pool->made) {
 			*rect = wlr_scene_rect_create(
-				stage->layers.ground, 0, 0, grid->colors[rank]);
+				stage->ground->grid, 0, 0, grid->colors[rank]);
 			if (*rect == NULL) {
 				break;
 			}
@@ -357,8 +358,11 @@ void city_ground_update(struct city_stage *stage) {
 	set_color(ground->floor, stage->server->config->color_ground);
 	set_rect(ground->floor, area.x, area.y, area.width, area.height);
 	struct grid grid = make_grid(stage);
+	/* For each node that changes in sight the scene looks at all others: once is enough. */
+	wlr_scene_node_set_enabled(&ground->grid->node, false);
 	draw_lines(stage, &ground->columns, &grid, area, true);
 	draw_lines(stage, &ground->rows, &grid, area, false);
+	wlr_scene_node_set_enabled(&ground->grid->node, true);
 	struct district *district;
 	wl_list_for_each(district, &ground->districts, link) {
 		place_district(stage, district);
@@ -374,7 +378,8 @@ bool city_ground_create(struct city_stage *stage) {
 	float color[4];
 	city_color_float(stage->server->config->color_ground, color);
 	ground->floor = wlr_scene_rect_create(stage->layers.ground, 0, 0, color);
-	if (ground->floor == NULL) {
+	ground->grid = wlr_scene_tree_create(stage->layers.ground);
+	if (ground->floor == NULL || ground->grid == NULL) {
 		free(ground);
 		return false;
 	}

@@ -99,6 +99,7 @@ struct city_sight {
 	struct wl_listener buffer_frame_done;
 	struct wl_listener buffer_sampled;
 	struct city_label *badge;
+	struct wlr_box framed; /* the content that the frame was last drawn round */
 };
 
 struct city_view {

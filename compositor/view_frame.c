@@ -156,9 +156,14 @@ void city_sight_update_frame(struct city_sight *sight, struct wlr_box content) {
 	const struct city_view *view = sight->view;
 	update_badge(sight, content);
 	bool framed = view->framed && !view->fullscreen && content.width > 0;
-	wlr_scene_node_set_enabled(&sight->frame->node, framed);
 	if (!framed) {
+		wlr_scene_node_set_enabled(&sight->frame->node, false);
 		return;
+	}
+	if (!wlr_box_equal(&sight->framed, &content)) {
+		/* All of it changes: the scene looks once, and not for each part. */
+		sight->framed = content;
+		wlr_scene_node_set_enabled(&sight->frame->node, false);
 	}
 	const struct city_config *config = view->server->config;
 	double zoom = sight->stage->camera.zoom;
@@ -176,6 +181,7 @@ void city_sight_update_frame(struct city_sight *sight, struct wlr_box content) {
 	set_bar(sight, RIGHT, (struct wlr_box){w, 0, border, h}, color);
 	set_bar(sight, BOTTOM, (struct wlr_box){-border, h, w + 2 * border, border}, color);
 	update_title(sight, w, bar);
+	wlr_scene_node_set_enabled(&sight->frame->node, true);
 }
 
 void city_sight_finish_frame(struct city_sight *sight) {

@@ -796,9 +796,10 @@ def map_motion():
                 settle(pids)
                 before = {pid: context_switches(pid) for pid in pids}
                 time.sleep(IDLE_SECONDS)
-                total = sum(context_switches(pid) - before[pid] for pid in pids)
+                woken = {f"{program_of(pid)} {pid}": context_switches(pid) - before[pid] for pid in pids}
+                total = sum(woken.values())
                 yield {"name": "map.motion.idle", "unit": "in 10 s", "p50": total, "p99": total,
-                       "max": total, "n": len(pids)}
+                       "max": total, "n": len(pids), "beside": {k: v for k, v in woken.items() if v}}
 
 
 ALL = {
