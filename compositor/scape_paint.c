@@ -18,6 +18,12 @@ static double coming(double at, double from) {
 	return fmin(fmax((at / from - 1) / COMING, 0), 1);
 }
 
+/* Round what is written on something: it grows with that, so that the room for text never shrinks
+ * while one zooms in. */
+static int padding(const struct city_canvas *canvas, double wanted, int most) {
+	return (int)lround(fmin(fmax(wanted, CITY_SPACE_SMALL), most) * canvas->paint->scale);
+}
+
 static void put_lines(char *text, size_t size, uint64_t lines) {
 	if (lines >= 1000000) {
 		snprintf(text, size, "%.1f M lines", (double)lines / 1e6);
@@ -137,7 +143,7 @@ static void paint_module(
 	if (ink <= 0) {
 		return;
 	}
-	int pad = (int)lround((side < 64 ? CITY_SPACE_SMALL : CITY_SPACE) * scale);
+	int pad = padding(canvas, side / 14, CITY_SPACE);
 	int size = city_canvas_type(canvas, side * scale * 0.13, CITY_TYPE_HEAD);
 	size = size == 0 ? CITY_TYPE_SMALL : size;
 	struct city_area room = {building.left + pad, building.top + pad, building.right - pad,
@@ -360,7 +366,7 @@ static void write_lot(const struct city_canvas *canvas, const struct city_lot *l
 	double scale = canvas->paint->scale, ink = canvas->paint->ink;
 	int width = area.right - area.left, height = area.bottom - area.top;
 	double side = fmin(width, 1.6 * height) / scale;
-	int pad = (int)lround((side < 70 ? CITY_SPACE_SMALL : 12) * scale);
+	int pad = padding(canvas, side / 11, CITY_SPACE_LARGE * 3 / 4);
 	bool marked = lot->mark != CITY_MARK_NONE, wide = is_wide(canvas, area);
 	int size = side >= 240 ? CITY_TYPE_HEAD
 		: side >= 130  ? CITY_TYPE_LARGE

@@ -104,6 +104,7 @@ static void update_title(struct city_sight *sight, int width, int bar) {
 	style.pad_x = 0;
 	city_label_set_enabled(sight->close_label, true);
 	city_label_set(sight->close_label, "\u00d7", &style, stage->scale);
+	city_label_set_opacity(sight->close_label, bar_share(zoom));
 	city_label_set_position(sight->close_label,
 		width - close.width + (close.width - city_label_width(sight->close_label)) / 2,
 		-bar + (bar - city_label_height(sight->close_label)) / 2);
