@@ -294,8 +294,8 @@ static void place_pulse(struct city_stage *stage, struct pulse *pulse, int64_t w
 		pulse->begin_ns = when_ns;
 	}
 	double share = fmin((double)(when_ns - pulse->begin_ns) / (double)PULSE_NS, 1);
-	/* Fast at first; it fades evenly. */
-	double out = PULSE_REACH * (1 - pow(1 - share, 3));
+	/* Fast at first, from just outside what is written above the view; it fades evenly. */
+	double out = CITY_SPACE_SMALL + (PULSE_REACH - CITY_SPACE_SMALL) * (1 - pow(1 - share, 3));
 	struct wlr_box box = city_map_box(&stage->camera, pulse->box);
 	int by = (int)lround(out), line = share < 0.4 ? 3 : 2;
 	box.x -= by;

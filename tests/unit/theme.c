@@ -53,7 +53,8 @@ static void expect_palette(const struct city_palette *p) {
 	expect_readable("the focused title", p->focus_text, p->focus);
 	uint32_t buildings[64] = {p->guest, p->lot};
 	size_t count = 2;
-	for (double cost = 0.0005; cost < 3; cost *= 1.5) {
+	for (int i = 0; i < 22; i++) {
+		double cost = 0.0005 * pow(1.5, i);
 		buildings[count++] = city_cost_color(p, cost);
 		buildings[count++] =
 			city_color_mix(city_cost_color(p, cost), 0xffffffff, p->facade);
