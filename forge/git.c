@@ -287,11 +287,130 @@ bool git_ready(const char *top, char **why) {
 	return good;
 }
 
+/* ---- what an index holds of its files besides their contents */
+
+struct marks {
+	struct strings later;	/* meant to be added: git add -N */
+	struct strings assumed; /* unchanged */
+	struct strings skipped; /* not in the work tree */
+};
+
+static void marks_finish(struct marks *marks) {
+	strings_finish(&marks->later);
+	strings_finish(&marks->assumed);
+	strings_finish(&marks->skipped);
+}
+
+static bool added_names(const struct git_change *change, const char *tree, const char *path,
+	const char *how, struct strings *names, char **why) {
+	struct command command = {
+		.top = change->top,
+		.words = {"--literal-pathspecs", "diff-index", "--cached", "--no-renames", "-z",
+			"--name-only", "--diff-filter=A", how, tree, "--", path},
+	};
+	bool good = run(&command, true, why);
+	for (size_t at = 0; good && at < command.output.size;) {
+		strings_add(names, command.output.data + at);
+		at += strlen(command.output.data + at) + 1;
+	}
+	finish(&command);
+	return good;
+}
+
+/* Of the user's index, below a path. */
+static bool marks_read(
+	const struct git_change *change, const char *path, struct marks *marks, char **why) {
+	struct command command = {
+		.top = change->top,
+		.words = {"--literal-pathspecs", "ls-files", "-v", "-z", "--", path},
+	};
+	bool good = run(&command, true, why);
+	for (size_t at = 0; good && at + 2 < command.output.size;) {
+		const char *entry = command.output.data + at;
+		if (entry[0] >= 'a' && entry[0] <= 'z')
+			strings_add(&marks->assumed, entry + 2);
+		if (entry[0] == 'S' || entry[0] == 's')
+			strings_add(&marks->skipped, entry + 2);
+		at += strlen(entry) + 1;
+	}
+	finish(&command);
+	/* Those that are in the index for one way of looking and not for the other. */
+	char tree[GIT_ID];
+	struct strings all = {}, real = {};
+	good = good &&
+		ASK(change->top, nullptr, nullptr, false, tree, why, "rev-parse", "-q", "--verify",
+			"HEAD^{tree}") &&
+		(tree[0] != '\0' ||
+			ASK(change->top, nullptr, nullptr, true, tree, why, "hash-object", "-t",
+				"tree", "--stdin")) &&
+		added_names(change, tree, path, "--ita-visible-in-index", &all, why) &&
+		added_names(change, tree, path, "--ita-invisible-in-index", &real, why);
+	for (size_t i = 0; good && i < all.count; i++) {
+		if (!strings_has(&real, all.items[i]))
+			strings_add(&marks->later, all.items[i]);
+	}
+	strings_finish(&all);
+	strings_finish(&real);
+	return good;
+}
+
+/* The names as input, where they are after the change. */
+static void new_names(
+	const struct git_change *change, const struct strings *names, struct buffer *input) {
+	for (size_t i = 0; i < names->count; i++) {
+		buffer_printf(input, "%s%s", change->to, names->items[i] + strlen(change->from));
+		buffer_add(input, "", 1);
+	}
+}
+
+/* git takes only names of files that it sees, and the files are perhaps not there yet, or not any
+ * more: it is shown empty ones. */
+static bool add_later(const struct git_change *change, const struct strings *names, char **why) {
+	if (names->count == 0)
+		return true;
+	struct buffer input = {};
+	char *tree = text_format("%s.tree", change->index);
+	bool good = true;
+	new_names(change, names, &input);
+	for (size_t at = 0; good && at < input.size; at += strlen(input.data + at) + 1) {
+		char *path = text_format("%s/%s", tree, input.data + at);
+		*strrchr(path, '/') = '\0';
+		int error = directory_make(path);
+		path[strlen(path)] = '/';
+		int fd = error == 0 ? open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1;
+		good = fd >= 0;
+		if (!good)
+			*why = text_format("%s: %s", path, strerror(error != 0 ? error : errno));
+		else
+			close(fd);
+		free(path);
+	}
+	char *option = text_format("--work-tree=%s", tree);
+	good = good &&
+		SIMPLY(change->top, nullptr, &input, why, option, "--literal-pathspecs", "add",
+			"-N", "-f", "--pathspec-from-file=-", "--pathspec-file-nul");
+	directory_remove(tree);
+	free(option);
+	free(tree);
+	buffer_finish(&input);
+	return good;
+}
+
+static bool set_flag(const struct git_change *change, const struct strings *names, const char *flag,
+	char **why) {
+	struct buffer input = {};
+	new_names(change, names, &input);
+	bool good = input.size == 0 ||
+		SIMPLY(change->top, nullptr, &input, why, "update-index", flag, "-z", "--stdin");
+	buffer_finish(&input);
+	return good;
+}
+
 /* ---- changing */
 
 /* Entries of the index below `from`, as input for update-index that puts them below `to`. */
-static bool move_entries(
-	const struct git_change *change, const char *index, struct buffer *input, char **why) {
+static bool move_entries(const struct git_change *change, const char *index,
+	const struct marks *marks, struct buffer *input, char **why) {
 	const char *listed = change->from[0] != '\0' ? change->from : change->to;
 	struct command command = {
 		.top = change->top,
@@ -318,7 +437,7 @@ static bool move_entries(
 			buffer_printf(input, "\t%s", path);
 			buffer_add(input, "", 1);
 		}
-		if (change->from[0] != '\0') {
+		if (change->from[0] != '\0' && !strings_has(&marks->later, path)) {
 			buffer_printf(input, "%.*s\t%s%s", head, entry, change->to, path + prefix);
 			buffer_add(input, "", 1);
 		}
@@ -370,15 +489,22 @@ static bool edit_entries(const struct git_change *change, const char *index, cha
 /* The index follows the change. `changed`: there was something to follow. */
 static bool follow(const struct git_change *change, const char *index, bool *changed, char **why) {
 	struct buffer input = {};
+	struct marks marks = {};
 	*changed = false;
 	bool good = true;
-	if (change->to[0] != '\0')
-		good = move_entries(change, index, &input, why);
+	if (index == nullptr && change->from[0] != '\0' && change->to[0] != '\0')
+		good = marks_read(change, change->from, &marks, why);
+	if (good && change->to[0] != '\0')
+		good = move_entries(change, index, &marks, &input, why);
 	*changed = input.size > 0;
 	if (good && *changed)
-		good = SIMPLY(
-			change->top, index, &input, why, "update-index", "-z", "--index-info");
+		good = add_later(change, &marks.later, why) &&
+			SIMPLY(change->top, index, &input, why, "update-index", "-z",
+				"--index-info") &&
+			set_flag(change, &marks.assumed, "--assume-unchanged", why) &&
+			set_flag(change, &marks.skipped, "--skip-worktree", why);
 	buffer_finish(&input);
+	marks_finish(&marks);
 	return good && edit_entries(change, index, why);
 }
 

@@ -99,7 +99,7 @@ static char *look(const struct place *place) {
 		      "-type f -exec sha1sum {} + | LC_ALL=C sort -k2; cat config; cd city && if "
 		      "[ -d .git ]; then GIT_OPTIONAL_LOCKS=0 git status --porcelain; git "
 		      "rev-parse HEAD; git diff "
-		      "--cached; git ls-files -s; fi",
+		      "--cached; git ls-files -s; git ls-files -v; fi",
 		place->base);
 }
 
@@ -185,6 +185,44 @@ static void test_move_keeps_what_the_user_has(void **state) {
 	free(before);
 	perform_all(place, REFACTOR_REDO);
 	shell("test -f %s/city/studio/bell/new.h", base);
+	place_destroy(place);
+}
+
+/* What an index says of files besides what is in them. */
+static void test_index_is_kept_exactly(void **state) {
+	struct place *place = place_create(true);
+	const char *base = place->base;
+	shell("cd %s/city/home/bell && echo a >'assumed one.h' && echo s >skipped.h && "
+	      "git add assumed* skipped.h && git commit -qm more -- . && "
+	      "git update-index --assume-unchanged assumed* && "
+	      "git update-index --skip-worktree skipped.h && echo b >assumed* && "
+	      "echo later >later.h && mkdir deep && echo later >'deep/l\303\266ter.h' && "
+	      "git add -N later.h deep && git rm -q --cached bell.h",
+		base);
+	char *before = look(place);
+	struct journal journal;
+	struct refactor *refactor;
+	char *why = NULL;
+	journal_open(&journal, &place->setup);
+	if (!perform(place, &journal, REFACTOR_MOVE, &refactor, &why) ||
+		!refactor_take_back(&journal, refactor, &why))
+		fail_msg("%s", why);
+	journal_close(&journal);
+	char *after = look(place);
+	assert_string_equal(after, before);
+	free(after);
+	perform_all(place, REFACTOR_MOVE);
+	expect_output("h studio/bell/assumed one.h\nS studio/bell/skipped.h\n",
+		output("cd %s/city && git ls-files -v | grep '^[a-zS]'", base));
+	expect_output(" A studio/bell/deep/l\303\266ter.h\n A studio/bell/later.h\n",
+		output("cd %s/city && git -c core.quotepath=off status --porcelain | grep '^ A'",
+			base));
+	perform_all(place, REFACTOR_UNDO);
+	shell("cd %s/city && git update-ref HEAD HEAD~2", base);
+	after = look(place);
+	assert_string_equal(after, before);
+	free(after);
+	free(before);
 	place_destroy(place);
 }
 
@@ -640,6 +678,7 @@ int main(void) {
 	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_move_keeps_what_the_user_has),
+		cmocka_unit_test(test_index_is_kept_exactly),
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_fork_is_a_folder_of_its_own),
 		cmocka_unit_test(test_killed_at_each_step),
