@@ -301,10 +301,10 @@ static void find_place(struct city_survey *survey, struct city_quarter *quarter)
 	double below = INFINITY;
 	while (is_taken(survey, quarter, box, &other)) {
 		below = fmin(below, other.cy + other.height);
-		box.cx = other.cx + other.width + QUARTER_GAP;
+		box.cx = city_layout_beyond(other.cx + other.width, QUARTER_GAP);
 		if (box.cx + box.width > left + width) {
 			box.cx = left;
-			box.cy = below + QUARTER_GAP;
+			box.cy = city_layout_beyond(below, QUARTER_GAP);
 			below = INFINITY;
 		}
 	}

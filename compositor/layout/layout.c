@@ -659,3 +659,7 @@ uint32_t city_layout_quarter(const struct city_layout *layout, const char *name)
 	}
 	return CITY_NO_SITE;
 }
+
+double city_layout_beyond(double end, double gap) {
+	return ceil(end) + gap;
+}

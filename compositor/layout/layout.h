@@ -113,4 +113,8 @@ struct city_layout *city_layout_read(const char *text, size_t size, unsigned *li
 void city_layout_escape(const char *name, char *to, size_t size);
 bool city_layout_unescape(char *name);
 
+/* Where something begins that keeps the gap, a whole number, to what ends at `end`. It is a whole
+ * number too: rounding would let the two overlap again, and they would be moved apart for ever. */
+double city_layout_beyond(double end, double gap);
+
 #endif

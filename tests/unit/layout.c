@@ -593,6 +593,23 @@ static void a_scan_can_be_stopped(void **state) {
 	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* What was moved beside something does not overlap it, gap and all, whatever is rounded. */
+static void what_is_moved_apart_stays_apart(void **state) {
+	seed = 4;
+	unsigned naive = 0;
+	for (int i = 0; i < 100000; i++) {
+		double end = draw(1u << 31) / 1048576.0 + draw(1u << 31) / 1e12;
+		double gap = 1 + draw(400);
+		double place = city_layout_beyond(end, gap);
+		assert_true(place - gap >= end && place - gap < end + 1);
+		naive += end + gap - gap < end;
+	}
+	assert_true(naive > 0);
+	assert_true(city_layout_beyond(-1e9 + 0.3, 240) - 240 >= -1e9 + 0.3);
+	/* One that three small folders came upon. */
+	assert_true(city_layout_beyond(272.70619791050291, 240) == 513);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buildings_are_as_large_as_their_source),
@@ -604,6 +621,7 @@ int main(void) {
 		cmocka_unit_test(a_layout_survives_as_text),
 		cmocka_unit_test(source_is_counted_whatever_lies_there),
 		cmocka_unit_test(a_scan_can_be_stopped),
+		cmocka_unit_test(what_is_moved_apart_stays_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
