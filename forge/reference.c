@@ -177,6 +177,103 @@ static void look_into_config(
 	free(quoted_to);
 }
 
+/* The word that begins there, as scfg reads it; what follows it. NULL: there is none. */
+static const char *read_word(const char *at, struct buffer *word) {
+	char quote = *at == '"' || *at == '\'' ? *at : '\0';
+	at += quote != '\0';
+	while (*at != '\0' && *at != '\n' &&
+		(quote != '\0' ? *at != quote : strchr(" \t\r\"'{}", *at) == nullptr)) {
+		at += *at == '\\' && quote != '\'' && at[1] != '\0' && at[1] != '\n';
+		buffer_add(word, at++, 1);
+	}
+	if (word->size == 0 || (quote != '\0' && *at != quote))
+		return nullptr;
+	return at + (quote != '\0');
+}
+
+/* A path of the configuration, which begins at the home or at the configuration's folder, when it
+ * leads to what moves: how it is written afterwards, beginning where it did. NULL: as before. */
+static char *moved_word(const struct refactor *refactor, const char *folder, const char *word) {
+	const char *home = getenv("HOME");
+	bool at_home = word[0] == '~' && (word[1] == '/' || word[1] == '\0');
+	if (at_home && (home == nullptr || home[0] != '/'))
+		return nullptr;
+	char *path = word[0] == '/' ? text_copy(word)
+		: at_home	    ? text_format("%s%s", home, word + 1)
+				    : text_format("%s/%s", folder, word);
+	char *target = realpath(path, nullptr), *result = nullptr;
+	free(path);
+	if (target != nullptr && below(target, refactor->from) != nullptr) {
+		char *now = moved(refactor, target);
+		char *real_home = at_home ? realpath(home, nullptr) : nullptr;
+		const char *rest = real_home != nullptr ? below(now, real_home) : nullptr;
+		if (rest != nullptr && real_home[1] != '\0')
+			result = text_format("~%s", rest);
+		else if (at_home || word[0] == '/')
+			result = text_copy(now);
+		else
+			result = way(folder, now);
+		free(real_home);
+		free(now);
+	}
+	free(target);
+	return result;
+}
+
+/* What is below another comes first: that could get a quote in the middle. */
+static int compare_edits(const void *a, const void *b) {
+	const struct refactor_edit *first = a, *second = b;
+	size_t one = strlen(first->old), two = strlen(second->old);
+	return one < two ? 1 : one > two ? -1 : 0;
+}
+
+/* What names a folder in another way than by its path: with the home, from the configuration's
+ * folder, by way of links. */
+static void look_at_words(struct refactor *refactor, const char *path, const char *folder,
+	const struct buffer *config) {
+	static const char *const names[] = {"source", "sources", "artifact"};
+	size_t before = refactor->edit_count;
+	for (const char *line = config->data; line != nullptr; line = strchr(line, '\n')) {
+		line += strspn(line, "\n \t");
+		size_t size = strcspn(line, " \t\r\n"), gap = strspn(line + size, " \t");
+		bool names_it = false;
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			names_it |= strlen(names[i]) == size && strncmp(line, names[i], size) == 0;
+		struct buffer word = {};
+		const char *end =
+			names_it && gap > 0 ? read_word(line + size + gap, &word) : nullptr;
+		char *to = end != nullptr ? moved_word(refactor, folder, word.data) : nullptr;
+		if (to != nullptr) {
+			bool quotes = line[size + gap] == '"' || line[size + gap] == '\'' ||
+				strpbrk(to, " \t\"'{}\\") != nullptr;
+			char *quoted = quotes ? escaped(to) : text_copy(to);
+			const char *quote = quotes ? "\"" : "";
+			char *old = text_format("%.*s", (int)(end - line), line);
+			char *new = text_format(
+				"%.*s%s%s%s", (int)(size + gap), line, quote, quoted, quote);
+			refactor_add_edit(refactor, path, old, new);
+			free(quoted);
+			free(old);
+			free(new);
+		}
+		free(to);
+		buffer_finish(&word);
+	}
+	if (refactor->edit_count > before)
+		qsort(refactor->edits + before, refactor->edit_count - before,
+			sizeof(*refactor->edits), compare_edits);
+}
+
+/* Where relative paths begin; heap. NULL if it is not there. */
+static char *config_folder(const char *path) {
+	const char *slash = strrchr(path, '/');
+	char *folder = slash != nullptr ? text_format("%.*s", (int)(slash - path + 1), path)
+					: text_copy(".");
+	char *real = realpath(folder, nullptr);
+	free(folder);
+	return real;
+}
+
 void reference_find(const struct journal *journal, struct refactor *refactor, const char *spelled) {
 	struct search search = {.refactor = refactor};
 	struct buffer config = {};
@@ -186,6 +283,10 @@ void reference_find(const struct journal *journal, struct refactor *refactor, co
 		look_into_config(refactor, path, &config, refactor->from);
 		if (strcmp(spelled, refactor->from) != 0)
 			look_into_config(refactor, path, &config, spelled);
+		char *folder = config_folder(journal->config);
+		if (folder != nullptr)
+			look_at_words(refactor, path, folder, &config);
+		free(folder);
 	}
 	buffer_finish(&config);
 	free(path);

@@ -434,6 +434,47 @@ static void write_text(const char *path, const char *content) {
 	assert_int_equal(fclose(file), 0);
 }
 
+/* The configuration names folders in all ways that it allows. */
+static void test_configurations(void **state) {
+	struct place *place = place_create(false);
+	const char *base = place->base;
+	setenv("HOME", base, 1);
+	shell("mkdir -p %s/conf && ln -s ../city/home %s/conf/link", base, base);
+	free(place->setup.config_file);
+	place->setup.config_file = text_format("%s/conf/config", base);
+	write_text(place->setup.config_file,
+		"tile a {\n\tsource ~/city/home/bell\n\tartifact ../city/home/bell/bell.c\n}\n"
+		"tile b {\n\tsource  'link/bell' \n}\ntile c {\n\tsource ~/city/home/bell-2\n}\n"
+		"tile d {\n\tsource \"~/conf/link/b\\ell/\"\n}\nsources ../city/home\n"
+		"# source nowhere\nsource \"~/city\nsource\nsource ../city/home/bell");
+	char *before = output("cat %s/conf/config", base);
+	perform_all(place, REFACTOR_MOVE);
+	expect_output("tile a {\n\tsource ~/city/studio/bell\n"
+		      "\tartifact ../city/studio/bell/bell.c\n}\n"
+		      "tile b {\n\tsource  \"../city/studio/bell\" \n}\n"
+		      "tile c {\n\tsource ~/city/home/bell-2\n}\n"
+		      "tile d {\n\tsource \"~/city/studio/bell\"\n}\nsources ../city/home\n"
+		      "# source nowhere\nsource \"~/city\nsource\nsource ../city/studio/bell",
+		output("cat %s/conf/config", base));
+	perform_all(place, REFACTOR_UNDO);
+	char *after = output("cat %s/conf/config", base);
+	assert_string_equal(after, before);
+	free(after);
+	/* A place that needs quotes. */
+	write_text(place->setup.config_file,
+		"source ~/city/home/bell\nsource ~/city/home/bell/bell.c\n");
+	char *target = text_format("%s/city/di st", base);
+	refactor_target = target;
+	perform_all(place, REFACTOR_MOVE);
+	expect_output("source \"~/city/di st/bell\"\nsource \"~/city/di st/bell/bell.c\"\n",
+		output("cat %s/conf/config", base));
+	refactor_target = "studio";
+	free(target);
+	free(before);
+	setenv("HOME", "/nowhere", 1);
+	place_destroy(place);
+}
+
 /* Blanks, quotes, what is no UTF-8: in the city's path, the tile's, the district's and in names of
  * files; and another tile whose folder begins like this one. */
 static void test_odd_names(void **state) {
@@ -679,6 +720,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_move_keeps_what_the_user_has),
 		cmocka_unit_test(test_index_is_kept_exactly),
+		cmocka_unit_test(test_configurations),
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_fork_is_a_folder_of_its_own),
 		cmocka_unit_test(test_killed_at_each_step),
