@@ -26,6 +26,7 @@ struct job {
 	struct build *build; /* NULL when none runs */
 	/* A watch of the same folder that builds what this one would build; NULL: none. */
 	struct job *leader;
+	bool owes; /* `started` was said and `done` was not: whoever listens waits for it */
 	/* The first build of a watch is for the cache, so that the first save compiles one file. It
 	 * is reported when it fails, and when it is of a save after all. */
 	bool quiet;
@@ -99,6 +100,17 @@ static struct job *find_leader(const struct job *job, const struct snapshot *sna
 	return nullptr;
 }
 
+static void tell_started(struct job *job) {
+	job->owes = true;
+	job->listener->started(job->data, job);
+}
+
+/* The job may be gone after that. */
+static void tell_done(struct job *job, struct build_result *result) {
+	job->owes = false;
+	job->listener->done(job->data, job, result);
+}
+
 /* ---- failures without a build */
 
 static void deliver_failure(void *data) {
@@ -110,8 +122,8 @@ static void deliver_failure(void *data) {
 	};
 	job->idle = nullptr;
 	job->failure = nullptr;
-	job->listener->started(job->data, job);
-	job->listener->done(job->data, job, &result); /* job may be gone */
+	tell_started(job);
+	tell_done(job, &result);
 	free(result.reason);
 }
 
@@ -170,7 +182,7 @@ static void start_build(struct job *job, struct snapshot *snapshot, uint64_t tim
 	job->leader = job->quiet || job->watch == nullptr ? nullptr : find_leader(job, snapshot);
 	if (job->leader != nullptr) {
 		snapshot_finish(snapshot);
-		job->listener->started(job->data, job);
+		tell_started(job);
 		return;
 	}
 	if (job->spare != nullptr && worker_sees(job->spare, job->folder))
@@ -178,7 +190,7 @@ static void start_build(struct job *job, struct snapshot *snapshot, uint64_t tim
 	job->build = build_create(
 		job->forge, job->folder, snapshot, worker, time_ns, &build_listener, job);
 	if (!job->quiet)
-		job->listener->started(job->data, job);
+		tell_started(job);
 }
 
 static void remember_snapshot(struct job *job, const struct snapshot *snapshot) {
@@ -219,7 +231,7 @@ static void tell_followers(struct job *job, const struct build *build, const cha
 		remember(other, build, result->good);
 		if (result->good)
 			tell_sources(other, sources);
-		other->listener->done(other->data, other, &shared);
+		tell_done(other, &shared);
 	}
 }
 
@@ -243,7 +255,7 @@ static void handle_done(void *data, struct build_result *result) {
 		quiet = quiet && is_no_save(job, sources);
 	}
 	if (job->watch == nullptr) {
-		job->listener->done(job->data, job, result); /* job may be gone */
+		tell_done(job, result);
 		return;
 	}
 	bool aloud = job->quiet && !quiet;
@@ -261,9 +273,9 @@ static void handle_done(void *data, struct build_result *result) {
 	if (quiet && result->good)
 		city_log(CITY_LOG_INFO, job->tile, "watching %s", job->folder);
 	if (aloud || (quiet && !result->good))
-		job->listener->started(job->data, job);
+		tell_started(job);
 	if (!quiet || !result->good)
-		job->listener->done(job->data, job, result); /* job may be gone */
+		tell_done(job, result);
 	build_destroy(build);
 }
 
@@ -308,7 +320,9 @@ static void look(struct job *job, uint64_t time_ns, bool settled) {
 	}
 	const struct snapshot *before =
 		current_build(job) != nullptr ? build_snapshot(current_build(job)) : &job->last;
-	if (!snapshot_differs(before, &now, job->last_good ? &job->includes : nullptr)) {
+	/* What it followed may have been stopped for what was there before: that is built, then. */
+	bool left = job->owes && current_build(job) == nullptr && job->idle == nullptr;
+	if (!left && !snapshot_differs(before, &now, job->last_good ? &job->includes : nullptr)) {
 		disarm(job);
 		snapshot_finish(&now);
 		return;

@@ -116,6 +116,18 @@ char *city_make_home(void) {
 	return home;
 }
 
+const char *city_make_compiler(char *home) {
+	const char *path = text("%s/compiler/cc", home);
+	write_file(path,
+		"#!/bin/sh\n"
+		"for last; do :; done\n"
+		"if grep -q SLOW \"$last\" 2>/dev/null; then exec sleep 1000; fi\n"
+		"if grep -q FLOOD \"$last\" 2>/dev/null; then exec yes 'noise noise noise'; fi\n"
+		"exec cc \"$@\"\n");
+	assert_int_equal(chmod(path, 0700), 0);
+	return text("SOURCE_CITY_CC=%s", path);
+}
+
 static void spawn_forge(struct city *city, int socket, const char *const *more) {
 	const char *environment[64];
 	size_t count = 0;

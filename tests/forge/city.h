@@ -33,6 +33,9 @@ struct city {
 
 /* A folder with data, cache and headers for a forge, and an installed layout around it. */
 char *city_make_home(void);
+/* A compiler in it that never ends with a source that says SLOW, and talks without end for one that
+ * says FLOOD: "NAME=value" for city_start. */
+const char *city_make_compiler(char *home);
 /* Starts a forge in that home, with more "NAME=value" (NULL-terminated), and waits until it
  * registered. */
 void city_start(struct city *city, char *home, const char *const *environment);

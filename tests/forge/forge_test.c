@@ -15,20 +15,6 @@
 
 #include "city.h"
 
-/* A compiler that takes its time with a source that says SLOW, and talks without end for one that
- * says FLOOD. */
-static const char *make_compiler(char *home) {
-	const char *path = text("%s/compiler/cc", home);
-	write_file(path,
-		"#!/bin/sh\n"
-		"for last; do :; done\n"
-		"if grep -q SLOW \"$last\" 2>/dev/null; then exec sleep 1000; fi\n"
-		"if grep -q FLOOD \"$last\" 2>/dev/null; then exec yes 'noise noise noise'; fi\n"
-		"exec cc \"$@\"\n");
-	assert_int_equal(chmod(path, 0700), 0);
-	return text("SOURCE_CITY_CC=%s", path);
-}
-
 /* Whether a process runs whose command line holds the text. */
 static bool process_with(const char *wanted) {
 	DIR *entries = opendir("/proc");
@@ -272,7 +258,7 @@ static void test_cache(void **state) {
 static void test_slow(void **state) {
 	struct city city;
 	char *home = city_make_home();
-	const char *environment[] = {make_compiler(home), "SOURCE_CITY_BUILD_SECONDS=1", NULL};
+	const char *environment[] = {city_make_compiler(home), "SOURCE_CITY_BUILD_SECONDS=1", NULL};
 	city_start(&city, home, environment);
 	char *folder = make_tile("SLOW");
 	const struct answer *answer = city_build_wait(&city, 1, folder);
@@ -287,7 +273,7 @@ static void test_slow(void **state) {
 static void test_flood(void **state) {
 	struct city city;
 	char *home = city_make_home();
-	const char *environment[] = {make_compiler(home), NULL};
+	const char *environment[] = {city_make_compiler(home), NULL};
 	city_start(&city, home, environment);
 	const struct answer *answer = city_build_wait(&city, 1, make_tile("FLOOD"));
 	assert_int_equal(answer->type, FAILED);
@@ -345,7 +331,7 @@ static void test_no_compiler(void **state) {
 static void test_cancel(void **state) {
 	struct city city;
 	char *home = city_make_home();
-	const char *environment[] = {make_compiler(home), NULL};
+	const char *environment[] = {city_make_compiler(home), NULL};
 	city_start(&city, home, environment);
 	size_t at = 0;
 	/* Of several at once, one that goes on. */
@@ -372,7 +358,7 @@ static void test_cancel(void **state) {
 static void test_terminate(void **state) {
 	struct city city;
 	char *home = city_make_home();
-	const char *environment[] = {make_compiler(home), NULL};
+	const char *environment[] = {city_make_compiler(home), NULL};
 	city_start(&city, home, environment);
 	size_t at = 0;
 	city_build(&city, 1, make_tile("SLOW"));
@@ -422,7 +408,7 @@ static void test_sandbox(void **state) {
 static void test_no_sandbox(void **state) {
 	struct city city;
 	char *home = city_make_home();
-	const char *environment[] = {make_compiler(home), "SOURCE_CITY_SANDBOX=off",
+	const char *environment[] = {city_make_compiler(home), "SOURCE_CITY_SANDBOX=off",
 		"SOURCE_CITY_BUILD_SECONDS=1", NULL};
 	city_start(&city, home, environment);
 	assert_false(sandboxed(&city));

@@ -411,6 +411,34 @@ static void test_crowd(void **state) {
 	city_stop(&watched.city);
 }
 
+/* Two tiles of one folder: what is saved is taken back while it is built. Each that was told of the
+ * build is told of its end. */
+static void test_taken_back(void **state) {
+	struct watched watched = {.folder = make_tile("first")};
+	char *home = city_make_home();
+	const char *environment[] = {city_make_compiler(home), NULL};
+	city_start(&watched.city, home, environment);
+	city_watch(&watched.city, JOB, watched.folder);
+	city_watch(&watched.city, JOB + 1, watched.folder);
+	while (count_text(city_log_text(&watched.city), "watching") < 2)
+		city_barrier(&watched.city);
+	size_t at[2] = {0, 0};
+	for (int round = 0; round < 2; round++) {
+		save(&watched, "second");
+		for (uint32_t i = 0; i < 2; i++) {
+			const struct answer *answer =
+				city_wait(&watched.city, &at[i], JOB + i, BUILT, FAILED);
+			assert_true(has_marker(answer, "second"));
+		}
+		if (round == 1)
+			break;
+		save(&watched, "SLOW");
+		for (uint32_t i = 0; i < 2; i++)
+			city_wait(&watched.city, &at[i], JOB + i, STARTED, STARTED);
+	}
+	city_stop(&watched.city);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saves),
@@ -426,6 +454,7 @@ int main(void) {
 		cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_one_instance),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_taken_back),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
