@@ -104,6 +104,24 @@ static bool check_place(struct refactor *refactor, bool may_make, char **why) {
 	return good;
 }
 
+/* A folder is moved by its name alone, at once and whole; a copy would miss what an editor saves
+ * while it is made. */
+static bool elsewhere(const struct refactor *refactor, char **why) {
+	*why = text_format("%s is on another file system than %s; copy it there with cp -a, then: "
+			   "cityctl swap %s=%s",
+		refactor->to, refactor->from, refactor->tile, refactor->to);
+	return false;
+}
+
+static bool check_file_system(const struct refactor *refactor, char **why) {
+	struct stat from, to;
+	char *parent = parent_of(*refactor->made != '\0' ? refactor->made : refactor->to);
+	bool differ = stat(refactor->from, &from) == 0 && stat(parent, &to) == 0 &&
+		from.st_dev != to.st_dev;
+	free(parent);
+	return !differ || elsewhere(refactor, why);
+}
+
 /* Both folders are in the same repository, or none is in one. */
 static bool check_git(struct refactor *refactor, char **why) {
 	char *place = parent_of(refactor->to);
@@ -159,7 +177,7 @@ static bool plan_move(struct journal *journal, struct refactor *refactor,
 		*why = text_format("%s cannot move into itself", refactor->from);
 		return false;
 	}
-	if (!check_place(refactor, true, why))
+	if (!check_place(refactor, true, why) || !check_file_system(refactor, why))
 		return false;
 	char *parent = parent_of(refactor->from);
 	/* A folder that cannot be written cannot get another "..", nor its references be mended. */
@@ -245,19 +263,6 @@ bool refactor_plan_again(struct refactor *refactor, enum refactor_what what, cha
 	return good && (refactor->top[0] == '\0' || git_ready(refactor->top, why));
 }
 
-/* Whether the places are on different file systems. */
-static bool crosses(const struct refactor *refactor) {
-	struct stat from, to;
-	char *paths[2] = {parent_of(refactor->from), parent_of(refactor->to)};
-	if (!exists(paths[1]))
-		take_text(&paths[1], parent_of(paths[1]));
-	bool differ =
-		stat(paths[0], &from) == 0 && stat(paths[1], &to) == 0 && from.st_dev != to.st_dev;
-	free(paths[0]);
-	free(paths[1]);
-	return differ;
-}
-
 char *refactor_describe(const struct refactor *refactor, enum refactor_what what) {
 	const char *git = refactor->top[0] != '\0' && refactor->what != REFACTOR_REPLACE
 		? ", as a commit in its git repository"
@@ -274,9 +279,8 @@ char *refactor_describe(const struct refactor *refactor, enum refactor_what what
 				   "state%s",
 			before, refactor->name, refactor->tile, refactor->from, refactor->to, git);
 	default:
-		return text_format("%s%s moves from %s to %s%s%s, and is built and handed over",
-			before, refactor->tile, refactor->from, refactor->to,
-			crosses(refactor) ? ", to another file system" : "", git);
+		return text_format("%s%s moves from %s to %s%s, and is built and handed over",
+			before, refactor->tile, refactor->from, refactor->to, git);
 	}
 }
 
@@ -292,97 +296,24 @@ static bool is_ours(const struct refactor *refactor, const char *path) {
 	return lstat(path, &info) == 0 && (uint64_t)info.st_ino == refactor->inode;
 }
 
-static void sync_parent(const char *path) {
-	char *parent = parent_of(path);
-	int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(parent);
-}
-
-static bool drop(const struct refactor *refactor, const char *path, char **why) {
-	char *old = hidden_of(refactor, path, "old");
-	int error = folder_remove_at_once(path, old);
-	free(old);
-	return error == 0 || failed(why, path, error);
-}
-
-/* To another file system: a copy that appears whole, and then the original goes. In between there
- * are both; the journal knows which is the copy. */
-static bool carry_over(struct journal *journal, struct refactor *refactor, const char *from,
-	const char *to, char **why) {
-	char *draft = hidden_of(refactor, to, "new");
-	struct stat info;
-	directory_remove(draft);
-	int error = folder_copy_whole(from, draft);
-	if (error == 0 && lstat(draft, &info) == 0) {
-		refactor->inode = (uint64_t)info.st_ino;
-		error = journal_write(journal, refactor);
-	}
-	if (error == 0)
-		error = folder_rename(draft, to);
-	if (error == 0)
-		sync_parent(to);
-	else
-		directory_remove(draft);
-	free(draft);
-	if (error != 0) {
-		*why = text_format("%s cannot be copied to %s: %s", from, to, folder_error(error));
-		return false;
-	}
-	return drop(refactor, from, why);
-}
-
-static bool carry(struct journal *journal, struct refactor *refactor, const char *from,
-	const char *to, char **why) {
-	int error = folder_rename(from, to);
-	if (error == EXDEV)
-		return carry_over(journal, refactor, from, to, why);
-	return error == 0 || failed(why, to, error);
-}
-
-/* Of a move that was cut off between copy and original. */
-static bool has_both(const struct refactor *refactor) {
-	return refactor->inode != 0 && exists(refactor->from) && exists(refactor->to) &&
-		(is_ours(refactor, refactor->from) || is_ours(refactor, refactor->to));
-}
-
-/* What a move to another file system that was cut off has left. */
-static void sweep(const struct refactor *refactor) {
-	const char *const places[] = {refactor->from, refactor->to};
-	static const char *const words[] = {"new", "old"};
-	for (size_t i = 0; i < 4; i++) {
-		char *path = hidden_of(refactor, places[i / 2], words[i % 2]);
-		directory_remove(path);
-		free(path);
-	}
-}
-
-static bool move_forward(struct journal *journal, struct refactor *refactor, char **why) {
-	if (has_both(refactor)) {
-		if (!drop(refactor, refactor->from, why))
-			return false;
-	} else if (exists(refactor->from)) {
+static bool move_forward(struct refactor *refactor, char **why) {
+	if (exists(refactor->from)) {
 		refactor_stop();
 		if (refactor->made[0] != '\0' && mkdir(refactor->made, 0755) != 0 &&
 			errno != EEXIST)
 			return failed(why, refactor->made, errno);
-		if (!carry(journal, refactor, refactor->from, refactor->to, why))
-			return false;
+		int error = folder_rename(refactor->from, refactor->to);
+		if (error != 0)
+			return error == EXDEV ? elsewhere(refactor, why)
+					      : failed(why, refactor->to, error);
 	}
-	sweep(refactor);
 	return reference_apply(refactor, true, why);
 }
 
-static bool move_back(struct journal *journal, struct refactor *refactor, char **why) {
+static bool move_back(struct refactor *refactor, char **why) {
 	if (refactor->state == REFACTOR_UNDOING && exists(refactor->from))
 		return failed(why, refactor->from, EEXIST);
-	if (has_both(refactor)) {
-		if (!drop(refactor, refactor->to, why))
-			return false;
-	} else if (exists(refactor->to) && !exists(refactor->from)) {
+	if (exists(refactor->to) && !exists(refactor->from)) {
 		if (!reference_apply(refactor, false, why))
 			return false;
 		char *parent = parent_of(refactor->from);
@@ -390,10 +321,10 @@ static bool move_back(struct journal *journal, struct refactor *refactor, char *
 		/* The district may have gone with its last tile. */
 		mkdir(parent, 0755);
 		free(parent);
-		if (!carry(journal, refactor, refactor->to, refactor->from, why))
-			return false;
+		int error = folder_rename(refactor->to, refactor->from);
+		if (error != 0)
+			return failed(why, refactor->from, error);
 	}
-	sweep(refactor);
 	refactor_stop();
 	if (refactor->made[0] != '\0')
 		rmdir(refactor->made); /* if it is empty */
@@ -447,8 +378,7 @@ static bool fork_back(struct refactor *refactor, char **why) {
 static bool put_files(
 	struct journal *journal, struct refactor *refactor, bool forward, char **why) {
 	if (refactor->what == REFACTOR_MOVE)
-		return forward ? move_forward(journal, refactor, why)
-			       : move_back(journal, refactor, why);
+		return forward ? move_forward(refactor, why) : move_back(refactor, why);
 	if (refactor->what == REFACTOR_FORK)
 		return forward ? fork_forward(journal, refactor, why) : fork_back(refactor, why);
 	return true;

@@ -53,7 +53,7 @@ struct refactor {
 	char *top;	      /* of the git work tree; "": none */
 	char *note;	      /* of the city, for when it is undone or redone next; "" */
 	char *next_note;      /* that of what is under way; "" */
-	uint64_t inode;	      /* of the copy, of a fork or to another file system; 0 */
+	uint64_t inode;	      /* of the copy, of a fork; 0 */
 	char head[GIT_ID], commit[GIT_ID]; /* of what is under way; "" */
 	struct refactor_edit *edits;
 	size_t edit_count;
