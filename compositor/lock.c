@@ -11,6 +11,7 @@
 #include "compositor/seat.h"
 #include "compositor/server.h"
 #include "compositor/stage.h"
+#include "compositor/tablet.h"
 #include "compositor/theme.h"
 #include "vat/log.h"
 
@@ -227,6 +228,7 @@ static void end_grabs(struct city_server *server) {
 		wlr_seat_touch_end_grab(seat);
 	}
 	city_touch_forget(server->seat);
+	city_tablets_let_go(server->seat->tablets);
 }
 
 static void handle_new_lock(struct wl_listener *listener, void *data) {

@@ -3,6 +3,7 @@
 #include <linux/input-event-codes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wlr/backend/libinput.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_seat.h>
@@ -290,6 +291,16 @@ static void handle_tip(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* For a client; a lock may have come since. */
+static bool is_pressed(const struct tool *tool, uint32_t button) {
+	for (size_t i = 0; i < tool->v2->num_buttons; i++) {
+		if (tool->v2->pressed_buttons[i] == button) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void handle_button(struct wl_listener *listener, void *data) {
 	struct city_tablets *tablets = wl_container_of(listener, tablets, button);
 	struct city_seat *seat = tablets->seat;
@@ -304,7 +315,7 @@ static void handle_button(struct wl_listener *listener, void *data) {
 		if (city_unswallow(&tool->buttons, event->button)) {
 			city_pointer_release(seat, as, event->time_msec);
 			wlr_seat_pointer_notify_frame(seat->seat);
-		} else {
+		} else if (is_pressed(tool, event->button)) {
 			wlr_tablet_v2_tablet_tool_notify_button(
 				tool->v2, event->button, ZWP_TABLET_PAD_V2_BUTTON_STATE_RELEASED);
 		}
@@ -348,6 +359,27 @@ bool city_tablets_refocus(struct city_tablets *tablets) {
 		leave(tool);
 	}
 	return false;
+}
+
+void city_tablets_let_go(struct city_tablets *tablets) {
+	struct tool *tool;
+	if (tablets == NULL) {
+		return;
+	}
+	wl_list_for_each(tool, &tablets->tools, link) {
+		uint32_t held[WLR_TABLET_V2_TOOL_BUTTONS_CAP];
+		size_t count = tool->v2->num_buttons;
+		memcpy(held, tool->v2->pressed_buttons, sizeof(held));
+		/* A grab goes on as long as anything is down. */
+		for (size_t i = 0; i < count; i++) {
+			wlr_tablet_v2_tablet_tool_notify_button(
+				tool->v2, held[i], ZWP_TABLET_PAD_V2_BUTTON_STATE_RELEASED);
+		}
+		if (tool->v2->is_down) {
+			wlr_tablet_v2_tablet_tool_notify_up(tool->v2);
+		}
+		leave(tool);
+	}
 }
 
 void city_tablets_forget_view(struct city_tablets *tablets, const struct city_view *view) {

@@ -25,6 +25,9 @@ void city_tablets_add_pad(struct city_tablets *tablets, struct wlr_input_device 
 /* What is below a pen that rests near its tablet may be something else. True: the cursor is that
  * pen's, and the client's below it: the pointer is nowhere. */
 bool city_tablets_refocus(struct city_tablets *tablets);
+/* Clients lose every pen: it is lifted and gone for them. It may be somebody's again when it moves.
+ */
+void city_tablets_let_go(struct city_tablets *tablets);
 void city_tablets_forget_view(struct city_tablets *tablets, const struct city_view *view);
 
 #endif

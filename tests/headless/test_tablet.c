@@ -20,6 +20,7 @@
 #include "compositor/server.h"
 #include "compositor/stage.h"
 #include "compositor/view.h"
+#include "ext-session-lock-v1-client-protocol.h"
 #include "tablet-v2-client-protocol.h"
 
 #define LIMIT_S 60
@@ -27,6 +28,7 @@
 /* ---- the client's process */
 
 static FILE *told;
+static bool pen_is_down;
 
 static int tell(const void *implementation, void *target, uint32_t opcode,
 	const struct wl_message *message, union wl_argument *args) {
@@ -49,6 +51,7 @@ static int tell(const void *implementation, void *target, uint32_t opcode,
 		i++;
 	}
 	fprintf(told, "\n");
+	pen_is_down |= strcmp(message->name, "down") == 0;
 	return 0;
 }
 
@@ -65,7 +68,8 @@ static void ignore_global(void *data, struct wl_registry *registry, uint32_t nam
 
 static const struct wl_registry_listener registry_listener = {bind_tablets, ignore_global};
 
-[[noreturn]] static void be_client(int connection, bool binds) {
+/* locks: as soon as a pen is down. */
+[[noreturn]] static void be_client(int connection, bool binds, bool locks) {
 	struct client *client = client_create_on_fd(connection);
 	window_create(client, 200, 100, RED);
 	if (binds) {
@@ -86,6 +90,10 @@ static const struct wl_registry_listener registry_listener = {bind_tablets, igno
 		if (client->pointer_focus != focus) {
 			focus = client->pointer_focus;
 			fprintf(told, "pointer %s\n", focus != NULL ? "in" : "out");
+		}
+		if (locks && pen_is_down) {
+			locks = false;
+			ext_session_lock_manager_v1_lock(client->locks);
 		}
 		for (; presses < client->presses; presses++) {
 			fprintf(told, "pointer pressed at %.2f %.2f\n", client->sx, client->sy);
@@ -146,7 +154,7 @@ static void expect(struct desk *desk, const char *line, const char *never) {
 	desk->at = (size_t)(found - desk->text) + strlen(line);
 }
 
-static int desk_start(void **state, bool binds) {
+static int desk_start(void **state, bool binds, bool locks) {
 	struct desk *desk = calloc(1, sizeof(*desk));
 	int connection[2], lines[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
@@ -156,7 +164,7 @@ static int desk_start(void **state, bool binds) {
 		close(connection[0]);
 		close(lines[0]);
 		told = fdopen(lines[1], "w");
-		be_client(connection[1], binds);
+		be_client(connection[1], binds, locks);
 	}
 	assert_true(desk->pid > 0);
 	close(connection[1]);
@@ -188,11 +196,15 @@ static int desk_start(void **state, bool binds) {
 }
 
 static int start_binding(void **state) {
-	return desk_start(state, true);
+	return desk_start(state, true, false);
+}
+
+static int start_locking(void **state) {
+	return desk_start(state, true, true);
 }
 
 static int start_plain(void **state) {
-	return desk_start(state, false);
+	return desk_start(state, false, false);
 }
 
 static int desk_stop(void **state) {
@@ -309,6 +321,24 @@ static void what_is_bound_is_taken_of_a_pen_too(void **state) {
 	stylus(desk, false);
 }
 
+static void a_lock_takes_the_pen_away(void **state) {
+	struct desk *desk = *state;
+	come(desk, FIRST_X + 30, FIRST_Y + 20);
+	stylus(desk, true);
+	tip(desk, FIRST_X + 30, FIRST_Y + 20, true);
+	expect(desk, "tool_v2 down", NULL);
+	expect(desk, " 331 0\n", NULL);
+	expect(desk, "tool_v2 up", NULL);
+	expect(desk, "tool_v2 proximity_out", NULL);
+	/* What is still down is nobody's. */
+	move(desk, FIRST_X + 40, FIRST_Y + 20);
+	stylus(desk, false);
+	tip(desk, FIRST_X + 40, FIRST_Y + 20, false);
+	go_away(desk);
+	pump(desk);
+	assert_null(strstr(desk->text + desk->at, "tool_v2 motion"));
+}
+
 static void others_get_a_pointer(void **state) {
 	struct desk *desk = *state;
 	come(desk, FIRST_X + 30.5, FIRST_Y + 20);
@@ -349,6 +379,8 @@ int main(void) {
 			a_client_that_binds_gets_the_pen, start_binding, desk_stop),
 		cmocka_unit_test_setup_teardown(
 			what_is_bound_is_taken_of_a_pen_too, start_binding, desk_stop),
+		cmocka_unit_test_setup_teardown(
+			a_lock_takes_the_pen_away, start_locking, desk_stop),
 		cmocka_unit_test_setup_teardown(others_get_a_pointer, start_plain, desk_stop),
 		cmocka_unit_test_setup_teardown(
 			pads_go_with_the_keyboard, start_binding, desk_stop),
