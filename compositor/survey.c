@@ -436,14 +436,28 @@ static void take_layout(struct city_survey *survey, struct work *work) {
 				(!quarter->hand && is_taken(survey, quarter, box, &other)))) {
 			find_place(survey, quarter);
 		}
+	}
+}
+
+/* Another folder may be cut as the one was that had its name. True: something has changed. */
+static bool take_paths(struct city_survey *survey, struct work *work) {
+	bool changed = false;
+	for (size_t i = 0; i < survey->quarter_count; i++) {
+		struct city_quarter *quarter = &survey->quarters[i];
 		for (size_t j = 0; j < work->folder_count; j++) {
-			if (strcmp(work->folders[j].name, quarter->name) == 0) {
+			struct folder *folder = &work->folders[j];
+			bool same = folder->path == NULL || quarter->path == NULL
+				? folder->path == quarter->path
+				: strcmp(folder->path, quarter->path) == 0;
+			if (!same && strcmp(folder->name, quarter->name) == 0) {
 				free(quarter->path);
-				quarter->path = work->folders[j].path;
-				work->folders[j].path = NULL;
+				quarter->path = folder->path;
+				folder->path = NULL;
+				changed = true;
 			}
 		}
 	}
+	return changed;
 }
 
 static int handle_done(int fd, uint32_t mask, void *data) {
@@ -460,17 +474,20 @@ static int handle_done(int fd, uint32_t mask, void *data) {
 			city_log(CITY_LOG_WARN, SUBJECT, "%s", work->note);
 		}
 	}
-	if (work->layout != NULL || work->same) {
+	bool taken = work->layout != NULL;
+	if (taken) {
+		take_layout(survey, work);
+	}
+	if (taken || work->same) {
 		struct counted *tiles = survey->tiles;
 		size_t count = survey->tile_count;
 		survey->tiles = work->tiles;
 		survey->tile_count = work->tile_count;
 		work->tiles = tiles;
 		work->tile_count = count;
+		survey->changes += take_paths(survey, work) || taken;
 	}
-	if (work->layout != NULL) {
-		take_layout(survey, work);
-		survey->changes++;
+	if (taken) {
 		save(survey);
 		city_log(CITY_LOG_DEBUG, SUBJECT, "%zu modules in %zu folders, %ju lines",
 			survey->layout->module_count, survey->layout->folder_count,

@@ -176,6 +176,14 @@ def test_source_stands_in_quarters():
 
         city.until(lambda: b"later.c" in kept(), what="what has come since is not kept")
 
+        # Another folder of the same name, with as much in it: the same blocks, but not the same place.
+        for where in "one", "two":
+            source = os.path.join(city.folder, where, "twin")
+            write(f"{source}/same.c", "int s;\n" * 50)
+            write(path, f"{text}sources {source}\n")
+            city.ctl("run", "reload")
+            city.wait_quarter("twin", lambda quarter: quarter["path"] == source)
+
 
 def test_marks_and_handovers_are_shown():
     with Mapped() as city:
