@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <linux/input-event-codes.h>
+#include <stdbit.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -136,6 +137,44 @@ const struct city_bind *city_bind_find(const struct city_config *config, enum ci
 		}
 	}
 	return NULL;
+}
+
+/* "none" takes one of them away. */
+static bool moves_the_map(const struct city_bind *bind) {
+	return strncmp(bind->command, "drag ", 5) == 0 ||
+		strncmp(bind->command, "scroll ", 7) == 0 || strcmp(bind->command, "none") == 0;
+}
+
+static bool may_stand_in(const struct city_bind *bind, enum city_bind_kind kind,
+	enum city_bind_place place, uint32_t modifiers_held, uint32_t code) {
+	return bind->kind == kind && bind->place == place && bind->code == code &&
+		(bind->modifiers & ~modifiers_held) == 0 &&
+		(bind->modifiers != 0 || place == CITY_BIND_GROUND) && moves_the_map(bind);
+}
+
+const struct city_bind *city_bind_find_in(const struct city_config *config,
+	enum city_bind_kind kind, const enum city_bind_place *where, size_t count,
+	uint32_t modifiers_held, uint32_t code) {
+	const struct city_bind *best = NULL;
+	for (size_t i = 0; i < count && best == NULL; i++) {
+		best = city_bind_find(config, kind, where[i], modifiers_held, code);
+	}
+	/* Where none of its directions is bound the wheel as a whole may be, to exactly these. */
+	if (best != NULL || (kind == CITY_BIND_WHEEL && code != CITY_WHEEL_ANY)) {
+		return best;
+	}
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < config->bind_count; j++) {
+			const struct city_bind *bind = &config->binds[j];
+			if (may_stand_in(bind, kind, where[i], modifiers_held, code) &&
+				(best == NULL ||
+					stdc_count_ones(bind->modifiers) >
+						stdc_count_ones(best->modifiers))) {
+				best = bind;
+			}
+		}
+	}
+	return best;
 }
 
 void city_swallow(struct city_swallowed *swallowed, uint32_t code) {

@@ -53,16 +53,24 @@ enum city_wheel {
 struct city_bind {
 	enum city_bind_kind kind;
 	enum city_bind_place place; /* ANYWHERE for keys */
-	uint32_t modifiers;	    /* WLR_MODIFIER_*: exactly these */
+	uint32_t modifiers;	    /* WLR_MODIFIER_* */
 	uint32_t code;		    /* keysym in lower case, BTN_* or enum city_wheel */
 	char *command;		    /* see command.h; "none" takes a default binding away */
 };
 
 /* Sets all but the command. On false `error` says what of the name is wrong and what is allowed. */
 bool city_bind_parse(const char *name, struct city_bind *bind, char *error, size_t error_size);
-/* NULL if there is none. */
+/* Of exactly these modifiers. NULL if there is none. */
 const struct city_bind *city_bind_find(const struct city_config *config, enum city_bind_kind kind,
 	enum city_bind_place place, uint32_t modifiers, uint32_t code);
+/*
+ * Of a button or a wheel, in these places, the narrowest first. Where nothing is bound to exactly
+ * the modifiers that are held, the map is dragged and scrolled as with some of them, as many as
+ * there are; without any only on the ground, for elsewhere it would be taken from a client.
+ */
+const struct city_bind *city_bind_find_in(const struct city_config *config,
+	enum city_bind_kind kind, const enum city_bind_place *where, size_t count,
+	uint32_t modifiers, uint32_t code);
 
 /* Keys or buttons that ran a binding: their release reaches no client either. */
 struct city_swallowed {

@@ -344,10 +344,8 @@ const struct city_bind *city_pointer_bound(struct city_seat *seat, const struct 
 	uint32_t modifiers = city_seat_modifiers(seat) & CITY_BIND_MODIFIERS;
 	enum city_bind_place places[4];
 	size_t count = places_of(hit, ground, places);
-	const struct city_bind *bind = NULL;
-	for (size_t i = 0; i < count && bind == NULL; i++) {
-		bind = city_bind_find(seat->server->config, kind, places[i], modifiers, code);
-	}
+	const struct city_bind *bind =
+		city_bind_find_in(seat->server->config, kind, places, count, modifiers, code);
 	return bind == NULL || strcmp(bind->command, "none") == 0 ? NULL : bind;
 }
 

@@ -22,6 +22,7 @@
 #define SUPER 64
 #define SHIFT 1
 #define CTRL 4
+#define ALT 8
 #define RED 0xff0000
 #define GREEN 0x00ff00
 #define BLUE 0x0000ff

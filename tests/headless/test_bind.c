@@ -125,6 +125,30 @@ static void the_citys_own_manners_are_bindings(void **state) {
 	window_destroy(window);
 }
 
+static void more_modifiers_change_no_manners(void **state) {
+	struct fixture *f = *state;
+	struct client *c = f->client;
+	struct window *window = window_create(c, 200, 100, RED);
+	client_pointer_move(c, FIRST_X + 20, FIRST_Y + 40);
+	client_modifiers(c, SUPER | ALT);
+	client_pointer_button(c, BTN_RIGHT, true);
+	client_pointer_move(c, FIRST_X + 40, FIRST_Y + 60);
+	client_pointer_button(c, BTN_RIGHT, false);
+	client_expect_rect(c, RED, FIRST_X + 20, FIRST_Y + 20, 200, 100);
+	/* Four notches are half as large. */
+	client_pointer_scroll(c, 4);
+	client_expect_rect(c, RED, FIRST_X + 30, FIRST_Y + 40, 100, 50);
+	client_pointer_scroll(c, -4);
+	client_expect_rect(c, RED, FIRST_X + 20, FIRST_Y + 20, 200, 100);
+	assert_double_equal(c->scroll, 0, 0.01);
+	assert_int_equal(c->presses, 0);
+	client_modifiers(c, ALT);
+	client_pointer_scroll(c, 1);
+	assert_double_equal(c->scroll, 15, 0.01);
+	client_modifiers(c, 0);
+	window_destroy(window);
+}
+
 static void rewrite(const struct fixture *f, const char *text) {
 	char path[128];
 	snprintf(path, sizeof(path), "%s/config", f->city.dir);
@@ -163,6 +187,7 @@ int main(void) {
 		BIND_TEST(a_bound_button_reaches_no_client),
 		BIND_TEST(each_notch_runs_the_narrowest),
 		BIND_TEST(the_citys_own_manners_are_bindings),
+		BIND_TEST(more_modifiers_change_no_manners),
 		BIND_TEST(they_are_read_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
