@@ -135,7 +135,8 @@ _cityctl() {
 	run)
 		((places == 0)) || return
 		mapfile -t COMPREPLY < <(compgen -W 'exec above arrange close focus fullscreen maximize minimize zoom
-			pan camera go bookmark minimap move resize launch reload restart snap quit' -- "$cur")
+			pan camera go bookmark minimap move resize reload restart snap quit launch undo redo
+			quarter refactor' -- "$cur")
 		;;
 	esac
 }

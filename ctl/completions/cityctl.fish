@@ -77,4 +77,4 @@ complete -c cityctl -n '__fish_seen_subcommand_from history' -l last -x -d 'Only
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a keeper -d 'Let another keeper take over'
 complete -c cityctl -n '__fish_seen_subcommand_from keeper' -l replace -d 'Do it'
 complete -c cityctl -n '__fish_seen_subcommand_from keeper' -F
-complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec above arrange close focus fullscreen maximize minimize zoom pan camera go bookmark minimap move resize launch reload restart snap quit'
+complete -c cityctl -n '__fish_seen_subcommand_from run' -a 'exec above arrange close focus fullscreen maximize minimize zoom pan camera go bookmark minimap move resize reload restart snap quit launch undo redo quarter refactor'
