@@ -91,6 +91,8 @@ void city_grab_move(struct city_seat *seat, struct city_view *view, uint32_t but
 		return;
 	}
 	begin(seat, CITY_GRAB_MOVE, view, button);
+	const struct city_output *output = city_view_main_output(view);
+	seat->grab.stage = output != NULL ? output->stage : NULL;
 	seat->grab.drag = city_drag_begin(seat, view);
 	city_seat_set_shape(seat, "grabbing");
 }
@@ -353,8 +355,8 @@ bool city_grab_cancel(struct city_seat *seat) {
 		return true; /* it has not been pulled out yet */
 	}
 	if (grab.was_maximized) {
-		city_view_set_maximized(view, true);
-		view->restore = grab.home;
+		bool left = city_stage_exists(seat->server, grab.stage);
+		city_view_maximize_again(view, left ? grab.stage->output : NULL, &grab.home);
 	} else if (grab.was_snapped) {
 		city_view_snap_again(view, grab.was_part, &grab.was, &grab.home);
 	} else {

@@ -31,8 +31,10 @@ struct city_grab {
 	struct city_view *view; /* for MOVE and RESIZE */
 	char *quarter;		/* for QUARTER: its name, heap */
 	uint32_t edges;
-	uint32_t button;	   /* whose release ends it */
-	struct city_stage *stage;  /* for PAN and MINIMAP: whose map; it may be gone */
+	uint32_t button; /* whose release ends it */
+	/* For PAN and MINIMAP: whose map. For MOVE: that most of the view was on. It may be gone.
+	 */
+	struct city_stage *stage;
 	double start_ox, start_oy; /* pointer when it began */
 	double last_ox, last_oy;
 	double point_cx, point_cy; /* the point of the city that it took hold of */

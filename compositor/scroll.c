@@ -81,11 +81,6 @@ static bool run_notches(struct city_seat *seat, const struct city_hit *hit, bool
 	double notches = notches_of(event), *rest = &seat->notches[sideways];
 	enum city_wheel negative = sideways ? CITY_WHEEL_LEFT : CITY_WHEEL_UP;
 	enum city_wheel positive = sideways ? CITY_WHEEL_RIGHT : CITY_WHEEL_DOWN;
-	if (notches == 0) { /* fingers are lifted */
-		*rest = 0;
-		return city_pointer_bound(seat, hit, ground, CITY_BIND_WHEEL, negative) != NULL ||
-			city_pointer_bound(seat, hit, ground, CITY_BIND_WHEEL, positive) != NULL;
-	}
 	enum city_wheel way = notches < 0 ? negative : positive;
 	if (city_pointer_bound(seat, hit, ground, CITY_BIND_WHEEL, way) == NULL) {
 		return false;
@@ -111,16 +106,28 @@ static bool run_bound(struct city_seat *seat, const struct wlr_pointer_axis_even
 		city_pointer_run(seat, &hit, ground, CITY_WHEEL_ANY, &pointing);
 }
 
-void city_scroll(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
-	if (!city_lock_active(seat->server->lock)) {
+/* False: it is the client's. */
+static bool take(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
+	bool sideways = event->orientation == WL_POINTER_AXIS_HORIZONTAL_SCROLL;
+	bool *bound = &seat->scroll_bound[sideways];
+	if (city_lock_active(seat->server->lock)) {
+		*bound = false;
+	} else if (seat->scrolling) {
 		/* Fingers that scroll the map do so until they are lifted, whatever comes below. */
-		if (seat->scrolling) {
-			city_scroll_pan(seat, event);
-			return;
-		}
-		if (run_bound(seat, event)) {
-			return;
-		}
+		*bound = true;
+		city_scroll_pan(seat, event);
+	} else if (notches_of(event) != 0) {
+		*bound = run_bound(seat, event);
+	} else {
+		/* Lifted: who had the motion is told of its end, whatever is bound by now. */
+		seat->notches[sideways] = 0;
+	}
+	return *bound;
+}
+
+void city_scroll(struct city_seat *seat, const struct wlr_pointer_axis_event *event) {
+	if (take(seat, event)) {
+		return;
 	}
 	struct city_input_event sent = {
 		.kind = CITY_INPUT_SCROLL,

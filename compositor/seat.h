@@ -81,6 +81,7 @@ struct city_seat {
 	} press;
 	struct city_swallowed swallowed; /* buttons */
 	double notches[2];		 /* of wheels, by enum wl_pointer_axis: less than one */
+	bool scroll_bound[2];		 /* by the same: a binding had the last of it */
 	uint32_t click_msec;		 /* of the last click on a title or a view far away */
 	struct city_view *click_view;	 /* for double clicks */
 	struct city_view *close_view;	 /* its close button is pressed */

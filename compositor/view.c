@@ -344,12 +344,15 @@ void city_view_set_above(struct city_view *view, bool above) {
 	}
 }
 
-/* output: which is filled, NULL: the focused one. */
-static void set_filling(
-	struct city_view *view, bool fullscreen, bool maximized, const struct city_output *output) {
+/* output: which is filled, NULL: the focused one. restore: where it will be after, NULL: where it
+ * was before. */
+static void set_filling(struct city_view *view, bool fullscreen, bool maximized,
+	const struct city_output *output, const struct city_box *restore) {
 	bool was = view->fullscreen || view->maximized;
 	bool becomes = fullscreen || maximized;
-	if (!was && becomes && !view->snapped) {
+	if (restore != NULL) {
+		view->restore = *restore;
+	} else if (!was && becomes && !view->snapped) {
 		view->restore = city_view_box(view);
 	}
 	view->snapped = false;
@@ -396,18 +399,23 @@ void city_view_show_as(struct city_view *view, const struct city_box *now,
 
 void city_view_set_fullscreen(struct city_view *view, bool fullscreen) {
 	if (view->fullscreen != fullscreen) {
-		set_filling(view, fullscreen, view->maximized, NULL);
+		set_filling(view, fullscreen, view->maximized, NULL, NULL);
 	}
 }
 
 void city_view_set_fullscreen_on(struct city_view *view, const struct city_output *output) {
-	set_filling(view, true, view->maximized, output);
+	set_filling(view, true, view->maximized, output, NULL);
 }
 
 void city_view_set_maximized(struct city_view *view, bool maximized) {
 	if (view->maximized != maximized) {
-		set_filling(view, view->fullscreen, maximized, NULL);
+		set_filling(view, view->fullscreen, maximized, NULL, NULL);
 	}
+}
+
+void city_view_maximize_again(
+	struct city_view *view, const struct city_output *output, const struct city_box *restore) {
+	set_filling(view, view->fullscreen, true, output, restore);
 }
 
 void city_view_set_minimized(struct city_view *view, bool minimized) {

@@ -247,6 +247,9 @@ void city_view_set_fullscreen(struct city_view *view, bool fullscreen);
 /* The same on this output; NULL: the focused one. */
 void city_view_set_fullscreen_on(struct city_view *view, const struct city_output *output);
 void city_view_set_maximized(struct city_view *view, bool maximized);
+/* As it was: on this output (NULL: the focused one), round the place that it will have after. */
+void city_view_maximize_again(
+	struct city_view *view, const struct city_output *output, const struct city_box *restore);
 void city_view_set_minimized(struct city_view *view, bool minimized);
 /* Always on top. */
 void city_view_set_above(struct city_view *view, bool above);

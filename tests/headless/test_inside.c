@@ -245,6 +245,43 @@ static void outputs_come_and_go(void **state) {
 	city_view_finish(&view);
 }
 
+static void a_drag_taken_back_fills_the_same_screen(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	struct city_seat *seat = server->seat;
+	struct wlr_backend *headless = NULL;
+	wlr_multi_for_each_backend(server->backend, find_headless, &headless);
+	assert_non_null(headless);
+	const struct city_stage *second =
+		((struct city_output *)wlr_headless_add_output(headless, 1920, 1080)->data)->stage;
+	struct city_view view;
+	assert_true(city_view_init(&view, server, CITY_VIEW_GUEST, &obedient_impl));
+	city_view_set_size(&view, 300, 200);
+	city_view_show(&view, &(struct city_box){100, 100, 300, 200});
+	city_view_set_maximized(&view, true);
+	struct city_box was = city_view_box(&view);
+	assert_true(was.width > 1200 && was.width < 1900);
+	struct city_camera camera = second->camera;
+	city_grab_move(seat, &view, 0);
+	wlr_cursor_warp(seat->cursor, NULL, second->box.x + 500, second->box.y + 300);
+	city_grab_motion(seat);
+	assert_false(view.maximized);
+	assert_true(city_grab_cancel(seat));
+	assert_true(view.maximized);
+	struct city_box box = city_view_box(&view);
+	assert_double_equal(box.cx, was.cx, 0);
+	assert_double_equal(box.cy, was.cy, 0);
+	assert_double_equal(box.width, was.width, 0);
+	assert_double_equal(box.height, was.height, 0);
+	assert_double_equal(second->camera.cx, camera.cx, 0);
+	assert_double_equal(second->camera.cy, camera.cy, 0);
+	city_view_set_maximized(&view, false);
+	box = city_view_box(&view);
+	assert_double_equal(box.cx, 100, 0);
+	assert_double_equal(box.width, 300, 0);
+	city_view_finish(&view);
+}
+
 static void put_finger(struct wlr_touch *touch, double x, double y) {
 	struct wlr_touch_down_event event = {.touch = touch, .touch_id = 7, .x = x, .y = y};
 	wl_signal_emit_mutable(&touch->events.down, &event);
@@ -668,13 +705,8 @@ static void scroll_fingers(struct wlr_pointer *pad, double delta) {
 	wl_signal_emit_mutable(&pad->events.frame, pad);
 }
 
-static void fingers_run_a_wheels_binding_by_notches(void **state) {
-	struct inside *inside = *state;
-	struct city_server *server = inside->server;
-	static const struct wlr_pointer_impl impl = {.name = "test"};
-	static struct wlr_pointer pad;
-	wlr_pointer_init(&pad, &impl, "a touchpad");
-	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+/* Of the wheel, on the ground, only one direction. */
+static struct city_bind *bind_ground_down(struct city_server *server) {
 	struct city_bind *bind = NULL;
 	for (size_t i = 0; i < server->config->bind_count; i++) {
 		if (strcmp(server->config->binds[i].command, "scroll pan") == 0) {
@@ -685,6 +717,17 @@ static void fingers_run_a_wheels_binding_by_notches(void **state) {
 	bind->code = CITY_WHEEL_DOWN;
 	free(bind->command);
 	bind->command = strdup("pan 10 0");
+	return bind;
+}
+
+static void fingers_run_a_wheels_binding_by_notches(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	static const struct wlr_pointer_impl impl = {.name = "test"};
+	static struct wlr_pointer pad;
+	wlr_pointer_init(&pad, &impl, "a touchpad");
+	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+	bind_ground_down(server);
 	const struct city_camera *camera = &city_stage_focused(server)->camera;
 	double from = camera->cx;
 	scroll_fingers(&pad, 8);
@@ -698,6 +741,38 @@ static void fingers_run_a_wheels_binding_by_notches(void **state) {
 	scroll_fingers(&pad, 0);
 	scroll_fingers(&pad, 14);
 	assert_double_equal(camera->cx, from + 30, 1e-9);
+	wlr_pointer_finish(&pad);
+}
+
+static unsigned int to_clients;
+
+static void count_scroll(struct wl_listener *listener, void *data) {
+	const struct city_input_event *event = data;
+	to_clients += event->kind == CITY_INPUT_SCROLL;
+}
+
+static void who_has_the_scroll_has_its_end(void **state) {
+	struct inside *inside = *state;
+	struct city_server *server = inside->server;
+	static const struct wlr_pointer_impl impl = {.name = "test"};
+	static struct wlr_pointer pad;
+	wlr_pointer_init(&pad, &impl, "a touchpad");
+	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+	struct wl_listener input = {.notify = count_scroll};
+	wl_signal_add(&server->events.input, &input);
+	struct city_bind *bind = bind_ground_down(server);
+	to_clients = 0;
+	/* Only the other direction is bound. */
+	scroll_fingers(&pad, -20);
+	assert_int_equal(to_clients, 1);
+	scroll_fingers(&pad, 0);
+	assert_int_equal(to_clients, 2);
+	/* It is bound no more when they are lifted. */
+	scroll_fingers(&pad, 20);
+	bind->code = CITY_WHEEL_LEFT;
+	scroll_fingers(&pad, 0);
+	assert_int_equal(to_clients, 2);
+	wl_list_remove(&input.link);
 	wlr_pointer_finish(&pad);
 }
 
@@ -851,12 +926,16 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(
 			fingers_run_a_wheels_binding_by_notches, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
+			who_has_the_scroll_has_its_end, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(
 			a_lost_renderer_is_replaced, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			being_busy_counts_every_frame, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			a_picture_stands_for_the_surfaces, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(outputs_come_and_go, inside_start, inside_stop),
+		cmocka_unit_test_setup_teardown(
+			a_drag_taken_back_fills_the_same_screen, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(a_finger_moves_the_map, inside_start, inside_stop),
 		cmocka_unit_test_setup_teardown(
 			a_flick_glides_and_comes_to_rest, inside_start, inside_stop),
