@@ -17,6 +17,7 @@
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_scene.h>
 
+#include "compositor/command.h"
 #include "compositor/config.h"
 #include "compositor/ground.h"
 #include "compositor/label.h"
@@ -776,6 +777,64 @@ static void who_has_the_scroll_has_its_end(void **state) {
 	wlr_pointer_finish(&pad);
 }
 
+static bool is_listed(const char *name, const char *list) {
+	char word[64];
+	int at = 0;
+	for (; sscanf(list, "%63s%n", word, &at) == 1; list += at) {
+		if (strcmp(word, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What is there for buttons and wheels alone is nothing to run. */
+static void completions_know_every_command(void **state) {
+	static const struct {
+		const char *file, *before, *begin, *end;
+	} lists[] = {
+		{"cityctl.bash", "\trun)", "-W '", "'"},
+		{"_cityctl", "\trun)", "1:command:(", ")"},
+		{"cityctl.fish", "__fish_seen_subcommand_from run'", "-a '", "'"},
+	};
+	char error[2048];
+	assert_false(city_command_check("nonsense", CITY_BIND_KEY, error, sizeof(error)));
+	char *known = strstr(error, "allowed: ");
+	assert_non_null(known);
+	known += strlen("allowed: ");
+	for (char *comma = known; (comma = strchr(comma, ',')) != NULL;) {
+		*comma = ' ';
+	}
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		char path[4096], text[32768], word[64];
+		snprintf(path, sizeof(path), "%s/%s", getenv("SOURCE_CITY_COMPLETIONS"),
+			lists[i].file);
+		FILE *file = fopen(path, "re");
+		assert_non_null(file);
+		size_t size = fread(text, 1, sizeof(text) - 1, file);
+		assert_true(feof(file));
+		fclose(file);
+		text[size] = '\0';
+		char *list = strstr(text, lists[i].before);
+		list = list == NULL ? NULL : strstr(list, lists[i].begin);
+		assert_non_null(list);
+		list += strlen(lists[i].begin);
+		assert_non_null(strstr(list, lists[i].end));
+		*strstr(list, lists[i].end) = '\0';
+		int at = 0;
+		for (const char *next = known; sscanf(next, "%63s%n", word, &at) == 1; next += at) {
+			if (is_listed(word, list) == is_listed(word, "drag none scroll")) {
+				fail_msg("%s: \"%s\" in: %s", lists[i].file, word, list);
+			}
+		}
+		for (const char *next = list; sscanf(next, "%63s%n", word, &at) == 1; next += at) {
+			if (!is_listed(word, known)) {
+				fail_msg("%s: there is no \"%s\"", lists[i].file, word);
+			}
+		}
+	}
+}
+
 static void same_binds(const struct city_config *all, const struct city_config *config) {
 	for (size_t i = 0; i < config->bind_count; i++) {
 		const struct city_bind *bind = &config->binds[i];
@@ -918,6 +977,7 @@ static void what_is_written_is_left_alone(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_shipped_config_binds_what_is_bound_without),
+		cmocka_unit_test(completions_know_every_command),
 		cmocka_unit_test(text_never_lies_over_text),
 		cmocka_unit_test_setup_teardown(
 			names_are_broken_where_they_can_be, inside_start, inside_stop),
