@@ -25,6 +25,10 @@
 /* Saves no further apart than this, the first of them still being built, are one. */
 #define TOGETHER_NS INT64_C(1000000000)
 
+#define WORD_SIZE 65
+/* Folders whose word is kept. It is of use to a watch that begins soon. */
+#define SOURCES_MAX 64
+
 struct city_job {
 	struct wl_list link; /* city_control.jobs */
 	struct city_control *control;
@@ -33,7 +37,6 @@ struct city_job {
 	bool first;		      /* of a tile that has no artifact yet */
 	bool paused;		      /* the builder does not have it just now */
 	bool standing;		      /* a watch of the city itself, on the tile's own source */
-	bool goes_on;		      /* the builder had it before */
 	struct city_request *request; /* of a watch; NULL: nobody listens to it */
 	const struct city_build_listener *listener; /* of a build; NULL: none */
 	void *data;
@@ -49,12 +52,19 @@ struct city_job {
 	int64_t saved_ns; /* of the artifact */
 	int64_t build_ns; /* of the artifact */
 	bool broken;	  /* the last build of it failed */
+
+	/* The builder's words for sources: what was built last for the tile, so that a save while
+	 * the builder does not have the watch is not lost; and what has been built, but has not
+	 * come yet, and does not if the builder dies first. "": none. */
+	bool known; /* word counts, even an empty one: nothing is like that */
+	char word[WORD_SIZE], coming[WORD_SIZE];
 };
 
+/* What was built last from a folder that no watch has built from. */
 struct city_sources {
-	struct wl_list link; /* city_control.sources */
+	struct wl_list link; /* city_control.sources, the newest first */
 	char *folder;
-	char word[65];
+	char word[WORD_SIZE];
 };
 
 static void save_conclude(struct city_control *control, uint64_t save);
@@ -85,9 +95,34 @@ void city_builder_set_sources(struct city_control *control, const char *folder, 
 			free(sources);
 			return;
 		}
-		wl_list_insert(&control->sources, &sources->link);
+		wl_list_init(&sources->link);
 	}
 	snprintf(sources->word, sizeof(sources->word), "%s", word);
+	wl_list_remove(&sources->link);
+	wl_list_insert(&control->sources, &sources->link);
+	if (wl_list_length(&control->sources) > SOURCES_MAX) {
+		sources_destroy(wl_container_of(control->sources.prev, sources, link));
+	}
+}
+
+static void know(struct city_job *job, const char *word) {
+	job->known = true;
+	snprintf(job->word, sizeof(job->word), "%s", word);
+}
+
+/* A watch that has built nothing begins with what was built from its folder before. */
+static void learn(struct city_job *job) {
+	const struct city_job *other;
+	wl_list_for_each(other, &job->control->jobs, link) {
+		if (other->known && other != job && strcmp(other->folder, job->folder) == 0) {
+			know(job, other->word);
+			return;
+		}
+	}
+	const struct city_sources *sources = sources_of(job->control, job->folder);
+	if (sources) {
+		know(job, sources->word);
+	}
 }
 
 /* ---- jobs */
@@ -104,6 +139,9 @@ static void job_destroy(struct city_job *job) {
 		job->request->job = NULL;
 	}
 	drop_artifact(job);
+	if (job->known) {
+		city_builder_set_sources(job->control, job->folder, job->word);
+	}
 	wl_list_remove(&job->tile_destroy.link);
 	wl_list_remove(&job->link);
 	free(job->folder);
@@ -170,15 +208,10 @@ static void job_send(struct city_job *job) {
 		return;
 	}
 	/* A save while the builder did not have it shall not be lost. */
-	const struct city_sources *sources = job->watch && (job->standing || job->goes_on) &&
-			wl_resource_get_version(builder) >=
-				SOURCE_CITY_BUILDER_V1_WATCH_ON_SINCE_VERSION
-		? sources_of(job->control, job->folder)
-		: NULL;
-	job->goes_on = true;
-	if (sources) {
+	if (job->watch && job->known &&
+		wl_resource_get_version(builder) >= SOURCE_CITY_BUILDER_V1_WATCH_ON_SINCE_VERSION) {
 		source_city_builder_v1_send_watch_on(
-			builder, job->id, job->tile->name, job->folder, sources->word);
+			builder, job->id, job->tile->name, job->folder, job->word);
 	} else if (job->watch) {
 		source_city_builder_v1_send_watch(builder, job->id, job->tile->name, job->folder);
 	} else {
@@ -189,7 +222,7 @@ static void job_send(struct city_job *job) {
 static struct city_job *job_find(struct city_control *control, uint32_t id) {
 	struct city_job *job;
 	wl_list_for_each(job, &control->jobs, link) {
-		if (job->id == id) {
+		if (job->id == id && !job->paused) {
 			return job;
 		}
 	}
@@ -219,6 +252,9 @@ static struct city_job *job_create(struct city_control *control, struct city_til
 	job->tile_destroy.notify = handle_job_tile_destroy;
 	wl_signal_add(&tile->events.destroy, &job->tile_destroy);
 	wl_list_insert(control->jobs.prev, &job->link);
+	if (watch && standing) {
+		learn(job);
+	}
 	if (control->builder) {
 		job_send(job);
 	}
@@ -309,8 +345,7 @@ void city_builder_pause(struct city_control *control, const char *folder) {
 		if (!job->first && city_path_same(job->folder, folder)) {
 			job->paused = true;
 			if (job->artifact >= 0) {
-				/* Built for nothing: nothing is like it. */
-				city_builder_set_sources(control, folder, "");
+				know(job, ""); /* built for nothing */
 			}
 			drop_artifact(job);
 			send_cancel(job);
@@ -320,24 +355,36 @@ void city_builder_pause(struct city_control *control, const char *folder) {
 
 void city_builder_resume(struct city_control *control, const char *folder) {
 	struct city_job *job;
+	struct wl_array tiles;
+	wl_array_init(&tiles);
 	wl_list_for_each(job, &control->jobs, link) {
-		char *copy = job->paused ? strdup(folder) : NULL;
+		if (!job->paused) {
+			continue;
+		}
+		char *copy = folder ? strdup(folder) : NULL;
 		if (copy) {
 			free(job->folder);
 			job->folder = copy;
-			job->paused = false;
-			if (control->builder) {
-				job_send(job);
-			}
+			job->known = false;
+			learn(job);
+		}
+		job->paused = false;
+		struct city_tile **tile = wl_array_add(&tiles, sizeof(struct city_tile *));
+		if (tile) {
+			*tile = job->tile;
+		}
+		if (control->builder) {
+			job_send(job);
 		}
 	}
 	/* One that has got another source meanwhile is watched there. */
-	struct city_tile *tile;
-	wl_list_for_each(tile, &control->tiles->list, link) {
-		if (!tile->closing) {
-			city_builder_stand_watch(control, tile);
+	struct city_tile **tile;
+	wl_array_for_each(tile, &tiles) {
+		if (!(*tile)->closing) {
+			city_builder_stand_watch(control, *tile);
 		}
 	}
+	wl_array_release(&tiles);
 }
 
 void city_builder_forget(struct city_request *request) {
@@ -528,6 +575,7 @@ static void handle_started(struct wl_client *client, struct wl_resource *resourc
 		save_join(job);
 	}
 	job->building = true;
+	job->coming[0] = '\0';
 	city_tile_set_notice(job->tile, CITY_BADGE_INFO, "building", true);
 	const struct city_tiles *tiles = job->tile->tiles;
 	if (tiles->effects && tiles->server->config->animations) {
@@ -559,8 +607,11 @@ static void handle_sources(
 	struct wl_client *client, struct wl_resource *resource, uint32_t id, const char *word) {
 	struct city_job *job = job_of(resource, id);
 	struct city_control *control = control_of(resource);
-	if (job) {
-		city_builder_set_sources(control, job->folder, word);
+	if (job && (job->building || !job->watch)) {
+		/* It shall not count before what was built from them has come. */
+		snprintf(job->coming, sizeof(job->coming), "%s", word);
+	} else if (job) {
+		know(job, word);
 	} else if (control) {
 		city_refactor_sources(control, id, word);
 	}
@@ -589,6 +640,9 @@ static void handle_built(struct wl_client *client, struct wl_resource *resource,
 	}
 	int64_t took = (int64_t)((uint64_t)build_ns_hi << 32 | build_ns_lo);
 	took = took >= 0 ? took : -1;
+	if (job->coming[0] != '\0') {
+		know(job, job->coming);
+	}
 	set_built(job);
 	if (job->first) {
 		built_first(job, artifact);

@@ -153,11 +153,11 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile);
-/* The builder's word for what it last built from the folder. */
+/* The builder's word for what it last built from the folder, for a watch that begins there. */
 void city_builder_set_sources(
 	struct city_control *control, const char *folder, const char *sources);
 /* Nothing is built from the folder until city_builder_resume, for it goes away, perhaps for good:
- * then what was watched there is watched in the folder that is named there. */
+ * then what was watched there is watched in the folder that is named then. NULL: where it was. */
 void city_builder_pause(struct city_control *control, const char *folder);
 void city_builder_resume(struct city_control *control, const char *folder);
 /* The client is no longer interested: a watch ends. */

@@ -111,11 +111,8 @@ static void refactor_free(struct city_refactor *refactor) {
 		city_keeper_forget(control->server->keeper, refactor->checkpoint);
 	}
 	if (refactor->paused) {
-		const char *now = refactor->from;
-		if (refactor->what == CITY_REFACTOR_MOVE && refactor->keep != refactor->undo) {
-			now = refactor->to;
-		}
-		city_builder_resume(control, now);
+		const char *now = refactor->undo ? refactor->from : refactor->to;
+		city_builder_resume(control, refactor->keep ? now : NULL);
 	}
 	if (control->refactor == refactor) {
 		control->refactor = NULL;

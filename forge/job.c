@@ -251,10 +251,11 @@ static void handle_done(void *data, struct build_result *result) {
 		struct digest digest =
 			snapshot_digest(build_snapshot(job->build), build_includes(job->build));
 		digest_format(&digest, sources);
-		tell_sources(job, sources);
 		quiet = quiet && is_no_save(job, sources);
 	}
 	if (job->watch == nullptr) {
+		if (result->good)
+			tell_sources(job, sources);
 		tell_done(job, result);
 		return;
 	}
@@ -274,6 +275,9 @@ static void handle_done(void *data, struct build_result *result) {
 		city_log(CITY_LOG_INFO, job->tile, "watching %s", job->folder);
 	if (aloud || (quiet && !result->good))
 		tell_started(job);
+	/* Not before `started`: it is the word for what comes with `done`. */
+	if (result->good)
+		tell_sources(job, sources);
 	if (!quiet || !result->good)
 		tell_done(job, result);
 	build_destroy(build);

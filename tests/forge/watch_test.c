@@ -298,6 +298,9 @@ static void test_goes_on(void **state) {
 	/* Nothing is saved after it begins. */
 	city_watch_on(&watched.city, JOB + 2, watched.folder, of_first);
 	at = 0;
+	/* The word comes with what was built, not before it is known that something is. */
+	answer = city_wait(&watched.city, &at, JOB + 2, STARTED, SOURCES);
+	assert_int_equal(answer->type, STARTED);
 	answer = city_wait(&watched.city, &at, JOB + 2, BUILT, FAILED);
 	assert_true(has_marker(answer, "third"));
 	assert_int_equal(city_count(&watched.city, JOB + 2, STARTED), 1);

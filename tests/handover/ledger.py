@@ -3,11 +3,13 @@
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import PATIENT, City, CityError, Lines  # noqa: E402,F401
+from city import PATIENT, City, CityError, Lines, installed  # noqa: E402,F401
 
 TILES = os.environ.get("SOURCE_CITY_TEST_TILES") or os.path.join(
     os.environ["SOURCE_CITY_BUILD"], "tests", "handover")
@@ -50,6 +52,30 @@ class LedgerCity(City):
                 at = said.index(word)
                 raise CityError(f"{word} in the log:\n{said[max(at - 2000, 0):at + 6000]}")
         super().__exit__(*exc)
+
+
+def with_programs(**scripts):
+    """Where a city that has other programs than those that are installed may live, and what City needs to run it:
+    forge="#!/bin/sh ..." stands in for source-city-forge."""
+    folder = tempfile.mkdtemp(prefix="city-")
+    programs = os.path.join(folder, "bin")
+    os.mkdir(programs)
+    keeper = os.path.join(programs, "source-city")
+    shutil.copy(installed("source-city"), keeper)  # it looks for the others beside itself
+    for name in ("compositor", "tile", "forge"):
+        path = os.path.join(programs, f"source-city-{name}")
+        if name not in scripts:
+            os.symlink(installed(f"source-city-{name}"), path)
+            continue
+        with open(path, "w") as file:
+            file.write(scripts[name])
+        os.chmod(path, 0o755)
+    share = os.path.join(os.path.dirname(installed("source-city")), "..", "share", "source-city")
+    return folder, keeper, {"SOURCE_CITY_DATADIR": share}
+
+
+# Is there, and builds nothing.
+NO_FORGE = "#!/bin/sh\nexec cat <&$SOURCE_CITY_KEEPER_FD >/dev/null\n"
 
 
 def ledger_city(limits=LIMITS, artifact="ledger-1", more="", env=None):

@@ -8,17 +8,14 @@ nor the keeper ends or stops to answer, and when the tiles are well again a hand
 usage: test_requests.py [MESSAGES [SEED]]    of the control protocol; those of the tiles come on top"""
 
 import os
-import shutil
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 
-from ledger import LedgerCity, children_of, swap, tile_path
+from ledger import NO_FORGE, LedgerCity, children_of, swap, tile_path, with_programs
 from nonsense import Broken, Peer, core_xml, interfaces, own_xml, seeded
-from city import CityError, installed
+from city import CityError
 from tap import check
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -49,32 +46,17 @@ SELDOM = {
 KNOWN = interfaces(core_xml(), own_xml("source-city-control-v1"))
 
 
-def write_program(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
-
-
 class StrayCity(LedgerCity):
     """The city's own keeper and compositor, but every tile is a stray one, and nobody builds."""
 
     def __init__(self, seed):
-        folder = tempfile.mkdtemp(prefix="city-")
-        programs = os.path.join(folder, "bin")
-        os.mkdir(programs)
-        keeper = os.path.join(programs, "source-city")
-        shutil.copy(installed("source-city"), keeper)  # it looks for the others beside itself
-        os.symlink(installed("source-city-compositor"), os.path.join(programs, "source-city-compositor"))
-        write_program(os.path.join(programs, "source-city-tile"),
-                      f"#!/bin/sh\nexec {sys.executable} {TESTS}/stray_tile.py\n")
-        write_program(os.path.join(programs, "source-city-forge"),
-                      "#!/bin/sh\nexec cat <&$SOURCE_CITY_KEEPER_FD >/dev/null\n")
+        folder, keeper, env = with_programs(
+            tile=f"#!/bin/sh\nexec {sys.executable} {TESTS}/stray_tile.py\n", forge=NO_FORGE)
         config = "".join(f"tile {name} {{\n\tartifact {tile_path('ledger-1')}\n\tkind ledger\n\tat {x} 100\n"
                          f"\tsize 120 80\n}}\n" for x, name in enumerate(TILES))
-        share = os.path.join(os.path.dirname(installed("source-city")), "..", "share", "source-city")
         super().__init__(config=config, folder=folder, program=keeper, env={
-            "SOURCE_CITY_LIMITS": LIMITS, "SOURCE_CITY_DATADIR": share, "STRAY_FOLDER": folder,
-            "STRAY_TESTS": TESTS, "STRAY_SEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"})
+            **env, "SOURCE_CITY_LIMITS": LIMITS, "STRAY_FOLDER": folder, "STRAY_TESTS": TESTS,
+            "STRAY_SEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"})
         self.own_folder = True
 
     def compositor(self):

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
-from ledger import (PATIENT, LedgerCity, adds_up, books, children_of, limits_for, settled,
-                    tile_path)
+from ledger import (NO_FORGE, PATIENT, LedgerCity, adds_up, books, children_of, limits_for, settled,
+                    tile_path, with_programs)
+from nonsense import Peer, core_xml, interfaces, own_xml
 from tap import check, check_equal, run
 
 TILES = ("one", "two")
@@ -17,18 +19,20 @@ LEDGER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tiles", "ledg
 OLD = (0x20, 0x40, 0x60)
 NEW = (0x60, 0x40, 0x20)
 LIMITS = limits_for(probation=30, frames=1)
+KNOWN = interfaces(core_xml(), own_xml("source-city-control-v1"))
 
 
 class Sources(LedgerCity):
     """A city with two ledgers and a folder of sources for each, which is not theirs yet."""
 
-    def __init__(self, watched=False):
+    def __init__(self, watched=False, shared=False, env=None, **program):
         config = "".join(
             f"tile {name} {{\n\tartifact {tile_path('ledger-1')}\n\tkind ledger\n"
             f"\tat {20 + i * 220} 40\n\tsize 200 120\n"
-            + (f"\tsource ../../{name}\n" if watched else "") + "}\n"
+            + (f"\tsource ../../{TILES[0] if shared else name}\n" if watched else "") + "}\n"
             for i, name in enumerate(TILES))
-        super().__init__(config=config, env={"SOURCE_CITY_LIMITS": f"{PATIENT},{LIMITS}"})
+        super().__init__(config=config, **program,
+                         env={"SOURCE_CITY_LIMITS": f"{PATIENT},{LIMITS}", **(env or {})})
         for name in TILES:
             os.makedirs(self.source(name))
             shutil.copy(LEDGER, self.source(name, "ledger.inc"))
@@ -69,6 +73,32 @@ def live_together(city, records):
     for name in TILES:
         settled(city, name)
         check(adds_up(books(city, name)), f"{name}: books")
+
+
+class Builder(Peer):
+    """Instead of the forge. It knows of the watches, and says what it is told to say."""
+
+    def __init__(self, city):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(os.path.join(city.environment()["XDG_RUNTIME_DIR"], city.display))
+        super().__init__(sock, KNOWN, None)
+        registry = self.call(1, "get_registry")
+        self.round_trip()
+        self.builder = self.call(self.bind(registry, "source_city_control_v1"), "register_builder")
+        self.jobs, self.words = {}, {}
+        self.wait(lambda: len(self.jobs) == len(TILES), self._handle)
+
+    def _handle(self, target, interface, event, values):
+        if event in ("watch", "watch_on"):
+            self.jobs[values[1]] = values[0]
+            self.words[values[1]] = values[3] if event == "watch_on" else None
+
+    def say(self, tile, request, *values):
+        self.call(self.builder, request, self.jobs[tile], *values)
+
+    def die(self):
+        self.round_trip()
+        self.sock.close()
 
 
 def test_from_sources():
@@ -172,6 +202,26 @@ def test_saved_in_one_go():
         check_equal((record["tile"], record["transaction"], record["result"]), ("one", None, "live"),
                     f"{record}")
         check_equal(city.colors(), [NEW, OLD], "seen")
+
+
+def test_a_builder_that_dies():
+    """What was built counts for a tile from when it came: the next builder hears of what was not."""
+    folder, keeper, env = with_programs(forge=NO_FORGE)
+    with Sources(watched=True, shared=True, env=env, folder=folder, program=keeper) as city:
+        city.own_folder = True
+        builder = Builder(city)
+        check_equal(builder.words, {"one": None, "two": None}, "what the first one hears")
+        for name in TILES:
+            builder.say(name, "sources", "before")
+        for name in TILES:
+            builder.say(name, "started")
+            builder.say(name, "sources", "after")
+        artifact = os.open(tile_path("ledger-2"), os.O_RDONLY)
+        builder.say("one", "built", artifact, "0" * 64, city.source("one"), 0, 0)
+        builder.die()
+        builder = Builder(city)
+        check_equal(builder.words, {"one": "after", "two": "before"}, "what the next one hears")
+        builder.die()
 
 
 if __name__ == "__main__":
