@@ -13,10 +13,15 @@ from tap import check, check_equal
 HERE = os.path.dirname(os.path.abspath(__file__))
 COLORS = {1: (0x20, 0x40, 0x60), 2: (0x60, 0x40, 0x20)}
 # A compiler that waits where a test says so, until something comes out of the FIFO.
-COMPILER = """#!/bin/sh
-if [ -p {gate} ]; then : >{gate}.reached; read line <{gate}; fi
-{more}
-exec cc {options} "$@"
+WAIT = "if [ -p {gate} ]; then : >{gate}.reached; read line <{gate}; fi"
+COMPILER = f"""#!/bin/sh
+{WAIT}
+{{more}}
+exec cc {{options}} "$@"
+"""
+# Git does so before it commits.
+HOOK = f"""#!/bin/sh
+if [ "$1" = prepared ]; then {WAIT}; fi
 """
 
 
@@ -45,6 +50,9 @@ class Sources(LedgerCity):
         self.git("config", "user.email", "somebody@localhost")
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "first")
+        hook = ".git/hooks/reference-transaction"
+        self.write(hook, HOOK.format(gate=self.gate + ".commit"))
+        os.chmod(self.path(hook), 0o755)
         self.write(f"{one}/one/notes", "mine\n")
         with open(self.path(f"{one}/one/one.c"), "a") as file:
             file.write("/* not committed */\n")
@@ -111,19 +119,20 @@ class Sources(LedgerCity):
             settled(self, name)
             check(adds_up(books(self, name)), f"{what}: the books of {name}")
 
-    def held(self, *words):
-        """A refactor whose compiler waits."""
-        os.mkfifo(self.gate)
+    def held(self, *words, commit=False):
+        """A refactor whose compiler waits, or, when that is done, its commit."""
+        self.closed = self.gate + (".commit" if commit else "")
+        os.mkfifo(self.closed)
         helper = self.popen("cityctl", *words, "--json", stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
-        reached = self.gate + ".reached"
-        self.until(lambda: os.path.exists(reached), what=f"{words}: no compiler ran")
+        reached = self.closed + ".reached"
+        self.until(lambda: os.path.exists(reached), BUILD_LIMIT, f"{words}: it did not get there")
         os.unlink(reached)
         return helper
 
     def let_go(self):
-        gate = os.open(self.gate, os.O_RDWR)
-        os.unlink(self.gate)
+        gate = os.open(self.closed, os.O_RDWR)
+        os.unlink(self.closed)
         os.write(gate, b"\n")
         return gate
 

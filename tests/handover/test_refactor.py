@@ -40,15 +40,12 @@ def test_move_there_and_back():
                     ("plan", city.path("work/one"), ["one"]), "the plan")
         check_equal(city.look(), before, "after a dry run")
 
-        # A save while the refactor is not over: nobody watches there yet.
-        mover = city.popen("cityctl", "move", "one", "work", "--json", stdout=subprocess.PIPE)
-        lines, done = Lines(mover.stdout), {}
-        while done.get("event") not in ("done", "failed"):
-            line = lines.next(BUILD_LIMIT)
-            check(line is not None, "the move did not end")
-            done = json.loads(line)
-            if done.get("step") == "commit":
-                _write(city, "work/one/one.c", 1)
+        # A save while the refactor is not over, after it has read the sources: nobody watches.
+        mover = city.held("move", "one", "work", commit=True)
+        _write(city, "work/one/one.c", 1)
+        gate = city.let_go()
+        done = city.end_of(mover)
+        os.close(gate)
         check_equal((done["event"], done["what"], done["repository"]),
                     ("done", "move", city.root), "what was done")
         city.until(lambda: city.edge("one") == COLORS[1], BUILD_LIMIT, "that save was lost")
@@ -155,6 +152,13 @@ def test_what_fails_changes_nothing():
                     "a build that fails")
         city.as_before(before, "a build that failed")
         check("no more" in city.tile("one")["notice"], "the tile does not say it")
+        # It is watched once, as before: by way of the link.
+        city.compiler()
+        said = len(city.said())
+        for variant in (2, 1):
+            _save(city, "home/one/one.c", variant)
+        check_equal(city.said()[said:].count("/one in "), 2, "builds of two saves")
+        before = city.look()
 
         # It builds, and dies when it takes over.
         city.compiler(options="-DFAULT_OP=2 -DFAULT_KIND=1")
