@@ -132,6 +132,22 @@ def test_what_fails_changes_nothing():
         os.unlink(city.path(".git/MERGE_HEAD"))
         city.as_before(before, "what was refused")
 
+        # One that somebody looks on at is watched once after a failure, too: by way of the link.
+        watcher = city.popen("cityctl", "watch", "one", "--json", stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
+        for variant in (2, 1):  # the first one may be too early for it
+            _save(city, "home/one/one.c", variant)
+        check(Lines(watcher.stdout).next() is not None, "nothing was said to who watches")
+        city.compiler(more="echo one.c:7:1: error: no more >&2; exit 1")
+        city.refused("move", "one", "work")
+        city.compiler()
+        said = len(city.said())
+        for variant in (2, 1):
+            _save(city, "home/one/one.c", variant)
+        check_equal(city.said()[said:].count("/one in "), 2, "builds of two saves")
+        watcher.terminate()
+        watcher.wait()
+
         helper = city.held("move", "one", "work")
         check("under way" in city.refused("move", "two", "work")["reason"], "two at a time")
         check("under way" in city.refused("undo")["reason"], "an undo meanwhile")
@@ -152,13 +168,6 @@ def test_what_fails_changes_nothing():
                     "a build that fails")
         city.as_before(before, "a build that failed")
         check("no more" in city.tile("one")["notice"], "the tile does not say it")
-        # It is watched once, as before: by way of the link.
-        city.compiler()
-        said = len(city.said())
-        for variant in (2, 1):
-            _save(city, "home/one/one.c", variant)
-        check_equal(city.said()[said:].count("/one in "), 2, "builds of two saves")
-        before = city.look()
 
         # It builds, and dies when it takes over.
         city.compiler(options="-DFAULT_OP=2 -DFAULT_KIND=1")
