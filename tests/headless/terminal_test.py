@@ -510,10 +510,12 @@ def test_synchronised_updates():
             column = {row[0] for row in t.city.pixels(strip)}
             pictures["whole" if len(column) == 1 else "torn"] += 1
             colours.update(column)
-            return len(colours) >= 4 and pictures["whole"] >= 8
-        t.city.until(seen_many, what="too little is shown while the program goes on")
-        # A program that gets no time in the middle of an update is not waited for for ever.
-        check(pictures["torn"] * 4 <= pictures["whole"], f"pictures: {pictures}")
+            # A program that gets no time in the middle of an update is not waited for for ever: some may be torn.
+            return len(colours) >= 4 and pictures["whole"] >= max(8, pictures["torn"] * 4)
+        try:
+            t.city.until(seen_many, what="too little is shown while the program goes on")
+        finally:
+            print(f"# pictures: {pictures}, colours: {len(colours)}", flush=True)
         writer.kill()
         writer.wait()
         t.show(b"\030\033[m\033[?2026l")
