@@ -155,6 +155,9 @@ class City:
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "config"), "w") as file:
             file.write(self.config)
+            if "keyboard {" not in self.config:
+                # A busy machine holds typed keys down for longer than a hand does.
+                file.write("\nkeyboard {\n\trepeat 0 1000\n}\n")
             file.write(f"\nheadless {{\n\tsize {self.size[0]}x{self.size[1]}\n}}\n")
         self.log = open(self.log_path, "ab")
         self.keeper = subprocess.Popen(
