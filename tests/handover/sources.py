@@ -19,9 +19,10 @@ COMPILER = f"""#!/bin/sh
 {{more}}
 exec cc {{options}} "$@"
 """
-# Git does so before it commits.
+# Git does so before it commits. Whether something comes out, or the FIFO is gone already: it may.
 HOOK = f"""#!/bin/sh
 if [ "$1" = prepared ]; then {WAIT}; fi
+exit 0
 """
 
 

@@ -46,8 +46,8 @@ def test_move_there_and_back():
         gate = city.let_go()
         done = city.end_of(mover)
         os.close(gate)
-        check_equal((done["event"], done["what"], done["repository"]),
-                    ("done", "move", city.root), "what was done")
+        check_equal([done.get(key) for key in ("event", "what", "repository")],
+                    ["done", "move", city.root], f"what was done: {done}")
         city.until(lambda: city.edge("one") == COLORS[1], BUILD_LIMIT, "that save was lost")
         settled(city, "one")
         now = city.tile("one")
