@@ -267,20 +267,27 @@ char *refactor_describe(const struct refactor *refactor, enum refactor_what what
 	const char *git = refactor->top[0] != '\0' && refactor->what != REFACTOR_REPLACE
 		? ", as a commit in its git repository"
 		: "";
-	const char *before = what == REFACTOR_UNDO ? "undo: "
-		: what == REFACTOR_REDO		   ? "redo: "
-						   : "";
+	bool undo = what == REFACTOR_UNDO;
+	const char *before = undo ? "undo: " : what == REFACTOR_REDO ? "redo: " : "";
 	switch (refactor->what) {
 	case REFACTOR_REPLACE:
+		if (undo)
+			return text_format("%s%s runs its own source again, %s, and no longer %s",
+				before, refactor->tile, refactor->from, refactor->to);
 		return text_format("%s%s runs the source of %s, %s, with its own state and streams",
 			before, refactor->tile, refactor->name, refactor->to);
 	case REFACTOR_FORK:
+		if (undo)
+			return text_format("%s%s is closed, the copy of %s, and its folder %s put "
+					   "aside%s",
+				before, refactor->name, refactor->tile, refactor->to, git);
 		return text_format("%s%s becomes a copy of %s, from %s to %s, with a copy of its "
 				   "state%s",
 			before, refactor->name, refactor->tile, refactor->from, refactor->to, git);
 	default:
 		return text_format("%s%s moves from %s to %s%s, and is built and handed over",
-			before, refactor->tile, refactor->from, refactor->to, git);
+			before, refactor->tile, undo ? refactor->to : refactor->from,
+			undo ? refactor->from : refactor->to, git);
 	}
 }
 

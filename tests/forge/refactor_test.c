@@ -154,6 +154,20 @@ static void perform_all(struct place *place, enum refactor_what what) {
 	journal_close(&journal);
 }
 
+/* What the next undo or redo says that it will do. */
+static void expect_words(struct place *place, enum refactor_what what, const char *wanted) {
+	struct journal journal;
+	char *why = NULL;
+	journal_open(&journal, &place->setup);
+	struct refactor *refactor = journal_next(&journal, what, &why);
+	assert_non_null(refactor);
+	char *text = refactor_describe(refactor, what);
+	if (strstr(text, wanted) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", text, wanted);
+	free(text);
+	journal_close(&journal);
+}
+
 static void test_move_keeps_what_the_user_has(void **state) {
 	struct place *place = place_create(true);
 	char *before = look(place);
@@ -173,7 +187,9 @@ static void test_move_keeps_what_the_user_has(void **state) {
 	expect_output("#include \"../../studio/bell/bell.h\"\n",
 		output("cat %s/city/home/drum/drum.h", base));
 	expect_output("1\n", output("grep -c 'source.*/city/studio/bell\"' %s/config", base));
+	expect_words(place, REFACTOR_UNDO, "/city/home/bell, as a commit");
 	perform_all(place, REFACTOR_UNDO);
+	expect_words(place, REFACTOR_REDO, "/city/studio/bell, as a commit");
 	expect_output("Undo: Move home/bell to studio/bell\n",
 		output("cd %s/city && git log -1 --format=%%s", base));
 	expect_output("", output("cd %s/city && git diff HEAD~2 HEAD", base));
