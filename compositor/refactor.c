@@ -571,6 +571,10 @@ static bool order(struct city_refactor *refactor, const char *name, const char *
 			snprintf(error, error_size, "there is no tile \"%.60s\"", target);
 			return false;
 		}
+		if (by == tile) {
+			snprintf(error, error_size, "%s runs its own source already", tile->name);
+			return false;
+		}
 		if (!city_refactor_ready(by, error, error_size)) {
 			return false;
 		}

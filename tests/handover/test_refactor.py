@@ -122,6 +122,7 @@ def test_what_fails_changes_nothing():
         os.rmdir(city.path("work/one"))
         os.rmdir(city.path("work"))
         check("no tile" in city.refused("replace", "one", "three")["reason"], "no such tile")
+        check("its own source" in city.refused("replace", "one", "one")["reason"], "by itself")
         check("cannot name" in city.refused("fork", "one", "A B")["reason"], "a bad name")
         check("already" in city.refused("fork", "one", "two")["reason"], "a tile of that name")
         check("no name of a district" in city.refused("move", "one", ".git")["reason"], "a bad name")
