@@ -30,11 +30,12 @@ CATCHES = {"warm": "warm", "attach": "attach", "draw": "frame", "check": "check"
 
 
 def limits_of(op, kind):
+    limits = {}
     if kind == "hang" and op in CATCHES:
-        return limits_for(**{CATCHES[op]: CAUGHT_MS})
-    if op == "update" and kind in ("crash", "stray", "exit"):
-        return limits_for(probation=4000)  # so late may it come to that update
-    return LIMITS
+        limits[CATCHES[op]] = CAUGHT_MS
+    if op == "update" and kind in ("crash", "stray", "exit", "hang", "wrong"):
+        limits["probation"] = 4000  # so late may it come to that update
+    return limits_for(**limits)
 
 
 def tile_path(name):
