@@ -251,6 +251,7 @@ int vat_region_adopt_by(struct vat_region *region, const struct vat_lineage *lin
 	if (rc == 0 && adoption.changes && !(flags & VAT_ADOPT_DRY_RUN))
 		rc = apply(&adoption, err);
 	free(fitted);
+	report.fits = rc == 0 && !adoption.changes;
 	for (size_t i = 0; i < report.count; i++) {
 		report.elements += report.changes[i].elements;
 		report.bytes += report.changes[i].bytes;

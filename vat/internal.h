@@ -126,6 +126,10 @@ int vat_identity_check(
 	const struct vat_disk_header *header, struct vat_region_info *info, struct vat_error *err);
 
 /* io.c */
+/* A new memfd that can be sealed and not executed; below 0: -errno. */
+int vat_memfd(const char *name);
+/* One that nobody can grow or shrink: what maps it finds it all. */
+int vat_memfd_fixed(const char *name, uint64_t size);
 /* The first byte from at on that is not in a hole, or end. Moves the file's offset. */
 uint64_t vat_next_data(int fd, uint64_t at, uint64_t end);
 /* -ENODATA where the file ends too early. */

@@ -1,8 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole reads and writes of files and memfds. */
+/* New memfds, and whole reads and writes of them and of files. */
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "internal.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+int vat_memfd(const char *name) {
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? vat_code(errno) : fd;
+}
+
+int vat_memfd_fixed(const char *name, uint64_t size) {
+	int fd = vat_memfd(name);
+	if (fd < 0 ||
+		(ftruncate(fd, (off_t)size) == 0 &&
+			fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0))
+		return fd;
+	int code = vat_code(errno);
+	close(fd);
+	return code;
+}
 
 int vat_write_all(int fd, const void *data, size_t size, uint64_t at) {
 	const uint8_t *from = data;

@@ -8,10 +8,6 @@
 
 #include "internal.h"
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
-
 struct vat_hooks vat_hooks;
 
 struct vat_disk_header *vat_header(const struct vat_region *region) {
@@ -58,12 +54,10 @@ int vat_region_create(const struct vat_region_info *info, uint64_t size, struct 
 			(unsigned long long)size);
 	size = round_growth(size ? size : 1);
 
-	int fd = memfd_create(info->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
-		fd = memfd_create(info->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = vat_memfd(info->name);
 	if (fd < 0)
 		return vat_fail(
-			err, errno, "region '%s': memfd_create: %s", info->name, strerror(errno));
+			err, -fd, "region '%s': memfd_create: %s", info->name, strerror(-fd));
 
 	struct vat_disk_header header = {
 		.magic = VAT_MAGIC,
@@ -194,15 +188,17 @@ static int load_current(struct vat_region *region, struct vat_directory *directo
 	int rc = 0;
 	for (int i = 0; i < LOAD_TRIES; i++) {
 		*generation = vat_region_get(region, VAT_GENERATION);
+		/* What it names is in the file by now, but maybe not in the mapping yet. */
+		vat_read_fence();
+		rc = vat_region_follow(region, err);
+		if (rc < 0)
+			return rc;
 		rc = vat_directory_load(region, *generation, directory, err);
 		vat_read_fence();
 		if (vat_region_get(region, VAT_GENERATION) == *generation)
 			return rc;
 		if (rc == 0)
 			vat_directory_finish(directory);
-		rc = vat_region_follow(region, err);
-		if (rc < 0)
-			return rc;
 	}
 	return vat_fail(
 		err, EAGAIN, "region '%s' changes faster than it can be read", region->info.name);

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -41,6 +44,78 @@ void city_schedule_behind(void) {
 	int nice = getpriority(PRIO_PROCESS, 0);
 	if (nice != -1 || errno == 0) {
 		setpriority(PRIO_PROCESS, 0, nice + BEHIND);
+	}
+}
+
+/* One of these that is busy for long must not be all that the machine does. */
+static bool have_processors(void) {
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1;
+}
+
+/* Whoever limits the time of these kills those that take longer. */
+static bool is_time_limited(void) {
+	struct rlimit limit;
+	return getrlimit(RLIMIT_RTTIME, &limit) < 0 || limit.rlim_cur != RLIM_INFINITY;
+}
+
+void city_schedule_ahead(void) {
+	long now = syscall(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
+	if (now != SCHED_NORMAL || !have_processors() || is_time_limited()) {
+		return;
+	}
+	struct sched_attr attributes = {
+		.size = sizeof(attributes),
+		.sched_policy = SCHED_RR,
+		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
+		.sched_priority = 1,
+	};
+	syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+/* What may be between city_schedule_sound and the next time that it waits. */
+#define SOUND_US 200000
+
+/* Whether it is allowed; found out at the first time. */
+static volatile sig_atomic_t sound_allowed = -1;
+
+static void handle_too_long(int number) {
+	const struct sched_param none = {0};
+	int saved = errno;
+	sound_allowed = 0;
+	sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
+	errno = saved;
+}
+
+/* The system tells when it takes too long, well before it would end the process. */
+static bool limit_sound(void) {
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_RTTIME, &limit) < 0 || limit.rlim_cur < SOUND_US ||
+		(limit.rlim_max != RLIM_INFINITY && limit.rlim_max < 2 * SOUND_US)) {
+		return false;
+	}
+	struct sigaction action = {.sa_handler = handle_too_long, .sa_flags = SA_RESTART};
+	sigemptyset(&action.sa_mask);
+	limit.rlim_cur = SOUND_US;
+	return sigaction(SIGXCPU, &action, NULL) == 0 && setrlimit(RLIMIT_RTTIME, &limit) == 0;
+}
+
+void city_schedule_sound(void) {
+	if (sound_allowed == -1) {
+		long now = syscall(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
+		sound_allowed = now == SCHED_NORMAL && have_processors() && limit_sound();
+	}
+	const struct sched_param first = {.sched_priority = 1};
+	if (sound_allowed && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) < 0) {
+		sound_allowed = 0;
+	}
+}
+
+void city_schedule_again(void) {
+	const struct sched_param none = {0};
+	if (sound_allowed == 1) {
+		sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
+		city_schedule_promptly();
 	}
 }
 

@@ -25,6 +25,7 @@ struct vat_shadow {
 	const uint8_t *shared; /* the region as it is */
 	struct vat_log log;
 	_Atomic uint8_t *there; /* per block: copied */
+	uint8_t *copy;		/* made beforehand, in place of both; not in its place yet */
 
 	/* Once the copy has a layout of its own: that of the region, as it was given up. */
 	bool changed;
@@ -80,6 +81,8 @@ static void drop(struct vat_shadow *shadow) {
 	}
 	if (shadow->shared)
 		munmap((void *)shadow->shared, shadow->size);
+	if (shadow->copy)
+		munmap(shadow->copy, shadow->size);
 	vat_log_unmap(&shadow->log);
 	vat_directory_finish(&shadow->directory);
 	munmap(shadow, sizeof(*shadow) + shadow->size / shadow->block + 1);
@@ -141,6 +144,77 @@ int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *e
 	if (region->epoch)
 		vat_put_word(&copy->words[VAT_EPOCH], region->epoch);
 	return 0;
+}
+
+/* What is not a hole of the region, as it is now. */
+static int copy_all(const struct vat_region *region, uint8_t *copy, uint64_t limit) {
+	uint64_t bytes = 0;
+	off_t size = (off_t)region->size;
+	for (off_t at = 0; at < size;) {
+		off_t begin = lseek(region->fd, at, SEEK_DATA);
+		if (begin < 0 || begin >= size)
+			break;
+		off_t end = lseek(region->fd, begin, SEEK_HOLE);
+		at = end < 0 || end > size ? size : end;
+		bytes += (uint64_t)(at - begin);
+		if (bytes > limit)
+			return -EFBIG;
+		memcpy(copy + begin, region->base + begin, (size_t)(at - begin));
+	}
+	return 0;
+}
+
+int vat_shadow_copy(
+	struct vat_region *region, uint64_t limit, struct vat_shadow **out, struct vat_error *err) {
+	const char *name = region->info.name;
+	uint64_t blocks = region->size / BLOCK + 1;
+	struct vat_shadow *shadow = mmap(NULL, sizeof(*shadow) + blocks, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shadow == MAP_FAILED)
+		return vat_fail(err, ENOMEM, "region '%s': no memory for a private copy", name);
+	shadow->base = region->base;
+	shadow->size = region->size;
+	shadow->block = BLOCK;
+	void *copy = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int rc = copy == MAP_FAILED ? -ENOMEM : 0;
+	if (rc == 0) {
+		shadow->copy = copy;
+		rc = copy_all(region, copy, limit);
+	}
+	if (rc < 0) {
+		drop(shadow);
+		return vat_fail(err, -rc, "region '%s': no private copy: %s", name, strerror(-rc));
+	}
+	*out = shadow;
+	return 0;
+}
+
+int vat_shadow_begin_copied(
+	struct vat_region *region, struct vat_shadow *shadow, struct vat_error *err) {
+	const char *name = region->info.name;
+	int rc = 0;
+	if (region->shadow || region->barrier || region->in_txn || region->access != VAT_READ ||
+		region->size != shadow->size)
+		rc = vat_fail(err, EBUSY,
+			"region '%s': a private copy needs a mapping for reading only", name);
+	else if (mremap(shadow->copy, shadow->size, shadow->size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			 region->base) == MAP_FAILED)
+		rc = vat_fail(
+			err, errno, "region '%s': no private copy: %s", name, strerror(errno));
+	if (rc < 0) {
+		drop(shadow);
+		return rc;
+	}
+	shadow->copy = NULL;
+	region->shadow = shadow;
+	region->access = VAT_WRITE;
+	return 0;
+}
+
+void vat_shadow_drop_copy(struct vat_shadow *shadow) {
+	if (shadow)
+		drop(shadow);
 }
 
 void vat_shadow_drop(struct vat_region *region) {

@@ -7,10 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
-
 static uint64_t entries_size(uint64_t pages) {
 	return (pages * sizeof(uint64_t) + VAT_PAGE - 1) & ~(uint64_t)(VAT_PAGE - 1);
 }
@@ -48,9 +44,7 @@ void vat_log_unmap(struct vat_log *log) {
 }
 
 int vat_undo_create(const struct vat_region *region, struct vat_error *err) {
-	int fd = memfd_create("vat-undo", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
-		fd = memfd_create("vat-undo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = vat_memfd("vat-undo");
 	uint64_t pages = region->size / VAT_PAGE;
 	if (fd >= 0 && ftruncate(fd, (off_t)vat_log_size(pages)) == 0 &&
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
@@ -60,7 +54,7 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err) {
 		fallocate(fd, 0, (off_t)(VAT_PAGE + entries_size(pages)), IMAGES_AHEAD * VAT_PAGE);
 		return fd;
 	}
-	int code = errno;
+	int code = fd < 0 ? -fd : errno;
 	if (fd >= 0)
 		close(fd);
 	return vat_fail(err, code, "undo log of region '%s': cannot be made: %s", region->info.name,

@@ -490,6 +490,9 @@ struct vat_adopt_report {
 	size_t count;
 	uint64_t generation_before, generation_after; /* equal when nothing had to change */
 	uint64_t elements, bytes;
+	/* The region is as declared: as long as its generation is this one, adopting with the same
+	 * arguments does nothing and reports this. */
+	bool fits;
 };
 
 /*
@@ -648,6 +651,18 @@ int vat_undo_seed(int undo_fd, uint8_t seed[VAT_SEED], struct vat_error *err);
 int vat_shadow_begin(struct vat_region *region, int undo_fd, struct vat_error *err);
 int vat_shadow_end(struct vat_region *region, struct vat_error *err);
 bool vat_shadow_active(const struct vat_region *region);
+/*
+ * The same of a moment that nobody has armed a barrier for: what is not a hole of the region is
+ * copied at once; -EFBIG when that is more than `limit` bytes. For the version that holds the
+ * epoch, just before it gives it up. Later vat_shadow_begin_copied puts it in the mapping's place
+ * and takes it over, whether or not that succeeds; vat_shadow_end ends it.
+ */
+struct vat_shadow;
+int vat_shadow_copy(
+	struct vat_region *region, uint64_t limit, struct vat_shadow **copy, struct vat_error *err);
+int vat_shadow_begin_copied(
+	struct vat_region *region, struct vat_shadow *copy, struct vat_error *err);
+void vat_shadow_drop_copy(struct vat_shadow *copy); /* NULL: nothing */
 
 /* ---- Files ---- */
 
