@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The RISC-V tile in a city: a guest that counts, sleeps and prints is handed over, rolled back and brought
+back from disk, and each of its lines comes once."""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(SOURCE, "tests", "lib"))
+
+from city import LIMIT, City, CityError, Lines  # noqa: E402
+from tap import check, check_equal, run  # noqa: E402
+
+REPLAY_LIMIT = 5 * LIMIT  # a hundred runs of the machine, perhaps beside much else
+PREFIX = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix")
+TILES = os.path.join(PREFIX, "lib", "source-city", "tiles")
+SOURCES = os.path.join(PREFIX, "share", "source-city", "tiles")
+ARTIFACTS = {name: os.path.join(TILES, name + ".so") for name in ("riscv", "riscv-fast")}
+GUEST = os.environ.get("SOURCE_CITY_TEST_RISCV_GUEST",
+                       os.path.join(os.environ["SOURCE_CITY_BUILD"], "tests", "riscv", "guest", "tile_guest.elf"))
+
+
+def config(**options):
+    lines = [f"tile machine {{\n\tartifact {ARTIFACTS['riscv']}\n\tat 40 40\n\tsize 1020 680"]
+    lines += [f"\toption {key} \"{value}\"" for key, value in options.items()]
+    return "\n".join(lines) + "\n}\n"
+
+
+class Console:
+    """What the guest says, line by line. Each number has to come once, in its order."""
+
+    def __init__(self, city, tile="machine"):
+        self.city = city
+        self.tile = tile
+        # The server of a console that has just been opened may not listen yet.
+        self.process = city.until(self._open, what=f"{tile} has no console")
+        self.count = None
+
+    def _open(self):
+        process = self.city.popen("cityctl", "console", self.tile, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.lines = Lines(process.stdout)
+        self.first = self.lines.next()
+        return process if self.first is not None else None
+
+    def next(self):
+        line, self.first = (self.first, None) if self.first is not None else (self.lines.next(), None)
+        if line is None:
+            raise CityError(f"the guest says nothing; the log:\n{self.city.said()[-3000:]}")
+        line = line.rstrip("\r")
+        if "LOST" in line:
+            raise CityError(f"the guest: {line}")
+        if line == "hello":
+            self.count = 0
+        number = re.fullmatch(r"n (\d+)", line)
+        if number:
+            if self.count is not None:
+                check_equal(int(number[1]), self.count + 1, "the next number")
+            self.count = int(number[1])
+        return line
+
+    def numbers(self, count):
+        """So many of them."""
+        while count > 0:
+            count -= self.next().startswith("n ")
+
+    def until(self, wanted):
+        while self.next() != wanted:
+            pass
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+
+def setup(city, cell="setup", tile="machine"):
+    return city.ctl("vat", tile, cell)[0]["cells"][0]["values"][0]
+
+
+def failed(city, tile):
+    return city.until(lambda: setup(city, tile=tile)["phase"] == 3 and setup(city, tile=tile)["why"],
+                      what=f"{tile} does not say what is wrong")
+
+
+def pause(city, wanted):
+    city.ctl("run", "focus", "machine")
+    city.type("-M", "ctrl", "-M", "shift", "-k", "p", "-m", "shift", "-m", "ctrl")
+    city.until(lambda: setup(city, "pace")["paused"] == wanted, what="it was not paused, or does not go on")
+
+
+def handovers():
+    """From one processor to the other and back, in the middle of its work; and back again after that."""
+    with City(config(elf=GUEST, memory="64M")) as city:
+        city.wait_tile("machine")
+        console = Console(city)
+        console.until("hello")
+        console.numbers(3)
+        # What it did until now, once more, with handovers on the way: nothing is kept outside of its cells.
+        said = city.run("cityctl", "test", "machine", limit=REPLAY_LIMIT).stdout.decode()
+        check("ok: machine passes" in said, said)
+        for name in ("riscv-fast", "riscv", "riscv-fast", "riscv", "riscv-fast"):
+            record = city.ctl("swap", "machine", "--artifact", ARTIFACTS[name], "--settled")[-1]
+            check(record["event"] != "failed", f"the handover to {name}: {record}")
+            console.numbers(3)
+        city.ctl("rollback", "machine", limit=LIMIT)
+        console.numbers(3)
+        console.type("x")
+        console.until("key x")
+        steps = setup(city, "board")["steps"]
+        check(steps > 100000, f"only {steps} steps")
+        # The picture of a machine that runs changes nothing of it either.
+        check_equal(setup(city, "board")["ended"], False, "a machine that runs")
+        # It goes on where nobody sees it.
+        city.ctl("run", "focus", "machine")
+        city.ctl("run", "minimize")
+        console.numbers(5)
+
+
+def disk():
+    """After the city has ended the machine goes on where it was saved."""
+    city = City(config(elf=GUEST, memory="64M"))
+    with city:
+        city.wait_tile("machine")
+        console = Console(city)
+        console.numbers(3)
+        pause(city, True)
+        saved = {cell: setup(city, cell) for cell in ("board", "harts", "uart")}
+        city.ctl("checkpoint", "machine")
+        city.own_folder = False
+        city.stop()
+        with City(config(elf=GUEST, memory="64M"), folder=city.folder) as again:
+            again.wait_tile("machine")
+            for cell, value in saved.items():
+                check_equal(setup(again, cell), value, f"the {cell}")
+            pause(again, False)
+            Console(again).numbers(3)
+        city.own_folder = True
+
+
+def idle():
+    """A guest that waits for ever costs nothing, and wakes for a key."""
+    clock = f"tile clock {{\n\tartifact {os.path.join(TILES, 'clock.so')}\n\tat 40 760\n\tsize 300 200\n}}\n"
+    with City(config(elf=GUEST, memory="64M") + clock, height=1000) as city:
+        city.wait_tile("machine")
+        city.wait_tile("clock")
+        console = Console(city)
+        console.numbers(2)
+        console.type("h")
+        console.until("halted")
+        # The picture of it is taken once more, then nothing.
+        city.until(lambda: setup(city, "pace")["idle"] and setup(city, "shown")["next_ns"] == 2**64 - 1,
+                   what="it does not come to rest")
+        updates = city.ctl("vat", "machine", "pace")[0]["updates"]
+        seconds = setup(city, "count", "clock")["seconds"]
+        city.until(lambda: setup(city, "count", "clock")["seconds"] > seconds + 2, what="the clock stands")
+        check_equal(city.ctl("vat", "machine", "pace")[0]["updates"], updates, "updates of a machine that waits")
+        console.type("x")
+        console.until("key x")
+        console.numbers(2)
+
+
+def ends():
+    """Its own restart, a guest that runs wild, a restart by hand."""
+    clock = f"tile clock {{\n\tartifact {os.path.join(TILES, 'clock.so')}\n\tat 40 760\n\tsize 300 200\n}}\n"
+    with City(config(elf=GUEST, memory="64M", harts="2") + clock, height=1000) as city:
+        city.wait_tile("machine")
+        city.wait_tile("clock")
+        console = Console(city)
+        console.numbers(2)
+        console.type("r")
+        console.until("hello")
+        console.until("n 1")
+        check_equal(setup(city, "board")["resets"], 1, "restarts")
+        console.type("w")
+        console.until("wild")
+        seconds = setup(city, "count", "clock")["seconds"]
+        steps = setup(city, "board")["steps"]
+        city.until(lambda: setup(city, "count", "clock")["seconds"] > seconds + 1,
+                   what="the clock stands beside a guest that runs wild")
+        city.until(lambda: setup(city, "board")["steps"] > steps + 1000000, what="the guest stands")
+        # It answers, and can be handed over.
+        record = city.ctl("swap", "machine", "--artifact", ARTIFACTS["riscv-fast"])[-1]
+        check(record["event"] != "failed", f"the handover: {record}")
+        pause(city, True)
+        steps = setup(city, "board")["steps"]
+        city.type("-M", "ctrl", "-M", "shift", "-k", "s", "-m", "shift", "-m", "ctrl")
+        city.until(lambda: setup(city, "board")["steps"] == steps + 1, what="it was not stepped")
+        city.type("-M", "ctrl", "-M", "shift", "-k", "r", "-k", "p", "-m", "shift", "-m", "ctrl")
+        console.until("hello")
+        console.until("n 1")
+
+
+WRONG = (
+    ({}, "there is nothing to run: option elf FILE"),
+    ({"elf": "/nowhere/guest"}, "option elf: /nowhere/guest: No such file or directory"),
+    ({"elf": "guest"}, "has to begin with /"),
+    ({"elf": GUEST, "memory": "many"}, "\"many\" is no size; it is written 64M or 1G"),
+    ({"elf": GUEST, "memory": "1K"}, "out of bounds"),
+    ({"elf": GUEST, "harts": "9"}, "\"9\" is not 1 to 4"),
+    ({"kernel": GUEST}, "needs a firmware"),
+    ({"elf": "/bin/true"}, "option elf: "),
+    ({"firmware": GUEST, "initrd": GUEST, "memory": "1M", "kernel": "/dev/null"}, "not an ordinary file"),
+)
+
+
+def mistakes():
+    """What cannot be run says why, in one line, and the tile is there."""
+    text = "".join(config(**options).replace("tile machine", f"tile wrong-{i}")
+                   for i, (options, _) in enumerate(WRONG))
+    with City(text) as city:
+        for i, (_, expected) in enumerate(WRONG):
+            city.wait_tile(f"wrong-{i}")
+            why = failed(city, f"wrong-{i}")
+            check(expected in why and "\n" not in why, f"wrong-{i} says {why!r}")
+        # Mended by another version of the options it would go on; it can be tried again meanwhile.
+        check_equal(len(city.ctl("tiles")), len(WRONG), "tiles")
+
+
+def sources():
+    """What is installed for the forge is all that it needs."""
+    known = {"tile.h", "transport.h", "vat.h"}
+    for name in ARTIFACTS:
+        folder = os.path.join(SOURCES, name)
+        there = set(os.listdir(folder))
+        check(len(there) > 40, f"{len(there)} files in {folder}")
+        for path in glob.glob(os.path.join(folder, "*")):
+            with open(path) as file:
+                for header in re.findall(r'^#include "([^"]+)"', file.read(), re.MULTILINE):
+                    check(header in there | known, f"{path} includes {header}, which is not there")
+
+
+run([handovers, disk, idle, ends, mistakes, sources])

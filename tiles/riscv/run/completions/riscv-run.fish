@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# fish completion for riscv-run
+
+complete -c riscv-run -l flat -d 'The file is what is at the start of RAM'
+complete -c riscv-run -l firmware -r -F -d 'What runs first, in M mode'
+complete -c riscv-run -l kernel -r -F -d 'What the firmware starts'
+complete -c riscv-run -l initrd -r -F -d 'First file system of the kernel'
+complete -c riscv-run -l append -x -d 'Command line of the kernel'
+complete -c riscv-run -l disk -r -F -d 'A disk'
+complete -c riscv-run -l memory -x -d 'Size of RAM'
+complete -c riscv-run -l harts -x -a '1 2 3 4' -d 'Number of processors'
+complete -c riscv-run -l console -r -F -d 'Type what is in a file'
+complete -c riscv-run -l await -x -d 'Type a line each time that this was written'
+complete -c riscv-run -l implementation -x -a 'plain fast fast-nojit' -d 'Which implementation'
+complete -c riscv-run -l swap-every -x -d 'Hand over every N instructions'
+complete -c riscv-run -l max-instructions -x -d 'Stop after N instructions'
+complete -c riscv-run -l deterministic -d 'Time passes by instructions alone'
+complete -c riscv-run -l hash -d 'Print a hash of the machine at the end'
+complete -c riscv-run -l trace -d 'Print every instruction'
+complete -c riscv-run -l help -d 'Show help'
+complete -c riscv-run -l version -d 'Show the version'
