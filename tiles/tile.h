@@ -29,10 +29,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "transport.h"
 #include "vat.h"
 
 /* Raised when anything in this header changes in a way that old artifacts would not survive. */
-#define TILE_ABI_VERSION 2u
+#define TILE_ABI_VERSION 3u
 /* "SCtile" and two zeros, read as little endian; the host looks for it before anything else. */
 #define TILE_MAGIC 0x0000656c69744353ull
 
@@ -44,7 +45,9 @@ struct tile_time {
 	uint64_t now_ns;      /* monotonic; continuous across handovers, restarts and suspend */
 	int64_t wall_ns;      /* since 1970-01-01T00:00:00Z */
 	int32_t utc_offset_s; /* local time = wall time + this */
-	uint32_t reserved;
+	/* Processor time that the last update() of this version took, in us and at least 1; 0: it
+	 * has made none, or the host is too old to say. For who sizes its work by it. */
+	uint32_t update_us;
 	uint64_t update; /* number of updates of this tile since it was created, all versions */
 	/* Of a tile with TILE_TIME_PHASE: where it is in its period, below time_period_ns. Goes on
 	 * over handovers; if the period changes the part of it that has passed is the same. */
@@ -71,6 +74,56 @@ struct tile_canvas {
 	size_t damage_count;
 };
 
+/* ------------------------------------------------------------------ sound */
+
+/* The kind of a port that sound comes out of (TILE_PORT_OUT): two channels, left and right. */
+#define TILE_PORT_SOUND "audio"
+#define TILE_SOUND_CHANNELS 2
+#define TILE_SOUND_FRAMES_MAX 1024
+
+/*
+ * What render() is to fill: `frames` frames of one port, the first of which is the city's frame
+ * `frame`. The city's frames never restart and never stop while it lives; tile->transport says what
+ * tick each of them is, and one call never goes over a change of it. A call goes on where the last
+ * one for the port ended, in whatever version that was, except after `skipped` frames that nobody
+ * heard because they came too late (or because the tile is new, or came back by a rollback).
+ * How many frames a call asks for is the host's business and must not be heard.
+ */
+struct tile_sound {
+	uint64_t frame;
+	uint64_t skipped;
+	uint32_t frames;   /* 1 to TILE_SOUND_FRAMES_MAX */
+	uint32_t rate;	   /* frames a second; the same as long as the city lives */
+	uint32_t port;	   /* index in the descriptor's ports */
+	float *const *out; /* out[channel][0..frames), zeroed; -1 to 1 */
+};
+
+/* How a port of a tile fares; see tile_host.sound_status. */
+struct tile_sound_status {
+	bool connected;	     /* its frames go to a sound server */
+	uint32_t quantum;    /* frames that the server takes at a time; 0: not known */
+	uint32_t ahead;	     /* frames that are rendered and not heard yet */
+	uint64_t late;	     /* frames that were not there in time, from the beginning */
+	uint64_t late_times; /* how often that began */
+	uint64_t mended;     /* samples that were not finite or far too loud, from the beginning */
+};
+
+/* What a tile may ask of the transport; one a call. */
+enum tile_transport_ask {
+	TILE_TRANSPORT_PLAY = 1,
+	TILE_TRANSPORT_STOP,
+	/* These two with a tick above 0: from that tick on exactly, or, where that is too late for
+	 * sound that is rendered ahead, not at all. What a process asked for last is what counts,
+	 * value 0 (and any tick above 0) takes it back, and so does its end, and whoever goes to
+	 * another place. A meter that changes so begins a bar there. */
+	TILE_TRANSPORT_TEMPO,  /* value: beats a minute, times 1,000 */
+	TILE_TRANSPORT_METER,  /* value: beats a bar */
+	TILE_TRANSPORT_PHRASE, /* value: bars a phrase */
+	TILE_TRANSPORT_LOCATE, /* tick: go there */
+	TILE_TRANSPORT_MARK,   /* tick, name: a marker, new or moved */
+	TILE_TRANSPORT_UNMARK, /* name */
+};
+
 /* ------------------------------------------------------------------ input */
 
 enum tile_input_type {
@@ -85,6 +138,7 @@ enum tile_input_type {
 	TILE_INPUT_PASTE,	   /* .paste: the answer to tile_host.clipboard_request */
 	TILE_INPUT_SIZE,	   /* .size: the tile has a new size or scale */
 	TILE_INPUT_STREAM_END, /* .stream: the child behind a PTY ended; its output is drained */
+	TILE_INPUT_FILE, /* .file: what tile_host.file_watch watches is another now, or gone */
 };
 
 enum tile_modifier {
@@ -154,6 +208,9 @@ struct tile_input {
 			const char *name;
 			int status; /* as waitpid gives it */
 		} stream;
+		struct {
+			const char *option;
+		} file;
 	};
 };
 
@@ -175,6 +232,12 @@ struct tile_pty_options {
 	const char *const *env;	 /* "NAME=value" added to the environment, NULL-terminated */
 	const char *cwd;
 	uint16_t columns, rows, width_px, height_px;
+};
+
+/* What tile_host.file_open found. */
+struct tile_file {
+	uint64_t size; /* bytes */
+	char why[200]; /* one line, with the option and the path, when it cannot be read */
 };
 
 /*
@@ -234,6 +297,44 @@ struct tile_host {
 	/* One line into the one log, under the tile's name. level as in log.h (0 error .. 3 debug).
 	 */
 	void (*log)(struct tile *tile, int level, const char *format, va_list args);
+
+	/* Not in hosts of which `size` ends here. */
+
+	/* Read the ordinary file that an option of the config names, from byte `offset` on: a
+	 * stream with the option's name, which is this version's own. So open it again in attach,
+	 * from where the cells say; what was open under the name is closed by that. The path is
+	 * absolute or begins with ~/. The stream's id, or -1 and the reason in file->why. */
+	int (*file_open)(
+		struct tile *tile, const char *option, uint64_t offset, struct tile_file *file);
+	/* Memory for code that the tile generates, in whole pages and zeroed: the same memory at
+	 * two addresses, of which one can be written and the other executed, and none both. It is
+	 * scratch; what is left at the end of the version the host gives back. False: none (reason
+	 * in the log). Also in warm. */
+	bool (*code_memory)(struct tile *tile, size_t size, void **writable, void **executable);
+	void (*code_memory_free)(struct tile *tile, void *writable);
+	/* Of a cell with VAT_CELL_SPARSE, the next part at or behind byte *from that memory was
+	 * made for, as somebody wrote there: [*from, *to). False: there is none. What is not in
+	 * such parts is zero, and looking at it would only make memory of it. */
+	bool (*cell_written)(struct tile *tile, uint32_t cell, uint64_t *from, uint64_t *to);
+
+	/* From now on TILE_INPUT_FILE tells when the file that an option of the config names was
+	 * saved, replaced, made or removed; however often that happens before it is told, once.
+	 * Read it with file_open. It need not be there yet. Is this version's own: ask again in
+	 * attach, and look whether what was read last is still what the file says. False: it cannot
+	 * be watched (reason in the log). */
+	bool (*file_watch)(struct tile *tile, const char *option);
+	/* Of a port (index in the descriptor). False: it is no port for sound, or there is no audio
+	 * process. */
+	bool (*sound_status)(struct tile *tile, uint32_t port, struct tile_sound_status *status);
+	/* Change the transport, for the whole city, as soon as that is possible for sound that is
+	 * rendered ahead: what holds is what tile->transport says. False: not possible now (reason
+	 * in the log). */
+	bool (*transport_ask)(struct tile *tile, enum tile_transport_ask what, uint32_t value,
+		int64_t tick, const char *name);
+	/* A stream to the audio process, kept under that name like a PTY: see audio_wire.h for what
+	 * it says. When it ends, the audio process has ended: open it again (a new one is started),
+	 * for instance a second later. The stream's id, or -1 (reason in the log). */
+	int (*audio_open)(struct tile *tile, const char *name);
 };
 
 struct tile {
@@ -249,6 +350,9 @@ struct tile {
 	double scale;
 	bool focused; /* as the compositor sees it now; a TILE_INPUT_FOCUS may be still to come */
 	const struct tile_time *time; /* of the operation being run */
+	/* Never NULL; the same for all tiles. Stands still at 0 where there is no audio process. */
+	const struct vat_transport *transport;
+	uint64_t frame; /* the city's frame that is heard at time->now_ns */
 };
 
 /* ------------------------------------------------------------------ the tile's side */
@@ -290,6 +394,16 @@ struct tile_ops {
 	/* Free scratch. Cells may not be written. Not called when warm refused, nor when the
 	 * process is killed. */
 	void (*detach)(struct tile *tile);
+	/* Version 2 of the ABI ends here. */
+
+	/* Fill a port with sound; of tiles with a port of kind TILE_PORT_SOUND. Called ahead of
+	 * time, also while the tile cannot be seen, and never waits for a draw that is not needed:
+	 * but it shares the thread with the other operations, so these should take less than some
+	 * milliseconds. Cells may be written. What is late is not heard. What asks for more than
+	 * sound (damage, wake_at) is better done in update; the clock may be slower than it sounds.
+	 * A version that has given its cells up is attached once more, to a copy of them that
+	 * nobody else sees, and renders its end into which the next one is faded. */
+	void (*render)(struct tile *tile, const struct tile_sound *sound);
 };
 
 enum tile_capability {
@@ -297,12 +411,19 @@ enum tile_capability {
 	TILE_CAP_CLIPBOARD = 1 << 1,  /* clipboard_set, clipboard_request */
 	TILE_CAP_OPEN_URI = 1 << 2,   /* open_uri */
 	TILE_CAP_BACKGROUND = 1 << 3, /* update() on time even while nobody can see the tile */
+	TILE_CAP_FILES = 1 << 4,      /* file_open */
+	TILE_CAP_CODE = 1 << 5,	      /* code_memory */
+	TILE_CAP_TRANSPORT = 1 << 6,  /* transport_ask */
+	TILE_CAP_AUDIO = 1 << 7,      /* audio_open: everything that is heard in the session */
 };
 
 enum tile_port_direction {
 	TILE_PORT_IN = 1,
 	TILE_PORT_OUT,
 };
+
+/* All that this host knows; an artifact that asks for more is refused. */
+#define TILE_CAP_ALL ((1u << 8) - 1)
 
 /* A named end that a stream can be connected to; kind is free text such as "pty" or "audio". */
 struct tile_port {
@@ -359,11 +480,17 @@ static inline size_t tile_descriptor_size(uint32_t abi_version) {
 	switch (abi_version) {
 	case 1:
 		return offsetof(struct tile_descriptor, schemas);
+	case 2:
 	case TILE_ABI_VERSION:
 		return sizeof(struct tile_descriptor);
 	default:
 		return 0;
 	}
+}
+
+/* The same of its operations. */
+static inline size_t tile_ops_size(uint32_t abi_version) {
+	return abi_version < 3 ? offsetof(struct tile_ops, render) : sizeof(struct tile_ops);
 }
 
 /* What it says about its state, for libvat. */

@@ -35,12 +35,21 @@ static const char tile_source[] =
 	"};\n"
 	"static bool attach(struct tile *tile, enum tile_attach why) { return USE; }\n"
 	"static void draw(struct tile *tile, const struct tile_canvas *canvas) {}\n"
-	"static const struct tile_port ports[] = {{.name = \"out\", .kind = \"pty\", .direction = "
+	"#ifndef PORT\n"
+	"#define PORT \"pty\"\n"
+	"#endif\n"
+	"#ifndef RENDER\n"
+	"#define RENDER NULL\n"
+	"#endif\n"
+	"static const struct tile_port ports[] = {{.name = \"out\", .kind = PORT, .direction = "
 	"TILE_PORT_OUT}};\n"
-	"static const struct tile_ops ops = {.attach = attach, .draw = draw};\n"
+	"static const struct tile_ops ops = {.attach = attach, .draw = draw, .render = RENDER};\n"
 	"TILE_EXPORT(.name = \"sample\", .role = \"example\", .summary = \"Nothing much\",\n"
 	"	.cells = cells, .cell_count = 1, .ports = ports, .port_count = 1,\n"
 	"	.default_width = 320, .default_height = 200, .ops = &ops DESCRIPTOR);\n";
+
+/* An address in the file that is no code: that of a table. */
+#define WRONG_RENDER "-D'RENDER=(void *)cells'"
 
 /* Compile; the path is valid until the next call. */
 static const char *compile(const char *source, const char *flags) {
@@ -157,7 +166,7 @@ static void test_document(void **context) {
 	FILE *file = fopen(getenv("CITY_TILE_DOCUMENT"), "r");
 	assert_non_null(file);
 	static char source[16384], line[512];
-	static const char *const names[] = {"hello", "timer"};
+	static const char *const names[] = {"hello", "timer", "tone"};
 	size_t size = 0, found = 0;
 	bool inside = false;
 	while (fgets(line, sizeof(line), file)) {
@@ -194,6 +203,19 @@ static void test_older_abi(void **context) {
 	assert_int_equal(report.tile.cell_count, 1);
 	assert_int_equal(report.tile.edge_count, 0);
 	assert_int_equal(report.tile.time_model, TILE_TIME_NONE);
+	elf_report_finish(&report);
+	/* Nor behind the operations of the second, which had no render. */
+	if (!inspect(compile_tile("", "true", ", .abi_version = 2", WRONG_RENDER), &report)) {
+		fail_msg("%s", report.why);
+	}
+	elf_report_finish(&report);
+	assert_refused(compile_tile("", "true", "", WRONG_RENDER), "render", "no code");
+	/* Sound that nobody makes. */
+	static const char sounds[] = "-D'PORT=TILE_PORT_SOUND'";
+	assert_refused(compile_tile("", "true", "", sounds), "port out", "no operation render");
+	if (!inspect(compile_tile("", "true", ", .abi_version = 2", sounds), &report)) {
+		fail_msg("%s", report.why);
+	}
 	elf_report_finish(&report);
 }
 
@@ -375,7 +397,9 @@ static void test_executable_and_writable(void **context) {
 }
 
 static void test_descriptor(void **context) {
-	assert_refused(compile_tile("", "true", ", .abi_version = 99", ""), "99", "version 2");
+	assert_refused(compile_tile("", "true", ", .abi_version = 99", ""), "99", "version 3");
+	assert_refused(compile_tile("", "true", ", .capabilities = TILE_CAP_AUDIO << 1", ""),
+		"capabilities 0x100", "newer");
 	assert_refused(compile_tile("", "true", ", .magic = 5", ""), "magic");
 	assert_refused(compile_tile("", "true", ", .size = 8", ""), "8 bytes");
 	assert_refused(compile_tile("", "true", ", .ops = 0", ""), "operations");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -415,6 +416,25 @@ static void tile_bell(struct wl_client *client, struct wl_resource *resource) {
 static void tile_open_uri(struct wl_client *client, struct wl_resource *resource, const char *uri) {
 }
 
+static void tile_sound_ended(struct wl_client *client, struct wl_resource *resource,
+	uint32_t serial, uint32_t frame_hi, uint32_t frame_lo) {
+	version_of(client)->sound_ended = serial;
+	version_of(client)->sound_frame = (uint64_t)frame_hi << 32 | frame_lo;
+}
+
+static void tile_sound_missed(struct wl_client *client, struct wl_resource *resource,
+	uint32_t serial, uint32_t frame_hi, uint32_t frame_lo) {
+	version_of(client)->sound_missed = serial;
+	version_of(client)->sound_frame = (uint64_t)frame_hi << 32 | frame_lo;
+}
+
+static void tile_sound_began(struct wl_client *client, struct wl_resource *resource,
+	uint32_t frame_hi, uint32_t frame_lo, uint32_t skipped) {
+	version_of(client)->sound_begins++;
+	version_of(client)->sound_began = (uint64_t)frame_hi << 32 | frame_lo;
+	version_of(client)->sound_skipped = skipped;
+}
+
 static const struct source_city_tile_v1_interface tile_impl = {
 	.destroy = destroy_resource,
 	.ack_configure = tile_ack_configure,
@@ -436,6 +456,9 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.continuity = tile_continuity,
 	.lost = tile_lost,
 	.rejoin = tile_rejoin,
+	.sound_ended = tile_sound_ended,
+	.sound_missed = tile_sound_missed,
+	.sound_began = tile_sound_began,
 };
 
 static void handle_tile_destroy(struct wl_resource *resource) {
@@ -523,6 +546,89 @@ static struct fake_stream *open_pty(struct fake_city *city, struct keeper_messag
 	return add_stream(city, request->name, master, pid);
 }
 
+static struct fake_ring *find_ring(struct fake_city *city, const char *name) {
+	for (size_t i = 0; i < city->ring_count; i++) {
+		if (strcmp(city->rings[i].name, name) == 0) {
+			return &city->rings[i];
+		}
+	}
+	return NULL;
+}
+
+static struct fake_ring *open_ring(struct fake_city *city, const char *name, uint32_t channels) {
+	struct fake_ring *ring = find_ring(city, name);
+	if (ring) {
+		return ring;
+	}
+	assert_true(city->ring_count < 4);
+	ring = &city->rings[city->ring_count++];
+	snprintf(ring->name, sizeof(ring->name), "%s", name);
+	ring->fd = ring_create(channels, NULL);
+	ring->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(ring->fd >= 0 && ring->wake_fd >= 0);
+	assert_int_equal(ring_map(&ring->ring, ring->fd, true, NULL), 0);
+	return ring;
+}
+
+struct fake_ring *fake_ring(struct fake_city *city, const char *name, uint32_t want) {
+	struct fake_ring *ring = find_ring(city, name);
+	assert_non_null(ring);
+	ring_want(&ring->ring, want);
+	return ring;
+}
+
+void fake_pull(struct fake_city *city, struct fake_ring *ring, uint32_t frames, float left[],
+	float right[]) {
+	float *const out[RING_CHANNELS_MAX] = {left, right};
+	uint64_t limit = 0;
+	while (ring_ready(&ring->ring, ring->position) < frames && fake_time_left(&limit)) {
+		if (ring_should_wake(&ring->ring)) {
+			eventfd_write(ring->wake_fd, 1);
+		}
+		fake_dispatch(city, 0);
+		ring_wait(&ring->ring, ring->position, frames, 1000000);
+	}
+	assert_int_equal(ring_read(&ring->ring, ring->position, frames, out), 0);
+	ring->position += frames;
+	if (ring_should_wake(&ring->ring)) {
+		eventfd_write(ring->wake_fd, 1);
+	}
+}
+
+/* Sends what only messages of sound have. False: it is another one. */
+static bool answer_sound(
+	struct fake_version *version, const struct keeper_message *message, int fd) {
+	static struct keeper_message answer;
+	struct fake_city *city = version->city;
+	answer = (struct keeper_message){.type = KEEPER_STREAM, .request = message->request};
+	memcpy(answer.name, message->name, sizeof(answer.name));
+	if (message->type == KEEPER_RING_OPEN) {
+		const struct fake_ring *ring =
+			open_ring(city, message->name, (uint32_t)message->size);
+		const int fds[] = {ring->fd, ring->wake_fd};
+		assert_int_equal(keeper_wire_send(fd, &answer, fds, 2), 0);
+		return true;
+	}
+	if (message->type != KEEPER_AUDIO_OPEN) {
+		return false;
+	}
+	if (city->no_audio) {
+		answer.type = KEEPER_RESULT;
+		answer.status = EAGAIN;
+		assert_int_equal(keeper_wire_send(fd, &answer, NULL, 0), 0);
+		return true;
+	}
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	if (city->audio_fd >= 0) {
+		close(city->audio_fd);
+	}
+	city->audio_fd = pair[0];
+	assert_int_equal(keeper_wire_send(fd, &answer, &pair[1], 1), 0);
+	close(pair[1]);
+	return true;
+}
+
 static int handle_keeper(int fd, uint32_t mask, void *data) {
 	struct fake_version *version = data;
 	static struct keeper_message message, answer;
@@ -547,6 +653,17 @@ static int handle_keeper(int fd, uint32_t mask, void *data) {
 		version->track_status = message.status;
 		return 0;
 	}
+	if (answer_sound(version, &message, fd)) {
+		return 0;
+	}
+	if (message.type == KEEPER_STREAM_CLAIM) {
+		version->city->claims++;
+		if (version->city->hold_claims) {
+			version->held_claim = message.request;
+			memcpy(version->held_name, message.name, sizeof(version->held_name));
+			return 0;
+		}
+	}
 	memset(&answer, 0, sizeof(answer));
 	answer.type = KEEPER_RESULT;
 	answer.request = message.request;
@@ -554,6 +671,10 @@ static int handle_keeper(int fd, uint32_t mask, void *data) {
 	struct fake_stream *stream = find_stream(version->city, message.name);
 	if (message.type == KEEPER_STREAM_PUT) {
 		add_stream(version->city, message.name, fds[0], 0);
+	} else if (message.type == KEEPER_STREAM_LIST) {
+		for (size_t i = 0; i < version->city->stream_count; i++) {
+			keeper_wire_add(&answer, version->city->streams[i].name);
+		}
 	} else if (message.type == KEEPER_STREAM_CLAIM || message.type == KEEPER_PTY_OPEN) {
 		if (message.type == KEEPER_PTY_OPEN) {
 			stream = open_pty(version->city, &message);
@@ -565,6 +686,19 @@ static int handle_keeper(int fd, uint32_t mask, void *data) {
 	bool gives = answer.type == KEEPER_STREAM;
 	assert_int_equal(keeper_wire_send(fd, &answer, gives ? &stream->fd : NULL, gives), 0);
 	return 0;
+}
+
+void fake_send_claimed(struct fake_version *version) {
+	const struct fake_stream *stream = find_stream(version->city, version->held_name);
+	static struct keeper_message answer;
+	answer = (struct keeper_message){
+		.type = stream ? KEEPER_STREAM : KEEPER_RESULT,
+		.request = version->held_claim,
+		.status = stream ? 0 : ENOENT,
+		.pid = stream ? stream->pid : 0,
+	};
+	int fd = stream ? stream->fd : -1;
+	assert_int_equal(keeper_wire_send(version->keeper_fd, &answer, &fd, stream != NULL), 0);
 }
 
 void fake_send_track(struct fake_version *version, int undo_fd) {
@@ -600,7 +734,7 @@ void fake_city_init(struct fake_city *city) {
 		{&wp_viewporter_interface, 1},
 		{&wl_seat_interface, 9},
 		{&wl_data_device_manager_interface, 3},
-		{&source_city_tile_manager_v1_interface, 3},
+		{&source_city_tile_manager_v1_interface, 4},
 	};
 	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
 		assert_non_null(wl_global_create(city->display, globals[i].interface,
@@ -612,6 +746,11 @@ void fake_city_init(struct fake_city *city) {
 	city->region_fd = vat_region_create(&info, 0, NULL);
 	assert_true(city->region_fd >= 0);
 	assert_int_equal(vat_region_map(city->region_fd, VAT_READ, &city->region, NULL), 0);
+	city->audio_fd = -1;
+	city->transport_fd = vat_transport_create(VAT_RATE, NULL);
+	assert_true(city->transport_fd >= 0);
+	city->transport = vat_transport_map(city->transport_fd, true, NULL);
+	assert_non_null(city->transport);
 }
 
 static void handle_client_destroy(struct wl_listener *listener, void *data) {
@@ -649,6 +788,16 @@ void fake_city_finish(struct fake_city *city) {
 			waitpid(city->streams[i].pid, NULL, 0);
 		}
 	}
+	for (size_t i = 0; i < city->ring_count; i++) {
+		ring_unmap(&city->rings[i].ring);
+		close(city->rings[i].fd);
+		close(city->rings[i].wake_fd);
+	}
+	if (city->audio_fd >= 0) {
+		close(city->audio_fd);
+	}
+	vat_transport_unmap(city->transport);
+	close(city->transport_fd);
 	vat_region_unmap(city->region);
 	close(city->region_fd);
 	wl_display_destroy(city->display);
@@ -710,8 +859,8 @@ struct fake_version *fake_start(
 	for (; options && *options; options++) {
 		assert_int_equal(keeper_wire_add(assume, *options), 0);
 	}
-	const int fds[] = {wayland[1], artifact_fd, city->region_fd};
-	assert_int_equal(keeper_wire_send(version->keeper_fd, assume, fds, 3), 0);
+	const int fds[] = {wayland[1], artifact_fd, city->region_fd, city->transport_fd};
+	assert_int_equal(keeper_wire_send(version->keeper_fd, assume, fds, 4), 0);
 	free(assume);
 	close(artifact_fd);
 	close(wayland[1]);
@@ -743,6 +892,10 @@ void fake_attach(struct fake_version *version, uint32_t reason, int undo_fd) {
 	assert_true(version->attached);
 }
 
+void fake_send_prepare(struct fake_version *version, int undo_fd) {
+	source_city_tile_v1_send_prepare(version->tile, undo_fd);
+}
+
 void fake_send_migrate(struct fake_version *version) {
 	version->yielded = version->refused = false;
 	source_city_tile_v1_send_migrate(version->tile, ++version->city->serial, 1000000);
@@ -751,6 +904,19 @@ void fake_send_migrate(struct fake_version *version) {
 void fake_send_resume(struct fake_version *version) {
 	uint64_t epoch = ++version->city->epoch;
 	source_city_tile_v1_send_resume(version->tile, epoch >> 32, (uint32_t)epoch);
+}
+
+uint32_t fake_send_sound_end(
+	struct fake_version *version, uint64_t frame, uint32_t ahead, uint32_t fade) {
+	uint32_t serial = ++version->city->serial;
+	version->sound_ended = version->sound_missed = 0;
+	source_city_tile_v1_send_sound_end(
+		version->tile, serial, frame >> 32, (uint32_t)frame, ahead, fade);
+	return serial;
+}
+
+void fake_send_sound_go_on(struct fake_version *version) {
+	source_city_tile_v1_send_sound_go_on(version->tile);
 }
 
 void fake_send_settle(struct fake_version *version) {

@@ -12,12 +12,22 @@
 #include <sys/types.h>
 #include <wayland-server-core.h>
 
+#include "ring.h"
+#include "transport.h"
 #include "vat.h"
 
 struct fake_stream {
 	char name[VAT_NAME_SIZE];
 	int fd;
 	pid_t pid;
+};
+
+/* A ring, of which the test is the consumer. */
+struct fake_ring {
+	char name[VAT_NAME_SIZE];
+	int fd, wake_fd;
+	struct ring ring;
+	uint64_t position; /* the city's frame that is taken next */
 };
 
 struct fake_city {
@@ -30,6 +40,13 @@ struct fake_city {
 	uint32_t serial;
 	struct fake_stream streams[8];
 	size_t stream_count;
+	struct fake_ring rings[4];
+	size_t ring_count;
+	int transport_fd, audio_fd; /* the test's end of the last connection; -1: none */
+	struct vat_transport_page *transport;
+	bool no_audio;		 /* nobody gets a connection */
+	bool hold_claims;	 /* do not answer them */
+	size_t claims;		 /* asked for so far */
 	struct wl_list versions; /* fake_version.link */
 };
 
@@ -44,6 +61,8 @@ struct fake_version {
 	bool ended;
 	int keeper_fd;
 	struct wl_event_source *keeper_source;
+	uint64_t held_claim; /* of the stream of this name */
+	char held_name[VAT_NAME_SIZE];
 
 	bool hold_frames;  /* do not answer frame callbacks */
 	bool hold_buffers; /* do not release the last buffer */
@@ -75,6 +94,12 @@ struct fake_version {
 	int32_t width, height; /* of the last buffer */
 	uint32_t *pixels;      /* a copy of it */
 	bool attached_before_frame;
+	/* What it said of its sound; 0: nothing. */
+	uint32_t sound_ended, sound_missed; /* serials */
+	uint64_t sound_frame;
+	unsigned sound_begins;
+	uint64_t sound_began;
+	uint32_t sound_skipped;
 	int paste_fd; /* where it waits for the text that it asked for, -1: it has not asked */
 	struct wl_resource *source; /* what it offers, NULL: nothing */
 };
@@ -92,8 +117,13 @@ struct fake_version *fake_start_ready(
 /* Give it the epoch and wait for the first frame. */
 void fake_attach(struct fake_version *version, uint32_t reason, int undo_fd);
 void fake_send_attach(struct fake_version *version, uint32_t reason, int undo_fd);
+void fake_send_prepare(struct fake_version *version, int undo_fd);
 void fake_send_migrate(struct fake_version *version);
 void fake_send_resume(struct fake_version *version);
+/* The serial; frame 0: as soon as `ahead` is met. */
+uint32_t fake_send_sound_end(
+	struct fake_version *version, uint64_t frame, uint32_t ahead, uint32_t fade);
+void fake_send_sound_go_on(struct fake_version *version);
 void fake_send_settle(struct fake_version *version);
 void fake_send_check(struct fake_version *version);
 void fake_send_retire(struct fake_version *version);
@@ -127,8 +157,16 @@ bool fake_time_left(uint64_t *limit); /* limit starts as 0 */
 		assert_true(condition_);                                                           \
 	} while (0)
 void fake_wait_exit(struct fake_version *version);
+/* Answer the claim that was held. */
+void fake_send_claimed(struct fake_version *version);
 /* The stream that the keeper has under this name; fails the test when there is none. */
 struct fake_stream *fake_stream(struct fake_city *city, const char *name);
+/* The ring that the keeper has under this name, wanting that many frames ahead; fails the test when
+ * there is none. */
+struct fake_ring *fake_ring(struct fake_city *city, const char *name, uint32_t want);
+/* Take the next frames, as soon as they are there. */
+void fake_pull(struct fake_city *city, struct fake_ring *ring, uint32_t frames, float left[],
+	float right[]);
 /* Look at the region afresh and return the data of a cell. */
 const void *fake_cell(struct fake_city *city, const char *name);
 

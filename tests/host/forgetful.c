@@ -21,6 +21,8 @@
 #define CHECK 9	   /* its check fails after the third key */
 #define ADDRESS 10 /* keeps an address in a cell: never twice the same */
 #define REFUSE 11  /* does not take over the state of another version */
+#define SOUND 12   /* what sounds is on the heap alone */
+#define DUE 13	   /* a good one that asks to be woken at once by each key */
 
 #ifndef FORGETS
 #define FORGETS NOTHING
@@ -32,6 +34,7 @@ struct book {
 	uint64_t place;
 	uint32_t read;
 	uint64_t alarm; /* when it is to be woken */
+	uint32_t updates;
 };
 
 static const struct vat_field book_fields[] = {
@@ -40,6 +43,7 @@ static const struct vat_field book_fields[] = {
 	VAT_FIELD(3, U64, struct book, place),
 	VAT_FIELD(4, U32, struct book, read),
 	VAT_FIELD(5, U64, struct book, alarm),
+	VAT_FIELD(6, U32, struct book, updates),
 };
 
 struct visit {
@@ -63,6 +67,7 @@ struct scratch {
 	uint32_t count;
 	uint32_t noise;
 	int stream;
+	int image; /* a file, of which each key reads some bytes */
 };
 
 static bool warm(struct tile *tile) {
@@ -87,7 +92,12 @@ static bool attach(struct tile *tile, enum tile_attach why) {
 	struct book *book = tile->cells[BOOK];
 	struct visit *visit = tile->cells[VISIT];
 	struct scratch *scratch = tile->scratch;
+	struct tile_file file;
 	visit->attaches++;
+	if (tile->host->option(tile, "image")) {
+		scratch->image = tile->host->file_open(tile, "image", book->place, &file);
+		book->total = tile->cell_fresh[BOOK] ? (uint32_t)file.size : book->total;
+	}
 	if (FORGETS == REFUSE && why != TILE_ATTACH_COLD && book->keys > 0) {
 		tile_log(tile, 1, "there are keys already");
 		return false;
@@ -133,7 +143,26 @@ static void input(struct tile *tile, const struct tile_input *event) {
 		int size = snprintf(line, sizeof(line), "%u\n", book->total);
 		tile->host->stream_write(tile, scratch->stream, line, (size_t)size);
 	}
+	if (tile->host->option(tile, "image")) {
+		uint8_t bytes[7] = {0};
+		long got = tile->host->stream_read(tile, scratch->image, bytes, sizeof(bytes));
+		book->place += got > 0 ? (uint64_t)got : 0;
+		book->total = book->total * 31 + bytes[6];
+	}
+	if (FORGETS == DUE) {
+		book->alarm = tile->time->now_ns;
+		tile->host->wake_at(tile, book->alarm);
+	}
 	tile->host->damage(tile, 0, 0, tile->width, tile->height);
+}
+
+static void update(struct tile *tile) {
+	struct book *book = tile->cells[BOOK];
+	if (FORGETS == DUE && book->alarm <= tile->time->now_ns) {
+		book->updates++;
+		book->alarm = tile->time->now_ns + 3600000000000;
+	}
+	tile->host->wake_at(tile, book->alarm);
 }
 
 static void stream_ready(struct tile *tile, int stream, bool readable, bool writable) {
@@ -152,6 +181,17 @@ static void draw(struct tile *tile, const struct tile_canvas *canvas) {
 		for (int32_t x = 0; x < canvas->width; x++) {
 			row[x] = colour;
 		}
+	}
+}
+
+/* A tone that no cell says anything of, but for its pitch. */
+static void render(struct tile *tile, const struct tile_sound *sound) {
+	const struct book *book = tile->cells[BOOK];
+	const struct scratch *scratch = tile->scratch;
+	uint64_t pitch = FORGETS == SOUND ? scratch->noise / 3 : book->keys;
+	for (uint32_t i = 0; i < sound->frames; i++) {
+		uint64_t at = (sound->frame + i) * pitch % 256;
+		sound->out[0][i] = sound->out[1][i] = (float)at / 256;
 	}
 }
 
@@ -180,14 +220,20 @@ static void detach(struct tile *tile) {
 static const struct tile_ops ops = {
 	.warm = warm,
 	.attach = attach,
+	.update = FORGETS == DUE ? update : NULL,
 	.input = input,
 	.stream_ready = stream_ready,
 	.draw = draw,
 	.quiesce = quiesce,
 	.check = check,
 	.detach = detach,
+	.render = render,
+};
+
+static const struct tile_port ports[] = {
+	{.name = "out", .kind = TILE_PORT_SOUND, .direction = TILE_PORT_OUT},
 };
 
 TILE_EXPORT(.name = "forgetful", .role = "forgetful", .summary = "Counts keys",
-	.capabilities = TILE_CAP_PTY, .cells = cells, .cell_count = CELLS, .default_width = 16,
-	.default_height = 8, .ops = &ops);
+	.capabilities = TILE_CAP_PTY | TILE_CAP_FILES, .cells = cells, .cell_count = CELLS,
+	.ports = ports, .port_count = 1, .default_width = 16, .default_height = 8, .ops = &ops);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -567,11 +568,212 @@ static void test_stream(void **context) {
 	stream_with("read=little");
 }
 
-/* ---- the clipboard */
+/* A, which has begun with a program that says each line once more, has yielded, and B has drawn
+ * what it was given: while the keeper has not answered for any stream. */
+static struct fake_version *attach_unanswered(
+	struct fake_city *city, struct fake_version **a, int *undo_fd) {
+	fake_city_init(city);
+	*a = fake_start_ready(city, probe, OPTIONS("pty=stty -echo -opost; echo on; exec cat"));
+	fake_attach(*a, TILE_ATTACH_COLD, -1);
+	wait_text(city, 3);
+	struct fake_version *b = fake_start_ready(city, probe, NULL);
+	*undo_fd = vat_undo_create(city->region, NULL);
+	city->hold_claims = true;
+	city->claims = 0;
+	fake_send_prepare(b, *undo_fd);
+	fake_send_migrate(*a);
+	FAKE_WAIT(city, (*a)->yielded);
+	fake_attach(b, TILE_ATTACH_HANDOVER, *undo_fd);
+	FAKE_WAIT(city, city->claims == 1);
+	return b;
+}
+
+/* In the pause of a handover nobody waits for the keeper; and no byte is lost by it. */
+static void test_stream_comes_later(void **context) {
+	struct fake_city city;
+	struct fake_version *a;
+	int undo_fd;
+	struct fake_version *b = attach_unanswered(&city, &a, &undo_fd);
+	const struct fake_stream *shell = fake_stream(&city, "shell");
+	assert_int_equal(write(shell->fd, "first\n", 6), 6);
+	fake_send_claimed(b);
+	wait_text(&city, 9);
+	assert_int_equal(write(shell->fd, "second\n", 7), 7);
+	wait_text(&city, 16);
+	assert_memory_equal(fake_cell(&city, "text"), "on\nfirst\nsecond\n", 16);
+	assert_int_equal(city.claims, 1);
+	fake_send_settle(b);
+	fake_send_retire(a);
+	fake_wait_exit(a);
+	/* It is there: the next one has it, too, and reads what this one has not. */
+	city.hold_claims = false;
+	struct fake_version *c = fake_start_ready(&city, probe, NULL);
+	fake_send_prepare(c, undo_fd);
+	fake_send_migrate(b);
+	FAKE_WAIT(&city, b->yielded);
+	fake_attach(c, TILE_ATTACH_HANDOVER, undo_fd);
+	assert_int_equal(write(shell->fd, "third\n", 6), 6);
+	wait_text(&city, 22);
+	close(undo_fd);
+	fake_city_finish(&city);
+}
+
+/* One that the version before has closed at the last moment is one that has ended. */
+static void test_stream_does_not_come(void **context) {
+	struct fake_city city;
+	struct fake_version *a;
+	int undo_fd;
+	struct fake_version *b = attach_unanswered(&city, &a, &undo_fd);
+	struct fake_stream *shell = fake_stream(&city, "shell");
+	assert_int_equal(((const struct state *)fake_cell(&city, "state"))->end_status, -1);
+	snprintf(shell->name, sizeof(shell->name), "another");
+	fake_send_claimed(b);
+	FAKE_WAIT(&city, ((const struct state *)fake_cell(&city, "state"))->end_status == 0);
+	fake_send_check(b);
+	FAKE_WAIT(&city, b->checked);
+	close(undo_fd);
+	fake_city_finish(&city);
+}
+
+/* ---- files and code */
+
+#define FILE_SIZE 40000
 
 static void write_text(int fd, const char *text) {
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 }
+
+static void make_file(char *path, size_t size) {
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = (uint8_t)(i * 7 + i / 256);
+		assert_int_equal(write(fd, &byte, 1), 1);
+	}
+	close(fd);
+}
+
+/* A file that an option names; the next version goes on behind what there is. */
+static void test_file(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	char path[] = "/tmp/source-city-host-XXXXXX", option[64];
+	make_file(path, FILE_SIZE);
+	snprintf(option, sizeof(option), "image=%s", path);
+	const char *const *options = OPTIONS("file=read", option);
+	struct fake_version *a = fake_start_ready(&city, probe, options);
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, strcmp(a->title, "40000 bytes, to its end") == 0);
+	const struct state *state = fake_cell(&city, "state");
+	const uint8_t *text = fake_cell(&city, "text");
+	assert_int_equal(state->text_size, FILE_SIZE);
+	for (size_t i = 0; i < FILE_SIZE; i++) {
+		assert_int_equal(text[i], (uint8_t)(i * 7 + i / 256));
+	}
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	write_text(fd, "more");
+	close(fd);
+	struct fake_version *b = fake_start_ready(&city, probe, options);
+	fake_send_migrate(a);
+	FAKE_WAIT(&city, a->yielded);
+	int undo = vat_undo_create(city.region, NULL);
+	fake_attach(b, TILE_ATTACH_HANDOVER, undo);
+	FAKE_WAIT(&city, strcmp(b->title, "40004 bytes, to its end") == 0);
+	assert_memory_equal((const uint8_t *)fake_cell(&city, "text") + FILE_SIZE, "more", 4);
+	/* Rolled back, the first one reads that again. */
+	undo_and_resume(&city, a, b, undo);
+	FAKE_WAIT(&city, strcmp(a->title, "40004 bytes, to its end") == 0);
+	assert_memory_equal((const uint8_t *)fake_cell(&city, "text") + FILE_SIZE, "more", 4);
+	close(undo);
+	unlink(path);
+	fake_city_finish(&city);
+}
+
+static void expect_no_file(const char *artifact, const char *option, const char *why) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, artifact, OPTIONS("file=read", option));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, strcmp(a->title, why) == 0);
+	fake_city_finish(&city);
+}
+
+static void test_no_file(void **context) {
+	char fifo[] = "/tmp/source-city-host-XXXXXX";
+	char option[600], why[600];
+	expect_no_file(probe, "nothing=", "option image is not set");
+	expect_no_file(probe, "image=vmlinux",
+		"option image: vmlinux: the path has to begin with / or ~/");
+	expect_no_file(probe, "image=/nowhere/at all",
+		"option image: /nowhere/at all: No such file or directory");
+	expect_no_file(probe, "image=/tmp", "option image: /tmp: not an ordinary file");
+	expect_no_file(probe2, "image=/tmp", "the tile may not read files");
+	/* Nobody waits for the other end. */
+	close(mkstemp(fifo));
+	unlink(fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	snprintf(option, sizeof(option), "image=%s", fifo);
+	snprintf(why, sizeof(why), "option image: %s: not an ordinary file", fifo);
+	expect_no_file(probe, option, why);
+	unlink(fifo);
+	/* A long path is shown by its end. */
+	memset(option, 'x', sizeof(option));
+	memcpy(option, "image=/", 7);
+	option[406] = 0;
+	snprintf(why, sizeof(why), "option image: ...%.96s: File name too long", option + 310);
+	expect_no_file(probe, option, why);
+}
+
+/* What an update takes is told to those after it. */
+static void test_update_time(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("took=tell", "wake_ms=1"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, strcmp(a->title, "told") == 0 || strcmp(a->title, "wrong") == 0);
+	assert_string_equal(a->title, "told");
+	fake_city_finish(&city);
+}
+
+/* What there was when the cell was made larger counts too. */
+static void test_holes(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("resize=8", "holes=find"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, strcmp(a->title, "0-16 32-33 127-128 ") == 0);
+	fake_city_finish(&city);
+}
+
+static void test_code(void **context) {
+	struct fake_city city;
+	fake_city_init(&city);
+	struct fake_version *a = fake_start_ready(&city, probe, OPTIONS("code=run"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, strcmp(a->title, "ran") == 0);
+	assert_pixels(a, 0x123456);
+	fake_city_finish(&city);
+	/* Not declared, not given. */
+	fake_city_init(&city);
+	a = fake_start_ready(&city, probe2, OPTIONS("code=run"));
+	fake_attach(a, TILE_ATTACH_COLD, -1);
+	FAKE_WAIT(&city, strcmp(a->title, "no code") == 0);
+	fake_city_finish(&city);
+	/* What can be executed cannot be written. */
+	fake_city_init(&city);
+	a = fake_start_ready(&city, probe, OPTIONS("code=written to"));
+	fake_send_attach(a, TILE_ATTACH_COLD, -1);
+	fake_wait_exit(a);
+	bool sanitized = WIFEXITED(a->status) && getenv("ASAN_OPTIONS");
+	assert_true(sanitized || WIFSIGNALED(a->status));
+	if (!sanitized) {
+		FAKE_WAIT(&city, *a->trouble);
+		assert_string_equal(a->trouble, "attach");
+	}
+	fake_city_finish(&city);
+}
+
+/* ---- the clipboard */
 
 static void close_paste(struct fake_version *version) {
 	close(version->paste_fd);
@@ -923,10 +1125,17 @@ int main(void) {
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_update_time),
+		cmocka_unit_test(test_code),
 		cmocka_unit_test(test_paste_and_handover),
 		cmocka_unit_test(test_paste_that_does_not_come),
 		cmocka_unit_test(test_copy_and_retire),
 		cmocka_unit_test(test_stream_end),
+		cmocka_unit_test(test_stream_comes_later),
+		cmocka_unit_test(test_stream_does_not_come),
 		cmocka_unit_test(test_cell_resize),
 		cmocka_unit_test(test_compositor_gone_early),
 		cmocka_unit_test(test_compositor_gone),

@@ -53,7 +53,7 @@ static const struct vat_field state_fields[] = {
 };
 
 struct text {
-	uint8_t bytes[65536];
+	alignas(4096) uint8_t bytes[65536];
 };
 
 static const struct vat_field text_fields[] = {
@@ -71,8 +71,8 @@ static const struct vat_field grid_fields[] = {
 
 static const struct vat_cell_decl cells[CELLS] = {
 	[STATE] = VAT_CELL("state", struct state, 1, state_fields, .version = PROBE_VERSION),
-	[TEXT] = VAT_CELL(
-		"text", struct text, 1, text_fields, .version = 1, .flags = VAT_CELL_GROWS),
+	[TEXT] = VAT_CELL("text", struct text, 1, text_fields, .version = 1,
+		.flags = VAT_CELL_GROWS | VAT_CELL_SPARSE),
 	[GRID] = VAT_CELL("grid", struct grid, 1, grid_fields, .version = 1),
 };
 
@@ -116,6 +116,69 @@ static void ask_wake(struct tile *tile) {
 	}
 }
 
+/* All of the file that an option names comes behind the text; the title says why if not. */
+static void read_file(struct tile *tile) {
+	struct state *state = tile->cells[STATE];
+	struct text *text = tile->cells[TEXT];
+	struct tile_file file;
+	int stream = tile->host->file_open(tile, "image", state->text_size, &file);
+	if (stream < 0) {
+		tile->host->set_title(tile, file.why);
+		return;
+	}
+	long got = 1;
+	while (state->text_size < sizeof(text->bytes) && got > 0) {
+		got = tile->host->stream_read(tile, stream, text->bytes + state->text_size,
+			sizeof(text->bytes) - state->text_size);
+		state->text_size += got > 0 ? (uint32_t)got : 0;
+	}
+	char title[64];
+	snprintf(title, sizeof(title), "%llu bytes, %s", (unsigned long long)file.size,
+		got < 0 ? "to its end" : "and more");
+	tile->host->set_title(tile, title);
+}
+
+/* Of many texts some bytes of the third and the last one are written. */
+static void look_for_holes(struct tile *tile) {
+	struct text *texts = tile->cells[TEXT];
+	uint64_t count = tile->cell_counts[TEXT], from = 0, to = 0;
+	char title[200];
+	int used = 0;
+	texts[2].bytes[5] = texts[count - 1].bytes[sizeof(texts->bytes) - 1] = 1;
+	while (used < 100 && tile->host->cell_written(tile, TEXT, &from, &to)) {
+		used += snprintf(title + used, sizeof(title) - (size_t)used, "%llu-%llu ",
+			(unsigned long long)from / 4096, (unsigned long long)to / 4096);
+		from = to;
+	}
+	tile->host->set_title(tile, title);
+}
+
+/* Code that is made here and now gives the value. */
+static void run_code(struct tile *tile) {
+	struct state *state = tile->cells[STATE];
+	void *writable, *executable;
+	if (!tile->host->code_memory(tile, 5000, &writable, &executable)) {
+		tile->host->set_title(tile, "no code");
+		return;
+	}
+#ifdef __x86_64__
+	static const uint8_t code[] = {0xb8, 0x56, 0x34, 0x12, 0x00, 0xc3}; /* mov, ret */
+#else
+	static const uint32_t code[] = {0x52868ac0, 0x72a00240, 0xd65f03c0}; /* movz, movk, ret */
+#endif
+	if (asked(tile, "code", "written to")) {
+		memcpy(executable, code, sizeof(code));
+	}
+	memcpy(writable, code, sizeof(code));
+	__builtin___clear_cache(executable, (char *)executable + sizeof(code));
+	state->value = ((uint32_t (*)(void))executable)();
+	tile->host->code_memory_free(tile, writable);
+	/* As much as there may be, which it does not give back itself; and no more. */
+	bool most = tile->host->code_memory(tile, 256 << 20, &writable, &executable);
+	bool more = tile->host->code_memory(tile, 1, &writable, &executable);
+	tile->host->set_title(tile, most && !more ? "ran" : "the limit is wrong");
+}
+
 static bool attach(struct tile *tile, enum tile_attach why) {
 	struct state *state = tile->cells[STATE];
 	if (!go(tile, "attach")) {
@@ -153,6 +216,15 @@ static bool attach(struct tile *tile, enum tile_attach why) {
 	}
 	ask_wake(tile);
 	tile->host->set_title(tile, PROBE_VERSION == 1 ? "probe one" : "probe two");
+	if (asked(tile, "file", "read")) {
+		read_file(tile);
+	}
+	if (asked(tile, "holes", "find")) {
+		look_for_holes(tile);
+	}
+	if (tile->host->option(tile, "code")) {
+		run_code(tile);
+	}
 	return true;
 }
 
@@ -160,6 +232,10 @@ static void update(struct tile *tile) {
 	struct state *state = tile->cells[STATE];
 	go(tile, "update");
 	state->updates++;
+	if (asked(tile, "took", "tell")) {
+		bool right = (tile->time->update_us == 0) == (state->updates == 1);
+		tile->host->set_title(tile, !right ? "wrong" : state->updates < 3 ? "yet" : "told");
+	}
 	state->time_ns = tile->time->now_ns;
 	if (asked(tile, "damage", "update")) {
 		damage_all(tile);
@@ -275,5 +351,7 @@ static const struct tile_ops ops = {
 };
 
 TILE_EXPORT(.name = "probe", .summary = "Does what its options say",
-	.capabilities = TILE_CAP_PTY | TILE_CAP_CLIPBOARD | TILE_CAP_OPEN_URI, .cells = cells,
-	.cell_count = CELLS, .default_width = 64, .default_height = 48, .ops = &ops);
+	.capabilities = TILE_CAP_PTY | TILE_CAP_CLIPBOARD | TILE_CAP_OPEN_URI |
+		(PROBE_VERSION == 1 ? TILE_CAP_FILES | TILE_CAP_CODE : 0),
+	.cells = cells, .cell_count = CELLS, .default_width = 64, .default_height = 48,
+	.ops = &ops);

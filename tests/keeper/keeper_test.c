@@ -72,6 +72,36 @@ static void test_tile_end_is_told(void **state) {
 	close(next_spare.control);
 }
 
+/* What it was answered last it never read: what it says at its end is told all the same. */
+static void test_last_words_are_told(void **state) {
+	struct city *city = *state;
+	struct peer tile = make_ready(city);
+	open_region(city);
+	uint64_t instance = spawn_tile(city, &tile);
+	struct peer next_spare = accept_peer(city);
+	struct keeper_message list = tile_message(KEEPER_STREAM_LIST, "");
+	send_message(tile.wire, &list, NULL, 0);
+	await_readable(tile.wire);
+	/* So that it sees both at once. */
+	int status;
+	assert_int_equal(kill(city->keeper, SIGSTOP), 0);
+	assert_int_equal(waitpid(city->keeper, &status, WUNTRACED), city->keeper);
+	struct keeper_message trouble = tile_message(KEEPER_TROUBLE, "migrate");
+	trouble.status = SIGSEGV;
+	send_message(tile.wire, &trouble, NULL, 0);
+	end_peer(&tile, 3);
+	assert_int_equal(kill(city->keeper, SIGCONT), 0);
+	any_message(city, city->compositor.wire);
+	assert_int_equal(city->message.type, KEEPER_TROUBLE);
+	assert_int_equal(city->message.instance, instance);
+	assert_int_equal(city->message.status, SIGSEGV);
+	assert_string_equal(city->message.name, "migrate");
+	any_message(city, city->compositor.wire);
+	assert_int_equal(city->message.type, KEEPER_EXITED);
+	assert_int_equal(city->message.instance, instance);
+	forget_peer(&next_spare);
+}
+
 /* The next compositor learns what runs, and gives it connections. */
 static void test_tiles_outlive_the_compositor(void **state) {
 	struct city *city = *state;
@@ -202,6 +232,16 @@ static void test_sweep_closes_what_nobody_claims(void **state) {
 
 	struct peer b = accept_peer(city);
 	uint64_t instance = spawn_tile(city, &b);
+	put = tile_message(KEEPER_STREAM_PUT, ".internal");
+	send_message(a.wire, &put, &ends[1], 1);
+	assert_int_equal(next_message(city, a.wire, KEEPER_RESULT)->status, 0);
+	struct keeper_message list = tile_message(KEEPER_STREAM_LIST, "");
+	send_message(b.wire, &list, NULL, 0);
+	next_message(city, b.wire, KEEPER_RESULT);
+	size_t names = 0;
+	assert_string_equal(keeper_wire_next(&city->message, &names), "lost");
+	assert_string_equal(keeper_wire_next(&city->message, &names), "kept");
+	assert_null(keeper_wire_next(&city->message, &names));
 	struct keeper_message claim = tile_message(KEEPER_STREAM_CLAIM, "kept");
 	send_message(b.wire, &claim, NULL, 0);
 	next_message(city, b.wire, KEEPER_STREAM);
@@ -460,6 +500,34 @@ static void test_no_descriptors_left(void **state) {
 	close(pair[1]);
 }
 
+/* A packet of no bytes looks like the end of the peer; what it brought is closed. */
+static void test_descriptors_of_nothing(void **state) {
+	int pair[2], ends[2], fds[KEEPER_FDS_MAX];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct msghdr header = {.msg_control = control.bytes, .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &ends[1], sizeof(int));
+	assert_int_equal(sendmsg(pair[0], &header, MSG_NOSIGNAL), 0);
+	close(ends[1]);
+	struct keeper_message message;
+	assert_int_equal(keeper_wire_receive(pair[1], &message, fds), 0);
+	assert_int_equal(fds[0], -1);
+	await_readable(ends[0]); /* the last writing end is gone */
+	char byte;
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	close(ends[0]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void test_second_city_is_refused(void **state) {
 	struct city *city = *state;
 	const char *const args[] = {"--socket", "wayland-1", NULL};
@@ -636,6 +704,7 @@ int main(void) {
 		TEST(test_hello_gives_a_listening_socket),
 		TEST(test_region_outlives_the_compositor),
 		TEST(test_tile_end_is_told),
+		TEST(test_last_words_are_told),
 		TEST(test_tiles_outlive_the_compositor),
 		TEST(test_pty_passes_from_version_to_version),
 		TEST(test_sweep_closes_what_nobody_claims),
@@ -650,6 +719,7 @@ int main(void) {
 		TEST(test_terminal_goes_away),
 		TEST(test_no_memory_for_a_region),
 		cmocka_unit_test(test_no_descriptors_left),
+		cmocka_unit_test(test_descriptors_of_nothing),
 		TEST(test_second_city_is_refused),
 		TEST(test_runtime_dir_is_missing),
 		TEST(test_stale_socket_is_taken_over),

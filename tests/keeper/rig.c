@@ -106,7 +106,7 @@ int await_exit(pid_t pid) {
 	return status;
 }
 
-bool log_has(const struct city *city, const char *text) {
+int log_count(const struct city *city, const char *text) {
 	char path[128];
 	static char log[65536];
 	snprintf(path, sizeof(path), "%s/log", city->dir);
@@ -115,7 +115,15 @@ bool log_has(const struct city *city, const char *text) {
 	size_t size = fread(log, 1, sizeof(log) - 1, file);
 	fclose(file);
 	log[size] = '\0';
-	return strstr(log, text) != NULL;
+	int count = 0;
+	for (const char *at = log; (at = strstr(at, text)) != NULL; at++) {
+		count++;
+	}
+	return count;
+}
+
+bool log_has(const struct city *city, const char *text) {
+	return log_count(city, text) > 0;
 }
 
 void any_message(struct city *city, int wire) {
@@ -146,6 +154,15 @@ void expect_hello(struct city *city) {
 	assert_true(city->fds[0] >= 0);
 }
 
+static bool with_audio;
+
+int rig_setup_audio(void **state) {
+	with_audio = true;
+	int result = rig_setup(state);
+	with_audio = false;
+	return result;
+}
+
 int rig_setup(void **state) {
 	struct city *city = calloc(1, sizeof(*city));
 	assert_non_null(city);
@@ -158,6 +175,9 @@ int rig_setup(void **state) {
 	copy_program(CHILD_PROGRAM, city->dir, "source-city-compositor");
 	copy_program(CHILD_PROGRAM, city->dir, "source-city-tile");
 	copy_program(CHILD_PROGRAM, city->dir, "source-city-forge");
+	if (with_audio) {
+		copy_program(CHILD_PROGRAM, city->dir, "source-city-audio");
+	}
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/test", city->dir);
 	city->accept_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -215,6 +235,21 @@ void say_ready(struct city *city) {
 struct peer make_ready(struct city *city) {
 	say_ready(city);
 	return accept_peer(city);
+}
+
+struct peer make_ready_audio(struct city *city, struct peer *audio) {
+	struct peer spare = make_ready(city);
+	*audio = accept_peer(city);
+	if (strcmp(spare.program, "source-city-audio") == 0) {
+		struct peer swap = spare;
+		spare = *audio;
+		*audio = swap;
+	}
+	assert_string_equal(audio->program, "source-city-audio");
+	next_message(city, city->compositor.wire, KEEPER_AUDIO_STATE);
+	assert_int_equal(city->message.status, 1);
+	next_message(city, audio->wire, KEEPER_AUDIO);
+	return spare;
 }
 
 void open_region(struct city *city) {

@@ -46,6 +46,8 @@ void await_end(struct peer *peer);
 /* log_fd -1: the city's log. */
 pid_t start_keeper(struct city *city, const char *const *args, int log_fd);
 int await_exit(pid_t pid);
+/* How often the log says it. */
+int log_count(const struct city *city, const char *text);
 bool log_has(const struct city *city, const char *text);
 /* Receive the next message of the wire into city->message and city->fds. */
 void any_message(struct city *city, int wire);
@@ -55,8 +57,12 @@ struct keeper_message tile_message(uint32_t type, const char *name);
 void expect_hello(struct city *city);
 int rig_setup(void **state);
 int rig_setup_stubborn(void **state);
+/* With an audio process. */
+int rig_setup_audio(void **state);
 int rig_teardown(void **state);
 void say_ready(struct city *city);
+/* Says READY and takes the spare and, in rig_setup_audio, the audio process. */
+struct peer make_ready_audio(struct city *city, struct peer *audio);
 /* Says READY and takes the spare that the keeper then starts. */
 struct peer make_ready(struct city *city);
 void open_region(struct city *city);

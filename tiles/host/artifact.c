@@ -40,7 +40,9 @@ bool host_load(struct host *host, int artifact_fd, char *why, size_t why_size) {
 	if (!load(artifact_fd, &host->report, &host->descriptor, why, why_size)) {
 		return false;
 	}
-	host->ops = host->descriptor.ops;
+	memcpy(&host->operations, host->descriptor.ops,
+		tile_ops_size(host->descriptor.abi_version));
+	host->ops = &host->operations;
 	/* Until the compositor says otherwise. */
 	host->width = host->width ? host->width : host->descriptor.default_width;
 	host->height = host->height ? host->height : host->descriptor.default_height;
@@ -132,6 +134,15 @@ static void print_json(const char *path, const struct elf_report *report) {
 		}
 		printf("]}");
 	}
+	printf("],\"ports\":[");
+	for (uint32_t i = 0; i < tile->port_count; i++) {
+		const struct tile_port *port = &tile->ports[i];
+		printf("%s{\"name\":", i ? "," : "");
+		host_print_json(port->name);
+		print_json_member("kind", port->kind);
+		printf(",\"id\":%u,\"direction\":\"%s\"}", port->id,
+			port->direction == TILE_PORT_IN ? "in" : "out");
+	}
 	printf("],\"edges\":[");
 	for (uint32_t i = 0; i < tile->edge_count; i++) {
 		const struct vat_edge *edge = &tile->edges[i];
@@ -157,10 +168,14 @@ static void print_text(const struct elf_report *report) {
 	printf("ABI %u, %zu bytes, build %s, %d x %d\n", tile->abi_version, report->size,
 		*report->build_id ? report->build_id : "unnamed", tile->default_width,
 		tile->default_height);
-	printf("asks for:%s%s%s%s%s\n", tile->capabilities & TILE_CAP_PTY ? " pty" : "",
+	printf("asks for:%s%s%s%s%s%s%s%s%s\n", tile->capabilities & TILE_CAP_PTY ? " pty" : "",
 		tile->capabilities & TILE_CAP_CLIPBOARD ? " clipboard" : "",
 		tile->capabilities & TILE_CAP_OPEN_URI ? " links" : "",
 		tile->capabilities & TILE_CAP_BACKGROUND ? " background" : "",
+		tile->capabilities & TILE_CAP_FILES ? " files" : "",
+		tile->capabilities & TILE_CAP_CODE ? " code" : "",
+		tile->capabilities & TILE_CAP_TRANSPORT ? " transport" : "",
+		tile->capabilities & TILE_CAP_AUDIO ? " audio" : "",
 		tile->capabilities ? "" : " nothing");
 	for (uint32_t i = 0; i < tile->cell_count; i++) {
 		const struct vat_cell_decl *cell = &tile->cells[i];
@@ -173,6 +188,11 @@ static void print_text(const struct elf_report *report) {
 			printf("  %u %s: %s", field->id, field->name, vat_type_name(field->type));
 			printf(field->count > 1 ? "[%u]\n" : "\n", field->count);
 		}
+	}
+	for (uint32_t i = 0; i < tile->port_count; i++) {
+		const struct tile_port *port = &tile->ports[i];
+		printf("port %s: %s, %s\n", port->name, port->kind,
+			port->direction == TILE_PORT_IN ? "in" : "out");
 	}
 	for (uint32_t i = 0; i < tile->edge_count; i++) {
 		const struct vat_edge *edge = &tile->edges[i];

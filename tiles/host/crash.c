@@ -76,7 +76,7 @@ static void handle_processor_time(int number) {
 	struct host *host = crashing;
 	int saved = errno;
 	if (host->operation && !host->stuck && host->operation_number == host->operation_watched) {
-		if (host->told_time) {
+		if (host->told) {
 			_exit(HOST_EXIT_STUCK);
 		}
 		host->stuck = true;

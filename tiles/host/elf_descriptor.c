@@ -208,12 +208,13 @@ static bool check_operation(struct elf_image *image, const void *function, const
 }
 
 static bool check_ops(struct elf_image *image, const struct tile_descriptor *tile) {
-	struct tile_ops ops;
-	const void *found = elf_at(image, (uintptr_t)tile->ops, sizeof(ops));
+	struct tile_ops ops = {0};
+	size_t size = tile_ops_size(tile->abi_version);
+	const void *found = elf_at(image, (uintptr_t)tile->ops, size);
 	if (!tile->ops || !found) {
 		return elf_fail(image, "the descriptor has no operations");
 	}
-	memcpy(&ops, found, sizeof(ops));
+	memcpy(&ops, found, size);
 	const struct {
 		const void *function;
 		const char *name;
@@ -228,6 +229,7 @@ static bool check_ops(struct elf_image *image, const struct tile_descriptor *til
 		{(const void *)ops.quiesce, "quiesce", false},
 		{(const void *)ops.check, "check", false},
 		{(const void *)ops.detach, "detach", false},
+		{(const void *)ops.render, "render", false},
 	};
 	static_assert(sizeof(all) / sizeof(all[0]) * sizeof(void *) == sizeof(ops));
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -236,6 +238,22 @@ static bool check_ops(struct elf_image *image, const struct tile_descriptor *til
 		}
 		if (all[i].function && !check_operation(image, all[i].function, all[i].name)) {
 			return false;
+		}
+	}
+	return true;
+}
+
+/* Older ones may have had ports of that name for something else. */
+static bool check_sound(struct elf_image *image, const struct tile_descriptor *tile) {
+	struct tile_ops ops = {0};
+	size_t size = tile_ops_size(tile->abi_version);
+	memcpy(&ops, elf_at(image, (uintptr_t)tile->ops, size), size);
+	for (uint32_t i = 0; i < tile->port_count && tile->abi_version >= 3; i++) {
+		if (tile->ports[i].direction == TILE_PORT_OUT &&
+			strcmp(tile->ports[i].kind, TILE_PORT_SOUND) == 0 && !ops.render) {
+			return elf_fail(image,
+				"sound comes out of port %s, but there is no operation render",
+				tile->ports[i].name);
 		}
 	}
 	return true;
@@ -325,7 +343,13 @@ bool elf_read_descriptor(struct elf_image *image) {
 		return elf_fail(
 			image, "a default size of %dx%d", tile.default_width, tile.default_height);
 	}
-	if (!copy_state(image, &tile) || !copy_ports(image, &tile)) {
+	if (tile.capabilities & ~(uint64_t)TILE_CAP_ALL) {
+		return elf_fail(image,
+			"it asks for what this version of Source City cannot give "
+			"(capabilities %#lx): it was made for a newer one",
+			(unsigned long)(tile.capabilities & ~(uint64_t)TILE_CAP_ALL));
+	}
+	if (!copy_state(image, &tile) || !copy_ports(image, &tile) || !check_sound(image, &tile)) {
 		return false;
 	}
 	bool cyclic = tile.time_model == TILE_TIME_PHASE;

@@ -18,6 +18,7 @@
 #ifndef SOURCE_CITY_TILE_HOST_H
 #define SOURCE_CITY_TILE_HOST_H
 
+#include <limits.h>
 #include <pixman.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -28,6 +29,7 @@
 
 #include "keeper/wire.h"
 #include "recorder.h"
+#include "ring.h"
 #include "tile.h"
 #include "tile_elf.h"
 #include "vat.h"
@@ -36,6 +38,9 @@
 #define HOST_STREAMS_MAX 64
 #define HOST_BUFFERS_MAX 3
 #define HOST_TRANSFERS_MAX 32
+#define HOST_CODE_MAX 16
+#define HOST_PORTS_MAX 8
+#define HOST_WATCHES_MAX 16
 #define HOST_WHY_SIZE sizeof(((struct vat_error *)0)->text) /* for one line with a reason */
 
 enum host_state {
@@ -65,12 +70,19 @@ struct host_buffer {
 	pixman_region32_t stale; /* what changed since it was drawn, buffer pixels */
 };
 
+/* Of a stream that the tile has, and whose descriptor the keeper still has to send. */
+#define HOST_STREAM_COMES INT_MAX
+
 struct host_stream {
-	int fd; /* -1: this id is not in use */
+	int fd;		  /* -1: this id is not in use; HOST_STREAM_COMES */
+	uint64_t claimed; /* by which request to the keeper; 0: none yet */
+	bool resized;	  /* to be passed on when it comes: */
+	struct tile_pty_options size;
 	char name[VAT_NAME_SIZE];
 	int pid;	  /* the child behind a PTY, or 0 */
 	int pid_fd;	  /* of a child of our own; -1: the keeper tells of its end, or none */
 	bool read, write; /* what the tile watches */
+	bool file;	  /* opened by host_file_open: of this version alone */
 	bool at_end;	  /* nothing more will come */
 	bool child_ended;
 	bool told; /* TILE_INPUT_STREAM_END was delivered */
@@ -122,6 +134,18 @@ struct host_pointer {
 
 struct host_transfer; /* selection.c: a read or write of a selection under way */
 
+/* A port that sound comes out of. */
+struct host_port {
+	uint32_t index; /* in the descriptor */
+	int wake_fd;	/* eventfd: the ring wants more */
+	struct ring ring;
+	struct ring consumer; /* the other side, of a tile that runs alone */
+	uint64_t next;	      /* the first frame that the state has not been through */
+	uint64_t tail_at, tail_end;
+};
+
+struct host_watch; /* watch.c: a file that is followed */
+
 struct host_role; /* how the surface is shown: as a tile of the city, or as a window */
 
 /* Where a tile is in its period: (clock + offset) % period. Zeroed: it has none. */
@@ -138,6 +162,8 @@ struct host {
 	int end_fd; /* eventfd: SIGTERM has come */
 	char name[KEEPER_NAME_SIZE];
 	char title[1024];	       /* as the tile has set it last; empty: never */
+	bool title_told;	       /* to the compositor, or there is none */
+	bool attaching;		       /* while others wait: what they need not know comes later */
 	struct keeper_message *assume; /* what we are; its text holds the options */
 	struct tile_time time;
 	const char *operation; /* being run, NULL between them; read by signal handlers */
@@ -151,16 +177,19 @@ struct host {
 	struct tile_descriptor descriptor; /* with zeros for what an older ABI does not have */
 	struct elf_report older_report;	   /* of the version that ran last */
 	struct tile_descriptor older;	   /* its edges are for the way back; zeros: none */
-	const struct tile_ops *ops;
-	bool warm; /* detach is due at the end */
+	struct tile_ops operations;	   /* with zeros for what an older ABI does not have */
+	const struct tile_ops *ops;	   /* these */
+	bool warm;			   /* detach is due at the end */
 
 	/* state.c */
 	struct vat_region *region;
 	void **cells;
 	uint64_t *cell_counts;
 	bool *cell_fresh;
-	int undo_fd;	  /* -1 out of probation */
-	uint32_t tracker; /* enum host_tracker */
+	struct vat_adopt_report fits; /* of the last try, if nothing has to be done; or zero */
+	uint64_t found;		      /* generation that cells[] were found in; 0: none */
+	int undo_fd;		      /* -1 out of probation */
+	uint32_t tracker;	      /* enum host_tracker */
 	uint64_t tracked_generation;
 	bool told_changed; /* the keeper knows that there is something to save */
 	uint64_t epoch;	   /* that it was given last */
@@ -170,6 +199,8 @@ struct host {
 	bool lossy;
 	char lost[HOST_WHY_SIZE]; /* by the last attach, "" for nothing */
 	uint64_t yielded_at;	  /* CLOCK_MONOTONIC, of the end of the last operation before */
+	uint64_t attached_at;	  /* of the end of attach, until the first update; 0: it was */
+	uint64_t updated_at;	  /* of the end of the last update; 0: none */
 
 	/* build.c */
 	struct vat_build *build; /* cells that attach will need; NULL: none */
@@ -191,6 +222,7 @@ struct host {
 	/* shadow.c */
 	struct {
 		bool on;
+		bool tail;		       /* for its sound alone: it is not seen */
 		uint64_t journal_at;	       /* read up to here */
 		uint64_t follow_at;	       /* CLOCK_MONOTONIC: when to look there again */
 		struct host_recorder recorder; /* as it was */
@@ -212,7 +244,12 @@ struct host {
 
 	struct host_recorder recorder;
 	/* Replay: what operations are told the time is; NULL: as it is. */
-	const struct tile_time *told_time;
+	const struct recording_moment *told;
+
+	/* transport.c */
+	struct vat_transport_page *transport_page; /* NULL: there is none */
+	struct vat_transport transport;		   /* as the operation being run is told */
+	int transport_fd;			   /* to the audio process; -1: none */
 
 	/* loop.c */
 	uint64_t turn_began; /* processor time of this thread */
@@ -224,8 +261,41 @@ struct host {
 	int keeper_fd;	  /* -1: none */
 	int reconnect_fd; /* a new compositor's connection, to be used by the loop; -1: none */
 	uint64_t keeper_request;
+	uint64_t streams_asked; /* request for the names of all streams; 0: not asked */
+	struct keeper_message *streams_there; /* its answer; NULL: not known */
 	struct host_stream streams[HOST_STREAMS_MAX];
 	char *stream_scratch; /* system calls write here, never into cells */
+
+	/* code.c */
+	struct host_code {
+		void *writable, *executable; /* NULL: this place is empty */
+		size_t size;
+	} code[HOST_CODE_MAX];
+
+	/* sound.c */
+	struct {
+		struct host_port ports[HOST_PORTS_MAX];
+		size_t count;
+		float buffers[TILE_SOUND_CHANNELS][TILE_SOUND_FRAMES_MAX];
+		bool look;  /* a ring may want something */
+		bool began; /* the compositor has been told of the first sound */
+		/* Asked to end at a frame; has come to it, and renders no more. */
+		bool ending, ended;
+		uint32_t serial, ahead, fade;
+		uint64_t end;
+	} sound;
+	/* pump.c */
+	struct {
+		int timer_fd;	/* -1: there is nothing to take */
+		uint64_t began; /* CLOCK_MONOTONIC of frame 0 */
+		uint64_t frame; /* that is taken next */
+	} pump;
+	struct vat_shadow *tail_copy; /* what the tail is rendered from; NULL: none */
+
+	/* watch.c */
+	int watch_fd; /* inotify; -1: none */
+	struct host_watch *watches[HOST_WATCHES_MAX];
+	size_t watch_count;
 
 	/* surface.c */
 	struct wl_display *display; /* NULL: there is no compositor just now */
@@ -329,6 +399,8 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 /* Once the others know: make sure of it. */
 void host_state_leave(struct host *host);
 bool host_state_resume(struct host *host, uint64_t epoch, char *why, size_t why_size);
+/* Before ready, and as attach comes near: what attaching can find out ahead. */
+void host_state_prepare(struct host *host);
 /* The places of the cells, again. */
 bool host_state_find(struct host *host, char *why, size_t why_size);
 /* Attach again, to the cells as they are mapped; for shadow.c. */
@@ -336,6 +408,7 @@ bool host_state_go_on(struct host *host, char *why, size_t why_size);
 void host_state_settle(struct host *host);
 bool host_state_check(struct host *host, char *why, size_t why_size);
 bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count);
+bool host_cell_written(const struct host *host, uint32_t cell, uint64_t *from, uint64_t *to);
 void host_state_close(struct host *host);
 
 /* ---- build.c: cells in another shape, built before the old version stops */
@@ -386,6 +459,54 @@ void host_end(struct host *host);
 void host_update_if_due(struct host *host);
 /* Whether a due update waits until the tile is seen again. */
 bool host_held_back(const struct host *host);
+
+/* ---- transport.c: where the music is */
+/* It stands still at 0 until a page is mapped. */
+void host_transport_init(struct host *host);
+/* Borrowed; -1: there is none. */
+void host_transport_open(struct host *host, int page_fd);
+/* What the next operation is told. */
+void host_transport_look(struct host *host);
+bool host_transport_ask(struct host *host, enum tile_transport_ask what, uint32_t value,
+	int64_t tick, const char *name);
+void host_transport_finish(struct host *host);
+
+/* ---- sound.c: what comes out of ports of kind TILE_PORT_SOUND */
+/* Before the version is ready: get the rings. Without them it runs as well, unheard. */
+void host_sound_open(struct host *host);
+void host_sound_finish(struct host *host);
+/* In attach: it goes on, or not, with what the rings hold. */
+void host_sound_attached(struct host *host, enum tile_attach reason);
+/* Call the tile's render; nothing else of the host's is done. */
+void host_render(struct host *host, const struct tile_sound *sound);
+/* Render what is wanted, if anything may be. */
+void host_sound_run(struct host *host);
+size_t host_sound_poll(struct host *host, struct pollfd *fds, size_t count, size_t size);
+void host_sound_dispatch(struct host *host, const struct pollfd *fds, size_t count);
+/* Whether somebody takes what is rendered. */
+bool host_sound_is_heard(const struct host *host);
+/* Whether there is more to render without being woken for it. */
+bool host_sound_wants(const struct host *host);
+bool host_sound_status(struct host *host, uint32_t port, struct tile_sound_status *status);
+/* The sound_end and sound_go_on of the tile protocol. */
+void host_sound_end(
+	struct host *host, uint32_t serial, uint64_t frame, uint32_t ahead, uint32_t fade);
+void host_sound_go_on(struct host *host);
+/* When the cells are to be given up, first: where nobody has settled an end, it is now. */
+void host_tail_prepare(struct host *host);
+/* When they have been, before anybody else may write them. */
+void host_tail_begin(struct host *host);
+/* When others have been told; _step then does a part of it, _finish all. */
+void host_tail_start(struct host *host);
+void host_tail_step(struct host *host);
+void host_tail_finish(struct host *host);
+
+/* ---- pump.c: for a tile that runs alone */
+void host_pump_open(struct host *host);
+/* A ring with its eventfd (the caller's), taken from by a timer from now on. */
+bool host_pump_ring(struct host *host, struct ring *consumer, int fds[2]);
+/* The timer has come. */
+void host_pump_run(struct host *host);
 
 /* ---- crash.c: says in which operation it crashes or does not return */
 void host_crash_install(struct host *host);
@@ -442,7 +563,8 @@ uint64_t host_tile_role_deadline(const struct host *host);
 void host_tile_role_finish(struct host *host);
 void host_window_role_init(struct host *host);
 void host_window_role_finish(struct host *host);
-int host_standalone(const char *path);
+/* options: `count` strings "key=value" */
+int host_standalone(const char *path, char *const *options, int count);
 /* A shell on a PTY of our own, for where there is no keeper. The master, or -1. */
 int host_private_pty(const struct keeper_message *request, int *pid);
 
@@ -490,9 +612,23 @@ void host_selection_finish(struct host *host);
 
 /* ---- stream.c */
 int host_stream_claim(struct host *host, const char *name);
+/* Attach is near: which streams there are is asked for, so that the tile need not wait for the
+ * keeper when it claims one. The streams themselves follow when host_streams_fetch() has asked for
+ * them; until then they give nothing and take nothing. */
+void host_streams_look(struct host *host);
+void host_streams_fetch(struct host *host);
+/* The keeper's answer to either; fds as for any message. False: it is to something else. */
+bool host_streams_answer(
+	struct host *host, const struct keeper_message *answer, int fds[KEEPER_FDS_MAX]);
+/* The keeper is gone. */
+void host_streams_lost(struct host *host);
 int host_stream_pty(struct host *host, const char *name, const struct tile_pty_options *options);
 long host_stream_read(struct host *host, int stream, void *data, size_t size);
 long host_stream_write(struct host *host, int stream, const void *data, size_t size);
+/* A connection to the audio process, kept like a PTY. The id, or -1. */
+int host_stream_audio(struct host *host, const char *name);
+/* A descriptor (owned from here on) as a stream of this version alone. The id, or -1. */
+int host_stream_add_file(struct host *host, const char *name, int fd);
 void host_stream_watch(struct host *host, int stream, bool readable, bool writable);
 void host_stream_resize(struct host *host, int stream, const struct tile_pty_options *size);
 void host_stream_close(struct host *host, int stream);
@@ -501,6 +637,24 @@ void host_stream_dispatch(struct host *host, const struct pollfd *fds, size_t co
 /* When a stream wants to be looked at again without its fd saying so; HOST_NEVER: not. */
 uint64_t host_stream_deadline(const struct host *host);
 void host_streams_finish(struct host *host);
+
+/* ---- file.c: files that options name */
+int host_file_open(struct host *host, const char *option, uint64_t offset, struct tile_file *file);
+/* The path of the file that an option names; false with one line in why. */
+bool host_file_path(
+	struct host *host, const char *option, char path[4096], char *why, size_t why_size);
+
+/* ---- watch.c: the same files, followed */
+bool host_file_watch(struct host *host, const char *option);
+/* Something may have happened; tells the tile what matters, if it runs. */
+void host_watch_read(struct host *host);
+/* Of all: the version that asked for it gave its cells up, or is about to be attached again. */
+void host_watch_end(struct host *host);
+
+/* ---- code.c: memory for generated code */
+bool host_code_memory(struct host *host, size_t size, void **writable, void **executable);
+void host_code_free(struct host *host, void *writable);
+void host_code_finish(struct host *host);
 
 /* ---- journal.c: bytes of streams that one version leaves to the next */
 void host_journal_open(struct host *host);
@@ -542,6 +696,10 @@ void host_random_unfollow(struct host *host);
 /* ---- shadow.c: after it yielded, on a private copy of the state */
 /* undo_fd: the log of the version that writes the state; borrowed. False: yielded as before. */
 bool host_shadow_begin(struct host *host, int undo_fd, char *why, size_t why_size);
+/* For its sound alone, on a copy (owned from here on) of what it gave up: HOST_YIELDED all the
+ * while. False: as before. */
+bool host_shadow_begin_copied(
+	struct host *host, struct vat_shadow *copy, char *why, size_t why_size);
 /* Yielded as before; nothing happens if it is no shadow. */
 void host_shadow_end(struct host *host);
 /* Streams get what the other version has read. */
@@ -549,6 +707,10 @@ void host_shadow_follow(struct host *host);
 uint64_t host_shadow_deadline(const struct host *host); /* CLOCK_MONOTONIC; HOST_NEVER: none */
 
 /* ---- keeper.c */
+/* Send a request, whose answer comes to host_streams_answer(). 0, or -1 with errno. */
+int host_keeper_send(struct host *host, struct keeper_message *request);
+/* Wait (bounded) until the streams that there are are known. */
+void host_keeper_wait_streams(struct host *host);
 /* Send a request and wait (bounded) for its answer. 0, or -1 with one line in why. */
 int host_keeper_call(struct host *host, struct keeper_message *request, const int *request_fds,
 	size_t request_fd_count, struct keeper_message *answer, int fds[KEEPER_FDS_MAX], char *why,

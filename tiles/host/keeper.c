@@ -16,6 +16,11 @@
 /* fds are the caller's, but for one that is kept: that is -1 then. */
 static void handle_event(
 	struct host *host, const struct keeper_message *message, int fds[KEEPER_FDS_MAX]) {
+	if (message->request != 0) {
+		/* What nobody waits for any more is dropped. */
+		host_streams_answer(host, message, fds);
+		return;
+	}
 	if (message->type == KEEPER_TRACK || message->type == KEEPER_TRACK_END) {
 		host_track_handle(host, message, fds[0]);
 		return;
@@ -48,6 +53,7 @@ static void lost_keeper(struct host *host) {
 	city_log(CITY_LOG_WARN, host->name, "the keeper is gone");
 	close(host->keeper_fd);
 	host->keeper_fd = -1;
+	host_streams_lost(host);
 	if (!host->display) {
 		host_quit(host, 0); /* nobody could give it one any more */
 	}
@@ -78,20 +84,25 @@ void host_keeper_dispatch(struct host *host) {
 	free(message);
 }
 
-int host_keeper_call(struct host *host, struct keeper_message *request, const int *request_fds,
-	size_t request_fd_count, struct keeper_message *answer, int fds[KEEPER_FDS_MAX], char *why,
-	size_t why_size) {
-	if (host->keeper_fd < 0) {
-		snprintf(why, why_size, "there is no keeper");
-		return -1;
-	}
+static int send_request(
+	struct host *host, struct keeper_message *request, const int *fds, size_t fd_count) {
 	request->request = ++host->keeper_request;
 	request->instance = host->assume->instance;
 	request->uuid = host->assume->uuid;
-	if (keeper_wire_send(host->keeper_fd, request, request_fds, request_fd_count) < 0) {
-		snprintf(why, why_size, "the keeper cannot be asked: %s", strerror(errno));
+	return keeper_wire_send(host->keeper_fd, request, fds, fd_count);
+}
+
+int host_keeper_send(struct host *host, struct keeper_message *request) {
+	if (host->keeper_fd < 0) {
+		errno = EPIPE;
 		return -1;
 	}
+	return send_request(host, request, NULL, 0);
+}
+
+/* The answer to that request. What else comes meanwhile is seen to. */
+static int await(struct host *host, uint64_t request, struct keeper_message *answer,
+	int fds[KEEPER_FDS_MAX], char *why, size_t why_size) {
 	uint64_t limit = host_monotonic() + KEEPER_PATIENCE_NS;
 	while (true) {
 		uint64_t now = host_monotonic();
@@ -109,22 +120,47 @@ int host_keeper_call(struct host *host, struct keeper_message *request, const in
 			snprintf(why, why_size, "the keeper is gone");
 			return -1;
 		}
-		if (answer->request != request->request) {
-			if (answer->request == 0) {
-				handle_event(host, answer, fds);
-			}
-			keeper_wire_close(fds);
-			continue;
+		if (answer->request == request) {
+			return 0;
 		}
-		if (answer->type == KEEPER_RESULT && answer->status != 0) {
-			keeper_wire_close(fds);
-			errno = answer->status;
-			snprintf(why, why_size, "%s",
-				answer->text_size > 0 ? answer->text : strerror(answer->status));
-			return -1;
-		}
-		return 0;
+		handle_event(host, answer, fds);
+		keeper_wire_close(fds);
 	}
+}
+
+int host_keeper_call(struct host *host, struct keeper_message *request, const int *request_fds,
+	size_t request_fd_count, struct keeper_message *answer, int fds[KEEPER_FDS_MAX], char *why,
+	size_t why_size) {
+	if (host->keeper_fd < 0) {
+		snprintf(why, why_size, "there is no keeper");
+		return -1;
+	}
+	if (send_request(host, request, request_fds, request_fd_count) < 0) {
+		snprintf(why, why_size, "the keeper cannot be asked: %s", strerror(errno));
+		return -1;
+	}
+	if (await(host, request->request, answer, fds, why, why_size) < 0) {
+		return -1;
+	}
+	if (answer->type == KEEPER_RESULT && answer->status != 0) {
+		keeper_wire_close(fds);
+		errno = answer->status;
+		snprintf(why, why_size, "%s",
+			answer->text_size > 0 ? answer->text : strerror(answer->status));
+		return -1;
+	}
+	return 0;
+}
+
+void host_keeper_wait_streams(struct host *host) {
+	struct keeper_message *answer = host->streams_asked != 0 ? malloc(sizeof(*answer)) : NULL;
+	int fds[KEEPER_FDS_MAX];
+	char why[256];
+	if (answer && await(host, host->streams_asked, answer, fds, why, sizeof(why)) == 0) {
+		host_streams_answer(host, answer, fds);
+		keeper_wire_close(fds);
+	}
+	free(answer);
 }
 
 static int ask_for_memory(

@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "schedule.h"
 
-/* Wayland, keeper, timer, end; then streams and transfers of selections. */
-#define FIXED 4
-#define POLL_MAX (FIXED + HOST_STREAMS_MAX + HOST_TRANSFERS_MAX)
+/* Wayland, keeper, timer, end, files, pump; then rings, streams and transfers of selections. */
+#define FIXED 6
+#define POLL_MAX (FIXED + HOST_PORTS_MAX + HOST_STREAMS_MAX + HOST_TRANSFERS_MAX)
 /* What an operation gets that runs when the end is asked for. */
 #define END_S 2
 
@@ -90,6 +91,9 @@ static void arm_timer(struct host *host) {
 /* For what is measured in moments: key repeat, the drain of a PTY, pastes. Milliseconds, -1 for
  * ever. */
 static int next_timeout(const struct host *host) {
+	if (host_sound_wants(host)) {
+		return 0;
+	}
 	const uint64_t deadlines[] = {host->keyboard.repeat_at, host_selection_deadline(host),
 		host_tile_role_deadline(host), host_shadow_deadline(host)};
 	uint64_t at = host_stream_deadline(host);
@@ -124,6 +128,7 @@ static void lost_compositor(struct host *host) {
 	bool goes_on = error != EPROTO && host->keeper_fd >= 0 &&
 		(host->state == HOST_LIVE || host->state == HOST_YIELDED);
 	host_shadow_end(host);
+	host_sound_go_on(host);
 	host_disconnect(host);
 	if (goes_on) {
 		city_log(CITY_LOG_DEBUG, host->name, "goes on without a compositor");
@@ -151,6 +156,8 @@ static void take_connection(struct host *host) {
 
 /* What has to be done before waiting: these depend on each other only in this direction. */
 static void advance(struct host *host) {
+	host_sound_run(host);
+	host_tail_step(host);
 	host_input_flush(host);
 	host_tile_role_advance(host);
 	if (host->state == HOST_LIVE) {
@@ -213,7 +220,10 @@ void host_run(struct host *host) {
 		fds[1] = (struct pollfd){.fd = host->keeper_fd, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = host->timer_fd, .events = POLLIN};
 		fds[3] = (struct pollfd){.fd = host->end_fd, .events = POLLIN};
-		size_t count = host_stream_poll(host, fds, FIXED, POLL_MAX);
+		fds[4] = (struct pollfd){.fd = host->watch_fd, .events = POLLIN};
+		fds[5] = (struct pollfd){.fd = host->pump.timer_fd, .events = POLLIN};
+		size_t count = host_sound_poll(host, fds, FIXED, POLL_MAX);
+		count = host_stream_poll(host, fds, count, POLL_MAX);
 		count = host_selection_poll(host, fds, count, POLL_MAX);
 		bool sent = !host->display || flush(host, &fds[0].events);
 		/* An operation may have ended this version. */
@@ -232,8 +242,21 @@ void host_run(struct host *host) {
 		if (host_recorder_wants_rest(host) && poll(fds, count, 0) == 0) {
 			host_recorder_rest(host);
 		}
+		bool heard = host_sound_is_heard(host);
+		if (heard) {
+			city_schedule_sound();
+		}
 		int ready = poll(fds, count, next_timeout(host));
 		host_turn_begin(host);
+		/* First, and before it gives way to others again. */
+		if (ready > 0 && fds[5].fd >= 0 && fds[5].revents) {
+			host_pump_run(host);
+		}
+		host_sound_dispatch(host, fds + FIXED, ready > 0 ? count - FIXED : 0);
+		host_sound_run(host);
+		if (heard) {
+			city_schedule_again();
+		}
 		end_read(host, ready > 0 ? fds[0].revents : 0);
 		if (ready < 0) {
 			continue;
@@ -247,6 +270,9 @@ void host_run(struct host *host) {
 		}
 		if (fds[2].revents) {
 			handle_timer(host);
+		}
+		if (fds[4].fd >= 0 && fds[4].revents) {
+			host_watch_read(host);
 		}
 		if (host->keyboard.repeat_at != HOST_NEVER) {
 			host_keyboard_repeat(host);

@@ -18,7 +18,8 @@
 static const char usage[] =
 	"usage: source-city-tile --check [--json] FILE.so   say what an artifact is, or why it is "
 	"refused\n"
-	"       source-city-tile --standalone FILE.so       run a tile as a window, with state of "
+	"       source-city-tile --standalone FILE.so [OPTION=VALUE...]\n"
+	"                                                   run a tile as a window, with state of "
 	"its own\n"
 	"       source-city-tile --replay FILE ARTIFACT.so  run it on a recording; "
 	"see source-city-tile(1)\n"
@@ -32,7 +33,9 @@ void host_init(struct host *host) {
 	host->time.wall_ns = -1;
 	host->tile.scale = host->scale = 1;
 	host->keeper_fd = host->undo_fd = host->journal_fd = host->lineage_fd = -1;
-	host->reconnect_fd = host->end_fd = host->snapshot_fd = -1;
+	host->reconnect_fd = host->end_fd = host->snapshot_fd = host->watch_fd = -1;
+	host->pump.timer_fd = -1;
+	host_transport_init(host);
 	host->wake_at = host->timer_armed = host->keyboard.repeat_at = HOST_NEVER;
 	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
 		host->streams[i].fd = -1;
@@ -65,6 +68,10 @@ void host_finish(struct host *host) {
 	}
 	host_surface_finish(host);
 	host_streams_finish(host);
+	host_sound_finish(host);
+	host_code_finish(host);
+	host_watch_end(host);
+	host_transport_finish(host);
 	host_state_close(host);
 	host_keyboard_finish(host);
 	if (host->font) {
@@ -107,7 +114,10 @@ static void warm_keyboard(struct host *host) {
 
 void host_prewarm(struct host *host) {
 	static void (*const steps[])(struct host *host) = {warm_fonts, warm_keyboard};
-	city_schedule_idly();
+	/* Somebody waits for a tile that runs alone. */
+	if (host->keeper_fd >= 0) {
+		city_schedule_idly();
+	}
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct pollfd poll_fd = {.fd = host->keeper_fd, .events = POLLIN};
 		if (poll(&poll_fd, 1, 0) != 0) {
@@ -187,6 +197,7 @@ static bool start(struct host *host, const int fds[KEEPER_FDS_MAX]) {
 	}
 	host_journal_open(host);
 	host_recorder_open(host);
+	host_sound_open(host);
 	host_surface_prepare(host);
 	if (!host_build_ahead(host, why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
@@ -212,9 +223,13 @@ static int run_tile(int keeper_fd) {
 		return 0;
 	}
 	snprintf(host.name, sizeof(host.name), "%s", host.assume->name);
+	host_transport_open(&host, fds[3]);
 	if (start(&host, fds)) {
 		close(fds[1]);
 		close(fds[2]);
+		if (fds[3] >= 0) {
+			close(fds[3]);
+		}
 		host_end_install(&host);
 		host_run(&host);
 	} else {
@@ -229,6 +244,7 @@ int main(int argc, char **argv) {
 	city_log_program("tile");
 	bool json = false, check = false, standalone = false;
 	const char *file = NULL;
+	int options = argc; /* where those of the tile begin */
 	if (argc > 1 && strncmp(argv[1], "--replay", 8) == 0) {
 		return host_replay(argc, argv);
 	}
@@ -244,6 +260,8 @@ int main(int argc, char **argv) {
 			return 0;
 		} else if (argv[i][0] != '-' && !file) {
 			file = argv[i];
+		} else if (standalone && file && argv[i][0] != '=' && strchr(argv[i], '=')) {
+			options = i < options ? i : options;
 		} else {
 			fprintf(stderr, "source-city-tile: what is \"%s\"?\n%s", argv[i], usage);
 			return 2;
@@ -253,7 +271,7 @@ int main(int argc, char **argv) {
 		return host_check_file(file, json);
 	}
 	if (standalone && file && !check && !json) {
-		return host_standalone(file);
+		return host_standalone(file, argv + options, argc - options);
 	}
 	const char *keeper = getenv("SOURCE_CITY_KEEPER_FD");
 	if (argc > 1 || !keeper) {

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "log.h"
+
 static uint64_t clock_ns(clockid_t clock) {
 	struct timespec now;
 	clock_gettime(clock, &now);
@@ -14,16 +16,23 @@ uint64_t host_monotonic(void) {
 }
 
 uint64_t host_now(const struct host *host) {
-	return host->told_time ? host->told_time->now_ns
-			       : clock_ns(CLOCK_BOOTTIME) + host->clock_offset;
+	return host->told ? host->told->time.now_ns : clock_ns(CLOCK_BOOTTIME) + host->clock_offset;
+}
+
+/* However busy the machine is otherwise. */
+static uint32_t microseconds_of(uint64_t began) {
+	uint64_t us = (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began) / 1000;
+	return us < 1 ? 1 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
 static void set_time(struct host *host) {
-	if (host->told_time) {
-		host->time = *host->told_time;
+	if (host->told) {
+		host->time = host->told->time;
+		host->tile.frame = host->told->frame;
 		return;
 	}
 	host->time.now_ns = host_now(host);
+	host_transport_look(host);
 	host->time.phase_ns = host_phase_at(host, host->time.now_ns);
 	int64_t wall = clock_ns(CLOCK_REALTIME);
 	/* All time zones change at quarters of an hour. */
@@ -71,7 +80,18 @@ void host_update_if_due(struct host *host) {
 	host->time.update = vat_region_add(host->region, VAT_UPDATES, 1);
 	host_begin(host, "update");
 	host_recorder_operation(host, RECORDING_UPDATE);
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID), waited = 0;
+	if (host->attached_at != 0) {
+		waited = host_monotonic() - host->attached_at;
+	}
 	host->ops->update(&host->tile);
 	host_end(host);
+	host->time.update_us = microseconds_of(began);
+	host->updated_at = host_monotonic();
 	vat_region_set(host->region, VAT_CLOCK, host->time.now_ns);
+	if (host->attached_at != 0) {
+		host->attached_at = 0;
+		city_log(CITY_LOG_DEBUG, host->name, "its first update began %lu us after attach",
+			(unsigned long)waited / 1000);
+	}
 }

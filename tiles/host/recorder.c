@@ -69,6 +69,8 @@ void host_recorder_open(struct host *host) {
 	}
 	recorder->size = size;
 	recorder->fd = fd;
+	/* What attach looks at first is mapped by having been looked at. */
+	recording_newest(&recorder->writer);
 	return;
 error:
 	if (fd >= 0) {
@@ -125,6 +127,24 @@ static struct recording_size size_of(const struct host *host) {
 	};
 }
 
+/* Only if it is another one now. False: there is no room. */
+static bool put_transport(struct host *host) {
+	const struct vat_transport *transport = &host->transport;
+	if (memcmp(transport, &host->recorder.known_transport, sizeof(*transport)) == 0) {
+		return true;
+	}
+	struct recording_event *event = put(host, RECORDING_TRANSPORT, 0, sizeof(*transport));
+	if (event) {
+		memcpy(recording_payload(event), transport, sizeof(*transport));
+		publish(host, event);
+	}
+	return event != NULL;
+}
+
+static struct recording_moment moment_of(const struct host *host) {
+	return (struct recording_moment){host->time, host->tile.frame};
+}
+
 /* An operation begins: whatever changed around it comes first. */
 static struct recording_event *begin(
 	struct host *host, enum recording_type type, unsigned arg, size_t payload) {
@@ -145,6 +165,10 @@ static struct recording_event *begin(
 		publish(host, event);
 	}
 	recorder->known = size;
+	if (type != RECORDING_ATTACH && !put_transport(host)) {
+		return NULL;
+	}
+	recorder->known_transport = host->transport;
 	struct recording_event *event = put(host, type, arg, payload);
 	recorder->inside = event != NULL;
 	return event;
@@ -160,9 +184,25 @@ static char *fill(struct recording_event *event, const void *data, size_t size) 
 }
 
 void host_recorder_operation(struct host *host, enum recording_type type) {
-	struct recording_event *event = begin(host, type, 0, sizeof(host->time));
+	struct recording_moment moment = moment_of(host);
+	struct recording_event *event = begin(host, type, 0, sizeof(moment));
 	if (event) {
-		fill(event, &host->time, sizeof(host->time));
+		fill(event, &moment, sizeof(moment));
+		publish(host, event);
+	}
+}
+
+void host_recorder_render(struct host *host, const struct tile_sound *sound) {
+	struct recording_render render = {
+		.at = moment_of(host),
+		.frame = sound->frame,
+		.skipped = sound->skipped,
+		.frames = sound->frames,
+		.port = sound->port,
+	};
+	struct recording_event *event = begin(host, RECORDING_RENDER, 0, sizeof(render));
+	if (event) {
+		fill(event, &render, sizeof(render));
 		publish(host, event);
 	}
 }
@@ -170,7 +210,7 @@ void host_recorder_operation(struct host *host, enum recording_type type) {
 void host_recorder_input(struct host *host, const struct tile_input *input) {
 	const char *text = NULL;
 	size_t size = 0;
-	struct recording_input head = {.time = host->time, .input = *input};
+	struct recording_input head = {.at = moment_of(host), .input = *input};
 	if (input->type == TILE_INPUT_PASTE) {
 		text = input->paste.text;
 		size = input->paste.size;
@@ -179,6 +219,10 @@ void host_recorder_input(struct host *host, const struct tile_input *input) {
 		text = input->stream.name;
 		size = strlen(text) + 1;
 		head.input.stream.name = NULL;
+	} else if (input->type == TILE_INPUT_FILE) {
+		text = input->file.option;
+		size = strlen(text) + 1;
+		head.input.file.option = NULL;
 	}
 	struct recording_event *event = begin(host, RECORDING_INPUT, 0, sizeof(head) + size);
 	if (event) {
@@ -192,10 +236,11 @@ void host_recorder_input(struct host *host, const struct tile_input *input) {
 
 void host_recorder_ready(struct host *host, const char *stream, bool readable, bool writable) {
 	size_t size = strlen(stream) + 1;
+	struct recording_moment moment = moment_of(host);
 	struct recording_event *event = begin(host, RECORDING_READY,
-		(readable ? 1u : 0u) | (writable ? 2u : 0u), sizeof(host->time) + size);
+		(readable ? 1u : 0u) | (writable ? 2u : 0u), sizeof(moment) + size);
 	if (event) {
-		memcpy(fill(event, &host->time, sizeof(host->time)), stream, size);
+		memcpy(fill(event, &moment, sizeof(moment)), stream, size);
 		publish(host, event);
 	}
 }
@@ -274,6 +319,17 @@ void host_recorder_stream(
 	}
 }
 
+void host_recorder_file(
+	struct host *host, const char *option, const struct tile_file *file, bool result) {
+	char *end;
+	struct recording_event *event = vat_name_valid(option)
+		? put_named(host, RECORDING_FILE, result, option, file, sizeof(*file), 0, &end)
+		: NULL;
+	if (event) {
+		publish(host, event);
+	}
+}
+
 static void put_value(struct host *host, enum recording_type type, const void *data, size_t size) {
 	struct recording_event *event = host->recorder.inside ? put(host, type, 0, size) : NULL;
 	if (event) {
@@ -290,6 +346,25 @@ void host_recorder_no_cell(struct host *host, uint32_t cell) {
 	put_value(host, RECORDING_NO_CELL, &cell, sizeof(cell));
 }
 
+void host_recorder_ask(struct host *host, bool result) {
+	struct recording_event *event =
+		host->recorder.inside ? put(host, RECORDING_ASK, result, 0) : NULL;
+	if (event) {
+		publish(host, event);
+	}
+}
+
+void host_recorder_status(
+	struct host *host, uint32_t port, const struct tile_sound_status *status, bool result) {
+	struct recording_status value = {.port = port, .status = *status};
+	struct recording_event *event =
+		host->recorder.inside ? put(host, RECORDING_STATUS, result, sizeof(value)) : NULL;
+	if (event) {
+		fill(event, &value, sizeof(value));
+		publish(host, event);
+	}
+}
+
 /* ---- versions */
 
 static void put_attach(struct host *host, enum tile_attach reason) {
@@ -299,8 +374,9 @@ static void put_attach(struct host *host, enum tile_attach reason) {
 	size_t options = assume->text_size - offset;
 	struct recording_attach attach = {
 		.reason = reason,
-		.time = host->time,
+		.at = moment_of(host),
 		.size = size_of(host),
+		.transport = host->transport,
 	};
 	snprintf(attach.hash, sizeof(attach.hash), "%s", hash ? hash : "");
 	struct recording_event *event = begin(host, RECORDING_ATTACH, 0, sizeof(attach) + options);

@@ -27,7 +27,8 @@ struct host_recorder {
 	bool inside;		     /* an operation */
 	uint64_t before;	     /* bytes of events when it began */
 	struct recording_size known; /* as written last */
-	uint64_t next_base_at;	     /* CLOCK_MONOTONIC */
+	struct vat_transport known_transport;
+	uint64_t next_base_at; /* CLOCK_MONOTONIC */
 	/* When this version gave its cells up, where it goes on should it get them back. */
 	uint64_t yield_number, yield_used;
 	bool yield_on;
@@ -43,6 +44,7 @@ void host_recorder_finish(struct host *host);
 void host_recorder_attach(struct host *host, enum tile_attach reason, bool kept);
 void host_recorder_operation(struct host *host, enum recording_type type);
 void host_recorder_input(struct host *host, const struct tile_input *event);
+void host_recorder_render(struct host *host, const struct tile_sound *sound);
 void host_recorder_ready(struct host *host, const char *stream, bool readable, bool writable);
 /* What it returned, where that is asked. */
 void host_recorder_end(struct host *host, bool result);
@@ -50,11 +52,16 @@ void host_recorder_end(struct host *host, bool result);
 /* Within operations. */
 void host_recorder_read(struct host *host, int stream, const void *data, long result);
 void host_recorder_write(struct host *host, int stream, size_t size, long result);
-/* RECORDING_CLAIM and RECORDING_OPEN */
+/* RECORDING_CLAIM, RECORDING_OPEN and RECORDING_WATCH */
 void host_recorder_stream(
 	struct host *host, enum recording_type type, const char *name, bool result);
+void host_recorder_file(
+	struct host *host, const char *option, const struct tile_file *file, bool result);
 void host_recorder_random(struct host *host, uint64_t value);
 void host_recorder_no_cell(struct host *host, uint32_t cell);
+void host_recorder_ask(struct host *host, bool result);
+void host_recorder_status(
+	struct host *host, uint32_t port, const struct tile_sound_status *status, bool result);
 
 /* The cells are given up. */
 void host_recorder_yield(struct host *host);

@@ -26,7 +26,7 @@
 
 /* "SCrecord", read as little endian. */
 #define RECORDING_MAGIC 0x64726f6365724353ull
-#define RECORDING_FORMAT 1u
+#define RECORDING_FORMAT 2u
 #define RECORDING_SLOTS 2
 #define RECORDING_HEADER 4096
 #define RECORDING_ROOM_MIN (1ull << 20)
@@ -72,16 +72,19 @@ enum recording_type {
 	/* Operations. What the tile asked of its host meanwhile, and what varies from run to run,
 	 * follows up to RECORDING_END. */
 	RECORDING_ATTACH = 1, /* struct recording_attach; the tile's options */
-	RECORDING_UPDATE,     /* struct tile_time */
-	RECORDING_DRAW,	      /* struct tile_time */
-	RECORDING_INPUT,      /* struct recording_input; text of a paste, or name of a stream */
-	RECORDING_READY,   /* struct tile_time; name of the stream. arg: 1 readable, 2 writable */
-	RECORDING_QUIESCE, /* struct tile_time */
+	RECORDING_UPDATE,     /* struct recording_moment */
+	RECORDING_DRAW,	      /* struct recording_moment */
+	RECORDING_INPUT, /* struct recording_input; text of a paste, name of a stream or option */
+	RECORDING_READY, /* struct recording_moment; name of the stream. arg: 1 readable, 2 writable
+			  */
+	RECORDING_QUIESCE, /* struct recording_moment */
+	RECORDING_RENDER,  /* struct recording_render */
 	RECORDING_END,	   /* it returned. arg: what, where that is a bool */
 
 	/* Between operations. */
 	RECORDING_SIZE,		/* struct recording_size: of the tile from now on */
 	RECORDING_STREAM_THERE, /* name: a stream that the tile had when the slot began */
+	RECORDING_TRANSPORT,	/* struct vat_transport: from now on */
 
 	/* Within them. */
 	RECORDING_READ,	   /* int64_t result; name, zero byte, the bytes that were read */
@@ -90,8 +93,12 @@ enum recording_type {
 	RECORDING_OPEN,	   /* name. arg: whether it could be opened */
 	RECORDING_RANDOM,  /* uint64_t */
 	RECORDING_NO_CELL, /* uint32_t: the cell that could not be resized */
+	RECORDING_FILE,	   /* struct tile_file; name of the option. arg: whether it was opened */
+	RECORDING_WATCH,   /* name of the option. arg: whether the file can be watched */
+	RECORDING_ASK,	   /* arg: whether the transport could be asked */
+	RECORDING_STATUS,  /* struct recording_status. arg: whether there was one */
 };
-#define RECORDING_TYPE_MAX RECORDING_NO_CELL
+#define RECORDING_TYPE_MAX RECORDING_STATUS
 
 /* Every event begins with this, at a multiple of 8. */
 struct recording_event {
@@ -99,6 +106,23 @@ struct recording_event {
 	uint8_t type;  /* enum recording_type */
 	uint8_t arg;
 	uint16_t pad; /* zero bytes at the end, below 8 */
+};
+
+/* When an operation ran. */
+struct recording_moment {
+	struct tile_time time;
+	uint64_t frame;
+};
+
+struct recording_render {
+	struct recording_moment at;
+	uint64_t frame, skipped;
+	uint32_t frames, port;
+};
+
+struct recording_status {
+	uint32_t port, reserved;
+	struct tile_sound_status status;
 };
 
 struct recording_size {
@@ -111,13 +135,14 @@ struct recording_size {
 struct recording_attach {
 	uint32_t reason; /* enum tile_attach; TILE_ATTACH_REPLAY: the slot begins here */
 	uint32_t reserved;
-	struct tile_time time;
+	struct recording_moment at;
 	struct recording_size size;
+	struct vat_transport transport;
 	char hash[RECORDING_HASH]; /* of the artifact; "" where it has none */
 };
 
 struct recording_input {
-	struct tile_time time;
+	struct recording_moment at;
 	struct tile_input input; /* pointers in it are NULL */
 };
 

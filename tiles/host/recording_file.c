@@ -63,7 +63,7 @@ int recording_save(const struct recording *recording, int fd, struct vat_error *
 /* ---- checks */
 
 bool recording_is_operation(unsigned type) {
-	return type >= RECORDING_ATTACH && type <= RECORDING_QUIESCE;
+	return type >= RECORDING_ATTACH && type <= RECORDING_RENDER;
 }
 
 const char *recording_type_name(unsigned type) {
@@ -74,15 +74,21 @@ const char *recording_type_name(unsigned type) {
 		[RECORDING_INPUT] = "input",
 		[RECORDING_READY] = "stream_ready",
 		[RECORDING_QUIESCE] = "quiesce",
+		[RECORDING_RENDER] = "render",
 		[RECORDING_END] = "end",
 		[RECORDING_SIZE] = "size",
 		[RECORDING_STREAM_THERE] = "stream",
+		[RECORDING_TRANSPORT] = "transport",
 		[RECORDING_READ] = "read",
 		[RECORDING_WRITE] = "write",
 		[RECORDING_CLAIM] = "claim",
 		[RECORDING_OPEN] = "open",
 		[RECORDING_RANDOM] = "random",
 		[RECORDING_NO_CELL] = "no cell",
+		[RECORDING_FILE] = "file",
+		[RECORDING_WATCH] = "watch",
+		[RECORDING_ASK] = "ask",
+		[RECORDING_STATUS] = "status",
 	};
 	return type <= RECORDING_TYPE_MAX ? names[type] : NULL;
 }
@@ -101,7 +107,9 @@ static size_t fixed_size(unsigned type) {
 	case RECORDING_DRAW:
 	case RECORDING_READY:
 	case RECORDING_QUIESCE:
-		return sizeof(struct tile_time);
+		return sizeof(struct recording_moment);
+	case RECORDING_RENDER:
+		return sizeof(struct recording_render);
 	case RECORDING_INPUT:
 		return sizeof(struct recording_input);
 	case RECORDING_SIZE:
@@ -113,6 +121,12 @@ static size_t fixed_size(unsigned type) {
 		return sizeof(uint64_t);
 	case RECORDING_NO_CELL:
 		return sizeof(uint32_t);
+	case RECORDING_FILE:
+		return sizeof(struct tile_file);
+	case RECORDING_TRANSPORT:
+		return sizeof(struct vat_transport);
+	case RECORDING_STATUS:
+		return sizeof(struct recording_status);
 	default:
 		return 0;
 	}
@@ -165,6 +179,8 @@ static bool input_good(const struct recording_input *input, const char *text, si
 	}
 	case TILE_INPUT_STREAM_END:
 		return !event->stream.name && name_size(text, size) == size && size > 0;
+	case TILE_INPUT_FILE:
+		return !event->file.option && name_size(text, size) == size && size > 0;
 	}
 	return false;
 }
@@ -182,12 +198,23 @@ static bool event_good(const struct recording_event *event) {
 		const struct recording_attach *attach = data;
 		return attach->reason >= TILE_ATTACH_COLD && attach->reason <= TILE_ATTACH_REPLAY &&
 			size_good(&attach->size) && memchr(attach->hash, 0, sizeof(attach->hash)) &&
+			vat_transport_valid(&attach->transport) &&
 			(text_size == 0 || text[text_size - 1] == 0);
 	}
 	case RECORDING_INPUT:
 		return input_good(data, text, text_size);
 	case RECORDING_SIZE:
 		return text_size == 0 && size_good(data);
+	case RECORDING_TRANSPORT:
+		return text_size == 0 && vat_transport_valid(data);
+	case RECORDING_RENDER: {
+		const struct recording_render *render = data;
+		return text_size == 0 && render->frames >= 1 &&
+			render->frames <= TILE_SOUND_FRAMES_MAX;
+	}
+	case RECORDING_STATUS:
+		return text_size == 0 &&
+			bool_good(&((const struct recording_status *)data)->status.connected);
 	case RECORDING_READ: {
 		int64_t result = *(const int64_t *)data;
 		size_t name = name_size(text, text_size);
@@ -197,10 +224,16 @@ static bool event_good(const struct recording_event *event) {
 	case RECORDING_WRITE:
 		return *(const int64_t *)data >= -1 && text_size > 0 &&
 			name_size(text, text_size) == text_size;
+	case RECORDING_FILE: {
+		const struct tile_file *file = data;
+		return memchr(file->why, 0, sizeof(file->why)) && text_size > 0 &&
+			name_size(text, text_size) == text_size;
+	}
 	case RECORDING_READY:
 	case RECORDING_STREAM_THERE:
 	case RECORDING_CLAIM:
 	case RECORDING_OPEN:
+	case RECORDING_WATCH:
 		return text_size > 0 && name_size(text, text_size) == text_size;
 	default:
 		return text_size == 0;

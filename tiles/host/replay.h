@@ -38,17 +38,18 @@ enum replay_kind {
 	REPLAY_FRAME,	/* the picture */
 	REPLAY_STREAM,	/* what was written into a stream */
 	REPLAY_REQUEST, /* what the host was asked for */
+	REPLAY_SOUND,	/* what was rendered */
 };
 
 struct replay_difference {
 	uint32_t kind;	  /* enum replay_kind */
 	bool at_handover; /* by the handover itself, before the next operation */
 	uint64_t step;
-	uint64_t frame; /* REPLAY_FRAME: counted from 1 */
+	uint64_t frame; /* REPLAY_FRAME: counted from 1; REPLAY_SOUND: the city's */
 	uint64_t element;
 	uint32_t index;		  /* in a field that is an array */
 	uint32_t count;		  /* values of the field; pixels that differ */
-	char name[VAT_NAME_SIZE]; /* of the cell, stream or request */
+	char name[VAT_NAME_SIZE]; /* of the cell, stream, request or port */
 	char scope[VAT_SCOPE_SIZE];
 	char field[VAT_FIELD_SIZE];
 	char left[112], right[112]; /* the values */
@@ -91,10 +92,13 @@ struct replay_stream {
 	char name[VAT_NAME_SIZE];
 	bool there; /* the tile has it */
 	bool end;   /* behind the chunks */
+	bool file_known;
+	struct tile_file file; /* what was found when it was opened last */
 	struct replay_chunk *chunks;
 	size_t count, first, capacity;
 	uint64_t write_at; /* in the recording: the next result of a write */
 	bool read, write;  /* what the tile watches */
+	bool followed;	   /* the file of that option */
 	uint16_t columns, rows, width_px, height_px;
 	uint64_t written; /* bytes, and a sum over them */
 	uint64_t written_sum;
@@ -129,7 +133,8 @@ struct replay_side {
 	int artifact;
 	int region_fd, undo_fd;
 	struct replay_instance *instance;
-	struct tile_time time;
+	struct recording_moment at;
+	struct vat_transport transport;
 	struct recording_size size;
 	bool focus_told; /* the tile was told that it has the focus */
 	bool pointer_inside;
@@ -137,9 +142,13 @@ struct replay_side {
 	const struct recording_attach *attach; /* the last recorded one: its options */
 	size_t attach_options;
 	const char *options;
-	uint64_t nested, nested_end; /* events of the operation being run */
-	uint64_t random_at;
+	uint64_t nested, nested_end;	       /* events of the operation being run */
+	uint64_t random_at, ask_at, status_at; /* in the operation: the next one */
 	uint64_t extra_random;
+	/* What was rendered in this step. */
+	uint64_t sound_frame;
+	uint32_t sound_frames, sound_port; /* 0: nothing was */
+	float sound[TILE_SOUND_CHANNELS][TILE_SOUND_FRAMES_MAX];
 	struct replay_stream streams[REPLAY_STREAMS_MAX];
 	size_t stream_count;
 	struct replay_requests requests;
@@ -172,9 +181,12 @@ void replay_side_step(struct replay_side *side, const struct recording_event *ev
 	uint64_t nested, uint64_t end);
 /* Draw what is damaged, now. */
 void replay_side_draw(struct replay_side *side);
+void replay_side_transport(struct replay_side *side, const struct vat_transport *transport);
 void replay_side_size(struct replay_side *side, const struct recording_size *size);
 /* Gives the cells up. False: it is not the moment; the side goes on. */
 bool replay_side_quiesce(struct replay_side *side);
+/* The update that its tile has asked for, if its time has come. */
+void replay_side_catch_up(struct replay_side *side);
 /* A new version on what the one before left. */
 bool replay_side_renew(struct replay_side *side);
 bool replay_side_check(struct replay_side *side);
@@ -194,7 +206,7 @@ struct replay_comparison {
 	struct replay_known known[256];
 	size_t known_count;
 	/* Said once. */
-	bool frame_differs;
+	bool frame_differs, sound_differs;
 	char request_differs[REPLAY_DIFFERENCES_MAX][VAT_NAME_SIZE];
 	size_t request_count;
 	int frames[REPLAY_PICTURES]; /* files, see struct replay_run */
@@ -205,6 +217,7 @@ struct replay_comparison {
 /* Compare what was written since the last time. quiet: what differs is not told, and from then on
  * taken as it is: what quiesce puts into cells. */
 void replay_compare_cells(struct replay_comparison *comparison, bool quiet);
+void replay_compare_sound(struct replay_comparison *comparison);
 void replay_compare_rest(struct replay_comparison *comparison);
 void replay_compare_frame(struct replay_comparison *comparison);
 

@@ -273,6 +273,42 @@ void replay_compare_cells(struct replay_comparison *comparison, bool quiet) {
 	}
 }
 
+/* ---- sound */
+
+void replay_compare_sound(struct replay_comparison *comparison) {
+	const struct replay_side *left = comparison->sides[0], *right = comparison->sides[1];
+	uint32_t frames =
+		left->sound_frames < right->sound_frames ? left->sound_frames : right->sound_frames;
+	uint32_t channel = 0, at = 0, differ = 0;
+	for (uint32_t i = frames; i-- > 0 && !comparison->sound_differs;) {
+		for (uint32_t c = TILE_SOUND_CHANNELS; c-- > 0;) {
+			/* As bits: what is no number is the same as itself. */
+			if (memcmp(&left->sound[c][i], &right->sound[c][i], sizeof(float)) != 0) {
+				channel = c;
+				at = i;
+				differ++;
+			}
+		}
+	}
+	if (differ == 0) {
+		return;
+	}
+	comparison->sound_differs = true;
+	struct replay_difference *difference = add(comparison, REPLAY_SOUND);
+	if (difference) {
+		const struct tile_port *ports = left->instance->host.descriptor.ports;
+		difference->frame = left->sound_frame + at;
+		difference->element = channel;
+		difference->count = differ;
+		snprintf(difference->name, sizeof(difference->name), "%s",
+			ports[left->sound_port].name);
+		snprintf(difference->left, sizeof(difference->left), "%.9g",
+			(double)left->sound[channel][at]);
+		snprintf(difference->right, sizeof(difference->right), "%.9g",
+			(double)right->sound[channel][at]);
+	}
+}
+
 /* ---- streams and requests */
 
 static bool said_before(struct replay_comparison *comparison, const char *what) {
@@ -313,7 +349,8 @@ static void describe_written(const struct replay_stream *stream, char *text, siz
 
 static void describe_watch(const struct replay_stream *stream, char *text, size_t size) {
 	snprintf(text, size, "%s",
-		!stream->there				? "closed"
+		stream->followed			? "followed"
+			: !stream->there		? "closed"
 			: stream->read && stream->write ? "watched for reading and writing"
 			: stream->read			? "watched for reading"
 			: stream->write			? "watched for writing"
@@ -335,7 +372,7 @@ static void compare_stream(struct replay_comparison *comparison, const struct re
 	}
 	char what[2 * VAT_NAME_SIZE];
 	if (left->there != right->there || left->read != right->read ||
-		left->write != right->write) {
+		left->write != right->write || left->followed != right->followed) {
 		for (int i = 0; i < REPLAY_SIDES; i++) {
 			describe_watch(both[i], texts[i], sizeof(texts[i]));
 		}
@@ -355,10 +392,10 @@ static void compare_stream(struct replay_comparison *comparison, const struct re
 static void describe_wake(const struct replay_side *side, uint64_t at, char *text, size_t size) {
 	if (at == HOST_NEVER) {
 		snprintf(text, size, "not at all");
-	} else if (at <= side->time.now_ns) {
+	} else if (at <= side->at.time.now_ns) {
 		snprintf(text, size, "at once");
 	} else {
-		snprintf(text, size, "in %.3f ms", (double)(at - side->time.now_ns) / 1e6);
+		snprintf(text, size, "in %.3f ms", (double)(at - side->at.time.now_ns) / 1e6);
 	}
 }
 
@@ -367,7 +404,7 @@ static void compare_wake(struct replay_comparison *comparison) {
 	for (int i = 0; i < REPLAY_SIDES; i++) {
 		const struct replay_side *side = comparison->sides[i];
 		at[i] = side->instance->host.wake_at;
-		at[i] = at[i] < side->time.now_ns ? side->time.now_ns : at[i];
+		at[i] = at[i] < side->at.time.now_ns ? side->at.time.now_ns : at[i];
 	}
 	/* Once too often does no harm; once too late, or never, is a tile that stands still. What
 	 * is computed from the time of day differs a little from operation to operation. */

@@ -20,7 +20,7 @@ static struct recording_facts facts_of(const struct recording *recording) {
 		struct tile_time time;
 		if (event->type == RECORDING_ATTACH) {
 			const struct recording_attach *attach = recording_data(event);
-			time = attach->time;
+			time = attach->at.time;
 			snprintf(facts.hash, sizeof(facts.hash), "%s", attach->hash);
 		} else if (recording_is_operation(event->type)) {
 			memcpy(&time, recording_data(event), sizeof(time));
@@ -73,6 +73,7 @@ static const char *kind_name(uint32_t kind) {
 		[REPLAY_FRAME] = "frame",
 		[REPLAY_STREAM] = "stream",
 		[REPLAY_REQUEST] = "request",
+		[REPLAY_SOUND] = "sound",
 	};
 	return names[kind];
 }
@@ -99,6 +100,11 @@ static void print_difference(const struct replay_report *report,
 		break;
 	case REPLAY_STREAM:
 		printf("  stream %s", difference->name);
+		break;
+	case REPLAY_SOUND:
+		printf("  sound of %s, %u samples, the first at frame %lu, channel %lu",
+			difference->name, difference->count, (unsigned long)difference->frame,
+			(unsigned long)difference->element);
 		break;
 	default:
 		printf("  %s", difference->name);
@@ -129,6 +135,12 @@ static void print_json_difference(
 		json_number("frame", difference->frame);
 		json_number("pixels", difference->count);
 		json_text("first_pixel", difference->field);
+		break;
+	case REPLAY_SOUND:
+		json_text("name", difference->name);
+		json_number("frame", difference->frame);
+		json_number("samples", difference->count);
+		json_number("channel", difference->element);
 		break;
 	default:
 		json_text("name", difference->name);
@@ -251,6 +263,9 @@ bool replay_report_part(const struct replay_report *report, const char *part,
 	}
 	if (has_kind(result, REPLAY_FRAME) && !has_kind(result, REPLAY_CELL)) {
 		puts("  No cell differs: what is drawn there comes from outside of the cells.");
+	}
+	if (has_kind(result, REPLAY_SOUND) && !has_kind(result, REPLAY_CELL)) {
+		puts("  No cell differs: what is heard there comes from outside of the cells.");
 	}
 	return passed;
 }

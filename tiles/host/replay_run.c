@@ -33,7 +33,8 @@ void replay_result_free(struct replay_result *result) {
 /* Attaches and the like that were recorded on the way are no steps: they are what is varied. */
 static bool is_step(const struct recording_event *event) {
 	return event->type == RECORDING_UPDATE || event->type == RECORDING_DRAW ||
-		event->type == RECORDING_INPUT || event->type == RECORDING_READY;
+		event->type == RECORDING_INPUT || event->type == RECORDING_READY ||
+		event->type == RECORDING_RENDER;
 }
 
 uint64_t replay_steps(const struct recording *recording) {
@@ -57,6 +58,7 @@ static void describe_input(const struct tile_input *input, char *text, size_t si
 		[TILE_INPUT_PASTE] = "paste",
 		[TILE_INPUT_SIZE] = "size",
 		[TILE_INPUT_STREAM_END] = "end of a stream",
+		[TILE_INPUT_FILE] = "a file has changed",
 	};
 	static const char *const states[] = {"released", "pressed", "repeated"};
 	const char *name = names[input->type];
@@ -89,7 +91,7 @@ void replay_describe_step(
 		snprintf(text, size, "nothing");
 		return;
 	}
-	uint64_t began = ((const struct recording_attach *)recording_data(event))->time.now_ns;
+	uint64_t began = ((const struct recording_attach *)recording_data(event))->at.time.now_ns;
 	while (event && !(is_step(event) && ++number == step)) {
 		event = recording_next(recording, &at);
 	}
@@ -97,18 +99,19 @@ void replay_describe_step(
 		snprintf(text, size, "attach");
 		return;
 	}
-	struct tile_time time;
-	memcpy(&time, recording_data(event), sizeof(time));
+	struct recording_moment at_time;
+	memcpy(&at_time, recording_data(event), sizeof(at_time));
 	char what[96] = "";
 	size_t name_size;
 	if (event->type == RECORDING_INPUT) {
 		describe_input(&((const struct recording_input *)recording_data(event))->input,
 			what, sizeof(what));
 	} else if (event->type == RECORDING_READY) {
-		snprintf(what, sizeof(what), "%s", recording_text(event, sizeof(time), &name_size));
+		snprintf(what, sizeof(what), "%s",
+			recording_text(event, sizeof(at_time), &name_size));
 	}
 	snprintf(text, size, "%s%s%s, at %.3f s", recording_type_name(event->type),
-		*what ? ": " : "", what, (double)(time.now_ns - began) / 1e9);
+		*what ? ": " : "", what, (double)(at_time.time.now_ns - began) / 1e9);
 }
 
 /* ---- in the process */
@@ -122,6 +125,7 @@ struct course {
 
 static void compare(struct course *course, bool frame) {
 	replay_compare_cells(&course->comparison, false);
+	replay_compare_sound(&course->comparison);
 	replay_compare_rest(&course->comparison);
 	if (frame) {
 		replay_compare_frame(&course->comparison);
@@ -153,6 +157,8 @@ static bool hand_over(struct course *course) {
 	if (!replay_side_renew(side)) {
 		return false;
 	}
+	/* Whoever has attached has done what was due; the other one would do it a little later. */
+	replay_side_catch_up(&course->sides[REPLAY_LEFT]);
 	course->comparison.at_handover = true;
 	compare(course, false);
 	/* The first frame of the new version, at once. */
@@ -232,8 +238,9 @@ static bool begin(
 			return false;
 		}
 		take_options(side, event);
-		side->time = attach->time;
+		side->at = attach->at;
 		side->size = attach->size;
+		side->transport = attach->transport;
 		replay_feed(side, nested, end);
 		uint64_t at = end;
 		const struct recording_event *next;
@@ -285,6 +292,10 @@ static void pass(struct course *course, const struct recording_event *event, uin
 		for (int i = 0; i < REPLAY_SIDES; i++) {
 			replay_side_size(&course->sides[i], recording_data(event));
 		}
+	} else if (event->type == RECORDING_TRANSPORT) {
+		for (int i = 0; i < REPLAY_SIDES; i++) {
+			replay_side_transport(&course->sides[i], recording_data(event));
+		}
 	} else if (recording_is_operation(event->type)) {
 		uint64_t end = operation_end(course->run->recording, at);
 		for (int i = 0; i < REPLAY_SIDES; i++) {
@@ -292,6 +303,7 @@ static void pass(struct course *course, const struct recording_event *event, uin
 			if (event->type == RECORDING_ATTACH) {
 				take_options(side, event);
 				replay_side_size(side, &side->attach->size);
+				replay_side_transport(side, &side->attach->transport);
 			}
 			replay_feed(side, nested, end);
 		}
@@ -334,8 +346,9 @@ _Noreturn static void run_here(const struct replay_run *run, struct replay_resul
 	if (!nobody) {
 		_exit(1);
 	}
+	static const struct recording_moment nobodys;
 	host_init(nobody);
-	nobody->told_time = &nobody->time;
+	nobody->told = &nobodys;
 	host_crash_install(nobody);
 	host_prewarm(nobody); /* what tiles find in every host */
 	replay_services_init();

@@ -93,7 +93,7 @@ static bool start_instance(struct replay_side *side, char *why, size_t why_size)
 	instance->side = side;
 	side->instance = instance;
 	host->tile.host = &replay_services;
-	host->told_time = &side->time;
+	host->told = &side->at;
 	host->state = HOST_READY;
 	snprintf(host->name, sizeof(host->name), "%s", side->recording->header.name);
 	if (keeper_wire_add(host->assume, side->attach->hash) == 0 &&
@@ -110,6 +110,8 @@ static bool start_instance(struct replay_side *side, char *why, size_t why_size)
 	host->tile.height = host->height = side->size.height;
 	host->tile.scale = host->scale = side->size.scale;
 	host->tile.focused = side->size.focused;
+	host->transport = side->transport;
+	host->tile.frame = side->at.frame;
 	if (!host_state_open(host, side->region_fd, why, why_size)) {
 		return false;
 	}
@@ -150,7 +152,7 @@ static void run_update(struct replay_side *side) {
 	host->wake_at = HOST_NEVER;
 	if (host->ops->update) {
 		tell(side, "update");
-		vat_region_set(host->region, VAT_UPDATES, side->time.update);
+		vat_region_set(host->region, VAT_UPDATES, side->at.time.update);
 		host_begin(host, "update");
 		host->ops->update(&host->tile);
 		host_end(host);
@@ -189,6 +191,33 @@ static void run_leftovers(struct replay_side *side) {
 			run_ready(side, stream, true, false);
 		}
 	}
+}
+
+/* As it was recorded, however it would be sliced now: that must not be heard. */
+static void run_render(struct replay_side *side, const struct recording_render *render) {
+	struct host *host = replay_host(side);
+	side->at = render->at;
+	side->sound_frames = 0;
+	if (!host->ops->render || render->port >= host->descriptor.port_count) {
+		return;
+	}
+	tell(side, "render");
+	memset(side->sound, 0, sizeof(side->sound));
+	side->sound_frame = render->frame;
+	side->sound_frames = render->frames;
+	side->sound_port = render->port;
+	float *const out[TILE_SOUND_CHANNELS] = {side->sound[0], side->sound[1]};
+	const struct tile_sound sound = {
+		.frame = render->frame,
+		.skipped = render->skipped,
+		.frames = render->frames,
+		.rate = side->transport.rate,
+		.port = render->port,
+		.out = out,
+	};
+	host_begin(host, "render");
+	host_render(host, &sound);
+	host_end(host);
 }
 
 static void run_draw(struct replay_side *side) {
@@ -249,11 +278,13 @@ static void run_recorded_input(struct replay_side *side, const struct recording_
 	struct tile_input input = recorded->input;
 	size_t size;
 	const char *text = recording_text(event, sizeof(*recorded), &size);
-	side->time = recorded->time;
+	side->at = recorded->at;
 	if (input.type == TILE_INPUT_PASTE) {
 		input.paste.text = text;
 	} else if (input.type == TILE_INPUT_STREAM_END) {
 		input.stream.name = text;
+	} else if (input.type == TILE_INPUT_FILE) {
+		input.file.option = text;
 	} else if (input.type == TILE_INPUT_FOCUS) {
 		side->size.focused = replay_host(side)->tile.focused = input.focus;
 		side->focus_told = input.focus;
@@ -270,9 +301,10 @@ void replay_side_step(struct replay_side *side, const struct recording_event *ev
 	begin_watch(side);
 	replay_feed(side, nested, end);
 	size_t size;
-	const char *name = recording_text(event, sizeof(side->time), &size);
+	const char *name = recording_text(event, sizeof(side->at), &size);
+	side->sound_frames = 0;
 	if (event->type != RECORDING_INPUT) {
-		memcpy(&side->time, recording_data(event), sizeof(side->time));
+		memcpy(&side->at, recording_data(event), sizeof(side->at));
 	}
 	switch (event->type) {
 	case RECORDING_UPDATE:
@@ -283,6 +315,9 @@ void replay_side_step(struct replay_side *side, const struct recording_event *ev
 		break;
 	case RECORDING_INPUT:
 		run_recorded_input(side, event);
+		break;
+	case RECORDING_RENDER:
+		run_render(side, recording_data(event));
 		break;
 	case RECORDING_READY: {
 		struct replay_stream *stream = replay_stream(side, name);
@@ -296,6 +331,11 @@ void replay_side_step(struct replay_side *side, const struct recording_event *ev
 	}
 	run_leftovers(side);
 	end_watch(side);
+}
+
+void replay_side_transport(struct replay_side *side, const struct vat_transport *transport) {
+	side->transport = *transport;
+	replay_host(side)->transport = *transport;
 }
 
 void replay_side_size(struct replay_side *side, const struct recording_size *size) {
@@ -317,14 +357,14 @@ void replay_side_size(struct replay_side *side, const struct recording_size *siz
 /* What a seat tells whoever is new. */
 static void greet(struct replay_side *side) {
 	struct tile_input event = {
-		.type = TILE_INPUT_FOCUS, .time_ns = side->time.now_ns, .focus = true};
+		.type = TILE_INPUT_FOCUS, .time_ns = side->at.time.now_ns, .focus = true};
 	if (side->focus_told) {
 		run_input(side, &event);
 	}
 	if (side->pointer_inside) {
 		event = (struct tile_input){
 			.type = TILE_INPUT_POINTER_ENTER,
-			.time_ns = side->time.now_ns,
+			.time_ns = side->at.time.now_ns,
 			.pointer = {.tx = side->pointer.tx,
 				.ty = side->pointer.ty,
 				.modifiers = side->pointer.modifiers},
@@ -346,7 +386,7 @@ bool replay_side_attach(struct replay_side *side, enum tile_attach reason) {
 	}
 	side->all_written = true;
 	/* As after every attach. */
-	if (host->wake_at <= side->time.now_ns) {
+	if (host->wake_at <= side->at.time.now_ns) {
 		run_update(side);
 	}
 	if (reason == TILE_ATTACH_REPLAY) {
@@ -385,7 +425,7 @@ bool replay_side_quiesce(struct replay_side *side) {
 	char why[256];
 	tell(side, "quiesce");
 	replay_feed(side, 0, 0);
-	if (!host_state_yield(host, side->time.now_ns + 1000000000, why, sizeof(why))) {
+	if (!host_state_yield(host, side->at.time.now_ns + 1000000000, why, sizeof(why))) {
 		return false;
 	}
 	host_state_leave(host);
@@ -393,12 +433,23 @@ bool replay_side_quiesce(struct replay_side *side) {
 	return true;
 }
 
+void replay_side_catch_up(struct replay_side *side) {
+	if (replay_host(side)->wake_at <= side->at.time.now_ns) {
+		begin_watch(side);
+		replay_feed(side, 0, 0);
+		run_update(side);
+		end_watch(side);
+	}
+}
+
 bool replay_side_renew(struct replay_side *side) {
 	end_instance(side);
 	/* What the old version watched is forgotten with it. */
 	for (size_t i = 0; i < side->stream_count; i++) {
 		side->streams[i].read = side->streams[i].write = false;
+		side->streams[i].followed = false;
 	}
+	side->sound_frames = 0;
 	return replay_side_attach(side, TILE_ATTACH_HANDOVER);
 }
 

@@ -67,7 +67,7 @@ static const struct recording_event *find(const struct replay_side *side, uint64
 }
 
 void replay_feed(struct replay_side *side, uint64_t nested, uint64_t end) {
-	side->nested = side->random_at = nested;
+	side->nested = side->random_at = side->ask_at = side->status_at = nested;
 	side->nested_end = end;
 	for (size_t i = 0; i < side->stream_count; i++) {
 		side->streams[i].write_at = nested;
@@ -147,6 +147,29 @@ static int open_pty(struct tile *tile, const char *name, const struct tile_pty_o
 		stream->height_px = options->height_px;
 	}
 	return (int)(stream - side->streams);
+}
+
+/* A version that did not open it when this was recorded finds what the one before found. */
+static int open_file(
+	struct tile *tile, const char *option, uint64_t offset, struct tile_file *file) {
+	struct replay_side *side = side_of(tile);
+	uint64_t at = side->nested;
+	const struct recording_event *event =
+		find(side, &at, RECORDING_FILE, sizeof(*file), option);
+	*file = (struct tile_file){.why = "it was not read when this was recorded"};
+	struct replay_stream *stream = vat_name_valid(option) ? replay_stream(side, option) : NULL;
+	if (!stream || !(replay_host(side)->descriptor.capabilities & TILE_CAP_FILES)) {
+		return -1;
+	}
+	if (event) {
+		memcpy(&stream->file, recording_data(event), sizeof(stream->file));
+		stream->file_known = true;
+	}
+	if (stream->file_known) {
+		*file = stream->file;
+	}
+	stream->there = stream->file_known && (event ? event->arg : !file->why[0]);
+	return stream->there ? (int)(stream - side->streams) : -1;
 }
 
 static long stream_read(struct tile *tile, int id, void *data, size_t size) {
@@ -277,6 +300,63 @@ static uint64_t random64(struct tile *tile) {
 	return value;
 }
 
+/* A version that did not ask when this was recorded can watch it. */
+static bool watch_file(struct tile *tile, const char *option) {
+	struct replay_side *side = side_of(tile);
+	uint64_t at = side->nested;
+	if (!vat_name_valid(option) ||
+		!(replay_host(side)->descriptor.capabilities & TILE_CAP_FILES)) {
+		return false;
+	}
+	const struct recording_event *event = find(side, &at, RECORDING_WATCH, 0, option);
+	struct replay_stream *stream = replay_stream(side, option);
+	if (stream) {
+		stream->followed = !event || event->arg;
+	}
+	return stream && stream->followed;
+}
+
+static bool status_of(struct tile *tile, uint32_t port, struct tile_sound_status *status) {
+	struct replay_side *side = side_of(tile);
+	const struct recording_event *event =
+		find(side, &side->status_at, RECORDING_STATUS, 0, NULL);
+	*status = (struct tile_sound_status){0};
+	if (!event) {
+		return false;
+	}
+	const struct recording_status *recorded = recording_data(event);
+	*status = recorded->status;
+	return recorded->port == port && event->arg;
+}
+
+static bool ask(struct tile *tile, enum tile_transport_ask what, uint32_t value, int64_t place,
+	const char *name) {
+	struct replay_side *side = side_of(tile);
+	const struct recording_event *event = find(side, &side->ask_at, RECORDING_ASK, 0, NULL);
+	char text[96];
+	int size = snprintf(text, sizeof(text), "%u %u %lld %.40s", what, value, (long long)place,
+		name ? name : "");
+	note(tile, "transport_ask", text, (size_t)size);
+	return (replay_host(side)->descriptor.capabilities & TILE_CAP_TRANSPORT) &&
+		(!event || event->arg);
+}
+
+static int open_audio(struct tile *tile, const char *name) {
+	struct replay_side *side = side_of(tile);
+	uint64_t at = side->nested;
+	const struct recording_event *event = find(side, &at, RECORDING_OPEN, 0, name);
+	note(tile, "audio_open", name, strlen(name));
+	struct replay_stream *stream = vat_name_valid(name) ? replay_stream(side, name) : NULL;
+	if (!stream || (event && !event->arg) ||
+		!(replay_host(side)->descriptor.capabilities & TILE_CAP_AUDIO)) {
+		return -1;
+	}
+	stream->there = true;
+	stream->end = false;
+	stream->write_at = side->nested;
+	return (int)(stream - side->streams);
+}
+
 static void log_line(struct tile *tile, int level, const char *format, va_list args) {
 	struct host *host = host_of(tile);
 	char text[1024];
@@ -308,4 +388,9 @@ void replay_services_init(void) {
 	replay_services.cell_resize = cell_resize;
 	replay_services.random64 = random64;
 	replay_services.log = log_line;
+	replay_services.file_open = open_file;
+	replay_services.file_watch = watch_file;
+	replay_services.sound_status = status_of;
+	replay_services.transport_ask = ask;
+	replay_services.audio_open = open_audio;
 }

@@ -81,7 +81,11 @@ static void set_title(struct tile *tile, const char *title) {
 	char text[1024];
 	snprintf(text, sizeof(text), "%.*s", fitting(title, sizeof(text) - 1), title);
 	memcpy(host->title, text, sizeof(host->title));
-	host->role->set_title(host, text);
+	/* Others wait for the end of an attach, and not for this. */
+	host->title_told = !host->attaching;
+	if (host->title_told) {
+		host->role->set_title(host, text);
+	}
 }
 
 static void set_cursor(struct tile *tile, enum tile_cursor cursor) {
@@ -150,6 +154,65 @@ static const char *option(struct tile *tile, const char *key) {
 	return NULL;
 }
 
+static int file_open(struct tile *tile, const char *name, uint64_t offset, struct tile_file *file) {
+	struct host *host = host_of(tile);
+	*file = (struct tile_file){0};
+	int stream = -1;
+	if (!may(host, TILE_CAP_FILES, "file_open", "TILE_CAP_FILES")) {
+		snprintf(file->why, sizeof(file->why), "the tile may not read files");
+	} else {
+		stream = host_file_open(host, name, offset, file);
+	}
+	host_recorder_file(host, name, file, stream >= 0);
+	return stream;
+}
+
+static bool file_watch(struct tile *tile, const char *name) {
+	struct host *host = host_of(tile);
+	bool watched = may(host, TILE_CAP_FILES, "file_watch", "TILE_CAP_FILES") &&
+		host_file_watch(host, name);
+	host_recorder_stream(host, RECORDING_WATCH, name, watched);
+	return watched;
+}
+
+static bool sound_status(struct tile *tile, uint32_t port, struct tile_sound_status *status) {
+	bool known = host_sound_status(host_of(tile), port, status);
+	host_recorder_status(host_of(tile), port, status, known);
+	return known;
+}
+
+static bool transport_ask(struct tile *tile, enum tile_transport_ask what, uint32_t value,
+	int64_t tick, const char *name) {
+	struct host *host = host_of(tile);
+	bool asked = may(host, TILE_CAP_TRANSPORT, "transport_ask", "TILE_CAP_TRANSPORT") &&
+		host_transport_ask(host, what, value, tick, name);
+	host_recorder_ask(host, asked);
+	return asked;
+}
+
+static int audio_open(struct tile *tile, const char *name) {
+	struct host *host = host_of(tile);
+	int stream = may(host, TILE_CAP_AUDIO, "audio_open", "TILE_CAP_AUDIO")
+		? host_stream_audio(host, name)
+		: -1;
+	host_recorder_stream(host, RECORDING_OPEN, name, stream >= 0);
+	return stream;
+}
+
+static bool code_memory(struct tile *tile, size_t size, void **writable, void **executable) {
+	struct host *host = host_of(tile);
+	return may(host, TILE_CAP_CODE, "code_memory", "TILE_CAP_CODE") &&
+		host_code_memory(host, size, writable, executable);
+}
+
+static void code_memory_free(struct tile *tile, void *writable) {
+	host_code_free(host_of(tile), writable);
+}
+
+static bool cell_written(struct tile *tile, uint32_t cell, uint64_t *from, uint64_t *to) {
+	return host_cell_written(host_of(tile), cell, from, to);
+}
+
 static void log_line(struct tile *tile, int level, const char *format, va_list args) {
 	struct host *host = host_of(tile);
 	char text[1024];
@@ -192,4 +255,12 @@ const struct tile_host host_services = {
 	.random64 = random64,
 	.option = option,
 	.log = log_line,
+	.file_open = file_open,
+	.code_memory = code_memory,
+	.code_memory_free = code_memory_free,
+	.cell_written = cell_written,
+	.file_watch = file_watch,
+	.sound_status = sound_status,
+	.transport_ask = transport_ask,
+	.audio_open = audio_open,
 };

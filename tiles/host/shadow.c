@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A version that has given its cells up and goes on, seen fading, on a private copy of them: it
- * gets time, input and what streams have given as its successor does, draws, and reaches nobody
- * else. What it writes to streams, asks of the keeper or the desktop, and puts into its cells is
- * gone.
+ * gets time, input and what streams have given as its successor does, reads files, draws, and
+ * reaches nobody else. What it writes to streams, asks of the keeper or the desktop, and puts into
+ * its cells is gone.
  */
 #include "host.h"
 
@@ -37,7 +37,8 @@ static int pty_open(struct tile *tile, const char *name, const struct tile_pty_o
 
 static long stream_read(struct tile *tile, int stream, void *data, size_t size) {
 	struct host *host = host_of(tile);
-	if (stream < 0 || stream >= HOST_STREAMS_MAX || !host->streams[stream].replay) {
+	if (stream < 0 || stream >= HOST_STREAMS_MAX ||
+		(!host->streams[stream].replay && !host->streams[stream].file)) {
 		return 0;
 	}
 	return host_stream_read(host, stream, data, size);
@@ -51,6 +52,10 @@ static void pty_resize(struct tile *tile, int stream, const struct tile_pty_opti
 }
 
 static void stream_close(struct tile *tile, int stream) {
+	struct host *host = host_of(tile);
+	if (stream >= 0 && stream < HOST_STREAMS_MAX && host->streams[stream].file) {
+		host_stream_close(host, stream);
+	}
 }
 
 static void set_title(struct tile *tile, const char *title) {
@@ -71,6 +76,19 @@ static void clipboard_request(struct tile *tile, bool primary) {
 static void open_uri(struct tile *tile, const char *uri) {
 }
 
+static bool file_watch(struct tile *tile, const char *option) {
+	return true;
+}
+
+static bool transport_ask(struct tile *tile, enum tile_transport_ask what, uint32_t value,
+	int64_t tick, const char *name) {
+	return true;
+}
+
+static int audio_open(struct tile *tile, const char *name) {
+	return find(host_of(tile), name);
+}
+
 static const struct tile_host *services(void) {
 	static struct tile_host table;
 	table = host_services;
@@ -86,6 +104,9 @@ static const struct tile_host *services(void) {
 	table.clipboard_set = clipboard_set;
 	table.clipboard_request = clipboard_request;
 	table.open_uri = open_uri;
+	table.file_watch = file_watch;
+	table.transport_ask = transport_ask;
+	table.audio_open = audio_open;
 	return &table;
 }
 
@@ -98,16 +119,11 @@ static void drop_replays(struct host *host) {
 	}
 }
 
-bool host_shadow_begin(struct host *host, int undo_fd, char *why, size_t why_size) {
-	struct vat_error error;
-	if (vat_shadow_begin(host->region, undo_fd, &error) < 0) {
-		snprintf(why, why_size, "%s", error.text);
-		return false;
-	}
+/* The copy is in the region's place. */
+static bool go_on(struct host *host, char *why, size_t why_size) {
 	host->shadow.on = true;
 	host->shadow.journal_at = 0;
 	host->shadow.follow_at = 0;
-	host_random_follow(host, undo_fd);
 	/* Nothing of this is to be recorded. */
 	host->shadow.recorder = host->recorder;
 	host->recorder = (struct host_recorder){.fd = -1};
@@ -119,17 +135,43 @@ bool host_shadow_begin(struct host *host, int undo_fd, char *why, size_t why_siz
 	return true;
 }
 
+bool host_shadow_begin(struct host *host, int undo_fd, char *why, size_t why_size) {
+	struct vat_error error;
+	host_tail_finish(host);
+	if (vat_shadow_begin(host->region, undo_fd, &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		return false;
+	}
+	host_random_follow(host, undo_fd);
+	return go_on(host, why, why_size);
+}
+
+bool host_shadow_begin_copied(
+	struct host *host, struct vat_shadow *copy, char *why, size_t why_size) {
+	struct vat_error error;
+	if (vat_shadow_begin_copied(host->region, copy, &error) < 0) {
+		snprintf(why, why_size, "%s", error.text);
+		return false;
+	}
+	if (!go_on(host, why, why_size)) {
+		return false;
+	}
+	host->shadow.tail = true;
+	host->state = HOST_YIELDED;
+	return true;
+}
+
 void host_shadow_end(struct host *host) {
 	if (!host->shadow.on) {
 		return;
 	}
 	/* It has been through attach: what that began is ended, in the copy. */
-	if (host->state == HOST_LIVE && host->ops->quiesce) {
+	if ((host->state == HOST_LIVE || host->shadow.tail) && host->ops->quiesce) {
 		host_begin(host, "quiesce");
 		host->ops->quiesce(&host->tile, host_now(host));
 		host_end(host);
 	}
-	host->shadow.on = false;
+	host->shadow.on = host->shadow.tail = false;
 	host->tile.host = &host_services;
 	host->recorder = host->shadow.recorder;
 	host->state = HOST_YIELDED;
@@ -147,7 +189,7 @@ void host_shadow_end(struct host *host) {
 }
 
 void host_shadow_follow(struct host *host) {
-	if (!host->shadow.on || host_monotonic() < host->shadow.follow_at) {
+	if (!host->shadow.on || host->shadow.tail || host_monotonic() < host->shadow.follow_at) {
 		return;
 	}
 	host->shadow.follow_at = host_monotonic() + FOLLOW_NS;
@@ -159,5 +201,6 @@ uint64_t host_shadow_deadline(const struct host *host) {
 	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
 		streams |= host->streams[i].fd >= 0 && host->streams[i].read;
 	}
-	return host->shadow.on && streams ? host->shadow.follow_at : HOST_NEVER;
+	return host->shadow.on && !host->shadow.tail && streams ? host->shadow.follow_at
+								: HOST_NEVER;
 }

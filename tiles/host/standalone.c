@@ -203,6 +203,8 @@ static bool start(struct host *host, const char *path, char *why, size_t why_siz
 			return false;
 		}
 	}
+	host_pump_open(host);
+	host_sound_open(host);
 	int region = new_region(host->name, why, why_size);
 	if (region < 0 || !host_state_open(host, region, why, why_size) ||
 		!host_warm(host, why, why_size) ||
@@ -214,12 +216,19 @@ static bool start(struct host *host, const char *path, char *why, size_t why_siz
 	return true;
 }
 
-int host_standalone(const char *path) {
+int host_standalone(const char *path, char *const *options, int count) {
 	static struct host host;
 	host_init(&host);
 	host.standalone = true;
 	host_crash_install(&host);
 	char why[HOST_WHY_SIZE];
+	keeper_wire_add(host.assume, ""); /* in place of the artifact's hash */
+	for (int i = 0; i < count; i++) {
+		if (keeper_wire_add(host.assume, options[i]) < 0) {
+			city_log(CITY_LOG_WARN, NULL, "too many options: %s is left out",
+				options[i]);
+		}
+	}
 	if (start(&host, path, why, sizeof(why))) {
 		host_run(&host);
 	} else {

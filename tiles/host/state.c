@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -48,7 +49,21 @@ static bool find_cells(
 	host->tile.cells = host->cells;
 	host->tile.cell_counts = host->cell_counts;
 	host->tile.cell_fresh = host->cell_fresh;
+	host->found = vat_region_generation(host->region);
 	return true;
+}
+
+/* Whether they are where they were found ahead, and as they will be. */
+static bool were_found(const struct host *host, const struct vat_adopt_report *report) {
+	if (!report->fits || host->found != vat_region_generation(host->region)) {
+		return false;
+	}
+	const struct vat_cell_decl *decl = host->descriptor.cells;
+	const struct vat_cell *first = host->descriptor.cell_count > 0
+		? vat_region_find(host->region, decl->name, decl->scope, decl->element)
+		: NULL;
+	/* With the region they all move. */
+	return first && vat_cell_data(host->region, first) == host->cells[0];
 }
 
 bool host_state_find(struct host *host, char *why, size_t why_size) {
@@ -68,6 +83,61 @@ static int check_schema(
 	return adopt(host, VAT_ADOPT_DRY_RUN, report, error);
 }
 
+static bool is_known_to_fit(const struct host *host) {
+	return host->fits.fits &&
+		host->fits.generation_before == vat_region_generation(host->region);
+}
+
+/* Keeps it if nothing will have to be done; what it holds is no longer the caller's. */
+static void keep_report(struct host *host, struct vat_adopt_report *report) {
+	vat_adopt_report_finish(&host->fits);
+	if (report->fits) {
+		host->fits = *report;
+	} else {
+		vat_adopt_report_finish(report);
+	}
+	*report = (struct vat_adopt_report){0};
+}
+
+/* Small cells are read by every attach. So near to it is no time to find out where they lie, cell
+ * by cell and page by page. */
+#define NEAR_MAX (64u * 1024)
+
+static void map_cells(struct host *host) {
+	for (uint32_t i = 0; i < host->descriptor.cell_count; i++) {
+		const struct vat_cell_decl *decl = &host->descriptor.cells[i];
+		const struct vat_cell *cell =
+			vat_region_find(host->region, decl->name, decl->scope, decl->element);
+		uint64_t size = cell ? cell->count * cell->stride : 0;
+		/* Of a sparse one it would make memory. */
+		if (size == 0 || decl->flags & VAT_CELL_SPARSE) {
+			continue;
+		}
+		uintptr_t at = (uintptr_t)vat_cell_data(host->region, cell);
+		uintptr_t first = at & ~(uintptr_t)(VAT_PAGE - 1);
+		size = at + (size < NEAR_MAX ? size : NEAR_MAX) - first;
+		/* What it cannot do attach will. */
+		madvise((void *)first, size, MADV_POPULATE_READ);
+	}
+}
+
+void host_state_prepare(struct host *host) {
+	struct vat_error error;
+	struct vat_adopt_report report = {0};
+	if (vat_region_refresh(host->region, &error) < 0) {
+		return;
+	}
+	if (!is_known_to_fit(host)) {
+		check_schema(host, &report, &error);
+		keep_report(host, &report);
+		map_cells(host);
+	}
+	char why[HOST_WHY_SIZE];
+	if (host->fits.fits && !find_cells(host, NULL, why, sizeof(why))) {
+		host->found = 0;
+	}
+}
+
 bool host_state_open(struct host *host, int region_fd, char *why, size_t why_size) {
 	struct vat_error error;
 	if (vat_region_map(region_fd, VAT_READ, &host->region, &error) < 0) {
@@ -85,7 +155,8 @@ bool host_state_open(struct host *host, int region_fd, char *why, size_t why_siz
 		return false;
 	}
 	host_describe_state(host, &report);
-	vat_adopt_report_finish(&report);
+	keep_report(host, &report);
+	map_cells(host);
 	return true;
 }
 
@@ -132,6 +203,9 @@ static bool attach(
 	host->wake_at = HOST_NEVER;
 	host->time.update = vat_region_get(host->region, VAT_UPDATES);
 	host->last_log[0] = 0;
+	if (!host->shadow.on) {
+		host_sound_attached(host, reason);
+	}
 	host_begin(host, "attach");
 	host_recorder_attach(host, reason, kept);
 	bool ok = host->ops->attach(&host->tile, reason);
@@ -187,16 +261,26 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 		host_build_drop(host);
 	}
 	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size) &&
-		host_build_finish(host, why, why_size);
+		(is_known_to_fit(host) || host_build_finish(host, why, why_size));
 	if (ok) {
-		host_begin(host, "migrate");
-		ok = adopt(host, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report, &error) == 0;
-		host_end(host);
+		if (is_known_to_fit(host)) {
+			report = host->fits;
+			host->fits = (struct vat_adopt_report){0};
+		} else {
+			host_begin(host, "migrate");
+			ok = adopt(host, undo_fd >= 0 ? VAT_ADOPT_KEEP : 0, &report, &error) == 0;
+			host_end(host);
+		}
 		if (!ok) {
 			snprintf(why, why_size, "%s", error.text);
 		}
-		vat_adopt_report_say(&report, host->lost, sizeof(host->lost));
+		host->lost[0] = 0;
+		if (!report.fits) {
+			vat_adopt_report_say(&report, host->lost, sizeof(host->lost));
+		}
 	}
+	/* To look each of them up again takes the longer the more cells there are. */
+	bool ahead = ok && were_found(host, &report);
 	if (ok && undo_fd >= 0) {
 		if (vat_barrier_begin(host->region, undo_fd, report.generation_before, &error) <
 			0) {
@@ -213,10 +297,16 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 		host_journal_take(host, host->undo_fd >= 0);
 		set_clock(host);
 		host_phase_take(host, host->state_mode == SOURCE_CITY_TILE_V1_STATE_MODE_RESET);
-		count_kept(host, &report);
 	}
-	ok = ok && find_cells(host, &report, why, why_size) &&
-		attach(host, reason, was_kept(host, &report), why, why_size);
+	if (ahead) {
+		memset(host->cell_fresh, 0,
+			host->descriptor.cell_count * sizeof(*host->cell_fresh));
+		host->bytes_had = host->bytes_kept = host->state_bytes;
+	} else if (ok) {
+		count_kept(host, &report);
+		ok = find_cells(host, &report, why, why_size);
+	}
+	ok = ok && attach(host, reason, ahead || was_kept(host, &report), why, why_size);
 	host->gap_ns = stopped > 0 ? (int64_t)(host->time.now_ns - stopped) : 0;
 	vat_adopt_report_finish(&report);
 	if (undo_fd >= 0) {
@@ -270,6 +360,7 @@ bool host_state_yield(struct host *host, uint64_t deadline_ns, char *why, size_t
 
 void host_state_leave(struct host *host) {
 	struct vat_error error;
+	host_watch_end(host);
 	host->tracker = HOST_TRACK_NONE;
 	if (vat_region_protect(host->region, VAT_READ, &error) < 0) {
 		city_log(CITY_LOG_WARN, host->name, "%s", error.text);
@@ -360,10 +451,39 @@ bool host_cell_resize(struct host *host, uint32_t cell, uint64_t count) {
 	return true;
 }
 
+bool host_cell_written(const struct host *host, uint32_t cell, uint64_t *from, uint64_t *to) {
+	if (cell >= host->descriptor.cell_count || !host->region) {
+		return false;
+	}
+	const struct vat_cell_decl *decl = &host->descriptor.cells[cell];
+	const struct vat_cell *found =
+		vat_region_find(host->region, decl->name, decl->scope, decl->element);
+	uint64_t size = found ? found->count * found->stride : 0;
+	if (*from >= size) {
+		return false;
+	}
+	/* Where the file system cannot tell, all of it counts as written. */
+	int fd = vat_region_fd(host->region);
+	off_t begin = lseek(fd, (off_t)(found->offset + *from), SEEK_DATA);
+	if (begin < 0 && errno == ENXIO) {
+		return false;
+	}
+	off_t end = begin >= 0 ? lseek(fd, begin, SEEK_HOLE) : -1;
+	uint64_t first = begin >= 0 ? (uint64_t)begin - found->offset : *from;
+	uint64_t last = end >= 0 ? (uint64_t)end - found->offset : size;
+	if (first >= size) {
+		return false;
+	}
+	*from = first;
+	*to = last < size ? last : size;
+	return true;
+}
+
 void host_state_close(struct host *host) {
 	host_track_end(host, HOST_TRACK_NONE);
 	end_probation(host);
 	host_build_drop(host);
+	vat_adopt_report_finish(&host->fits);
 	vat_region_unmap(host->region);
 	host->region = NULL;
 	host_journal_finish(host);

@@ -25,12 +25,24 @@ static struct host_stream *stream_of(struct host *host, int id) {
 	return &host->streams[id];
 }
 
+static void close_fd(int fd) {
+	if (fd != HOST_STREAM_COMES) {
+		close(fd);
+	}
+}
+
+static void make_nonblocking(int fd) {
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
 static int add_stream(struct host *host, const char *name, int fd, int pid) {
 	for (int i = 0; i < HOST_STREAMS_MAX; i++) {
 		if (host->streams[i].fd >= 0) {
 			continue;
 		}
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		if (fd != HOST_STREAM_COMES) {
+			make_nonblocking(fd);
+		}
 		host->streams[i] = (struct host_stream){
 			.fd = fd,
 			.pid = pid,
@@ -41,7 +53,7 @@ static int add_stream(struct host *host, const char *name, int fd, int pid) {
 		return i;
 	}
 	host_log(host, CITY_LOG_ERROR, "too many streams: %s", name);
-	close(fd);
+	close_fd(fd);
 	return -1;
 }
 
@@ -81,9 +93,131 @@ static int ask_stream(
 	return id;
 }
 
+/* ---- streams that are known ahead */
+
+static void forget_names(struct host *host) {
+	free(host->streams_there);
+	host->streams_there = NULL;
+	host->streams_asked = 0;
+}
+
+void host_streams_look(struct host *host) {
+	struct keeper_message *request = calloc(1, sizeof(*request));
+	forget_names(host);
+	if (request) {
+		request->type = KEEPER_STREAM_LIST;
+		if (host_keeper_send(host, request) == 0) {
+			host->streams_asked = request->request;
+		}
+	}
+	free(request);
+}
+
+/* The others have to be asked for, and waited for. */
+static bool is_known(struct host *host, const char *name) {
+	host_keeper_wait_streams(host);
+	const char *there;
+	size_t offset = 0;
+	while (host->streams_there &&
+		(there = keeper_wire_next(host->streams_there, &offset)) != NULL) {
+		if (strcmp(there, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* It will not come: it is at its end, as for who reads it. */
+static void lose(struct host_stream *stream) {
+	stream->at_end = true;
+	stream->drained_at = HOST_NEVER;
+}
+
+void host_streams_fetch(struct host *host) {
+	struct keeper_message *request = NULL;
+	forget_names(host);
+	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
+		struct host_stream *stream = &host->streams[i];
+		if (stream->fd != HOST_STREAM_COMES || stream->claimed != 0 || stream->at_end) {
+			continue;
+		}
+		request = request ? request : calloc(1, sizeof(*request));
+		if (request) {
+			request->type = KEEPER_STREAM_CLAIM;
+			memcpy(request->name, stream->name, sizeof(stream->name));
+		}
+		if (request && host_keeper_send(host, request) == 0) {
+			stream->claimed = request->request;
+		} else {
+			host_log(host, CITY_LOG_ERROR, "stream %s: the keeper cannot be asked",
+				stream->name);
+			lose(stream);
+		}
+	}
+	free(request);
+}
+
+static void come(struct host *host, int id, const struct keeper_message *answer, int *fd) {
+	struct host_stream *stream = &host->streams[id];
+	if (answer->type != KEEPER_STREAM || *fd < 0) {
+		/* It may have been closed by the version before, at the last moment. */
+		if (answer->status != ENOENT) {
+			host_log(host, CITY_LOG_ERROR, "stream %s: %s", stream->name,
+				answer->text_size > 0 ? answer->text : "it did not come");
+		}
+		lose(stream);
+		return;
+	}
+	stream->fd = *fd;
+	stream->pid = answer->pid;
+	*fd = -1;
+	make_nonblocking(stream->fd);
+	if (stream->resized) {
+		host_stream_resize(host, id, &stream->size);
+	}
+}
+
+bool host_streams_answer(
+	struct host *host, const struct keeper_message *answer, int fds[KEEPER_FDS_MAX]) {
+	if (answer->request == host->streams_asked) {
+		forget_names(host);
+		host->streams_there = answer->type == KEEPER_RESULT && answer->status == 0
+			? malloc(sizeof(*answer))
+			: NULL;
+		if (host->streams_there) {
+			*host->streams_there = *answer;
+		}
+		return true;
+	}
+	for (int i = 0; i < HOST_STREAMS_MAX; i++) {
+		if (host->streams[i].fd == HOST_STREAM_COMES &&
+			host->streams[i].claimed == answer->request) {
+			come(host, i, answer, &fds[0]);
+			return true;
+		}
+	}
+	return false;
+}
+
+void host_streams_lost(struct host *host) {
+	forget_names(host);
+	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {
+		if (host->streams[i].fd == HOST_STREAM_COMES) {
+			lose(&host->streams[i]);
+		}
+	}
+}
+
 int host_stream_claim(struct host *host, const char *name) {
 	int id = find_stream(host, name);
 	if (id >= 0 || host->standalone || !vat_name_valid(name)) {
+		return id;
+	}
+	if (is_known(host, name)) {
+		id = add_stream(host, name, HOST_STREAM_COMES, 0);
+		if (id >= 0) {
+			host_journal_give(host, &host->streams[id]);
+		}
 		return id;
 	}
 	struct keeper_message *request = calloc(1, sizeof(*request));
@@ -159,6 +293,26 @@ int host_stream_pty(struct host *host, const char *name, const struct tile_pty_o
 	return id;
 }
 
+int host_stream_audio(struct host *host, const char *name) {
+	if (!vat_name_valid(name) || find_stream(host, name) >= 0) {
+		host_log(host, CITY_LOG_ERROR, "no new stream can be named \"%s\"", name);
+		return -1;
+	}
+	struct keeper_message *request = calloc(1, sizeof(*request));
+	if (!request) {
+		return -1;
+	}
+	char why[256];
+	request->type = KEEPER_AUDIO_OPEN;
+	snprintf(request->name, sizeof(request->name), "%s", name);
+	int id = ask_stream(host, request, why, sizeof(why));
+	if (id < 0) {
+		host_log(host, CITY_LOG_INFO, "stream %s: %s", name, why);
+	}
+	free(request);
+	return id;
+}
+
 static long read_replay(struct host_stream *stream, void *data, size_t size) {
 	size_t left = stream->replay_size - stream->replay_at;
 	size_t taken = size < left ? size : left;
@@ -171,6 +325,22 @@ static long read_replay(struct host_stream *stream, void *data, size_t size) {
 	return taken;
 }
 
+int host_stream_add_file(struct host *host, const char *name, int fd) {
+	int id = find_stream(host, name);
+	if (id >= 0 && !host->streams[id].file) {
+		close(fd);
+		return -1;
+	}
+	if (id >= 0) {
+		host_stream_close(host, id);
+	}
+	id = add_stream(host, name, fd, 0);
+	if (id >= 0) {
+		host->streams[id].file = true;
+	}
+	return id;
+}
+
 long host_stream_read(struct host *host, int id, void *data, size_t size) {
 	struct host_stream *stream = stream_of(host, id);
 	if (!stream) {
@@ -180,7 +350,7 @@ long host_stream_read(struct host *host, int id, void *data, size_t size) {
 		return read_replay(stream, data, size);
 	}
 	size_t done = 0;
-	while (done < size && !stream->at_end) {
+	while (done < size && !stream->at_end && stream->fd != HOST_STREAM_COMES) {
 		size_t step = size - done < SCRATCH_SIZE ? size - done : SCRATCH_SIZE;
 		ssize_t got = read(stream->fd, host->stream_scratch, step);
 		if (got < 0 && errno == EINTR) {
@@ -195,7 +365,9 @@ long host_stream_read(struct host *host, int id, void *data, size_t size) {
 			break;
 		}
 		memcpy((char *)data + done, host->stream_scratch, got);
-		host_journal_add(host, stream->name, host->stream_scratch, got);
+		if (!stream->file) {
+			host_journal_add(host, stream->name, host->stream_scratch, got);
+		}
 		done += got;
 	}
 	return done > 0 ? (long)done : stream->at_end ? -1 : 0;
@@ -207,6 +379,9 @@ long host_stream_write(struct host *host, int id, const void *data, size_t size)
 		return -1;
 	}
 	size_t done = 0;
+	if (stream->fd == HOST_STREAM_COMES) {
+		return stream->at_end ? -1 : 0;
+	}
 	while (done < size) {
 		ssize_t put = write(stream->fd, (const char *)data + done, size - done);
 		if (put < 0 && errno == EINTR) {
@@ -236,6 +411,11 @@ void host_stream_resize(struct host *host, int id, const struct tile_pty_options
 	if (!stream) {
 		return;
 	}
+	if (stream->fd == HOST_STREAM_COMES) {
+		stream->resized = true;
+		stream->size = *size;
+		return;
+	}
 	struct winsize window = {
 		.ws_row = size->rows,
 		.ws_col = size->columns,
@@ -249,7 +429,7 @@ void host_stream_resize(struct host *host, int id, const struct tile_pty_options
 }
 
 static void forget_stream(struct host_stream *stream) {
-	close(stream->fd);
+	close_fd(stream->fd);
 	stream->fd = -1;
 	if (stream->pid_fd >= 0) {
 		close(stream->pid_fd);
@@ -264,7 +444,7 @@ void host_stream_close(struct host *host, int id) {
 	if (!stream) {
 		return;
 	}
-	if (!host->standalone) {
+	if (!host->standalone && !stream->file) {
 		struct keeper_message *messages = calloc(2, sizeof(*messages));
 		int fds[KEEPER_FDS_MAX];
 		char why[256] = "out of memory";
@@ -295,7 +475,8 @@ size_t host_stream_poll(struct host *host, struct pollfd *fds, size_t count, siz
 		}
 		short events = (stream->read ? POLLIN : 0) | (stream->write ? POLLOUT : 0);
 		/* What hung up would be reported without end. */
-		if (stream->fd < 0 || stream->at_end || events == 0) {
+		if (stream->fd < 0 || stream->fd == HOST_STREAM_COMES || stream->at_end ||
+			events == 0) {
 			continue;
 		}
 		fds[count++] = (struct pollfd){.fd = stream->fd, .events = events};
@@ -395,6 +576,7 @@ void host_streams_finish(struct host *host) {
 			forget_stream(&host->streams[i]);
 		}
 	}
+	forget_names(host);
 	free(host->stream_scratch);
 	host->stream_scratch = NULL;
 }

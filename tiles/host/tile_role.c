@@ -32,19 +32,32 @@ static void refuse(struct host *host, const char *why) {
 
 static void yield(struct host *host) {
 	char why[HOST_WHY_SIZE] = "it does not run";
+	/* What is due now would have to wait for the successor. */
+	host_update_if_due(host);
+	if (host->state == HOST_LIVE) {
+		host_tail_prepare(host);
+	}
 	uint64_t now = host_monotonic();
 	uint64_t left = host->migrate_deadline > now ? host->migrate_deadline - now : 0;
 	if (host->state != HOST_LIVE ||
 		!host_state_yield(host, host_now(host) + left, why, sizeof(why))) {
+		host_sound_go_on(host);
 		refuse(host, why);
 		return;
 	}
+	host_tail_begin(host);
 	uint64_t end = host->yielded_at;
 	uint64_t updates = vat_region_get(host->region, VAT_UPDATES);
 	source_city_tile_v1_yielded(host->wl_tile, host->migrate_serial, high(end), low(end),
 		high(updates), low(updates));
 	wl_display_flush(host->display);
+	if (host->updated_at != 0) {
+		city_log(CITY_LOG_DEBUG, host->name,
+			"its last update ended %lu us before it yielded",
+			(unsigned long)(end - host->updated_at) / 1000);
+	}
 	host_state_leave(host);
+	host_tail_start(host);
 }
 
 static void handle_migrate(
@@ -70,6 +83,7 @@ void host_tile_role_advance(struct host *host) {
 		yield(host);
 	} else if (host_monotonic() >= host->migrate_refuse_at) {
 		host->migrating = false;
+		host_sound_go_on(host);
 		refuse(host, "the text of a paste is still on its way");
 	}
 }
@@ -79,6 +93,11 @@ uint64_t host_tile_role_deadline(const struct host *host) {
 }
 
 static void first_frame(struct host *host) {
+	host->attaching = false;
+	if (*host->title && !host->title_told) {
+		host->title_told = true;
+		host->role->set_title(host, host->title);
+	}
 	host_surface_apply_size(host);
 	host_surface_damage_all(host);
 	host_surface_draw(host, true);
@@ -111,11 +130,12 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 		return;
 	}
 	char why[HOST_WHY_SIZE];
+	host->attaching = true;
 	if (!host_state_attach(host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why))) {
 		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
 		return;
 	}
-	uint64_t first = host_monotonic();
+	uint64_t first = host->attached_at = host_monotonic();
 	host_update_if_due(host);
 	if (*host->lost &&
 		source_city_tile_v1_get_version(tile) >= SOURCE_CITY_TILE_V1_LOST_SINCE_VERSION) {
@@ -130,6 +150,8 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 		low(host->state_bytes), high(host->migrated_bytes), low(host->migrated_bytes));
 	/* At once: should drawing crash or hang, it is known that attaching did not. */
 	wl_display_flush(host->display);
+	host_streams_fetch(host);
+	host_sound_run(host);
 	first_frame(host);
 	host_build_tell(host);
 	host_build_drop(host);
@@ -180,6 +202,7 @@ static void handle_freeze(void *data, struct source_city_tile_v1 *tile) {
 }
 
 static void handle_retire(void *data, struct source_city_tile_v1 *tile) {
+	host_tail_finish(data);
 	host_quit(data, 0);
 }
 
@@ -229,9 +252,23 @@ static void handle_untrack(void *data, struct source_city_tile_v1 *tile) {
 static void handle_prepare(void *data, struct source_city_tile_v1 *tile, int32_t undo_fd) {
 	struct host *host = data;
 	if (host->state == HOST_READY) {
+		host_streams_look(host);
 		vat_barrier_prepare(host->region, undo_fd, NULL);
+		host_state_prepare(host);
 	}
 	close(undo_fd);
+}
+
+static void handle_sound_end(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
+	uint32_t frame_hi, uint32_t frame_lo, uint32_t ahead, uint32_t fade) {
+	struct host *host = data;
+	if (host->state == HOST_LIVE && !host->shadow.on) {
+		host_sound_end(host, serial, join(frame_hi, frame_lo), ahead, fade);
+	}
+}
+
+static void handle_sound_go_on(void *data, struct source_city_tile_v1 *tile) {
+	host_sound_go_on(data);
 }
 
 static const struct source_city_tile_v1_listener tile_listener = {
@@ -250,6 +287,8 @@ static const struct source_city_tile_v1_listener tile_listener = {
 	.shadow = handle_shadow,
 	.freeze = handle_freeze,
 	.prepare = handle_prepare,
+	.sound_end = handle_sound_end,
+	.sound_go_on = handle_sound_go_on,
 };
 
 static void ack_configure(struct host *host, uint32_t serial) {

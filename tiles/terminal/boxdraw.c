@@ -6,7 +6,7 @@
  */
 #include <math.h>
 
-#include "terminal.h"
+#include "boxdraw.h"
 
 /* Arms up, right, down, left: 0 none, 1 light, 2 heavy, 3 double. */
 #define ARMS(up, right, down, left) ((up) << 6 | (right) << 4 | (down) << 2 | (left))

@@ -12,6 +12,8 @@
 #include <fcft/fcft.h>
 #include <pixman.h>
 
+#include "boxdraw.h"
+#include "theme.h"
 #include "tile.h"
 #include "vt.h"
 
@@ -158,13 +160,6 @@ struct fcft_font *font_get(struct terminal *terminal, enum font_style style);
 
 void terminal_draw(struct tile *tile, const struct tile_canvas *canvas);
 
-/* --- boxdraw.c --- */
-
-/* Draw a box drawing or block element character so that it joins its neighbours. False when the
- * font has to do it. x, y: the cell's corner, buffer pixels. */
-bool boxdraw(pixman_image_t *image, const pixman_color_t *color, uint32_t cp, int x, int y,
-	int width, int height, int thickness);
-
 /* --- selection.c --- */
 
 void selection_start(
@@ -185,10 +180,5 @@ void terminal_input(struct tile *tile, const struct tile_input *event);
 void terminal_hover(struct terminal *terminal);
 /* A selection is being dragged outside the tile: scroll there. At drag_ns. */
 void terminal_drag(struct terminal *terminal);
-
-/* --- theme.c --- */
-
-extern const uint32_t theme_background;
-void theme_colors(uint32_t colors[VT_COLORS]);
 
 #endif

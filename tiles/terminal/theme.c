@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The terminal's colours. Change one and save: the terminal melts into it. */
-#include "terminal.h"
+#include "theme.h"
 
 const uint32_t theme_background = 0x11151c;
 

@@ -153,6 +153,10 @@ uint32_t vt_rgb(const struct vt *vt, uint32_t color, enum vt_color role) {
 void vt_set_colors(struct vt *vt, const uint32_t colors[VT_COLORS]) {
 	struct vt_state *s = vt->state;
 	for (uint32_t i = 0; i < VT_COLORS; i++) {
+		/* What is as it was is not written: right after a handover that would cost. */
+		if (s->base_colors[i] == colors[i]) {
+			continue;
+		}
 		if (s->colors[i] == s->base_colors[i]) {
 			s->colors[i] = colors[i];
 		}

@@ -92,6 +92,9 @@ void keeper_child_remove(struct keeper *keeper, struct keeper_child *child) {
 	if (keeper->spare == child) {
 		keeper->spare = NULL;
 	}
+	if (keeper->audio == child) {
+		keeper->audio = NULL;
+	}
 	free(child);
 }
 
@@ -224,19 +227,25 @@ int keeper_start_compositor(struct keeper *keeper, uint64_t ended_ns) {
 	if (keeper->disk_taken) {
 		keeper_wire_add(&hello, keeper->disk.path);
 	}
-	const int gifts[] = {keeper->socket.fd, keeper->desk};
-	keeper_send(keeper, child, &hello, gifts, 2);
+	const int gifts[] = {keeper->socket.fd, keeper->desk, keeper->transport_seen};
+	keeper_send(keeper, child, &hello, gifts, 3);
 	for (struct keeper_child *tile = keeper->children; tile != NULL; tile = tile->next) {
 		if (is_there(tile)) {
 			introduce(keeper, tile);
 		}
 	}
+	keeper_audio_greet(keeper);
 	keeper->asked = false;
 	return 0;
 }
 
 struct keeper_child *keeper_start_forge(struct keeper *keeper, int wayland) {
 	return start(keeper, KEEPER_CHILD_FORGE, "source-city-forge", NULL, wayland);
+}
+
+struct keeper_child *keeper_child_start(
+	struct keeper *keeper, enum keeper_child_kind kind, const char *name) {
+	return start(keeper, kind, name, NULL, -1);
 }
 
 struct keeper_child *keeper_start_spare(struct keeper *keeper) {

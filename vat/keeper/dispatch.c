@@ -42,9 +42,11 @@ static void answer_stream(struct keeper *keeper, struct keeper_child *child,
 		.request = request->request,
 		.uuid = stream->uuid,
 		.pid = stream->pid,
+		.size = stream->channels,
 	};
 	memcpy(answer.name, stream->name, sizeof(answer.name));
-	keeper_send(keeper, child, &answer, &stream->fd, 1);
+	const int fds[] = {stream->fd, stream->wake};
+	keeper_send(keeper, child, &answer, fds, stream->wake >= 0 ? 2 : 1);
 }
 
 static void send_stream(struct keeper *keeper, struct keeper_child *child,
@@ -89,6 +91,24 @@ static void handle_stream_claim(
 	send_stream(keeper, tile, request, stream);
 }
 
+static void handle_stream_list(
+	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
+	struct keeper_message answer = {
+		.type = KEEPER_RESULT,
+		.request = request->request,
+		.uuid = tile->uuid,
+		.instance = request->instance,
+	};
+	for (const struct keeper_stream *stream = keeper->streams; stream != NULL;
+		stream = stream->next) {
+		if (vat_uuid_equal(&stream->uuid, &tile->uuid) &&
+			!keeper_stream_is_internal(stream->name)) {
+			keeper_wire_add(&answer, stream->name);
+		}
+	}
+	keeper_send(keeper, tile, &answer, NULL, 0);
+}
+
 static void handle_stream_close(
 	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
 	struct keeper_stream *stream = keeper_stream_find(keeper, &tile->uuid, request->name);
@@ -113,6 +133,64 @@ static void handle_pty_open(
 		send_result(keeper, tile, request, EIO, why);
 		return;
 	}
+	send_stream(keeper, tile, request, stream);
+}
+
+static void handle_ring_open(
+	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
+	struct vat_error err;
+	struct keeper_stream *stream =
+		keeper_audio_ring(keeper, tile, request->name, request->size, &err);
+	if (stream == NULL) {
+		send_result(keeper, tile, request, errno, err.text);
+		return;
+	}
+	send_stream(keeper, tile, request, stream);
+}
+
+/* A connection that is the asker's alone: who it is for, by name. */
+static void give_audio_connection(struct keeper *keeper, struct keeper_child *child,
+	const struct keeper_message *request, const char *name) {
+	struct vat_error err;
+	int fd = keeper_audio_connect(keeper, name, &err);
+	if (fd < 0) {
+		send_result(keeper, child, request, -fd, err.text);
+		return;
+	}
+	struct keeper_message answer = {.type = KEEPER_STREAM, .request = request->request};
+	keeper_send(keeper, child, &answer, &fd, 1);
+	close(fd);
+}
+
+/* One that is kept takes the place of the connection that the tile had under that name. */
+static void handle_tile_audio_open(
+	struct keeper *keeper, struct keeper_child *tile, const struct keeper_message *request) {
+	if (request->name[0] == '\0') {
+		give_audio_connection(keeper, tile, request, tile->name);
+		return;
+	}
+	struct keeper_stream *stream = keeper_stream_find(keeper, &tile->uuid, request->name);
+	if (!vat_name_valid(request->name) || (stream != NULL && !stream->peer)) {
+		send_result(keeper, tile, request, stream != NULL ? EEXIST : EINVAL,
+			"a connection to the audio process needs a valid name that is not taken");
+		return;
+	}
+	struct vat_error err;
+	int fd = keeper_audio_connect(keeper, tile->name, &err);
+	if (fd < 0) {
+		send_result(keeper, tile, request, -fd, err.text);
+		return;
+	}
+	if (stream != NULL) {
+		keeper_stream_remove(keeper, stream);
+	}
+	stream = keeper_stream_add(keeper, &tile->uuid, request->name, fd, 0);
+	if (stream == NULL) {
+		send_result(keeper, tile, request, errno, strerror(errno));
+		close(fd);
+		return;
+	}
+	stream->peer = true;
 	send_stream(keeper, tile, request, stream);
 }
 
@@ -144,11 +222,20 @@ static bool dispatch_tile(struct keeper *keeper, struct keeper_child *tile,
 	case KEEPER_STREAM_CLAIM:
 		handle_stream_claim(keeper, tile, request);
 		return true;
+	case KEEPER_STREAM_LIST:
+		handle_stream_list(keeper, tile, request);
+		return true;
 	case KEEPER_STREAM_CLOSE:
 		handle_stream_close(keeper, tile, request);
 		return true;
 	case KEEPER_PTY_OPEN:
 		handle_pty_open(keeper, tile, request);
+		return true;
+	case KEEPER_RING_OPEN:
+		handle_ring_open(keeper, tile, request);
+		return true;
+	case KEEPER_AUDIO_OPEN:
+		handle_tile_audio_open(keeper, tile, request);
 		return true;
 	case KEEPER_CHANGED:
 		keeper_checkpoint_changed(keeper, tile, request->status == 1);
@@ -221,10 +308,10 @@ static void handle_spawn(struct keeper *keeper, struct keeper_child *compositor,
 		return;
 	}
 	const uint64_t number = request->request;
-	const int gifts[] = {fds[0], fds[1], region->fd};
+	const int gifts[] = {fds[0], fds[1], region->fd, keeper->transport_seen};
 	request->type = KEEPER_ASSUME;
 	request->request = 0;
-	struct keeper_child *tile = assume(keeper, request, gifts, 3);
+	struct keeper_child *tile = assume(keeper, request, gifts, 4);
 	request->request = number;
 	if (tile == NULL) {
 		send_result(keeper, compositor, request, EAGAIN,
@@ -363,6 +450,10 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 		if (keeper->spare == NULL) {
 			keeper_want_spare(keeper);
 		}
+		keeper_audio_start(keeper, false);
+		return true;
+	case KEEPER_AUDIO_OPEN:
+		give_audio_connection(keeper, compositor, request, "");
 		return true;
 	case KEEPER_QUIT:
 		keeper->quitting = true;
@@ -415,7 +506,8 @@ static bool dispatch_compositor(struct keeper *keeper, struct keeper_child *comp
 /* What starts something: refused when the city ends, for it could be left behind. */
 static bool starts_something(uint32_t type) {
 	return type == KEEPER_SPAWN || type == KEEPER_FORGE || type == KEEPER_PTY_OPEN ||
-		type == KEEPER_REGION_OPEN || type == KEEPER_STREAM_PUT;
+		type == KEEPER_REGION_OPEN || type == KEEPER_STREAM_PUT ||
+		type == KEEPER_RING_OPEN || type == KEEPER_AUDIO_OPEN;
 }
 
 static void dispatch_message(struct keeper *keeper, struct keeper_child *child,
@@ -429,6 +521,9 @@ static void dispatch_message(struct keeper *keeper, struct keeper_child *child,
 		known = dispatch_tile(keeper, child, message, fds);
 	} else if (child->kind == KEEPER_CHILD_COMPOSITOR) {
 		known = dispatch_compositor(keeper, child, message, fds);
+	} else if (child->kind == KEEPER_CHILD_AUDIO && message->type == KEEPER_AUDIO_HERE) {
+		keeper_audio_here(keeper, child);
+		known = true;
 	}
 	if (!known) {
 		city_log(CITY_LOG_WARN, child->name,
@@ -460,6 +555,9 @@ bool keeper_dispatch(struct keeper *keeper, struct keeper_child *child) {
 			city_log(CITY_LOG_WARN, child->name, "is not listened to any more");
 			keeper_child_hang_up(keeper, child);
 		}
+	}
+	if (child->wire < 0) {
+		keeper_audio_hung_up(child);
 	}
 	return child->wire >= 0;
 }

@@ -30,6 +30,7 @@ enum keeper_child_kind {
 	KEEPER_CHILD_PTY,   /* a program behind a PTY stream; has no wire */
 	KEEPER_CHILD_CHECK, /* another keeper that is asked whether it could take over; no wire */
 	KEEPER_CHILD_SAVER, /* writes a checkpoint of tile `uuid`; has no wire */
+	KEEPER_CHILD_AUDIO,
 };
 
 struct keeper_child {
@@ -46,6 +47,8 @@ struct keeper_child {
 	unsigned broken;			       /* messages of it that made no sense */
 	struct keeper_waiting *waiting, *waiting_last; /* that the wire did not take yet; send.c */
 	unsigned waiting_count;
+	bool answers;	     /* the audio process: it does, when it is looked at */
+	unsigned unanswered; /* how often it was looked at since it did last */
 };
 
 /* A message that a wire did not take yet. */
@@ -91,14 +94,18 @@ struct keeper_region {
 
 #define KEEPER_CLAIMS_MAX 8
 #define KEEPER_STREAMS_MAX 64 /* of one tile */
+#define KEEPER_RINGS_MAX 16   /* among them */
 
 struct keeper_stream {
 	struct keeper_stream *next;
 	struct vat_uuid uuid; /* the tile */
 	char name[KEEPER_NAME_SIZE];
 	int fd;
-	pid_t pid;  /* the child behind a PTY, or 0 */
-	bool ended; /* that child was reaped; its status follows */
+	int wake;	   /* of a ring: the eventfd of whoever fills it; otherwise -1 */
+	uint32_t channels; /* of a ring; otherwise 0 */
+	bool peer;	   /* a connection to the audio process */
+	pid_t pid;	   /* the child behind a PTY, or 0 */
+	bool ended;	   /* that child was reaped; its status follows */
 	int status;
 	uint64_t claims[KEEPER_CLAIMS_MAX]; /* instances that have it; 0: unused */
 };
@@ -141,6 +148,7 @@ struct keeper {
 
 	struct keeper_child *compositor; /* may be NULL: between two of them */
 	struct keeper_child *spare;	 /* may be NULL */
+	struct keeper_child *audio;	 /* may be NULL */
 	uint64_t next_instance;
 	sigset_t original_mask; /* what children get back */
 	struct rlimit original_files;
@@ -152,6 +160,12 @@ struct keeper {
 	bool asked;	   /* the compositor ends to be started again */
 	char *safe;	   /* the compositor runs in safe mode, and why; NULL: it does not. Owned */
 	uint64_t last_start_ns;
+	int transport;	    /* memfd, the transport's page */
+	int transport_seen; /* the same, to be read only */
+	int audio_timer;    /* timerfd: when to start the audio process again, or look at it */
+	unsigned audio_planned_s; /* in how many seconds that was; 0: it is not set */
+	bool audio_missing;	  /* it is not installed, and people were told */
+	unsigned audio_failures;  /* in a row */
 	struct keeper_replacement replacement;
 	int witness; /* of tests, see witness_wire.h; -1: none */
 };
@@ -177,6 +191,9 @@ struct keeper_child *keeper_start_spare(struct keeper *keeper);
 void keeper_want_spare(struct keeper *keeper);
 /* Some seconds later: the last one ended as soon as it began. */
 void keeper_want_spare_later(struct keeper *keeper);
+/* Start any other program that has a wire and nothing else. The child, or NULL logged. */
+struct keeper_child *keeper_child_start(
+	struct keeper *keeper, enum keeper_child_kind kind, const char *name);
 struct keeper_child *keeper_child_by_pid(struct keeper *keeper, pid_t pid);
 struct keeper_child *keeper_child_by_instance(struct keeper *keeper, uint64_t instance);
 /* Add a child that was forked elsewhere (PTYs). NULL when there is no memory. */
@@ -280,6 +297,38 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
  * only the foreground, and a shell may end before it has told its other jobs. What ignores the
  * hangup, or has a session of its own, lives on. */
 void keeper_pty_hang_up_session(pid_t leader);
+
+/* --- audio.c: the audio process, rings and the transport's page --- */
+
+/* Make the page. 0, or -1 logged. */
+int keeper_transport_open(struct keeper *keeper);
+/* Start the audio process if it is time for that and it does not run; `asked`: somebody wants to
+ * hear something, so also if it has ended too often. */
+void keeper_audio_start(struct keeper *keeper, bool asked);
+void keeper_audio_handle_timer(struct keeper *keeper);
+/* It was reaped; `end` says how it ended. */
+void keeper_audio_ended(struct keeper *keeper, const struct keeper_child *audio, const char *end);
+/* It says that it goes on. */
+void keeper_audio_here(struct keeper *keeper, struct keeper_child *audio);
+/* Look at it, from now on, while there are rings: where nothing answers for a while it is ended,
+ * and another one started. Nothing else notices that it is stopped, or hangs. */
+void keeper_audio_watch(struct keeper *keeper);
+/* A child has lost its wire: if it is the audio process, that is its end. */
+void keeper_audio_hung_up(const struct keeper_child *child);
+/* A new compositor hears whether it runs. */
+void keeper_audio_greet(struct keeper *keeper);
+/* KEEPER_RING_OPEN: find or make a ring. NULL with errno and a reason. */
+struct keeper_stream *keeper_audio_ring(struct keeper *keeper, const struct keeper_child *tile,
+	const char *name, uint64_t channels, struct vat_error *err);
+/* Of one tile, or of all. */
+size_t keeper_audio_ring_count(const struct keeper *keeper, const struct vat_uuid *tile);
+/* A stream is about to be removed. */
+void keeper_audio_ring_removed(struct keeper *keeper, const struct keeper_stream *stream);
+/* Before the claims of `instance` are released: rings that nobody else can fill rest. */
+void keeper_audio_tile_ended(struct keeper *keeper, uint64_t instance);
+/* A new connection to the audio process, for the tile of that name or "" for the compositor. A
+ * descriptor, or -EAGAIN (none runs) or another errno with a reason. */
+int keeper_audio_connect(struct keeper *keeper, const char *name, struct vat_error *err);
 
 /* --- replace.c: another keeper takes over, with everything in its hands --- */
 

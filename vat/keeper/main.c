@@ -146,9 +146,11 @@ static int open_loop(struct keeper *keeper) {
 	keeper->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	keeper->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	keeper->checkpoint_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	keeper->audio_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (keeper->epoll < 0 || !add_to_epoll(keeper, keeper->signals) ||
 		!add_to_epoll(keeper, keeper->timer) ||
-		!add_to_epoll(keeper, keeper->checkpoint_timer)) {
+		!add_to_epoll(keeper, keeper->checkpoint_timer) ||
+		!add_to_epoll(keeper, keeper->audio_timer)) {
 		city_log(CITY_LOG_ERROR, "keeper", "no event loop: %s", strerror(errno));
 		return -1;
 	}
@@ -287,8 +289,15 @@ static void child_ended(struct keeper *keeper, struct keeper_child *child, int s
 	case KEEPER_CHILD_SAVER:
 		keeper_checkpoint_saver_ended(keeper, child);
 		break;
+	case KEEPER_CHILD_AUDIO: {
+		char end[128];
+		describe_end(status, end, sizeof(end));
+		keeper_audio_ended(keeper, child, end);
+		break;
+	}
 	case KEEPER_CHILD_TILE:
 		keeper_checkpoint_tile_ended(keeper, child, status);
+		keeper_audio_tile_ended(keeper, child->instance);
 		[[fallthrough]];
 	case KEEPER_CHILD_FORGE:
 		keeper_stream_release_claims(keeper, child->instance);
@@ -355,6 +364,10 @@ static void handle_fd(struct keeper *keeper, int fd, uint32_t events) {
 		keeper_checkpoint_handle_timer(keeper);
 		return;
 	}
+	if (fd == keeper->audio_timer) {
+		keeper_audio_handle_timer(keeper);
+		return;
+	}
 	for (struct keeper_child *child = keeper->children; child != NULL; child = child->next) {
 		if (child->wire != fd) {
 			continue;
@@ -411,6 +424,8 @@ static void end_children(struct keeper *keeper) {
 	while (true) {
 		if (!saved && count_kind(keeper, KEEPER_CHILD_TILE) == 0) {
 			saved = true;
+			/* What the tiles have rendered is heard to its end. */
+			kill_kind(keeper, KEEPER_CHILD_AUDIO, SIGTERM);
 			keeper_checkpoint_finish(keeper);
 		}
 		if (keeper->children == NULL) {
@@ -424,6 +439,7 @@ static void end_children(struct keeper *keeper) {
 			asked = true;
 			kill_kind(keeper, KEEPER_CHILD_PTY, SIGHUP);
 			kill_kind(keeper, KEEPER_CHILD_PTY, SIGCONT);
+			kill_kind(keeper, KEEPER_CHILD_AUDIO, SIGTERM);
 			continue;
 		} else if (passed < END_LIMIT_NS) {
 			left_ms = (int)((END_LIMIT_NS - passed) / 1000000) + 1;
@@ -441,23 +457,13 @@ static void finish(struct keeper *keeper) {
 	}
 	keeper_socket_close(&keeper->socket);
 	keeper_disk_close(&keeper->disk);
-	if (keeper->desk >= 0) {
-		close(keeper->desk);
-	}
-	if (keeper->checkpoint_timer >= 0) {
-		close(keeper->checkpoint_timer);
-	}
-	if (keeper->timer >= 0) {
-		close(keeper->timer);
-	}
-	if (keeper->signals >= 0) {
-		close(keeper->signals);
-	}
-	if (keeper->witness >= 0) {
-		close(keeper->witness);
-	}
-	if (keeper->epoll >= 0) {
-		close(keeper->epoll);
+	const int fds[] = {keeper->desk, keeper->transport, keeper->transport_seen,
+		keeper->checkpoint_timer, keeper->audio_timer, keeper->timer, keeper->signals,
+		keeper->witness, keeper->epoll};
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (fds[i] >= 0) {
+			close(fds[i]);
+		}
 	}
 	free(keeper->safe);
 	free(keeper->program_dir);
@@ -471,6 +477,9 @@ static int begin(struct keeper *keeper, const char *socket_name) {
 	keeper->desk = memfd_create("source-city-desk", MFD_CLOEXEC);
 	if (keeper->desk < 0) {
 		city_log(CITY_LOG_ERROR, "keeper", "no memory for the desk: %s", strerror(errno));
+		return -1;
+	}
+	if (keeper_transport_open(keeper) < 0) {
 		return -1;
 	}
 	keeper_checkpoint_open(keeper);
@@ -489,6 +498,8 @@ static int take_over(struct keeper *keeper, int state_fd) {
 	if (keeper->ready && keeper->spare == NULL) {
 		keeper_want_spare(keeper);
 	}
+	keeper_audio_start(keeper, false);
+	keeper_audio_watch(keeper);
 	return 0;
 }
 
@@ -514,6 +525,9 @@ int main(int argc, char **argv) {
 		.timer = -1,
 		.desk = -1,
 		.checkpoint_timer = -1,
+		.audio_timer = -1,
+		.transport = -1,
+		.transport_seen = -1,
 		.checkpoint_every_ns = CHECKPOINT_EVERY_NS,
 		.disk = KEEPER_DISK_NONE,
 		.socket = {.fd = -1, .lock_fd = -1},
@@ -538,6 +552,9 @@ int main(int argc, char **argv) {
 		goto end;
 	}
 	keeper_replace_watch(&keeper);
+	/* Everything that runs in the city sees it: launchers, portals, programs that start others.
+	 */
+	setenv("XDG_CURRENT_DESKTOP", "source-city:wlroots", 1);
 	if (given.take_over_fd >= 0 ? take_over(&keeper, given.take_over_fd) < 0
 				    : begin(&keeper, given.socket_name) < 0) {
 		goto end;

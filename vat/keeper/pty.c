@@ -154,8 +154,8 @@ static void set_terminfo(const struct keeper *keeper) {
 }
 
 /* In the child, from fork to exec: never returns; errno goes into `report`. */
-[[noreturn]] static void run_program(
-	const struct keeper *keeper, const struct pty_command *command, int slave, int report) {
+[[noreturn]] static void run_program(const struct keeper *keeper, const struct keeper_child *tile,
+	const struct pty_command *command, int slave, int report) {
 	if (setsid() >= 0 && ioctl(slave, TIOCSCTTY, 0) == 0 && dup2(slave, 0) >= 0 &&
 		dup2(slave, 1) >= 0 && dup2(slave, 2) >= 0 && dup2(report, 3) >= 0 &&
 		fcntl(3, F_SETFD, FD_CLOEXEC) == 0) {
@@ -164,6 +164,7 @@ static void set_terminfo(const struct keeper *keeper) {
 		unsetenv("SOURCE_CITY_KEEPER_FD");
 		unsetenv("WAYLAND_SOCKET");
 		setenv("WAYLAND_DISPLAY", keeper->socket.name, 1);
+		setenv("SOURCE_CITY_TILE", tile->name, 1);
 		for (const char *const *entry = command->env; *entry != NULL; entry++) {
 			putenv((char *)*entry);
 		}
@@ -173,6 +174,12 @@ static void set_terminfo(const struct keeper *keeper) {
 			goto failed;
 		}
 		execvp(command->argv[0], (char *const *)command->argv);
+		/* The city's own programs are found wherever it runs from. */
+		char own[4096];
+		if (errno == ENOENT && strchr(command->argv[0], '/') == NULL) {
+			snprintf(own, sizeof(own), "%s/%s", keeper->program_dir, command->argv[0]);
+			execv(own, (char *const *)command->argv);
+		}
 	}
 failed:
 	int error = errno;
@@ -217,7 +224,7 @@ struct keeper_stream *keeper_pty_open(struct keeper *keeper, struct keeper_child
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		run_program(keeper, &command, slave, report[1]);
+		run_program(keeper, tile, &command, slave, report[1]);
 	}
 	int fork_error = errno;
 	close(slave);

@@ -69,6 +69,7 @@ struct record_city {
 	uint64_t checkpoint_every_ns;
 	uint8_t disk_taken;
 	uint8_t reserved2[7];
+	int32_t transport, transport_seen; /* 0: it knew of none */
 };
 
 struct record_child {
@@ -81,8 +82,8 @@ struct record_child {
 	char name[KEEPER_NAME_SIZE];
 	char artifact[KEEPER_NAME_SIZE + 8];
 	uint64_t start_ns;
-	uint8_t ending, is_compositor, is_spare;
-	uint8_t reserved[5];
+	uint8_t ending, is_compositor, is_spare, answers;
+	uint8_t reserved[4];
 };
 
 struct record_waiting {
@@ -107,8 +108,11 @@ struct record_stream {
 	char name[KEEPER_NAME_SIZE];
 	int32_t fd, pid, status;
 	uint8_t ended;
-	uint8_t reserved[3];
+	uint8_t peer;
+	uint8_t reserved[2];
 	uint64_t claims[KEEPER_CLAIMS_MAX];
+	int32_t wake; /* 0: none */
+	uint32_t channels;
 };
 
 /* ---- steps */
@@ -195,6 +199,7 @@ static bool put_child(FILE *file, const struct keeper *keeper, const struct keep
 		.ending = child->ending,
 		.is_compositor = keeper->compositor == child,
 		.is_spare = keeper->spare == child,
+		.answers = child->answers,
 	};
 	memcpy(record.name, child->name, sizeof(record.name));
 	memcpy(record.artifact, child->artifact, sizeof(record.artifact));
@@ -216,6 +221,8 @@ static bool put_city(FILE *file, const struct keeper *keeper) {
 		.request = keeper->replacement.request,
 		.checkpoint_every_ns = keeper->checkpoint_every_ns,
 		.disk_taken = keeper->disk_taken,
+		.transport = keeper->transport,
+		.transport_seen = keeper->transport_seen,
 	};
 	for (int n = 1; n <= 64; n++) {
 		record.original_mask |=
@@ -281,6 +288,9 @@ static int save(const struct keeper *keeper) {
 			.pid = stream->pid,
 			.status = stream->status,
 			.ended = stream->ended,
+			.peer = stream->peer,
+			.wake = stream->wake >= 0 ? stream->wake : 0,
+			.channels = stream->channels,
 		};
 		memcpy(record.name, stream->name, sizeof(record.name));
 		memcpy(record.claims, stream->claims, sizeof(record.claims));
@@ -406,7 +416,15 @@ static bool load_city(struct keeper *keeper, const struct reader *reader) {
 	keeper->replacement.request = record.request;
 	keeper->checkpoint_every_ns = record.checkpoint_every_ns;
 	keeper->disk_taken = record.disk_taken;
-	return hold(keeper->socket.fd) && hold(keeper->socket.lock_fd) && hold(keeper->desk);
+	if (!hold(keeper->socket.fd) || !hold(keeper->socket.lock_fd) || !hold(keeper->desk)) {
+		return false;
+	}
+	if (record.transport == 0) {
+		return keeper_transport_open(keeper) == 0;
+	}
+	keeper->transport = record.transport;
+	keeper->transport_seen = record.transport_seen;
+	return hold(keeper->transport) && hold(keeper->transport_seen);
 }
 
 static bool load_option(struct keeper *keeper, const struct reader *reader) {
@@ -438,6 +456,7 @@ static struct keeper_child *load_child(struct keeper *keeper, const struct reade
 	child->uuid = record.uuid;
 	child->start_ns = record.start_ns;
 	child->ending = record.ending;
+	child->answers = record.answers;
 	memcpy(child->name, record.name, sizeof(child->name) - 1);
 	memcpy(child->artifact, record.artifact, sizeof(child->artifact) - 1);
 	if (record.is_compositor) {
@@ -445,6 +464,9 @@ static struct keeper_child *load_child(struct keeper *keeper, const struct reade
 	}
 	if (record.is_spare) {
 		keeper->spare = child;
+	}
+	if (child->kind == KEEPER_CHILD_AUDIO) {
+		keeper->audio = child;
 	}
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = record.wire};
 	if (record.wire >= 0 && epoll_ctl(keeper->epoll, EPOLL_CTL_ADD, record.wire, &event) < 0) {
@@ -500,6 +522,12 @@ static bool load_stream(struct keeper *keeper, const struct reader *reader) {
 	struct keeper_stream *stream =
 		keeper_stream_add(keeper, &record.uuid, record.name, record.fd, record.pid);
 	if (stream == NULL || !hold(record.fd)) {
+		return false;
+	}
+	stream->wake = record.wake > 0 ? record.wake : -1;
+	stream->channels = record.channels;
+	stream->peer = record.peer;
+	if (!hold(stream->wake)) {
 		return false;
 	}
 	stream->ended = record.ended;
@@ -710,7 +738,8 @@ void keeper_replace_begin(
 /* Descriptors that the new image needs. */
 static void set_inherited(const struct keeper *keeper, int state_fd, bool inherited) {
 	const int flags = inherited ? 0 : FD_CLOEXEC;
-	const int fixed[] = {state_fd, keeper->desk, keeper->socket.fd, keeper->socket.lock_fd};
+	const int fixed[] = {state_fd, keeper->desk, keeper->socket.fd, keeper->socket.lock_fd,
+		keeper->transport, keeper->transport_seen};
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		fcntl(fixed[i], F_SETFD, flags);
 	}
@@ -733,6 +762,9 @@ static void set_inherited(const struct keeper *keeper, int state_fd, bool inheri
 	for (const struct keeper_stream *stream = keeper->streams; stream != NULL;
 		stream = stream->next) {
 		fcntl(stream->fd, F_SETFD, flags);
+		if (stream->wake >= 0) {
+			fcntl(stream->wake, F_SETFD, flags);
+		}
 	}
 }
 

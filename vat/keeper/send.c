@@ -13,6 +13,8 @@
 /* What may wait for a tile. More than that it has asked for without reading the answers; the
  * compositor is trusted, and must miss nothing. */
 #define TILE_WAITING_MAX 64
+/* And for the audio process, besides the rings that it is told of at its start. */
+#define AUDIO_WAITING_MAX 256
 
 static void waiting_destroy(struct keeper_waiting *waiting) {
 	keeper_wire_close(waiting->fds);
@@ -52,11 +54,16 @@ static void watch(struct keeper *keeper, const struct keeper_child *child) {
 	epoll_ctl(keeper->epoll, EPOLL_CTL_MOD, child->wire, &event);
 }
 
-/* A peer that is gone needs no messages; that it is gone is seen when its wire is read. */
-static void say_lost(const struct keeper_child *child) {
-	if (errno != EPIPE && errno != ECONNRESET) {
-		city_log(CITY_LOG_ERROR, child->name, "cannot be sent a message: %s",
-			strerror(errno));
+/* A peer that is gone needs no messages; that it is gone is seen when its wire is read. The audio
+ * process must not go on with half of what it has to know. */
+static void lost(struct keeper *keeper, struct keeper_child *child) {
+	if (errno == EPIPE || errno == ECONNRESET) {
+		return;
+	}
+	city_log(CITY_LOG_ERROR, child->name, "cannot be sent a message: %s", strerror(errno));
+	if (child->kind == KEEPER_CHILD_AUDIO) {
+		keeper_child_hang_up(keeper, child);
+		keeper_audio_hung_up(child);
 	}
 }
 
@@ -70,19 +77,23 @@ void keeper_send(struct keeper *keeper, struct keeper_child *child, struct keepe
 			return;
 		}
 		if (errno != EAGAIN) {
-			say_lost(child);
+			lost(keeper, child);
 			return;
 		}
 	}
-	if (child->kind != KEEPER_CHILD_COMPOSITOR && child->waiting_count >= TILE_WAITING_MAX) {
+	const size_t most = child->kind == KEEPER_CHILD_AUDIO
+		? AUDIO_WAITING_MAX + keeper_audio_ring_count(keeper, NULL)
+		: TILE_WAITING_MAX;
+	if (child->kind != KEEPER_CHILD_COMPOSITOR && child->waiting_count >= most) {
 		city_log(CITY_LOG_WARN, child->name,
 			"does not read what the keeper answers: it is not listened to any more");
 		keeper_child_hang_up(keeper, child);
+		keeper_audio_hung_up(child);
 		return;
 	}
 	struct keeper_waiting *waiting = waiting_create(message, fds, fd_count);
 	if (waiting == NULL) {
-		say_lost(child);
+		lost(keeper, child);
 		return;
 	}
 	struct keeper_waiting **link = &child->waiting;
@@ -103,7 +114,10 @@ void keeper_send_waiting(struct keeper *keeper, struct keeper_child *child) {
 			if (errno == EAGAIN) {
 				return;
 			}
-			say_lost(child);
+			lost(keeper, child);
+			if (child->wire < 0) {
+				return;
+			}
 		}
 		child->waiting = first->next;
 		child->waiting_count--;

@@ -47,6 +47,7 @@ struct keeper_stream *keeper_stream_add(
 	stream->uuid = *uuid;
 	snprintf(stream->name, sizeof(stream->name), "%s", name);
 	stream->fd = fd;
+	stream->wake = -1;
 	stream->pid = pid;
 	stream->next = keeper->streams;
 	keeper->streams = stream;
@@ -87,6 +88,7 @@ void keeper_stream_release_claims(struct keeper *keeper, uint64_t instance) {
 }
 
 void keeper_stream_remove(struct keeper *keeper, struct keeper_stream *stream) {
+	keeper_audio_ring_removed(keeper, stream);
 	for (struct keeper_stream **link = &keeper->streams; *link != NULL; link = &(*link)->next) {
 		if (*link == stream) {
 			*link = stream->next;
@@ -94,6 +96,9 @@ void keeper_stream_remove(struct keeper *keeper, struct keeper_stream *stream) {
 		}
 	}
 	close(stream->fd);
+	if (stream->wake >= 0) {
+		close(stream->wake);
+	}
 	free(stream);
 }
 

@@ -84,14 +84,20 @@ int keeper_wire_receive(int fd, struct keeper_message *message, int fds[KEEPER_F
 		.msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t received;
+	bool reset = false, again;
 	do {
 		received = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-	} while (received < 0 && errno == EINTR);
+		/* A peer that ended with something unread: that is told once, before what it said
+		 * last. */
+		again = received < 0 && (errno == EINTR || (errno == ECONNRESET && !reset));
+		reset = reset || (received < 0 && errno == ECONNRESET);
+	} while (again);
 	if (received < 0) {
 		return errno == ECONNRESET ? 0 : -1;
 	}
 	take_fds(&header, fds);
 	if (received == 0) {
+		keeper_wire_close(fds); /* a packet of nothing can bring some */
 		return 0;
 	}
 	if ((header.msg_flags & MSG_CTRUNC) != 0) {

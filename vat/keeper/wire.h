@@ -47,10 +47,11 @@ enum keeper_message_type {
 	KEEPER_RESULT = 1,
 
 	/* keeper -> compositor, once at its start. fds: listening socket, the desk (a memfd for
-	 * what one compositor leaves to the next; empty at first). name: the socket's name. status:
-	 * enum keeper_start. size: how many KEEPER_INSTANCE follow. instance: when the one before
-	 * ended, CLOCK_MONOTONIC in ns. text: the folder that tiles would be saved in, if another
-	 * city has it: this one must not write to disk what it has of tiles. */
+	 * what one compositor leaves to the next; empty at first), the transport's page
+	 * (read-only). name: the socket's name. status: enum keeper_start. size: how many
+	 * KEEPER_INSTANCE follow. instance: when the one before ended, CLOCK_MONOTONIC in ns. text:
+	 * the folder that tiles would be saved in, if another city has it: this one must not write
+	 * to disk what it has of tiles. */
 	KEEPER_HELLO,
 
 	/* compositor -> keeper: the region of tile `uuid` in `city`, created under `name` with
@@ -83,7 +84,8 @@ enum keeper_message_type {
 	 * byte. */
 	KEEPER_STREAM_SWEEP,
 
-	/* keeper -> tile: what to run. fds: Wayland connection, artifact, region. name: the tile's
+	/* keeper -> tile: what to run. fds: Wayland connection, artifact, region, the transport's
+	 * page (read-only). name: the tile's
 	 * name. uuid; instance; text as in KEEPER_SPAWN. */
 	KEEPER_ASSUME,
 
@@ -153,6 +155,41 @@ enum keeper_message_type {
 	 * status 0: it does again; otherwise an errno with the reason as text. Said when that
 	 * changes and, as long as it does not, after KEEPER_REGION. */
 	KEEPER_UNSAVED,
+
+	/* tile -> keeper: claim stream `name`, a ring for sound (ring.h) of `size` channels; made
+	 * if it is not there. Answer: KEEPER_STREAM, fds: the ring, and the eventfd that wakes
+	 * whoever fills it (it does not block); size: its channels. The ring rests (ring.h) when
+	 * the last process that has claimed it ends. */
+	KEEPER_RING_OPEN,
+	/* tile or compositor -> keeper: a new connection to the audio process (audio_wire.h), that
+	 * does not block. A tile's is kept as stream `name`, in place of the one that it had under
+	 * that name; without a name it is the process's own, and not kept. Answer: KEEPER_STREAM;
+	 * EAGAIN: there is no audio process now. */
+	KEEPER_AUDIO_OPEN,
+	/* keeper -> audio process, once at its start. fds: the transport's page, to write. */
+	KEEPER_AUDIO,
+	/* keeper -> audio process: tile `uuid` (name: its name, text: the stream's name, which is
+	 * the port's) has a ring of `size` channels. fds: it, and the eventfd. Also at its start,
+	 * for each that there is. */
+	KEEPER_RING,
+	/* keeper -> audio process: that ring is no more. uuid, text. */
+	KEEPER_RING_END,
+	/* keeper -> audio process: somebody has connected. fds: its end, which does not block.
+	 * name: the tile's name; empty: the compositor. */
+	KEEPER_AUDIO_PEER,
+	/* keeper -> compositor, event: the audio process runs (status 1; also at the compositor's
+	 * start) or has ended (0). */
+	KEEPER_AUDIO_STATE,
+
+	/* tile -> keeper: which streams the tile has. Answer: KEEPER_RESULT, text: their names,
+	 * each ended by a zero byte. */
+	KEEPER_STREAM_LIST,
+
+	/* keeper -> audio process, while there are rings: answer with KEEPER_AUDIO_HERE. */
+	KEEPER_AUDIO_LOOK,
+	/* audio process -> keeper: it goes on. Once by itself, behind KEEPER_AUDIO: from then on it
+	 * is looked at. */
+	KEEPER_AUDIO_HERE,
 };
 
 /* A stream that tile hosts keep for themselves; no tile can name one like this by accident. What is
@@ -189,9 +226,10 @@ int keeper_wire_send(int fd, struct keeper_message *message, const int *fds, siz
 
 /*
  * Receive one message; descriptors come into fds[KEEPER_FDS_MAX], unused ones -1, all close-on-exec
- * and the caller's. 1: a message; 0: the peer is gone; -1: errno, EAGAIN when there is none, EPROTO
- * for one that was malformed and dropped. Checks version, sizes and that strings end. A message
- * comes without any descriptor when not all of them could be received (EMFILE).
+ * and the caller's. 1: a message; 0: the peer is gone, and all that it said was received; -1:
+ * errno, EAGAIN when there is none, EPROTO for one that was malformed and dropped. Checks version,
+ * sizes and that strings end. A message comes without any descriptor when not all of them could be
+ * received (EMFILE).
  */
 int keeper_wire_receive(int fd, struct keeper_message *message, int fds[KEEPER_FDS_MAX]);
 
