@@ -256,10 +256,8 @@ void city_config_destroy(struct city_config *config) {
 		free(config->tiles[i].kind);
 		free(config->tiles[i].source);
 		free(config->tiles[i].artifact);
-		for (size_t j = 0; j < config->tiles[i].option_count; j++) {
-			free(config->tiles[i].options[j]);
-		}
-		free(config->tiles[i].options);
+		free(config->tiles[i].splice);
+		city_options_finish(&config->tiles[i].options);
 	}
 	for (size_t i = 0; i < config->autostart_count; i++) {
 		free(config->autostart[i]);

@@ -14,6 +14,7 @@
 #include <xkbcommon/xkbcommon.h>
 
 #include "compositor/bind.h"
+#include "compositor/options.h"
 #include "compositor/policy.h"
 #include "compositor/theme.h"
 
@@ -28,18 +29,19 @@ struct city_output_config {
 	int ox, oy;
 };
 
-/* `tile NAME { kind KIND; source PATH; artifact FILE; at X Y; size W H; option KEY VALUE }`. */
+/* `tile NAME { kind KIND; source PATH; artifact FILE; at X Y; size W H; option KEY VALUE; ... }`.
+ */
 struct city_tile_config {
 	char *name;
 	char *kind;	/* of an installed tile; NULL: `name` */
 	char *source;	/* absolute, ~ expanded; NULL: the installed source of that kind */
 	char *artifact; /* file that the first version is loaded from; NULL: the installed one */
-	char **options; /* "key=value", for the tile itself */
-	size_t option_count;
+	struct city_options options; /* for the tile itself */
 	bool has_place, has_size;
 	double cx, cy;
 	int width, height;
 	enum city_strategy strategy; /* of handovers that ask for none; AUTO: by what differs */
+	char *splice; /* when those happen that say nothing of it, "@bar"; NULL: not said */
 };
 
 struct city_config {

@@ -6,6 +6,7 @@
 
 #include "compositor/config_internal.h"
 #include "compositor/files.h"
+#include "vat/transport.h"
 #include "vat/vat.h"
 
 /* tile */
@@ -66,17 +67,24 @@ static void tile_option(struct config_parser *p, const struct scfg_directive *d,
 	if (asprintf(&entry, "%s=%s", d->params[0], d->params[1]) < 0) {
 		return;
 	}
-	char **option = config_append(&tile->options, &tile->option_count, sizeof(char *));
-	if (option == NULL) {
-		free(entry);
-		return;
-	}
-	*option = entry;
+	city_options_add(&tile->options, entry);
+	free(entry);
 }
 
 static void tile_strategy(struct config_parser *p, const struct scfg_directive *d, void *target) {
 	struct city_tile_config *tile = target;
 	config_get_strategy(p, d, &tile->strategy);
+}
+
+static void tile_splice(struct config_parser *p, const struct scfg_directive *d, void *target) {
+	struct city_tile_config *tile = target;
+	struct vat_splice_point point;
+	struct vat_error error;
+	if (vat_splice_parse(d->params[0], &point, &error) < 0) {
+		config_complain(p, d, "%.400s", error.text);
+		return;
+	}
+	config_set_string(&tile->splice, d->params[0]);
 }
 
 static const struct config_rule tile_rules[] = {
@@ -87,6 +95,7 @@ static const struct config_rule tile_rules[] = {
 	{"size", "size WIDTH HEIGHT", 2, 2, false, tile_size},
 	{"option", "option KEY VALUE", 2, 2, false, tile_option},
 	{"strategy", "strategy NAME", 1, 1, false, tile_strategy},
+	{"splice", "splice POINT", 1, 1, false, tile_splice},
 };
 
 void config_tile(struct config_parser *p, const struct scfg_directive *d, void *target) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compositor/audio.h"
 #include "compositor/command.h"
 #include "compositor/control.h"
 #include "compositor/control_internal.h"
@@ -150,6 +151,7 @@ static void handle_request_resource_destroy(struct wl_resource *resource) {
 	if (request->keeper_request != 0) {
 		city_keeper_forget(request->control->server->keeper, request->keeper_request);
 	}
+	city_audio_forget(request->control->server->audio, request->audio_request);
 	city_shot_cancel(request->shot);
 	city_control_map_forget(request);
 	city_builder_forget(request);
@@ -191,26 +193,43 @@ static struct city_request *begin(
 		control, client, (uint32_t)wl_resource_get_version(resource), id);
 }
 
-static void handle_open_tile(struct wl_client *client, struct wl_resource *resource, uint32_t id,
-	const char *kind, const char *title) {
-	struct city_request *request = begin(client, resource, id);
-	if (!request) {
-		return;
-	}
+static void open_tile(struct city_request *request, const char *kind, const char *title,
+	const struct wl_array *texts) {
 	if (!request->control->tiles) {
 		city_request_fail(
 			request, "open", "this city runs without a keeper and has no tiles");
 		return;
 	}
 	char error[512];
-	struct city_tile *tile =
-		city_tile_open(request->control->tiles, kind, title, error, sizeof(error));
+	struct city_options options = {0};
+	bool read = !texts ||
+		city_options_read(&options, texts->data, texts->size, error, sizeof(error));
+	struct city_tile *tile = read ? city_tile_open(request->control->tiles, kind, title,
+						&options, error, sizeof(error))
+				      : NULL;
+	city_options_finish(&options);
 	if (!tile) {
 		city_request_fail(request, "open", error);
 		return;
 	}
 	city_request_text(request, tile->name);
 	city_request_succeed(request);
+}
+
+static void handle_open_tile(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	const char *kind, const char *title) {
+	struct city_request *request = begin(client, resource, id);
+	if (request) {
+		open_tile(request, kind, title, NULL);
+	}
+}
+
+static void handle_open_tile_with(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, const char *kind, const char *title, struct wl_array *options) {
+	struct city_request *request = begin(client, resource, id);
+	if (request) {
+		open_tile(request, kind, title, options);
+	}
 }
 
 static void handle_run_command(
@@ -349,6 +368,11 @@ static const struct source_city_control_v1_interface control_impl = {
 	.replace_keeper = handle_replace_keeper,
 	.get_map = handle_get_map,
 	.refactor = handle_refactor,
+	.get_transport = city_control_handle_get_transport,
+	.ask_transport = city_control_handle_ask_transport,
+	.get_audio = city_control_handle_get_audio,
+	.ask_audio = city_control_handle_ask_audio,
+	.open_tile_with = handle_open_tile_with,
 };
 
 static void handle_resource_destroy(struct wl_resource *resource) {
@@ -434,7 +458,7 @@ struct city_control *city_control_create(struct city_server *server) {
 	wl_list_init(&control->maps);
 	wl_list_init(&control->new_tile.link);
 	control->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 4, control, handle_bind);
+		server->display, &source_city_control_v1_interface, 6, control, handle_bind);
 	if (!control->global) {
 		city_log(CITY_LOG_ERROR, "control",
 			"there is no control of this city: out of memory");

@@ -27,6 +27,9 @@ void city_control_source_changed(struct city_control *control, struct city_tile 
 
 /* A handover has ended: its record to everybody who listens. Works without a control. */
 void city_control_record(struct city_server *server, const char *json);
+/* A JSON object, as the events of that name: to everybody who listens. Work without a control. */
+void city_control_transport(struct city_server *server, const char *json);
+void city_control_audio(struct city_server *server, const char *json);
 /* One line into the log and to everybody who listens. Works without a control. */
 void city_control_message(struct city_server *server, enum city_log_level level,
 	const char *subject, const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -55,6 +55,7 @@ struct city_terms {
 	bool force; /* takes no refusal */
 	enum city_state_mode state;
 	bool lossy;
+	char splice[64]; /* "": nothing was said */
 };
 
 /* A tile as one client sees it. */
@@ -77,6 +78,7 @@ struct city_request {
 	struct wl_resource *resource;
 	bool open;
 	uint64_t keeper_request;	      /* that its answer comes from; 0: none */
+	uint32_t audio_request;		      /* likewise of city_audio_ask */
 	struct city_shot_job *shot;	      /* that is drawn for it; NULL: none */
 	struct map_job *map;		      /* that is made for it; NULL: none */
 	struct city_job *job;		      /* the watch that it is for; NULL: none */
@@ -97,6 +99,18 @@ void city_request_progress(struct city_request *request, const char *step, int64
 void city_request_text(struct city_request *request, const char *text);
 void city_request_output(struct city_request *request, const char *text);
 void city_request_record(struct city_request *request, const char *json);
+
+/* control_audio.c: requests of source_city_control_v1 */
+void city_control_handle_get_transport(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id);
+void city_control_handle_ask_transport(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, uint32_t what, uint32_t value, uint32_t tick_hi, uint32_t tick_lo,
+	const char *name);
+void city_control_handle_get_audio(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id);
+void city_control_handle_ask_audio(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, uint32_t what, uint32_t node_hi, uint32_t node_lo, uint32_t other_hi,
+	uint32_t other_lo, uint32_t value);
 
 /* control_state.c: what the JSON of all state is made of. Text is made valid UTF-8 first: windows
  * name themselves as they like, and paths are bytes. */
@@ -153,15 +167,23 @@ void city_builder_watch(struct city_control *control, struct city_request *reque
 	struct city_tile *tile, const char *folder);
 /* Each save of the tile's own source goes live, for as long as the tile is there. */
 void city_builder_stand_watch(struct city_control *control, struct city_tile *tile);
-/* The builder's word for what it last built from the folder, for a watch that begins there. */
-void city_builder_set_sources(
-	struct city_control *control, const char *folder, const char *sources);
+/* No builder is to come: whoever waits for one hears why. */
+void city_builder_fail_all(struct city_control *control, const char *reason);
 /* Nothing is built from the folder until city_builder_resume, for it goes away, perhaps for good:
  * then what was watched there is watched in the folder that is named then. NULL: where it was. */
 void city_builder_pause(struct city_control *control, const char *folder);
 void city_builder_resume(struct city_control *control, const char *folder);
 /* The client is no longer interested: a watch ends. */
 void city_builder_forget(struct city_request *request);
+
+/* control_sources.c: the builder's word for what it last built from the folder, for a watch that
+ * begins there */
+void city_sources_set(struct city_control *control, const char *folder, const char *word);
+void city_sources_finish(struct city_control *control);
+
+/* control_forge.c */
+void city_forge_init(struct city_control *control);
+void city_forge_finish(struct city_control *control);
 
 /* control_state.c: the city as JSON; heap, NULL when out of memory. */
 char *city_control_state(struct city_control *control);

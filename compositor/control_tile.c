@@ -46,6 +46,13 @@ static void send_properties(struct city_handle *handle) {
 		}
 		source_city_tile_handle_v1_send_pas(resource, pas);
 	}
+	bool ports = live &&
+		wl_resource_get_version(resource) >= SOURCE_CITY_TILE_HANDLE_V1_PORT_SINCE_VERSION;
+	for (size_t i = 0; ports && i < live->traits.port_count; i++) {
+		const struct city_port *port = &live->traits.ports[i];
+		source_city_tile_handle_v1_send_port(
+			resource, port->name, port->kind, port->direction);
+	}
 	source_city_tile_handle_v1_send_done(resource);
 }
 
@@ -112,6 +119,12 @@ static void handle_carry_state(
 	handle->terms.lossy = lossy == 1;
 }
 
+static void handle_at(struct wl_client *client, struct wl_resource *resource, const char *splice) {
+	struct city_handle *handle = wl_resource_get_user_data(resource);
+	/* One that is too long is no splice point: what remains of it is none, either. */
+	snprintf(handle->terms.splice, sizeof(handle->terms.splice), "%s", splice);
+}
+
 struct city_terms city_handle_take_terms(struct city_handle *handle) {
 	struct city_terms terms = handle->terms;
 	handle->terms = (struct city_terms){0};
@@ -132,7 +145,7 @@ static void handle_swap_artifact(struct wl_client *client, struct wl_resource *r
 		.artifact_fd = artifact,
 		.origin = origin,
 		.strategy = strategy,
-		.splice = splice,
+		.splice = *splice ? splice : terms.splice,
 		.force = terms.force,
 		.state = terms.state,
 		.lossy = terms.lossy,
@@ -179,8 +192,8 @@ static void handle_swap_source(struct wl_client *client, struct wl_resource *res
 	const char *source = request ? folder_of(handle, folder, request) : NULL;
 	if (source) {
 		struct city_terms terms = city_handle_take_terms(handle);
-		city_transaction_swap_source(
-			handle->control, request, handle->tile, source, strategy, splice, &terms);
+		city_transaction_swap_source(handle->control, request, handle->tile, source,
+			strategy, *splice ? splice : terms.splice, &terms);
 	}
 }
 
@@ -262,7 +275,7 @@ static void handle_rollback_to(
 		.hash = hash,
 		.origin = "rollback",
 		.strategy = CITY_STRATEGY_AUTO,
-		.splice = "",
+		.splice = terms.splice,
 		.force = terms.force,
 		.state = terms.state,
 		.lossy = terms.lossy,
@@ -396,6 +409,7 @@ static const struct source_city_tile_handle_v1_interface handle_impl = {
 	.close = handle_close,
 	.force = handle_force,
 	.carry_state = handle_carry_state,
+	.at = handle_at,
 	.get_undo = handle_get_undo,
 	.get_recording = handle_get_recording,
 	.rollback_to = handle_rollback_to,

@@ -104,6 +104,7 @@ static struct part *add_part(struct city_transaction *transaction, struct city_t
 	part->artifact = -1;
 	part->strategy = strategy;
 	part->terms = *terms;
+	snprintf(part->splice, sizeof(part->splice), "%s", terms->splice);
 	part->build_ns = -1;
 	if (tile) {
 		part->tile_destroy.notify = handle_tile_destroy;

@@ -35,6 +35,7 @@ static bool belongs_to(struct city_view *view, const struct city_view *ancestor)
 
 static void raise_nodes(struct city_view *view) {
 	struct city_sight *sight;
+	view->raised = ++view->server->raises;
 	wl_list_for_each(sight, &view->sights, link) {
 		wlr_scene_node_raise_to_top(&sight->tree->node);
 	}

@@ -18,6 +18,9 @@
 #define BLOCK_MARGIN 40 /* city units from tile to edge of its block */
 #define BLOCK_EDGE 1
 #define PLAZAS_MAX 64
+/* To the eye and in every pixel opaque; but the scene does not cut what is below into a thousand
+ * pieces for it, each of which would be drawn by itself. */
+#define NEARLY_OPAQUE 0.9999f
 
 struct line_pool {
 	struct wlr_scene_rect *rects[MAX_LINES];
@@ -69,6 +72,9 @@ static struct grid make_grid(const struct city_stage *stage) {
 	mix(ground, minor, grid.finest, grid.colors[0]);
 	mix(minor, major, grid.finest, grid.colors[1]);
 	memcpy(grid.colors[2], major, sizeof(major));
+	for (int i = 0; i < 3; i++) {
+		grid.colors[i][3] = NEARLY_OPAQUE;
+	}
 	return grid;
 }
 

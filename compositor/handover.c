@@ -36,6 +36,7 @@ const struct city_step_info city_steps[CITY_STEP_COUNT] = {
 		.replaceable = true, .needs_b = true},
 	[CITY_STEP_WARM] = {"warm", LIMIT(warm_ms), "it did not become ready: it hangs in warm",
 		.replaceable = true, .needs_b = true},
+	[CITY_STEP_WAIT] = {"wait", NO_LIMIT, NULL, .replaceable = true, .needs_b = true},
 	[CITY_STEP_SPLICE] = {"splice", NO_LIMIT, NULL, .replaceable = true, .needs_b = true},
 	[CITY_STEP_MIGRATE] = {"migrate", LIMIT(migrate_ms), NULL, .needs_b = true},
 	[CITY_STEP_ATTACH] = {"attach", LIMIT(attach_ms),
@@ -204,14 +205,7 @@ bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *
 		snprintf(error, error_size, "strategy %u is not known", strategy);
 		return false;
 	}
-	if (*splice && strcmp(splice, "!") != 0) {
-		snprintf(error, error_size,
-			"splice point \"%.40s\" needs a tile with a transport, and %s has none; "
-			"leave it out or use \"!\"",
-			splice, tile->name);
-		return false;
-	}
-	return true;
+	return city_splice_check(tile, splice, error, error_size);
 }
 
 struct city_handover *city_handover_create(struct city_tile *tile) {
@@ -222,6 +216,7 @@ struct city_handover *city_handover_create(struct city_tile *tile) {
 	struct timespec wall;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	handover->tile = tile;
+	tile->tiles->handovers++;
 	handover->artifact_fd = handover->undo_fd = handover->track_fd = -1;
 	struct city_record *record = &handover->record;
 	record->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
@@ -229,6 +224,7 @@ struct city_handover *city_handover_create(struct city_tile *tile) {
 	record->uuid = tile->uuid;
 	record->pause_ns = record->state_bytes = record->migrated_bytes = -1;
 	record->undo_pages = record->build_ns = record->rollback_ns = -1;
+	record->splice_frame = record->sound_skipped = -1;
 	record->strategy = record->strategy_asked = city_strategy_name(CITY_STRATEGY_AUTO);
 	snprintf(record->tile, sizeof(record->tile), "%s", tile->name);
 	snprintf(record->kind, sizeof(record->kind), "%s", tile->kind);
@@ -533,27 +529,33 @@ void city_handover_attach(struct city_handover *handover, bool yielded) {
 	city_handover_set_step(handover, CITY_STEP_ATTACH);
 }
 
-/* By what differs between A and B, unless somebody asked for a way. */
+void city_handover_decide(const struct city_handover *handover, const struct city_tile_version *a,
+	struct city_decision *decision) {
+	const struct city_tile *tile = handover->tile;
+	enum city_strategy configured = city_tile_strategy(tile);
+	bool animations = tile->tiles->server->config->animations;
+	*decision = (struct city_decision){.strategy = handover->asked};
+	if (handover->asked != CITY_STRATEGY_AUTO) {
+		snprintf(decision->reason, sizeof(decision->reason), "asked for");
+	} else if (!a) {
+		decision->strategy = city_policy_look(CITY_STRATEGY_INSTANT, animations);
+		snprintf(decision->reason, sizeof(decision->reason), "nothing ran");
+	} else if (configured != CITY_STRATEGY_AUTO) {
+		decision->strategy = configured;
+		snprintf(decision->reason, sizeof(decision->reason), "the configuration says so");
+	} else {
+		struct city_difference difference;
+		city_policy_compare(&a->traits, &handover->b->traits, &difference);
+		city_policy_choose(&difference, decision);
+		decision->strategy = city_policy_look(decision->strategy, animations);
+	}
+}
+
 static void decide(struct city_handover *handover) {
 	const struct city_tile *tile = handover->tile;
 	struct city_record *record = &handover->record;
-	enum city_strategy configured = city_tile_strategy(tile);
-	bool animations = tile->tiles->server->config->animations;
-	struct city_decision decision = {.strategy = handover->asked};
-	if (handover->asked != CITY_STRATEGY_AUTO) {
-		snprintf(decision.reason, sizeof(decision.reason), "asked for");
-	} else if (!handover->a) {
-		decision.strategy = city_policy_look(CITY_STRATEGY_INSTANT, animations);
-		snprintf(decision.reason, sizeof(decision.reason), "nothing ran");
-	} else if (configured != CITY_STRATEGY_AUTO) {
-		decision.strategy = configured;
-		snprintf(decision.reason, sizeof(decision.reason), "the configuration says so");
-	} else {
-		struct city_difference difference;
-		city_policy_compare(&handover->a->traits, &handover->b->traits, &difference);
-		city_policy_choose(&difference, &decision);
-		decision.strategy = city_policy_look(decision.strategy, animations);
-	}
+	struct city_decision decision;
+	city_handover_decide(handover, handover->a, &decision);
 	handover->strategy = decision.strategy;
 	record->strategy = city_strategy_name(decision.strategy);
 	snprintf(record->strategy_reason, sizeof(record->strategy_reason), "%s", decision.reason);
@@ -575,9 +577,13 @@ void city_handover_splice(struct city_handover *handover) {
 	if (tile->state != CITY_TILE_STARTING) {
 		city_tile_set_state(tile, CITY_TILE_HANDOVER);
 	}
+	if (!handover->start && !handover->busy) {
+		/* It has waited. */
+		handover->busy = true;
+		city_server_busy_begin(tile->tiles->server);
+	}
 	city_handover_set_step(handover, CITY_STEP_SPLICE);
-	snprintf(handover->record.splice_met, sizeof(handover->record.splice_met), "%s",
-		*handover->record.splice_asked ? handover->record.splice_asked : "frame");
+	city_handover_met(handover);
 	decide(handover);
 
 	struct vat_region *region = city_tile_region(tile);
@@ -656,7 +662,8 @@ void city_handover_advance(struct city_tile *tile) {
 		return;
 	}
 	city_handover_track_advance(next);
-	if (next->step != CITY_STEP_WARM || !next->b || next->b->state != CITY_VERSION_READY) {
+	if ((next->step != CITY_STEP_WARM && next->step != CITY_STEP_WAIT) || !next->b ||
+		next->b->state != CITY_VERSION_READY) {
 		return;
 	}
 	if (current) {
@@ -673,7 +680,7 @@ void city_handover_advance(struct city_tile *tile) {
 	}
 	if (next->group) {
 		city_group_splice(next->group);
-	} else {
+	} else if (city_handover_await(&next, 1)) {
 		city_handover_splice(next);
 	}
 }

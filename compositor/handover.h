@@ -10,6 +10,10 @@
  *  - preparation waits while another handover is between its splice point and its commit, and its
  *    splice point waits until the other has ended; the other's probation is cut to one check.
  *
+ * A splice point in music ("@bar") is waited for with everything warm, in the step WAIT: until then
+ * a newer request takes its place. A version that sounds is asked to end at exactly that frame, and
+ * goes on as ever until it says that it has rendered all before it; see handover_splice.c.
+ *
  * A that cannot be asked for its state any more (it hangs, or dies while it is asked) does not stop
  * its successor: it is killed, and B starts from the state as A's last operation left it, with the
  * attach reason of a restart. One that refuses to yield stays, unless the request is forced.
@@ -48,6 +52,7 @@ const char *city_state_mode_name(enum city_state_mode mode);
 enum city_step {
 	CITY_STEP_SPAWN,
 	CITY_STEP_WARM,
+	CITY_STEP_WAIT,
 	CITY_STEP_SPLICE,
 	CITY_STEP_MIGRATE,
 	CITY_STEP_ATTACH,
@@ -89,8 +94,8 @@ struct city_swap {
 	const char *source; /* folder that it was built from; NULL: not known */
 	const char *origin; /* for the record */
 	enum city_strategy strategy;
-	const char *splice;
-	bool force; /* also when the old version refuses to yield */
+	const char *splice; /* as vat_splice_parse reads it; "": as the config says */
+	bool force;	    /* also when the old version refuses to yield */
 	enum city_state_mode state;
 	bool lossy;	  /* values may be lost where they do not fit */
 	bool back;	  /* to a version that was good before */
@@ -119,12 +124,22 @@ struct city_group *city_group_create(const struct city_handover_listener *listen
  * line in `error`. */
 bool city_group_add(struct city_group *group, struct city_tile *tile, const struct city_swap *swap,
 	char *error, size_t error_size);
+/* Tiles that go live only together with this one, were saved and not asked for by name, and would
+ * not go live any more if a newer request for this one alone were begun now. */
+size_t city_group_companions(const struct city_tile *tile);
+/* Adds them, with what they wait with; those that are in it already stay as they are. False with
+ * one line in `error`. */
+bool city_group_add_companions(
+	struct city_group *group, const struct city_tile *tile, char *error, size_t error_size);
 void city_group_begin(struct city_group *group);
 void city_group_cancel(struct city_group *group);
 /* Checks what a later city_handover_request would refuse before anything is known of the artifact.
  */
 bool city_handover_check(struct city_tile *tile, uint32_t strategy, const char *splice, char *error,
 	size_t error_size);
+/* The part of it that is about when. */
+bool city_splice_check(
+	const struct city_tile *tile, const char *splice, char *error, size_t error_size);
 /* Brings up a version on the state as it is; no record. */
 bool city_handover_start(struct city_tile *tile, const char *hash, char *error, size_t error_size);
 /* The artifact of A in probation, where a rollback goes; NULL if there is no A to go back to. */
@@ -182,6 +197,17 @@ void city_handover_version_late(struct city_tile_version *version, int64_t busy_
 /* Its connection is gone and its process is about to end. */
 void city_handover_version_lost(struct city_tile_version *version);
 void city_handover_version_ended(struct city_tile_version *version);
+
+/* It has rendered its sound up to that frame, and nothing beyond. */
+void city_handover_version_sound_ended(struct city_tile_version *version, uint64_t frame);
+/* It cannot end where it was asked to, for it has rendered up to that frame. */
+void city_handover_version_sound_missed(struct city_tile_version *version, uint64_t frame);
+/* Its first sound. */
+void city_handover_version_sound_began(
+	struct city_tile_version *version, uint64_t frame, uint32_t skipped);
+
+/* The transport has changed: what waits looks at it at once. */
+void city_handover_transport_changed(struct city_tiles *tiles);
 
 /* What the outputs do. */
 void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_event *event);

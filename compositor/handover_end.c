@@ -19,6 +19,7 @@
 void city_handover_free(struct city_handover *handover) {
 	city_pending_drop(handover->tile->tiles->server->desk, handover->record.id);
 	city_handover_track_finish(handover);
+	city_handover_wait_end(handover);
 	city_handover_end_transition(handover);
 	city_handover_stop_busy(handover);
 	city_input_log_destroy(handover->input);
@@ -37,6 +38,7 @@ void city_handover_free(struct city_handover *handover) {
 		close(handover->artifact_fd);
 	}
 	free(handover->source);
+	handover->tile->tiles->handovers--;
 	free(handover);
 }
 
@@ -177,6 +179,7 @@ void city_handover_fail(struct city_handover *handover, const char *format, ...)
 	vsnprintf(handover->record.reason, sizeof(handover->record.reason), format, args);
 	va_end(args);
 	handover->record.step = city_steps[handover->step].name;
+	city_handover_wait_end(handover);
 	city_group_fail(handover);
 	handover->check = CITY_CHECK_NONE;
 	if (handover->check_timer) {

@@ -90,6 +90,66 @@ bool city_group_add(struct city_group *group, struct city_tile *tile, const stru
 	return true;
 }
 
+/* NULL: a newer request for the tile takes nothing from others. A group with a listener was asked
+ * for: whoever did hears that a newer request took its place. */
+static const struct city_group *replaced_group(const struct city_tile *tile) {
+	const struct city_handover *waiting = tile->next;
+	const struct city_group *group = waiting ? waiting->group : NULL;
+	return group && group->begun && !group->failing && !group->listener ? group : NULL;
+}
+
+size_t city_group_companions(const struct city_tile *tile) {
+	const struct city_group *group = replaced_group(tile);
+	return group ? group->count - 1 : 0;
+}
+
+static bool has_tile(const struct city_group *group, const struct city_tile *tile) {
+	const struct city_handover *member;
+	wl_list_for_each(member, &group->members, group_link) {
+		if (member->tile == tile) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct city_swap swap_again(const struct city_handover *handover) {
+	return (struct city_swap){
+		.artifact_fd = -1,
+		.hash = handover->hash,
+		.source = handover->source,
+		.origin = handover->record.origin,
+		.strategy = handover->asked,
+		.splice = handover->record.splice_asked,
+		.force = handover->force,
+		.state = handover->state,
+		.lossy = handover->lossy,
+		.begin_ns = handover->record.begin_ns,
+		.build_ns = handover->record.build_ns,
+		.listener = handover->listener,
+		.data = handover->data,
+	};
+}
+
+bool city_group_add_companions(
+	struct city_group *group, const struct city_tile *tile, char *error, size_t error_size) {
+	const struct city_group *replaced = replaced_group(tile);
+	const struct city_handover *member;
+	if (!replaced) {
+		return true;
+	}
+	wl_list_for_each(member, &replaced->members, group_link) {
+		if (member->tile->closing || has_tile(group, member->tile)) {
+			continue;
+		}
+		struct city_swap swap = swap_again(member);
+		if (!city_group_add(group, member->tile, &swap, error, error_size)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 struct city_group *city_group_join(struct city_group *group, struct city_handover *handover) {
 	group = group ? group : city_group_create(NULL, NULL);
 	if (group) {
@@ -199,20 +259,28 @@ void city_group_supersede(struct city_group *group) {
 static bool is_ready(const struct city_handover *handover) {
 	const struct city_tile *tile = handover->tile;
 	return tile->next == handover && !tile->handover && handover->spawned &&
-		handover->step == CITY_STEP_WARM && handover->b &&
-		handover->b->state == CITY_VERSION_READY &&
+		(handover->step == CITY_STEP_WARM || handover->step == CITY_STEP_WAIT) &&
+		handover->b && handover->b->state == CITY_VERSION_READY &&
 		(!tile->live || tile->live->state == CITY_VERSION_LIVE);
 }
 
 bool city_group_splice(struct city_group *group) {
-	struct city_handover *member;
+	struct city_handover *member, *members[CITY_GROUP_MAX];
+	size_t count = 0;
 	wl_list_for_each(member, &group->members, group_link) {
 		if (!is_ready(member)) {
 			return false;
 		}
+		members[count++] = member;
 	}
-	for_each(group, splice);
-	return true;
+	group->held++;
+	bool met = city_handover_await(members, count);
+	if (met) {
+		for_each(group, splice);
+	}
+	group->held--;
+	drop(group);
+	return met;
 }
 
 bool city_group_all_at(const struct city_group *group, enum city_step step) {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared by the files of the handover controller: handover.c (requests, preparation, up to B's
- * attach), handover_version.c (what versions say, up to B's first frame), handover_show.c (commit
- * on a frame, melt, probation), handover_end.c (failure, undo, record). Nobody else includes it.
+ * attach), handover_splice.c (the splice point), handover_version.c (what versions say, up to B's
+ * first frame), handover_show.c (commit on a frame, melt, probation), handover_end.c (failure,
+ * undo, record). Nobody else includes it.
  */
 #ifndef CITY_HANDOVER_INTERNAL_H
 #define CITY_HANDOVER_INTERNAL_H
 
 #include "compositor/handover.h"
+#include "compositor/splice.h"
 #include "compositor/tile.h"
 
 struct city_input_log;
@@ -79,6 +81,13 @@ struct city_handover {
 	bool hasten; /* a newer request waits for the end of the probation */
 	struct wl_event_source *check_timer;
 
+	/* While it waits for its splice point. */
+	bool aimed; /* at: */
+	struct city_moment aim;
+	uint64_t not_before; /* what its sound has been rendered up to */
+	struct wl_event_source *wait_timer;
+	int64_t beats_left; /* that its badge says */
+
 	enum city_track track; /* what B's building ahead waits for */
 	uint64_t track_room;   /* bytes that it builds, be it ahead or when it attaches; 0: none */
 	int track_fd;	       /* the log; -1: none */
@@ -117,6 +126,19 @@ struct city_handover *city_handover_make(
 void city_handover_enqueue(struct city_handover *handover);
 /* It is this handover's turn. */
 void city_handover_splice(struct city_handover *handover);
+/* By what differs between what runs and B, unless somebody asked for a way. */
+void city_handover_decide(const struct city_handover *handover, const struct city_tile_version *a,
+	struct city_decision *decision);
+
+/* handover_splice.c */
+/* Whether the splice point of these, which are all warm and splice together, is met now. If not the
+ * tiles are advanced again when it may be, or all have failed. */
+bool city_handover_await(struct city_handover *const *members, size_t count);
+/* It waits no more; an old version whose sound was to end, and that was not told to migrate, goes
+ * on. */
+void city_handover_wait_end(struct city_handover *handover);
+/* The splice is now: what was met goes into the record. */
+void city_handover_met(struct city_handover *handover);
 
 /* handover_group.c */
 /* One of the last compositor's; group NULL: the first of them. NULL when out of memory: alone. */

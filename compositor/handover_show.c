@@ -457,6 +457,9 @@ void city_handover_version_committed(struct city_tile_version *version) {
 
 void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_event *event) {
 	struct city_tile *tile, *next;
+	if (tiles->handovers == 0) {
+		return;
+	}
 	wl_list_for_each_safe(tile, next, &tiles->list, link) {
 		struct city_handover *handover = tile->handover;
 		if (!handover || handover->failing) {
@@ -482,6 +485,9 @@ void city_handover_frame_commit(struct city_tiles *tiles, struct city_frame_even
 
 void city_handover_presented(struct city_tiles *tiles, struct city_presented_event *event) {
 	struct city_tile *tile;
+	if (tiles->handovers == 0) {
+		return;
+	}
 	wl_list_for_each(tile, &tiles->list, link) {
 		struct city_handover *both[] = {tile->handover, tile->next};
 		for (size_t i = 0; i < 2; i++) {

@@ -141,6 +141,8 @@ void city_handover_version_stuck(struct city_tile_version *version) {
 		}
 		return;
 	}
+	/* There is no point in waiting for it to come to a splice point. */
+	city_handover_advance(tile);
 	char text[256];
 	snprintf(text, sizeof(text),
 		"it hangs in %s. A new version takes over with its state: save a mended source, or "

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "compositor/keeper.h"
+#include "compositor/options.h"
 #include "compositor/server.h"
 #include "keeper/wire.h"
 #include "log.h"
+#include "transport.h"
 
 #define SUBJECT "keeper"
 #define GREETING_MS 5000
@@ -46,6 +48,7 @@ struct city_keeper {
 	bool gone;
 	bool keeps_nothing;
 	int desk_fd;
+	struct vat_transport_page *transport; /* NULL: there is none */
 	enum keeper_start start;
 	int64_t ended_ns; /* of the compositor before this one */
 	struct city_keeper_instance *instances;
@@ -232,6 +235,10 @@ int city_keeper_desk(const struct city_keeper *keeper) {
 	return keeper->desk_fd;
 }
 
+const struct vat_transport_page *city_keeper_transport(const struct city_keeper *keeper) {
+	return keeper->transport;
+}
+
 static struct request *request_find(struct city_keeper *keeper, uint64_t number) {
 	struct request *request;
 	wl_list_for_each(request, &keeper->requests, link) {
@@ -258,14 +265,14 @@ uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uu
 }
 
 uint64_t city_keeper_spawn(struct city_keeper *keeper, const struct vat_uuid *uuid,
-	const char *name, const char *hash, const char *const *options, size_t option_count,
-	int wayland_fd, int artifact_fd, city_keeper_reply_func func, void *data) {
+	const char *name, const char *hash, const struct city_options *options, int wayland_fd,
+	int artifact_fd, city_keeper_reply_func func, void *data) {
 	struct keeper_message *message = message_new(keeper, KEEPER_SPAWN);
 	message->uuid = *uuid;
 	snprintf(message->name, sizeof(message->name), "%s", name);
 	bool fits = keeper_wire_add(message, hash) == 0;
-	for (size_t i = 0; fits && i < option_count; i++) {
-		fits = keeper_wire_add(message, options[i]) == 0;
+	for (size_t i = 0; fits && i < options->count; i++) {
+		fits = keeper_wire_add(message, options->list[i]) == 0;
 	}
 	if (!fits) {
 		struct city_keeper_reply reply = {
@@ -317,6 +324,12 @@ uint64_t city_keeper_look(struct city_keeper *keeper, const struct vat_uuid *uui
 	struct keeper_message *message = message_new(keeper, KEEPER_STREAM_LOOK);
 	message->uuid = *uuid;
 	snprintf(message->name, sizeof(message->name), "%s", name);
+	return ask(keeper, NULL, 0, func, data);
+}
+
+uint64_t city_keeper_open_audio(
+	struct city_keeper *keeper, city_keeper_reply_func func, void *data) {
+	message_new(keeper, KEEPER_AUDIO_OPEN);
 	return ask(keeper, NULL, 0, func, data);
 }
 
@@ -401,6 +414,11 @@ static void dispatch(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 			.reason = why ? why : "",
 		};
 		wl_signal_emit_mutable(&keeper->events.unsaved, &event);
+		return;
+	}
+	case KEEPER_AUDIO_STATE: {
+		bool runs = in->status == 1;
+		wl_signal_emit_mutable(&keeper->events.audio, &runs);
 		return;
 	}
 	case KEEPER_RESULT:
@@ -488,6 +506,10 @@ static bool take_hello(struct city_keeper *keeper, int fds[KEEPER_FDS_MAX]) {
 	server->listen_fd = fds[0];
 	keeper->desk_fd = fds[1];
 	fds[0] = fds[1] = -1;
+	struct vat_error error;
+	if (fds[2] >= 0 && !(keeper->transport = vat_transport_map(fds[2], false, &error))) {
+		city_log(CITY_LOG_ERROR, SUBJECT, "the city has no transport: %s", error.text);
+	}
 	free(server->socket_name);
 	server->socket_name = strdup(in->name);
 	keeper->start = (enum keeper_start)in->status;
@@ -574,6 +596,7 @@ struct city_keeper *city_keeper_create(struct city_server *server) {
 	wl_signal_init(&keeper->events.exited);
 	wl_signal_init(&keeper->events.trouble);
 	wl_signal_init(&keeper->events.unsaved);
+	wl_signal_init(&keeper->events.audio);
 	/* Programs started from here must neither hold the wire nor look for it. */
 	unsetenv("SOURCE_CITY_KEEPER_FD");
 	fcntl(keeper->fd, F_SETFD, FD_CLOEXEC);
@@ -593,6 +616,7 @@ error:
 	if (keeper->desk_fd >= 0) {
 		close(keeper->desk_fd);
 	}
+	vat_transport_unmap(keeper->transport);
 	free(keeper->instances);
 	free(keeper);
 	return NULL;
@@ -618,6 +642,7 @@ void city_keeper_destroy(struct city_keeper *keeper) {
 	if (keeper->desk_fd >= 0) {
 		close(keeper->desk_fd);
 	}
+	vat_transport_unmap(keeper->transport);
 	free(keeper->instances);
 	free(keeper);
 }

@@ -21,6 +21,7 @@
 #include "vat.h"
 
 struct city_keeper;
+struct city_options;
 struct city_server;
 struct keeper_message;
 
@@ -75,6 +76,7 @@ struct city_keeper_events {
 	struct wl_signal exited;  /* struct city_keeper_exited */
 	struct wl_signal trouble; /* struct city_keeper_trouble: of a tile, before its end */
 	struct wl_signal unsaved; /* struct city_keeper_unsaved: when that changes */
+	struct wl_signal audio;	  /* bool: the audio process runs, or has ended */
 };
 
 /*
@@ -94,16 +96,19 @@ bool city_keeper_is_successor(const struct city_keeper *keeper, int64_t *ended_n
 /* What one compositor leaves to the next, see desk.h. The keeper's; not to be closed. */
 int city_keeper_desk(const struct city_keeper *keeper);
 
+/* The city's transport, for reading; NULL: there is none. The keeper's. */
+struct vat_transport_page;
+const struct vat_transport_page *city_keeper_transport(const struct city_keeper *keeper);
+
 /* Each returns the number of the request, with which city_keeper_forget takes it back: its answer
  * is then dropped, and a process that it started is killed. 0: failed at once, func was called. */
 /* copy_of: the tile whose saved state a new region begins with; nil or NULL: none. */
 uint64_t city_keeper_open_region(struct city_keeper *keeper, const struct vat_uuid *uuid,
 	const char *name, uint64_t size, const struct vat_uuid *copy_of,
 	city_keeper_reply_func func, void *data);
-/* options: "key=value" strings. */
 uint64_t city_keeper_spawn(struct city_keeper *keeper, const struct vat_uuid *uuid,
-	const char *name, const char *hash, const char *const *options, size_t option_count,
-	int wayland_fd, int artifact_fd, city_keeper_reply_func func, void *data);
+	const char *name, const char *hash, const struct city_options *options, int wayland_fd,
+	int artifact_fd, city_keeper_reply_func func, void *data);
 /* The process gets a new connection. */
 uint64_t city_keeper_reconnect(struct city_keeper *keeper, uint64_t instance, int wayland_fd,
 	city_keeper_reply_func func, void *data);
@@ -119,6 +124,10 @@ uint64_t city_keeper_checkpoint(struct city_keeper *keeper, const struct vat_uui
 /* A stream of the tile, to be looked at. */
 uint64_t city_keeper_look(struct city_keeper *keeper, const struct vat_uuid *uuid, const char *name,
 	city_keeper_reply_func func, void *data);
+/* A connection to the audio process (audio_wire.h). EAGAIN: there is none now; events.audio tells
+ * when there is. */
+uint64_t city_keeper_open_audio(
+	struct city_keeper *keeper, city_keeper_reply_func func, void *data);
 void city_keeper_forget(struct city_keeper *keeper, uint64_t request);
 
 /* Without an answer; a failure is logged. */

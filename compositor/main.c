@@ -12,6 +12,7 @@
 #include <wayland-server-core.h>
 #include <wlr/util/log.h>
 
+#include "compositor/audio.h"
 #include "compositor/config.h"
 #include "compositor/control.h"
 #include "compositor/desk.h"
@@ -83,6 +84,7 @@ static bool create_city(struct city_server *server) {
 	if (server->tiles != NULL) {
 		city_tiles_start(server->tiles);
 		city_keeper_ready(server->keeper);
+		server->audio = city_audio_create(server);
 		if (server->safe == NULL) {
 			city_control_start_forge(server->control);
 		}
@@ -106,11 +108,13 @@ static struct city_config *load_safely(void) {
 static void run_loop(struct city_server *server) {
 	struct pollfd wait = {.fd = wl_event_loop_get_fd(server->loop), .events = POLLIN};
 	city_watchdog_loop();
+	/* Frames come at their time, whatever else the machine does. */
+	city_schedule_ahead();
 	while (server->running) {
 		wl_event_loop_dispatch_idle(server->loop);
 		wl_display_flush_clients(server->display);
 		city_watchdog_sleeps();
-		/* The watchdog's last tick is no reason to wake up. */
+		/* A tick of the watchdog that was on its way is no reason to wake up. */
 		while (poll(&wait, 1, -1) < 0 && errno == EINTR) {
 		}
 		city_watchdog_wakes();
@@ -220,6 +224,8 @@ int main(int argc, char *argv[]) {
 end:
 	city_control_destroy(server->control);
 	server->control = NULL;
+	city_audio_destroy(server->audio);
+	server->audio = NULL;
 	city_tiles_destroy(server->tiles);
 	server->tiles = NULL;
 	city_desk_destroy(server->desk);

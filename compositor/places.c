@@ -23,6 +23,7 @@ static void place_destroy(struct city_place *place) {
 	free(place->source);
 	free(place->artifact);
 	free(place->installed);
+	city_options_finish(&place->options);
 	free(place);
 }
 
@@ -107,6 +108,15 @@ static bool read_line(
 			place->height = (int)fmax(fmin(y, 16384), 0);
 		}
 		return true;
+	}
+	char *option;
+	if (strcmp(line->name, "option") == 0) {
+		if (count != 2 || asprintf(&option, "%s=%s", param[0], param[1]) < 0) {
+			return false;
+		}
+		bool added = city_options_add(&place->options, option);
+		free(option);
+		return added;
 	}
 	/* A newer city may have written more. */
 	return true;
@@ -242,6 +252,20 @@ static void put_versions(
 	fputc('\n', file);
 }
 
+static void put_options(FILE *file, const struct city_options *options) {
+	for (size_t i = 0; i < options->count; i++) {
+		const char *text = options->list[i];
+		size_t key = strcspn(text, "=");
+		fputs("\toption ", file);
+		char *name = strndup(text, key);
+		city_text_quote(file, name ? name : "");
+		fputc(' ', file);
+		city_text_quote(file, text[key] == '=' ? text + key + 1 : "");
+		fputc('\n', file);
+		free(name);
+	}
+}
+
 bool city_places_save(struct city_places *places) {
 	if (!places->path) {
 		return true;
@@ -278,6 +302,7 @@ bool city_places_save(struct city_places *places) {
 		if (place->installed) {
 			put_string(file, "installed", place->installed);
 		}
+		put_options(file, &place->options);
 		fputs("}\n", file);
 	}
 	if (!places->writer) {

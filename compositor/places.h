@@ -10,6 +10,7 @@
  *		source /home/me/terminal
  *		at 120 80
  *		size 800 600
+ *		option font "monospace 12"
  *		artifact 5e1c...
  *		later 77a0...
  *		earlier 03fe... 9b21...
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 #include <wayland-util.h>
 
+#include "compositor/options.h"
 #include "compositor/versions.h"
 #include "vat.h"
 
@@ -37,7 +39,8 @@ struct city_place {
 	struct vat_uuid uuid;
 	bool has_place;
 	double cx, cy;
-	int width, height; /* 0: the kind's own */
+	int width, height;	     /* 0: the kind's own */
+	struct city_options options; /* what was said when it was opened, besides the config */
 };
 
 struct city_places {

@@ -149,6 +149,15 @@ static char *record_json(const struct city_record *record, size_t reason_size, s
 	put_text(doc, root, "lost", cut);
 	put_text(doc, root, "splice_asked", record->splice_asked);
 	put_text(doc, root, "splice_met", record->splice_met);
+	put_count(doc, root, "splice_frame", record->splice_frame);
+	if (record->splice_frame >= 0) {
+		yyjson_mut_obj_add_sint(doc, root, "splice_tick", record->splice_tick);
+		yyjson_mut_obj_add_sint(doc, root, "splice_error", record->splice_error);
+	} else {
+		yyjson_mut_obj_add_null(doc, root, "splice_tick");
+		yyjson_mut_obj_add_null(doc, root, "splice_error");
+	}
+	put_count(doc, root, "sound_skipped", record->sound_skipped);
 	yyjson_mut_obj_add_uint(doc, root, "epoch", record->epoch);
 	put_us(doc, root, "pause_us", record->pause_ns);
 	put_count(doc, root, "state_bytes", record->state_bytes);

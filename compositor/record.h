@@ -46,6 +46,11 @@ struct city_record {
 	bool lossy;		   /* it was allowed to lose values */
 	char lost[1024];	   /* what of the state was lost or began anew */
 	char splice_asked[64], splice_met[64];
+	/* Of a splice in music or in sound. */
+	int64_t splice_frame;	/* of the city; below 0: it was neither */
+	int64_t splice_tick;	/* with a frame */
+	int64_t splice_error;	/* frames from there to where it really was */
+	int64_t sound_skipped;	/* frames that nobody rendered in time; below 0: not known */
 	uint64_t epoch;		/* that the new version got, 0 if it never came to that */
 	int64_t pause_ns;	/* A's last update to B's first; -1: not known */
 	int64_t state_bytes;	/* -1: not known */

@@ -699,8 +699,7 @@ bool city_refactor_output(struct city_control *control, uint32_t job, const char
 void city_refactor_sources(struct city_control *control, uint32_t job, const char *sources) {
 	const struct city_refactor *refactor = of_job(control, job);
 	if (refactor && refactor->from) {
-		city_builder_set_sources(
-			control, refactor->undo ? refactor->from : refactor->to, sources);
+		city_sources_set(control, refactor->undo ? refactor->from : refactor->to, sources);
 	}
 }
 

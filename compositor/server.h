@@ -136,6 +136,7 @@ struct city_server {
 	struct city_view *focused; /* has the keyboard, may be NULL */
 	bool cycling;		   /* between the first Tab and the release of its modifier */
 	uint32_t last_view_id;
+	uint64_t raises; /* of views, so far */
 
 	struct city_seat *seat;
 	struct city_config *config;
@@ -154,6 +155,7 @@ struct city_server {
 	struct city_desk *desk;
 	struct city_tiles *tiles;
 	struct city_control *control;
+	struct city_audio *audio;
 
 	/* The listening socket. city_keeper_create may set both before the server would make a
 	 * socket of its own: it then belongs to the server, which closes it. */

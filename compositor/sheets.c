@@ -5,31 +5,33 @@
 #include <wlr/types/wlr_scene.h>
 
 #include "compositor/config.h"
+#include "compositor/edition.h"
+#include "compositor/frames.h"
 #include "compositor/label.h"
-#include "compositor/picture.h"
 #include "compositor/scape.h"
 #include "compositor/server.h"
 #include "compositor/sheets.h"
 #include "compositor/stage.h"
 
 /* Sheets out of sight that are kept for coming back. */
-#define KEEP 48
+#define KEEP 32
+/* What drawing them may take on one frame, of the thread's time. */
+#define DRAW_NS INT64_C(3000000)
+/* An edition that is so many times too large or small is still worth finishing. */
+#define NEAR 1.5
 #define PULSE_NS INT64_C(1100000000)
 #define PULSE_REACH 26 /* logical pixels that a ring goes out */
 #define PULSES_MAX 32
 
-struct sheet {
-	struct wl_list link; /* set.sheets, the last used first */
-	int64_t i, j;	     /* CITY_SHEET logical pixels of the map each */
-	struct wlr_scene_buffer *buffer;
-	bool dirty, seen;
-};
-
 struct set {
 	enum city_sheet_kind kind;
 	struct wlr_scene_tree *tree;
-	struct wl_list sheets;
-	double zoom, scale; /* that they are drawn for */
+	struct city_edition editions[2];
+	/* For where the camera rests, or goes; and the one before, which is seen until that is
+	 * finished. */
+	struct city_edition *fresh, *old;
+	double scale;  /* that both are drawn for */
+	bool finished; /* the fresh one lacked nothing when it was looked at last */
 };
 
 struct pulse {
@@ -45,230 +47,109 @@ struct city_sheets {
 	bool stale;
 };
 
-static void sheet_destroy(struct sheet *sheet) {
-	wl_list_remove(&sheet->link);
-	wlr_scene_node_destroy(&sheet->buffer->node);
-	free(sheet);
+static double share_seen(const struct set *set, double zoom) {
+	return set->kind == CITY_SHEETS_LOTS ? city_scape_buildings(zoom) : 1;
 }
 
 static void clear(struct set *set) {
-	struct sheet *sheet, *next;
-	wl_list_for_each_safe(sheet, next, &set->sheets, link) {
-		sheet_destroy(sheet);
-	}
+	city_edition_clear(set->fresh);
+	city_edition_clear(set->old);
+	set->finished = false;
 }
 
-/* Ground to the pointer: what is below decides. */
-static bool accepts_nothing(struct wlr_scene_buffer *buffer, double *sx, double *sy) {
-	return false;
+/* How far a zoom is from that of an edition, in doublings. */
+static double distance(const struct city_edition *edition, double zoom) {
+	return fabs(log2(edition->zoom / zoom));
 }
 
-/* ---- what is where */
-
-struct span {
-	int64_t left, top, right, bottom; /* logical pixels of the map */
-};
-
-static int64_t pixel_of(double at, double zoom) {
-	return (int64_t)floor(fmin(fmax(at * zoom, -1e15), 1e15) + 0.5);
-}
-
-static struct span span_of(struct city_box box, double zoom) {
-	return (struct span){
-		pixel_of(box.cx, zoom),
-		pixel_of(box.cy, zoom),
-		pixel_of(box.cx + box.width, zoom),
-		pixel_of(box.cy + box.height, zoom),
-	};
-}
-
-static struct span span_of_sheet(int64_t i, int64_t j) {
-	return (struct span){
-		i * CITY_SHEET, j * CITY_SHEET, (i + 1) * CITY_SHEET, (j + 1) * CITY_SHEET};
-}
-
-static bool meet(struct span a, struct span b) {
-	return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-}
-
-/* Whether there is anything in it; *full: a quarter fills it. */
-static bool has_content(
-	const struct city_paint *paint, struct span sheet, double zoom, bool *full) {
-	size_t count = 0;
-	bool any = false;
-	*full = false;
-	const struct city_quarter *quarters =
-		paint->survey == NULL ? NULL : city_survey_quarters(paint->survey, &count);
-	for (size_t i = 0; i < count; i++) {
-		struct span span = span_of(quarters[i].box, zoom);
-		if (quarters[i].site == CITY_NO_SITE || !meet(span, sheet)) {
-			continue;
-		}
-		any = true;
-		/* Its corners are round. */
-		*full = *full ||
-			(span.left + 4 <= sheet.left && span.top + 4 <= sheet.top &&
-				span.right - 4 >= sheet.right && span.bottom - 4 >= sheet.bottom);
-	}
-	for (size_t i = 0; i < paint->lot_count && !any; i++) {
-		any = meet(span_of(paint->lots[i].box, zoom), sheet);
-	}
-	return any;
-}
-
-/* ---- drawing */
-
-static struct sheet *have_sheet(struct set *set, int64_t i, int64_t j) {
-	struct sheet *sheet;
-	wl_list_for_each(sheet, &set->sheets, link) {
-		if (sheet->i == i && sheet->j == j) {
-			return sheet;
-		}
-	}
-	return NULL;
-}
-
-static struct sheet *find_sheet(struct set *set, int64_t i, int64_t j) {
-	struct sheet *sheet = have_sheet(set, i, j);
-	if (sheet != NULL) {
-		return sheet;
-	}
-	sheet = calloc(1, sizeof(*sheet));
-	if (sheet == NULL) {
-		return NULL;
-	}
-	sheet->buffer = wlr_scene_buffer_create(set->tree, NULL);
-	if (sheet->buffer == NULL) {
-		free(sheet);
-		return NULL;
-	}
-	sheet->buffer->point_accepts_input = accepts_nothing;
-	sheet->i = i;
-	sheet->j = j;
-	sheet->dirty = true;
-	wl_list_insert(&set->sheets, &sheet->link);
-	return sheet;
-}
-
-static void draw(struct sheet *sheet, const struct city_paint *paint, bool full) {
-	int side = (int)lround(CITY_SHEET * paint->scale);
-	struct city_picture *picture = city_picture_create(side, side);
-	pixman_image_t *image = picture == NULL
-		? NULL
-		: pixman_image_create_bits_no_clear(
-			  PIXMAN_a8r8g8b8, side, side, picture->data, (int)picture->stride);
-	if (image == NULL) {
-		if (picture != NULL) {
-			wlr_buffer_drop(&picture->base);
-		}
+/* Begins an edition for the zoom that the camera has in the end. One that is near the zoom it has
+ * now is finished before: whoever pinches has another zoom on each frame. */
+static void choose_edition(struct set *set, double zoom, double end_zoom) {
+	struct city_edition *last = set->fresh;
+	if (last->zoom == end_zoom ||
+		(last->zoom > 0 && !set->finished && distance(last, zoom) < log2(NEAR))) {
 		return;
 	}
-	city_paint(paint, image, sheet->i * side, sheet->j * side);
-	pixman_image_unref(image);
-	pixman_region32_t opaque;
-	pixman_region32_init_rect(&opaque, 0, 0, full ? CITY_SHEET : 0, full ? CITY_SHEET : 0);
-	wlr_scene_buffer_set_buffer(sheet->buffer, &picture->base);
-	wlr_scene_buffer_set_dest_size(sheet->buffer, CITY_SHEET, CITY_SHEET);
-	wlr_scene_buffer_set_opaque_region(sheet->buffer, &opaque);
-	pixman_region32_fini(&opaque);
-	wlr_buffer_drop(&picture->base);
-	sheet->dirty = false;
-}
-
-static int64_t divide(int64_t a, int64_t b) {
-	return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
-
-/* One of those that come into sight next, so that not a whole row of them is due on one frame. */
-static void look_ahead(struct set *set, const struct city_paint *paint, int64_t left, int64_t top,
-	int64_t right, int64_t bottom) {
-	for (int64_t j = top; j <= bottom; j++) {
-		for (int64_t i = left; i <= right; i++) {
-			bool full;
-			if (have_sheet(set, i, j) != NULL ||
-				!has_content(paint, span_of_sheet(i, j), set->zoom, &full)) {
-				continue;
-			}
-			struct sheet *sheet = find_sheet(set, i, j);
-			if (sheet != NULL) {
-				wlr_scene_node_set_enabled(&sheet->buffer->node, false);
-				draw(sheet, paint, full);
-			}
-			return;
-		}
+	/* What lacks something is better than nothing. */
+	if (set->finished || set->old->zoom == 0) {
+		city_edition_forget(last, 0);
+		set->fresh = set->old;
+		set->old = last;
 	}
+	city_edition_clear(set->fresh);
+	set->fresh->zoom = end_zoom;
+	set->finished = false;
 }
 
-static void update_set(struct city_stage *stage, struct set *set) {
-	struct city_server *server = stage->server;
-	double zoom = stage->camera.zoom;
-	bool lots = set->kind == CITY_SHEETS_LOTS;
-	double shown = lots ? city_scape_buildings(zoom) : 1;
+/* The edition that is drawn for nearly this zoom lies above the other. */
+static void place(const struct city_stage *stage, struct set *set) {
+	double zoom = stage->camera.zoom, shown = share_seen(set, zoom);
 	wlr_scene_node_set_enabled(&set->tree->node, shown > 0);
-	if (shown <= 0 || wlr_box_empty(&stage->box)) {
-		clear(set);
+	if (shown <= 0 || set->fresh->zoom == 0) {
 		return;
+	}
+	struct city_edition *upper = set->fresh, *lower = set->old;
+	if (distance(set->old, zoom) < distance(set->fresh, zoom)) {
+		upper = set->old;
+		lower = set->fresh;
+	}
+	wlr_scene_node_place_above(&upper->tree->node, &lower->tree->node);
+	city_edition_place(upper, stage, shown, NULL);
+	city_edition_place(lower, stage, shown, upper);
+}
+
+/* False while something is missing. */
+static bool draw(const struct city_stage *stage, struct set *set, struct city_draw_budget *budget) {
+	struct city_server *server = stage->server;
+	const struct city_camera *camera = &stage->camera;
+	const struct city_camera end = city_map_end(camera);
+	double seen = share_seen(set, camera->zoom), seen_then = share_seen(set, end.zoom);
+	if ((seen <= 0 && seen_then <= 0) || wlr_box_empty(&stage->box)) {
+		clear(set);
+		return true;
+	}
+	if (set->scale != stage->scale) {
+		clear(set);
+		set->scale = stage->scale;
+	}
+	/* What goes out of sight needs no pictures of how it would look there. */
+	if (seen_then > 0) {
+		choose_edition(set, camera->zoom, end.zoom);
+	}
+	struct city_edition *edition = set->fresh;
+	if (edition->zoom == 0) {
+		return true;
 	}
 	struct city_paint paint = {
 		.palette = city_palette_of(server->config->style),
 		.font = server->config->font,
-		.survey = lots ? NULL : city_scape_survey(server),
+		.survey = set->kind == CITY_SHEETS_LOTS ? NULL : city_scape_survey(server),
 		.costs = city_scape_costs(server),
-		.zoom = zoom * stage->scale,
+		.zoom = edition->zoom * stage->scale,
 		.scale = stage->scale,
-		.ink = city_scape_ink(zoom),
+		.ink = city_scape_ink(edition->zoom),
 	};
-	if (lots) {
+	if (set->kind == CITY_SHEETS_LOTS) {
 		paint.lots = city_scape_lots(server, &paint.lot_count);
 	}
-	/* At the same zoom as before it has been, or what is in it has changed. */
-	bool panned = stage->output != NULL && set->zoom == zoom && set->scale == stage->scale;
-	if (set->zoom != zoom || set->scale != stage->scale) {
-		set->zoom = zoom;
-		set->scale = stage->scale;
-		clear(set);
+	/* Where the camera goes; but where it is, if it has the zoom for that already, or the
+	 * edition is for none that it will have. */
+	bool there = edition->zoom == camera->zoom;
+	bool coming = !there && edition->zoom == end.zoom;
+	struct city_sheet_span sheets =
+		city_sheets_in_view(stage, coming ? &end : camera, edition->zoom);
+	bool panned = set->finished && there && budget->end_ns > 0;
+	enum city_drawn drawn = city_edition_draw(edition, &paint, sheets, budget);
+	set->finished = drawn == CITY_DRAWN_ALL;
+	if (panned && set->finished && !budget->used) {
+		city_edition_look_ahead(edition, &paint, sheets);
 	}
-	struct sheet *sheet, *next;
-	wl_list_for_each(sheet, &set->sheets, link) {
-		sheet->seen = false;
+	city_edition_forget(edition, KEEP);
+	if (there && set->finished) {
+		city_edition_clear(set->old);
 	}
-	int64_t x = pixel_of(stage->camera.cx, zoom), y = pixel_of(stage->camera.cy, zoom);
-	int64_t left = divide(stage->box.x + x, CITY_SHEET);
-	int64_t top = divide(stage->box.y + y, CITY_SHEET);
-	int64_t right = divide(stage->box.x + stage->box.width - 1 + x, CITY_SHEET);
-	int64_t bottom = divide(stage->box.y + stage->box.height - 1 + y, CITY_SHEET);
-	for (int64_t j = top; j <= bottom; j++) {
-		for (int64_t i = left; i <= right; i++) {
-			bool full;
-			if (!has_content(&paint, span_of_sheet(i, j), zoom, &full) ||
-				(sheet = find_sheet(set, i, j)) == NULL) {
-				continue;
-			}
-			sheet->seen = true;
-			if (sheet->dirty) {
-				draw(sheet, &paint, full);
-			}
-			wlr_scene_node_set_position(&sheet->buffer->node, (int)(i * CITY_SHEET - x),
-				(int)(j * CITY_SHEET - y));
-			wlr_scene_buffer_set_opacity(sheet->buffer, (float)shown);
-			wlr_scene_node_set_enabled(&sheet->buffer->node, true);
-			wl_list_remove(&sheet->link);
-			wl_list_insert(&set->sheets, &sheet->link);
-		}
-	}
-	if (panned) {
-		look_ahead(set, &paint, left - 1, top - 1, right + 1, bottom + 1);
-	}
-	int unseen = 0;
-	wl_list_for_each_safe(sheet, next, &set->sheets, link) {
-		if (sheet->seen) {
-			continue;
-		}
-		wlr_scene_node_set_enabled(&sheet->buffer->node, false);
-		if (sheet->dirty || ++unseen > KEEP) {
-			sheet_destroy(sheet);
-		}
-	}
+	return drawn == CITY_DRAWN_NO_MEMORY ||
+		(set->finished && (edition->zoom == end.zoom || seen_then <= 0));
 }
 
 /* ---- rings */
@@ -354,11 +235,17 @@ void city_sheets_frame(struct city_stage *stage, int64_t when_ns) {
 		}
 	}
 	if (sheets->stale) {
+		struct city_draw_budget budget = {0};
+		if (stage->output != NULL) {
+			budget.end_ns = city_frames_begin().cpu_ns + DRAW_NS;
+		}
 		sheets->stale = false;
-		update_set(stage, &sheets->sets[CITY_SHEETS_QUARTERS]);
-		update_set(stage, &sheets->sets[CITY_SHEETS_LOTS]);
+		for (int i = 0; i < 2; i++) {
+			sheets->stale = !draw(stage, &sheets->sets[i], &budget) || sheets->stale;
+			place(stage, &sheets->sets[i]);
+		}
 	}
-	if (!wl_list_empty(&sheets->pulses) && stage->output != NULL) {
+	if ((sheets->stale || !wl_list_empty(&sheets->pulses)) && stage->output != NULL) {
 		wlr_output_schedule_frame(stage->output->wlr_output);
 	}
 }
@@ -370,7 +257,11 @@ void city_sheets_update(struct city_stage *stage) {
 	stage->sheets->stale = true;
 	if (stage->output == NULL) {
 		city_sheets_frame(stage, 1);
-	} else if (stage->output->wlr_output->enabled) {
+		return;
+	}
+	place(stage, &stage->sheets->sets[CITY_SHEETS_QUARTERS]);
+	place(stage, &stage->sheets->sets[CITY_SHEETS_LOTS]);
+	if (stage->output->wlr_output->enabled) {
 		wlr_output_schedule_frame(stage->output->wlr_output);
 	}
 }
@@ -381,13 +272,7 @@ void city_sheets_damage(
 		return;
 	}
 	struct set *set = &stage->sheets->sets[kind];
-	struct sheet *sheet;
-	wl_list_for_each(sheet, &set->sheets, link) {
-		if (box == NULL ||
-			meet(span_of(*box, set->zoom), span_of_sheet(sheet->i, sheet->j))) {
-			sheet->dirty = true;
-		}
-	}
+	city_edition_damage(set->fresh, box);
 	city_sheets_update(stage);
 }
 
@@ -400,10 +285,12 @@ bool city_sheets_create(struct city_stage *stage) {
 	for (int i = 0; i < 2; i++) {
 		struct set *set = &sheets->sets[i];
 		set->kind = (enum city_sheet_kind)i;
-		wl_list_init(&set->sheets);
+		set->fresh = &set->editions[0];
+		set->old = &set->editions[1];
 		set->tree = wlr_scene_tree_create(
 			i == CITY_SHEETS_LOTS ? stage->layers.buildings : stage->layers.districts);
-		if (set->tree == NULL) {
+		if (set->tree == NULL || !city_edition_init(set->fresh, set->tree) ||
+			!city_edition_init(set->old, set->tree)) {
 			free(sheets);
 			return false;
 		}

@@ -55,13 +55,24 @@ static bool fail(struct city_shot_job *job, const char *format, ...) {
 	return false;
 }
 
+/* Four numbers and nothing else. */
+static bool read_box(const char *numbers, struct city_box *box) {
+	double *values[] = {&box->cx, &box->cy, &box->width, &box->height};
+	for (size_t i = 0; i < 4; i++) {
+		char *end;
+		*values[i] = strtod(numbers, &end);
+		if (end == numbers) {
+			return false;
+		}
+		numbers = end;
+	}
+	return numbers[strspn(numbers, " ")] == '\0';
+}
+
 static bool find_region(struct city_shot_job *job, const char *numbers) {
 	struct city_box *box = &job->box;
-	char rest;
-	if (sscanf(numbers, "%lf %lf %lf %lf %c", &box->cx, &box->cy, &box->width, &box->height,
-		    &rest) != 4 ||
-		!isfinite(box->cx) || !isfinite(box->cy) || !(box->width > 0) ||
-		!(box->height > 0) || box->width > 1e7 || box->height > 1e7 ||
+	if (!read_box(numbers, box) || !isfinite(box->cx) || !isfinite(box->cy) ||
+		!(box->width > 0) || !(box->height > 0) || box->width > 1e7 || box->height > 1e7 ||
 		fabs(box->cx) > 1e9 || fabs(box->cy) > 1e9) {
 		return fail(job,
 			"\"%.100s\" is no region: CX CY WIDTH HEIGHT, sizes above 0 and up to 1e7",
@@ -138,7 +149,8 @@ static bool make_output(struct city_shot_job *job) {
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, true);
-	wlr_output_state_set_custom_mode(&state, job->width, job->strip, 0);
+	/* The slowest there is: no surface waits for its frames. */
+	wlr_output_state_set_custom_mode(&state, job->width, job->strip, 1);
 	bool ok = wlr_output_commit_state(job->output, &state);
 	wlr_output_state_finish(&state);
 	return ok || fail(job, "the renderer cannot draw %dx%d", job->width, job->height);

@@ -211,7 +211,7 @@ static bool sight_create(struct city_view *view, struct city_stage *stage) {
 	if (sight == NULL) {
 		return false;
 	}
-	sight->tree = wlr_scene_tree_create(stage->layers.views);
+	sight->tree = wlr_scene_tree_create(stage->layers.unseen);
 	if (sight->tree == NULL) {
 		free(sight);
 		return false;
@@ -328,6 +328,24 @@ static bool is_near(const struct city_view *view, const struct city_stage *stage
 		box.y + box.height >= stage->box.y - MARGIN;
 }
 
+/* Into its place among those that are there already: above all that were raised before it. */
+static void enter_layer(struct city_sight *sight, struct wlr_scene_tree *layer) {
+	wlr_scene_node_reparent(&sight->tree->node, layer);
+	struct wlr_scene_node *node;
+	wl_list_for_each(node, &layer->children, link) {
+		const struct city_view *other = node->data;
+		if (other->raised > sight->view->raised) {
+			wlr_scene_node_place_below(&sight->tree->node, node);
+			return;
+		}
+	}
+}
+
+static void leave(struct city_sight *sight) {
+	wlr_scene_node_set_enabled(&sight->tree->node, false);
+	wlr_scene_node_reparent(&sight->tree->node, sight->stage->layers.unseen);
+}
+
 static void update_sight(struct city_sight *sight) {
 	struct city_view *view = sight->view;
 	struct city_stage *stage = sight->stage;
@@ -338,15 +356,15 @@ static void update_sight(struct city_sight *sight) {
 		return;
 	}
 	sight->drawn = drawn;
-	wlr_scene_node_set_enabled(&sight->tree->node, drawn);
 	if (!drawn) {
+		leave(sight);
 		return;
 	}
 	struct wlr_scene_tree *layer = is_covering(view, stage) ? stage->layers.fullscreen
 		: view->above					? stage->layers.above
 								: stage->layers.views;
 	if (sight->tree->node.parent != layer) {
-		wlr_scene_node_reparent(&sight->tree->node, layer);
+		enter_layer(sight, layer);
 	}
 	const struct city_camera *camera = &stage->camera;
 	struct wlr_box box = city_view_box_on(view, stage);
@@ -365,6 +383,7 @@ static void update_sight(struct city_sight *sight) {
 		}
 	}
 	city_sight_update_frame(sight, box);
+	wlr_scene_node_set_enabled(&sight->tree->node, true);
 }
 
 void city_view_update(struct city_view *view) {

@@ -21,11 +21,11 @@
 
 static bool create_layers(struct city_stage *stage) {
 	struct city_layers *layers = &stage->layers;
-	struct wlr_scene_tree **trees[] = {&layers->ground, &layers->shell_background,
-		&layers->shell_bottom, &layers->districts, &layers->views, &layers->above,
-		&layers->buildings, &layers->shell_top, &layers->minimap, &layers->fullscreen,
-		&layers->popups, &layers->shell_overlay, &layers->drag, &layers->input_method,
-		&layers->lock};
+	struct wlr_scene_tree **trees[] = {&layers->unseen, &layers->ground,
+		&layers->shell_background, &layers->shell_bottom, &layers->districts,
+		&layers->views, &layers->above, &layers->buildings, &layers->shell_top,
+		&layers->minimap, &layers->fullscreen, &layers->popups, &layers->shell_overlay,
+		&layers->drag, &layers->input_method, &layers->lock};
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		*trees[i] = wlr_scene_tree_create(stage->tree);
 		if (*trees[i] == NULL) {
@@ -36,6 +36,7 @@ static bool create_layers(struct city_stage *stage) {
 	city_color_float(CITY_COLOR_LOCKED, color);
 	stage->cover = wlr_scene_rect_create(layers->lock, 0, 0, color);
 	wlr_scene_node_set_enabled(&layers->lock->node, false);
+	wlr_scene_node_set_enabled(&layers->unseen->node, false);
 	return stage->cover != NULL;
 }
 
@@ -128,10 +129,15 @@ void city_stage_destroy(struct city_stage *stage) {
 
 void city_stage_update(struct city_stage *stage) {
 	struct city_server *server = stage->server;
+	/* For each node that changes in sight the scene looks at all others, and when the camera
+	 * moves nearly all change. So they do it out of its sight, and it looks once. */
+	bool seen = stage->tree->node.enabled;
+	wlr_scene_node_set_enabled(&stage->tree->node, false);
 	city_ground_update(stage);
 	city_sheets_update(stage);
 	city_views_update(stage);
 	city_minimap_update(stage);
+	wlr_scene_node_set_enabled(&stage->tree->node, seen);
 	wl_signal_emit_mutable(&server->events.camera, stage);
 	city_seat_scene_changed(server->seat);
 }

@@ -34,11 +34,14 @@ struct wlr_scene_tree;
 
 /* The layers of a stage, from below. Each is a child of its tree. Nothing else is. */
 struct city_layers {
+	/* Switched off: views that are out of sight, so that nobody who looks through the layers
+	 * comes past them. */
+	struct wlr_scene_tree *unseen;
 	struct wlr_scene_tree *ground;		 /* colour and grid, ground.c */
 	struct wlr_scene_tree *shell_background; /* layer-shell, output space */
 	struct wlr_scene_tree *shell_bottom;
 	struct wlr_scene_tree *districts; /* blocks behind the tiles */
-	struct wlr_scene_tree *views;	  /* city_sight.tree of each view */
+	struct wlr_scene_tree *views;	  /* city_sight.tree of each view in sight */
 	struct wlr_scene_tree *above;	  /* of those that are always on top */
 	struct wlr_scene_tree *buildings; /* in the place of views that are far away, sheets.c */
 	struct wlr_scene_tree *shell_top;

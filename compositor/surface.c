@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_subcompositor.h>
 
 #include "compositor/map.h"
+#include "compositor/presence.h"
 #include "compositor/surface.h"
 
 /* What a commit may change besides the picture and its size; each makes the scene draw all of the
@@ -256,6 +257,7 @@ static struct surface_node *node_create(struct city_surface_tree *tree, struct w
 		free(node);
 		return NULL;
 	}
+	city_presence_watch(node->scene);
 	pixman_region32_init(&node->opaque);
 	node->tree = tree;
 	node->surface = surface;

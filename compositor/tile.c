@@ -542,10 +542,7 @@ static void tile_destroy(struct city_tile *tile) {
 	if (tile->region_fd >= 0) {
 		close(tile->region_fd);
 	}
-	for (size_t i = 0; i < tile->option_count; i++) {
-		free(tile->options[i]);
-	}
-	free(tile->options);
+	city_options_finish(&tile->options);
 	wl_list_remove(&tile->link);
 	free(tile->source);
 	free(tile->artifact);

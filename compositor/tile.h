@@ -22,6 +22,7 @@
 #include <sys/types.h>
 #include <wayland-server-core.h>
 
+#include "compositor/options.h"
 #include "compositor/policy.h"
 #include "compositor/store.h"
 #include "compositor/versions.h"
@@ -120,6 +121,12 @@ struct city_tile_version {
 	uint64_t epoch;	  /* that it was given last */
 	char *title;	  /* NULL: none set */
 
+	uint32_t sound_serial; /* of the sound_end that holds, 0: none */
+	uint64_t sound_frame;  /* where it is to end; 0: wherever it is */
+	int64_t sound_ns;      /* when it was asked to */
+	bool sound_ended;
+	uint64_t sound_at; /* where it ended */
+
 	struct wl_event_source *timer;		     /* of retire and of a late answer to migrate */
 	const struct city_tile_version *tracked_for; /* its successor builds cells; NULL: none */
 };
@@ -133,8 +140,7 @@ struct city_tile {
 	char role[VAT_NAME_SIZE]; /* of what was shown last; empty before that */
 	char *source;		  /* source folder; NULL: that of the installed kind */
 	char *artifact; /* file of the first version, from the config; NULL: the installed one */
-	char **options; /* "key=value", for the tile itself */
-	size_t option_count;
+	struct city_options options; /* for the tile itself */
 
 	struct city_view view;
 	bool placed; /* cx, cy are wanted; otherwise a place is found */
@@ -214,6 +220,7 @@ struct city_tiles {
 	struct city_limits limits;
 	int witness;	     /* see witness.h; -1: none */
 	struct wl_list list; /* city_tile.link, in the order they were made */
+	size_t handovers;    /* that there are of all of them */
 	bool returning;	     /* tiles of the compositor before are not all on the screen yet */
 	bool return_drawn;
 	uint32_t return_seq; /* of the frame that has all of them, once drawn */
@@ -256,10 +263,11 @@ void city_tiles_save_now(struct city_tiles *tiles);
 
 /*
  * A new tile. kind: the name of a configured or installed tile, or the absolute path of a source
- * folder; name: empty to have one chosen. NULL with one line in `error`.
+ * folder; name: empty to have one chosen; options: may be NULL, and come before those of a
+ * configured tile. They are kept over restarts. NULL with one line in `error`.
  */
 struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *name,
-	char *error, size_t error_size);
+	const struct city_options *options, char *error, size_t error_size);
 /* A new tile that begins with the state of this one as it was saved last, from a source and with an
  * artifact of its own. at: its place; NULL: one is found. NULL with one line in `error`. */
 struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const char *source,
@@ -284,6 +292,8 @@ const char *city_tile_title(const struct city_tile *tile);  /* never NULL */
 const char *city_tile_source(const struct city_tile *tile); /* "" if there is none */
 /* What the config says for handovers of it that ask for no strategy; mostly AUTO. */
 enum city_strategy city_tile_strategy(const struct city_tile *tile);
+/* What the config says of when handovers of it happen that say nothing of it; "": nothing. */
+const char *city_tile_splice(const struct city_tile *tile);
 /* A version of this hash is now the last known good one. back: it was gone back to. */
 void city_tile_set_good(struct city_tile *tile, const char *hash, bool back);
 /* Starts the version that should run, if none does; with `delay_ms` later. */
@@ -346,6 +356,13 @@ void city_version_send_snapshot(struct city_tile_version *version, int log_fd);
 /* False if it cannot be asked. */
 bool city_version_send_track(struct city_tile_version *version, uint64_t room, int log_fd);
 void city_version_send_untrack(struct city_tile_version *version);
+/* Whether sound comes out of it, which ends at a frame if it is asked to. */
+bool city_version_sounds(const struct city_tile_version *version);
+/* As sound_end of the protocol; frame 0: as soon as it can. */
+void city_version_send_sound_end(
+	struct city_tile_version *version, uint64_t frame, uint32_t ahead, uint32_t fade);
+/* Takes that back, if it was asked to and has not been told to migrate. */
+void city_version_send_sound_go_on(struct city_tile_version *version);
 /* Goes out with the next flush of its client. */
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms);
 /* What attach will bring, so that the version need not make ready for it in the pause. */

@@ -478,6 +478,38 @@ static void handle_tracking(struct wl_client *client, struct wl_resource *resour
 	}
 }
 
+/* Of the end that was asked for last; what was asked before means nothing any more. */
+static struct city_tile_version *sound_answer(struct wl_resource *resource, uint32_t serial) {
+	struct city_tile_version *version = version_from_resource(resource);
+	bool right = version && serial != 0 && serial == version->sound_serial &&
+		!version->sound_ended && version->state == CITY_VERSION_LIVE;
+	return right ? version : NULL;
+}
+
+static void handle_sound_ended(struct wl_client *client, struct wl_resource *resource,
+	uint32_t serial, uint32_t frame_hi, uint32_t frame_lo) {
+	struct city_tile_version *version = sound_answer(resource, serial);
+	if (version) {
+		city_handover_version_sound_ended(version, join(frame_hi, frame_lo));
+	}
+}
+
+static void handle_sound_missed(struct wl_client *client, struct wl_resource *resource,
+	uint32_t serial, uint32_t frame_hi, uint32_t frame_lo) {
+	struct city_tile_version *version = sound_answer(resource, serial);
+	if (version) {
+		city_handover_version_sound_missed(version, join(frame_hi, frame_lo));
+	}
+}
+
+static void handle_sound_began(struct wl_client *client, struct wl_resource *resource,
+	uint32_t frame_hi, uint32_t frame_lo, uint32_t skipped) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (version) {
+		city_handover_version_sound_began(version, join(frame_hi, frame_lo), skipped);
+	}
+}
+
 static const struct source_city_tile_v1_interface tile_impl = {
 	.destroy = handle_destroy,
 	.ack_configure = handle_ack_configure,
@@ -501,6 +533,9 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.lost = handle_lost,
 	.prebuild = handle_prebuild,
 	.tracking = handle_tracking,
+	.sound_ended = handle_sound_ended,
+	.sound_missed = handle_sound_missed,
+	.sound_began = handle_sound_began,
 };
 
 static void handle_tile_resource_destroy(struct wl_resource *resource) {
@@ -598,7 +633,7 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t bind_vers
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles) {
 	struct wl_global *global = wl_global_create(tiles->server->display,
-		&source_city_tile_manager_v1_interface, 3, tiles, handle_bind);
+		&source_city_tile_manager_v1_interface, 4, tiles, handle_bind);
 	if (global) {
 		city_server_hide_global(tiles->server, global, true);
 	}
@@ -664,6 +699,42 @@ void city_version_send_untrack(struct city_tile_version *version) {
 	}
 }
 
+bool city_version_sounds(const struct city_tile_version *version) {
+	if (!version->resource ||
+		wl_resource_get_version(version->resource) <
+			SOURCE_CITY_TILE_V1_SOUND_END_SINCE_VERSION) {
+		return false;
+	}
+	for (size_t i = 0; i < version->traits.port_count; i++) {
+		const struct city_port *port = &version->traits.ports[i];
+		if (port->direction == TILE_PORT_OUT && strcmp(port->kind, TILE_PORT_SOUND) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void city_version_send_sound_end(
+	struct city_tile_version *version, uint64_t frame, uint32_t ahead, uint32_t fade) {
+	version->sound_serial = next_serial(version);
+	version->sound_frame = frame;
+	version->sound_ns = city_now_ns();
+	version->sound_ended = false;
+	source_city_tile_v1_send_sound_end(version->resource, version->sound_serial,
+		(uint32_t)(frame >> 32), (uint32_t)frame, ahead, fade);
+	wl_client_flush(version->client);
+}
+
+void city_version_send_sound_go_on(struct city_tile_version *version) {
+	bool asked = version->sound_serial != 0;
+	version->sound_serial = 0;
+	version->sound_ended = false;
+	if (asked && version->resource && version->state == CITY_VERSION_LIVE) {
+		source_city_tile_v1_send_sound_go_on(version->resource);
+		wl_client_flush(version->client);
+	}
+}
+
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms) {
 	version->state = CITY_VERSION_YIELDING;
 	version->migrate_serial = next_serial(version);
@@ -701,6 +772,7 @@ void city_version_send_attach(
 void city_version_send_resume(struct city_tile_version *version, uint64_t epoch) {
 	version->state = CITY_VERSION_LIVE;
 	version->epoch = epoch;
+	version->sound_serial = 0;
 	source_city_tile_v1_send_resume(
 		version->resource, (uint32_t)(epoch >> 32), (uint32_t)epoch);
 	wl_client_flush(version->client);

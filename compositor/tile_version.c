@@ -194,8 +194,7 @@ struct city_tile_version *city_version_create(
 	/* When the keeper cannot be asked the answer comes from within the call, and the version is
 	 * gone when it returns. */
 	uint64_t request = city_keeper_spawn(tiles->keeper, &tile->uuid, tile->name, hash,
-		(const char *const *)tile->options, tile->option_count, client_fd, artifact_fd,
-		handle_spawned, version);
+		&tile->options, client_fd, artifact_fd, handle_spawned, version);
 	close(client_fd);
 	if (request == 0) {
 		return NULL;

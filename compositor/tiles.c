@@ -192,24 +192,6 @@ static void find_installed(struct city_tile *tile) {
 	free(path);
 }
 
-/* Its own, then what is said for all; the first of a key counts. config may be NULL. */
-static void copy_options(struct city_tile *tile, const struct city_tile_config *config) {
-	const char *record = tile->tiles->server->config->record;
-	size_t count = config ? config->option_count : 0;
-	tile->options = calloc(count + 1, sizeof(*tile->options));
-	for (size_t i = 0; tile->options && i < count; i++) {
-		tile->options[i] = strdup(config->options[i]);
-		if (!tile->options[i]) {
-			return;
-		}
-		tile->option_count++;
-	}
-	if (tile->options && record &&
-		asprintf(&tile->options[tile->option_count], "record=%s", record) >= 0) {
-		tile->option_count++;
-	}
-}
-
 static const struct city_tile_config *find_config(struct city_tiles *tiles, const char *name) {
 	const struct city_config *config = tiles->server->config;
 	for (size_t i = 0; i < config->tile_count; i++) {
@@ -220,11 +202,37 @@ static const struct city_tile_config *find_config(struct city_tiles *tiles, cons
 	return NULL;
 }
 
+/* What was said when it was opened, then what the configuration says of it. False when out of
+ * memory. */
+static bool add_options(struct city_tiles *tiles, const char *name, struct city_options *options) {
+	const struct city_tile_config *config = find_config(tiles, name);
+	const struct city_place *place = city_places_find(tiles->places, name);
+	return (!place || city_options_add_all(options, &place->options)) &&
+		(!config || city_options_add_all(options, &config->options));
+}
+
+/* With what is said of all. */
+static bool all_options(struct city_tiles *tiles, const char *name, struct city_options *options) {
+	const char *record = tiles->server->config->record;
+	char *text = NULL;
+	if (record && asprintf(&text, "record=%s", record) < 0) {
+		return false;
+	}
+	bool ok = add_options(tiles, name, options) && (!text || city_options_add(options, text));
+	free(text);
+	return ok;
+}
+
 enum city_strategy city_tile_strategy(const struct city_tile *tile) {
 	const struct city_tile_config *config = find_config(tile->tiles, tile->name);
 	return config && config->strategy != CITY_STRATEGY_AUTO
 		? config->strategy
 		: tile->tiles->server->config->strategy;
+}
+
+const char *city_tile_splice(const struct city_tile *tile) {
+	const struct city_tile_config *config = find_config(tile->tiles, tile->name);
+	return config && config->splice ? config->splice : "";
 }
 
 /* The config says what a tile is; where it is and what it runs is as the user left it. */
@@ -250,14 +258,17 @@ static struct city_tile *make(struct city_tiles *tiles, struct city_place *place
 	if (vat_uuid_is_nil(&place->uuid) && vat_uuid_generate(&place->uuid) < 0) {
 		return NULL;
 	}
-	struct city_tile *tile = city_tile_create(tiles, place);
+	struct city_options options = {0};
+	struct city_tile *tile =
+		all_options(tiles, place->name, &options) ? city_tile_create(tiles, place) : NULL;
 	if (!tile) {
+		city_options_finish(&options);
 		return NULL;
 	}
+	tile->options = options;
 	if (config) {
 		tile->artifact = config->artifact ? strdup(config->artifact) : NULL;
 	}
-	copy_options(tile, config);
 	find_installed(tile);
 	if (!tile->source) {
 		char *own = city_source_own(tile->kind);
@@ -503,7 +514,7 @@ static void list_kinds(struct city_tiles *tiles, char *text, size_t size) {
 }
 
 struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, const char *wanted,
-	char *error, size_t error_size) {
+	const struct city_options *options, char *error, size_t error_size) {
 	const char *source = NULL;
 	const struct city_tile_config *config = find_config(tiles, kind);
 	char base[VAT_NAME_SIZE];
@@ -552,7 +563,12 @@ struct city_tile *city_tile_open(struct city_tiles *tiles, const char *kind, con
 	}
 	set_string(&place->kind, base);
 	set_string(&place->source, source);
-	struct city_tile *tile = make(tiles, place);
+	bool ok = !options || city_options_add_all(&place->options, options);
+	if (config && strcmp(config->name, name) != 0) {
+		/* Another one of what is configured. */
+		ok = ok && city_options_add_all(&place->options, &config->options);
+	}
+	struct city_tile *tile = ok ? make(tiles, place) : NULL;
 	if (!tile) {
 		city_places_remove(tiles->places, place);
 		snprintf(error, error_size, "out of memory");
@@ -587,7 +603,8 @@ struct city_tile *city_tile_fork(struct city_tile *tile, const char *name, const
 			place->cx = at->cx;
 			place->cy = at->cy;
 		}
-		fork = make(tiles, place);
+		bool ok = add_options(tiles, tile->name, &place->options);
+		fork = ok ? make(tiles, place) : NULL;
 	}
 	if (!fork) {
 		snprintf(error, error_size, "out of memory");

@@ -24,6 +24,7 @@ bool city_view_init(struct city_view *view, struct city_server *server, enum cit
 		.impl = impl,
 		.kind = kind,
 		.id = ++server->last_view_id,
+		.raised = ++server->raises,
 		.framed = true,
 	};
 	wl_list_init(&view->sights);

@@ -119,7 +119,8 @@ struct city_view {
 	bool fullscreen, maximized;
 	bool snapped; /* to this part of a room */
 	struct city_part part;
-	bool above; /* all that are not */
+	bool above;	 /* all that are not */
+	uint64_t raised; /* it lies above all views whose number is smaller */
 	bool active;
 	double megapixels; /* that its surfaces have committed so far */
 	char *district;	   /* name of the block that it stands on, NULL: none */

@@ -20,38 +20,25 @@ static struct {
 	timer_t timer;
 	bool made;
 	struct itimerspec period;
-	volatile sig_atomic_t armed, asleep;
-	volatile sig_atomic_t turned; /* since the last tick */
-	volatile sig_atomic_t ticks, limit;
+	volatile sig_atomic_t asleep;
+	volatile sig_atomic_t ticks, limit; /* within this turn */
 	char last_words[128];
 } dog;
 
 static void handle_tick(int number) {
-	int saved = errno;
-	if (dog.asleep) {
-		const struct itimerspec never = {0};
-		timer_settime(dog.timer, 0, &never, NULL);
-		dog.armed = 0;
-	} else if (dog.turned) {
-		dog.turned = 0;
-		dog.ticks = 0;
-	} else {
-		dog.ticks++;
-		if (dog.ticks >= dog.limit) {
-			ssize_t ignored =
-				write(STDERR_FILENO, dog.last_words, strlen(dog.last_words));
-			(void)ignored;
-			signal(SIGABRT, SIG_DFL);
-			abort();
-		}
+	/* One that was on its way when the loop went to sleep does not count. */
+	if (dog.asleep || ++dog.ticks < dog.limit) {
+		return;
 	}
-	errno = saved;
+	ssize_t ignored = write(STDERR_FILENO, dog.last_words, strlen(dog.last_words));
+	(void)ignored;
+	signal(SIGABRT, SIG_DFL);
+	abort();
 }
 
 static void arm(void) {
-	dog.turned = 0;
 	dog.ticks = 0;
-	dog.armed = timer_settime(dog.timer, 0, &dog.period, NULL) == 0;
+	timer_settime(dog.timer, 0, &dog.period, NULL);
 }
 
 void city_watchdog_start(int limit_ms) {
@@ -83,18 +70,21 @@ void city_watchdog_start(int limit_ms) {
 }
 
 void city_watchdog_loop(void) {
-	dog.turned = 1;
+	dog.ticks = 0;
 	dog.limit = TICKS;
 }
 
 void city_watchdog_sleeps(void) {
+	static const struct itimerspec never;
 	dog.asleep = 1;
+	if (dog.made) {
+		timer_settime(dog.timer, 0, &never, NULL);
+	}
 }
 
 void city_watchdog_wakes(void) {
 	dog.asleep = 0;
-	dog.turned = 1;
-	if (dog.made && !dog.armed) {
+	if (dog.made) {
 		arm();
 	}
 }

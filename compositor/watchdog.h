@@ -3,9 +3,10 @@
  * Ends a compositor whose loop does not turn any more, so that the keeper starts another: whether
  * it computes for ever or waits for something that never comes.
  *
- * A timer ticks while the loop is at work and stops itself once the loop sleeps, so an idle city is
- * not woken. What counts is how many ticks the process itself has seen within one turn: one that
- * was stopped (SIGSTOP, a suspended machine) has seen none meanwhile and just goes on.
+ * A timer ticks while the loop is at work and is stopped whenever the loop sleeps, so an idle city
+ * is never woken, not even once. What counts is how many ticks the process itself has seen within
+ * one turn: one that was stopped (SIGSTOP, a suspended machine) has seen none meanwhile and just
+ * goes on.
  *
  * One per process; the functions belong to the thread that started it.
  */

@@ -94,6 +94,26 @@ static void handle_pas(void *data, struct source_city_tile_handle_v1 *handle, co
 	set(tile, &tile->pas, pas, TILE_STATE);
 }
 
+/* As JSON, which is what they are printed as. */
+static void handle_port(void *data, struct source_city_tile_handle_v1 *handle, const char *name,
+	const char *kind, uint32_t direction) {
+	struct tile *tile = data;
+	struct json json;
+	json_begin(&json, NULL);
+	json_text(&json, "name", name);
+	json_text(&json, "kind", kind);
+	json_text(&json, "direction", direction == 1 ? "in" : "out");
+	char *port = yyjson_mut_write(json.doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL), *all;
+	yyjson_mut_doc_free(json.doc);
+	if (port == NULL ||
+		asprintf(&all, "%s%s%s", tile->new_ports, tile->new_ports[0] != '\0' ? "," : "",
+			port) < 0)
+		abort();
+	free(port);
+	free(tile->new_ports);
+	tile->new_ports = all;
+}
+
 static void handle_status(
 	void *data, struct source_city_tile_handle_v1 *handle, uint32_t state, const char *notice) {
 	struct tile *tile = data;
@@ -110,6 +130,8 @@ static void handle_tile_done(void *data, struct source_city_tile_handle_v1 *hand
 		tile->changed |= TILE_NEW;
 		tile->announced = true;
 	}
+	set(tile, &tile->ports, tile->new_ports, TILE_PORTS);
+	tile->new_ports[0] = '\0';
 	if (tile->changed != 0 && ctl->on_change != NULL)
 		ctl->on_change(ctl, tile);
 	tile->changed = 0;
@@ -126,6 +148,8 @@ static void destroy_tile(struct tile *tile) {
 	free(tile->title);
 	free(tile->notice);
 	free(tile->pas);
+	free(tile->ports);
+	free(tile->new_ports);
 	free(tile);
 }
 
@@ -143,6 +167,7 @@ static const struct source_city_tile_handle_v1_listener tile_listener = {
 	.title = handle_title,
 	.status = handle_status,
 	.pas = handle_pas,
+	.port = handle_port,
 	.done = handle_tile_done,
 	.closed = handle_closed,
 };
@@ -164,6 +189,8 @@ static void handle_tile(void *data, struct source_city_control_v1 *control,
 		.title = copy_text(""),
 		.notice = copy_text(""),
 		.pas = copy_text(""),
+		.ports = copy_text(""),
+		.new_ports = copy_text(""),
 	};
 	wl_list_insert(ctl->tiles.prev, &tile->link);
 	source_city_tile_handle_v1_add_listener(handle, &tile_listener, tile);
@@ -226,11 +253,25 @@ static void handle_record(void *data, struct source_city_control_v1 *control, co
 		ctl->on_record(ctl, json);
 }
 
+static void handle_transport(void *data, struct source_city_control_v1 *control, const char *json) {
+	struct ctl *ctl = data;
+	if (ctl->on_transport != NULL)
+		ctl->on_transport(ctl, json);
+}
+
+static void handle_audio(void *data, struct source_city_control_v1 *control, const char *json) {
+	struct ctl *ctl = data;
+	if (ctl->on_audio != NULL)
+		ctl->on_audio(ctl, json);
+}
+
 static const struct source_city_control_v1_listener control_listener = {
 	.tile = handle_tile,
 	.done = handle_ready,
 	.message = handle_message,
 	.record = handle_record,
+	.transport = handle_transport,
+	.audio = handle_audio,
 };
 
 static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
@@ -239,7 +280,7 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 	if (strcmp(interface, source_city_control_v1_interface.name) != 0 || ctl->control != NULL)
 		return;
 	ctl->control = wl_registry_bind(
-		registry, name, &source_city_control_v1_interface, version < 4 ? version : 4);
+		registry, name, &source_city_control_v1_interface, version < 6 ? version : 6);
 	source_city_control_v1_add_listener(ctl->control, &control_listener, ctl);
 }
 

@@ -58,6 +58,7 @@ enum tile_change {
 	TILE_TITLE = 1 << 3,
 	TILE_STATE = 1 << 4,
 	TILE_NOTICE = 1 << 5,
+	TILE_PORTS = 1 << 6,
 };
 
 /* A tile as the city tells it. */
@@ -74,6 +75,8 @@ struct tile {
 	char *title;
 	enum tile_state state;
 	char *notice;
+	char *ports;	      /* JSON objects, with commas between them */
+	char *new_ports;      /* those of the coming done */
 	char *pas;	      /* of its last handover, a number; "" before that */
 	unsigned int changed; /* enum tile_change, since the last done */
 	bool announced;	      /* had its first done */
@@ -110,6 +113,8 @@ struct ctl {
 	void (*on_message)(
 		struct ctl *ctl, uint32_t severity, const char *subject, const char *text);
 	void (*on_record)(struct ctl *ctl, const char *json);
+	void (*on_transport)(struct ctl *ctl, const char *json);
+	void (*on_audio)(struct ctl *ctl, const char *json);
 	void *data;
 };
 
@@ -271,6 +276,7 @@ int command_close(struct ctl *ctl);
 int command_swap(struct ctl *ctl);
 int command_watch(struct ctl *ctl);
 int command_checkpoint(struct ctl *ctl);
+int command_console(struct ctl *ctl);
 int command_rollback(struct ctl *ctl);
 int command_move(struct ctl *ctl);
 int command_replace(struct ctl *ctl);
@@ -289,6 +295,8 @@ int command_camera(struct ctl *ctl);
 int command_picture(struct ctl *ctl);
 int command_keeper(struct ctl *ctl);
 int command_map(struct ctl *ctl);
+int command_transport(struct ctl *ctl);
+int command_audio(struct ctl *ctl);
 int command_state(struct ctl *ctl);
 int command_quit(struct ctl *ctl);
 int command_version(struct ctl *ctl);

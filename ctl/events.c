@@ -52,6 +52,36 @@ static void handle_record(struct ctl *ctl, const char *json) {
 		json_pass("record", json);
 }
 
+static void handle_transport(struct ctl *ctl, const char *json) {
+	if (ctl->json) {
+		json_pass("transport", json);
+		return;
+	}
+	char text[160];
+	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+	snprintf(text, sizeof(text), "bar %jd, %g beats a minute, %jd a bar",
+		(intmax_t)yyjson_get_sint(yyjson_obj_get(root, "bar")),
+		yyjson_get_num(yyjson_obj_get(root, "tempo")),
+		(intmax_t)yyjson_get_sint(yyjson_obj_get(root, "beats_a_bar")));
+	print_line(ctl, "transport", PLAIN,
+		yyjson_get_bool(yyjson_obj_get(root, "playing")) ? "plays" : "stands still", text);
+	yyjson_doc_free(doc);
+}
+
+static void handle_audio(struct ctl *ctl, const char *json) {
+	if (ctl->json) {
+		json_pass("audio", json);
+		return;
+	}
+	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INVALID_UNICODE);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+	const char *what = yyjson_get_str(yyjson_obj_get(root, "what"));
+	const char *name = yyjson_get_str(yyjson_obj_get(root, "name"));
+	print_line(ctl, "audio", PLAIN, what != NULL ? what : "changed", name != NULL ? name : "");
+	yyjson_doc_free(doc);
+}
+
 /* ---- tiles */
 
 static void handle_change(struct ctl *ctl, struct tile *tile) {
@@ -106,6 +136,8 @@ int command_events(struct ctl *ctl) {
 	/* From the first moment on: what happens while we get to know the tiles counts too. */
 	ctl->on_message = handle_message;
 	ctl->on_record = handle_record;
+	ctl->on_transport = handle_transport;
+	ctl->on_audio = handle_audio;
 	ctl->on_change = handle_change;
 	ctl->on_close = handle_close;
 	ctl->on_ready = handle_ready;
@@ -113,6 +145,8 @@ int command_events(struct ctl *ctl) {
 		ctl_wait(ctl, never, NULL, NULL, -1);
 	ctl->on_message = NULL;
 	ctl->on_record = NULL;
+	ctl->on_transport = NULL;
+	ctl->on_audio = NULL;
 	ctl->on_change = NULL;
 	ctl->on_close = NULL;
 	ctl->on_ready = NULL;

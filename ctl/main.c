@@ -14,6 +14,7 @@ static const struct option tiles_options[] = {
 };
 static const struct option open_options[] = {
 	{"name", "NAME", "name of the new tile; otherwise one is chosen"},
+	{"option", "KEY=VALUE", "told to the tile, before what the configuration says; any number"},
 	{},
 };
 static const struct option swap_options[] = {
@@ -28,6 +29,7 @@ static const struct option swap_options[] = {
 	{},
 };
 static const struct option rollback_options[] = {
+	{"at", "SPLICE", "when, as for swap"},
 	{"list", NULL, "only list the versions that can be gone back to"},
 	{"force", NULL, "also when the version refuses to give its state up"},
 	{"state", "MODE", "inherit, reset, or merge: what cannot be carried over starts anew"},
@@ -77,6 +79,11 @@ static const struct option bookmark_options[] = {
 	{},
 };
 
+static const struct option console_options[] = {
+	{"serve", NULL, "what a tile runs on a PTY of its own, for others to look on"},
+	{},
+};
+
 static const struct option keeper_options[] = {
 	{"replace", NULL, "do it: by the program at PATH, or by the one that was installed since"},
 	{},
@@ -116,6 +123,8 @@ const struct command commands[] = {
 		vat_options, command_vat},
 	{"checkpoint", "[TILE]", 0, 1, "save the state of a tile, or of all, to disk now", NULL,
 		command_checkpoint},
+	{"console", "TILE", 0, 1, "the console of a tile's machine; Ctrl+] leaves it",
+		console_options, command_console},
 	{"history", "[TILE]", 0, 1, "past handovers, the newest last", history_options,
 		command_history},
 	{"events", "", 0, 0, "everything that happens, until ended", NULL, command_events},
@@ -129,6 +138,14 @@ const struct command commands[] = {
 		command_camera, true},
 	{"picture", "FILE.png", 1, 1, "draw the whole city, or a part of it, into a file",
 		picture_options, command_picture},
+	{"transport", "[play|stop|tempo N|meter N|phrase N|locate BAR|mark NAME [BAR]|unmark NAME]",
+		0, 3, "where the music is: tempo, bar, markers; or change it", NULL,
+		command_transport},
+	{"audio",
+		"[volume NODE N%|mute NODE [off]|default NODE|link FROM TO|unlink FROM TO|move "
+		"STREAM "
+		"TO]",
+		0, 3, "everything that sounds, or change it", NULL, command_audio},
 	{"run", "COMMAND...", 1, SIZE_MAX, "a command of the desktop, as in a key binding", NULL,
 		command_run, true},
 	{"keeper", "[PATH]", 0, 1, "let another keeper take over, with everything that it holds",
@@ -280,7 +297,7 @@ static int unknown_option(const struct ctl *ctl, const char *word) {
 }
 
 static int unknown_command(const struct ctl *ctl, const char *word) {
-	const char *names[32];
+	const char *names[sizeof(commands) / sizeof(commands[0])];
 	size_t count = 0;
 	for (const struct command *command = commands; command->name != NULL; command++)
 		names[count++] = command->name;

@@ -289,4 +289,12 @@ void json_tile(struct json *json, const struct tile *tile) {
 	json_real(json, "cy", tile->cy);
 	json_real(json, "width", tile->width);
 	json_real(json, "height", tile->height);
+	char *ports;
+	if (asprintf(&ports, "[%s]", tile->ports) < 0)
+		abort();
+	yyjson_doc *list = yyjson_read(ports, strlen(ports), YYJSON_READ_ALLOW_INVALID_UNICODE);
+	yyjson_mut_obj_add_val(json->doc, json->root, "ports",
+		yyjson_val_mut_copy(json->doc, yyjson_doc_get_root(list)));
+	yyjson_doc_free(list);
+	free(ports);
 }

@@ -222,6 +222,13 @@ static int open_artifact(const struct ctl *ctl, const char *path, int *fd) {
 	return CTL_OK;
 }
 
+static int check_splice(const struct ctl *ctl) {
+	const char *splice = ctl_option(ctl, "at");
+	if (splice != NULL && strlen(splice) > 63)
+		return ctl_usage(ctl, "no splice point is that long: %.20s...", splice);
+	return CTL_OK;
+}
+
 static int parse_state(const struct ctl *ctl, uint32_t *mode) {
 	static const char *const modes[] = {"inherit", "reset", "merge"};
 	const char *word = ctl_option(ctl, "state");
@@ -237,8 +244,9 @@ static int parse_state(const struct ctl *ctl, uint32_t *mode) {
 	return ctl_usage(ctl, "no state mode %s; there are inherit, reset and merge", word);
 }
 
-/* What the command line says about the next request of this tile: --force, --state, --lossy. */
-static int send_terms(struct ctl *ctl, struct tile *tile) {
+/* What the command line says about the next request of this tile: --force, --state, --lossy, and
+ * --at where the request itself has no word for it. */
+static int send_terms(struct ctl *ctl, struct tile *tile, bool with_at) {
 	uint32_t mode, version = source_city_tile_handle_v1_get_version(tile->handle);
 	int status = parse_state(ctl, &mode);
 	if (status != CTL_OK)
@@ -253,6 +261,12 @@ static int send_terms(struct ctl *ctl, struct tile *tile) {
 			return ctl_fail(ctl, "request",
 				"this city is older and knows neither --state nor --lossy");
 		source_city_tile_handle_v1_carry_state(tile->handle, mode, ctl_has(ctl, "lossy"));
+	}
+	if (with_at && ctl_has(ctl, "at")) {
+		if (version < SOURCE_CITY_TILE_HANDLE_V1_AT_SINCE_VERSION)
+			return ctl_fail(
+				ctl, "request", "this city is older and knows no --at for this");
+		source_city_tile_handle_v1_at(tile->handle, ctl_option(ctl, "at"));
 	}
 	return CTL_OK;
 }
@@ -315,7 +329,7 @@ static int add_part(struct ctl *ctl, struct source_city_transaction_v1 *transact
 	struct tile *tile = ctl_tile(ctl, word);
 	if (tile == NULL)
 		return CTL_FAILED;
-	int status = send_terms(ctl, tile);
+	int status = send_terms(ctl, tile, true);
 	if (status != CTL_OK)
 		return status;
 	size_t used = strlen(names);
@@ -334,12 +348,14 @@ static int swap_several(struct ctl *ctl) {
 				"source, not %.200s",
 				ctl->words[i]);
 	}
-	if (ctl_has(ctl, "artifact") || ctl_has(ctl, "source") || ctl_has(ctl, "at"))
+	if (ctl_has(ctl, "artifact") || ctl_has(ctl, "source"))
 		return ctl_usage(ctl,
-			"several tiles take neither --artifact, nor --source, nor --at: "
+			"several tiles take neither --artifact nor --source: "
 			"TILE=FILE, TILE=FOLDER, or TILE for its own source");
 	uint32_t strategy, mode;
-	int status = parse_strategy(ctl, &strategy);
+	int status = check_splice(ctl);
+	if (status == CTL_OK)
+		status = parse_strategy(ctl, &strategy);
 	if (status == CTL_OK)
 		status = parse_state(ctl, &mode);
 	if (status == CTL_OK)
@@ -375,10 +391,10 @@ int command_swap(struct ctl *ctl) {
 		return ctl_usage(ctl, "either --source or --artifact");
 	if (splice == NULL)
 		splice = "";
-	if (strlen(splice) > 63)
-		return ctl_usage(ctl, "no splice point is that long: %.20s...", splice);
 	uint32_t mode;
-	int status = parse_strategy(ctl, &strategy);
+	int status = check_splice(ctl);
+	if (status == CTL_OK)
+		status = parse_strategy(ctl, &strategy);
 	if (status == CTL_OK)
 		status = parse_state(ctl, &mode);
 	if (status == CTL_OK)
@@ -393,7 +409,7 @@ int command_swap(struct ctl *ctl) {
 		status = CTL_FAILED;
 		goto out;
 	}
-	status = send_terms(ctl, tile);
+	status = send_terms(ctl, tile, false);
 	if (status != CTL_OK)
 		goto out;
 	struct source_city_request_v1 *proxy;
@@ -426,7 +442,9 @@ int command_rollback(struct ctl *ctl) {
 			"%.80s is neither a number of versions, from 1 on, nor the "
 			"beginning of a hash",
 			which);
-	int status = ctl_connect(ctl);
+	int status = check_splice(ctl);
+	if (status == CTL_OK)
+		status = ctl_connect(ctl);
 	if (status != CTL_OK)
 		return status;
 	struct tile *tile = ctl_tile(ctl, ctl->words[0]);
@@ -434,7 +452,7 @@ int command_rollback(struct ctl *ctl) {
 		return CTL_FAILED;
 	if (ctl_has(ctl, "list"))
 		return list_versions(ctl, tile);
-	status = send_terms(ctl, tile);
+	status = send_terms(ctl, tile, true);
 	if (status != CTL_OK)
 		return status;
 	struct source_city_request_v1 *proxy;

@@ -53,7 +53,7 @@ _cityctl() {
 		return
 		;;
 	--at)
-		mapfile -t COMPREPLY < <(compgen -W '! @beat @bar @loop' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '! @beat @bar @phrase @loop @marker' -- "$cur")
 		return
 		;;
 	--socket)
@@ -73,9 +73,9 @@ _cityctl() {
 	case $command in
 	'') options+=' --version' ;;
 	tiles) options+=' --names' ;;
-	open) options+=' --name' ;;
+	open) options+=' --name --option' ;;
 	swap) options+=' --source --artifact --strategy --at --settled --force --state --lossy' ;;
-	rollback) options+=' --force --state --lossy --list' ;;
+	rollback) options+=' --at --force --state --lossy --list' ;;
 	move | replace | fork | undo | redo) options+=' --dry-run' ;;
 	watch) options+=' --source' ;;
 	test) options+=' --source --artifact --replay --amnesia --record --frames' ;;
@@ -83,6 +83,7 @@ _cityctl() {
 	history) options+=' --last' ;;
 	keeper) options+=' --replace' ;;
 	bookmark) options+=' --names' ;;
+	console) options+=' --serve' ;;
 	picture) options+=' --size --region --tile' ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -93,10 +94,10 @@ _cityctl() {
 	case $command in
 	'')
 		mapfile -t COMPREPLY < <(compgen -W 'tiles open close swap watch rollback move replace fork undo
-			redo record test vat checkpoint history events go bookmark camera picture run keeper map state quit version' \
+			redo record test vat checkpoint console history events go bookmark camera picture run keeper map transport audio state quit version' \
 			-- "$cur")
 		;;
-	close | swap | watch | rollback | move | replace | fork | record | test | vat | checkpoint | history)
+	close | swap | watch | rollback | move | replace | fork | record | test | vat | checkpoint | console | history)
 		if [[ $command == record ]] && ((places == 1)); then
 			compopt -o filenames 2>/dev/null
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -111,7 +112,7 @@ _cityctl() {
 			compopt -o filenames 2>/dev/null
 			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		else
-			mapfile -t COMPREPLY < <(compgen -W 'terminal clock' -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W 'terminal clock synth riscv riscv-fast' -- "$cur")
 		fi
 		;;
 	go)
@@ -131,6 +132,12 @@ _cityctl() {
 	picture | keeper)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	transport | audio)
+		((places == 0)) || return
+		local -A what=([transport]='play stop tempo meter phrase locate mark unmark'
+			[audio]='volume mute default link unlink move')
+		mapfile -t COMPREPLY < <(compgen -W "${what[$command]}" -- "$cur")
 		;;
 	run)
 		((places == 0)) || return

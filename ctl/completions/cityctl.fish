@@ -5,8 +5,8 @@ function __cityctl_tiles
     cityctl tiles --names 2>/dev/null
 end
 
-set -l commands tiles open close swap watch rollback move replace fork undo redo record test vat checkpoint history events go bookmark camera picture run keeper map state quit version
-set -l with_tile close swap watch rollback move replace fork record test vat checkpoint history
+set -l commands tiles open close swap watch rollback move replace fork undo redo record test vat checkpoint console history events go bookmark camera picture run keeper map transport audio state quit version
+set -l with_tile close swap watch rollback move replace fork record test vat checkpoint console history
 
 complete -c cityctl -f
 complete -c cityctl -l json -d 'Print JSON, one object a line'
@@ -30,12 +30,17 @@ complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a test -d 'R
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a vat -d 'Print the state of a tile'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a map -d 'What stands in the city: places, lines, costs, marks'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a checkpoint -d 'Save the state of tiles now'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a console -d "The console of a tile's machine"
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a history -d 'Past handovers'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'Everything that happens'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a go -d 'To a tile, a district, a bookmark, all or back'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a bookmark -d 'Places with a name'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a camera -d 'What the screens show'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a picture -d 'Draw the city into a file'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a transport -d 'Where the music is'
+complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a audio -d 'Everything that sounds'
+complete -c cityctl -n '__fish_seen_subcommand_from transport' -a 'play stop tempo meter phrase locate mark unmark'
+complete -c cityctl -n '__fish_seen_subcommand_from audio' -a 'volume mute default link unlink move'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a run -d 'A command of the desktop'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a state -d 'Camera, outputs, views and costs'
 complete -c cityctl -n "not __fish_seen_subcommand_from $commands" -a quit -d 'End the city'
@@ -51,11 +56,13 @@ complete -c cityctl -n '__fish_seen_subcommand_from picture' -l region -x -d 'Pa
 complete -c cityctl -n '__fish_seen_subcommand_from picture' -l tile -x -a '(__cityctl_tiles)' -d 'Only this tile'
 complete -c cityctl -n '__fish_seen_subcommand_from tiles' -l names -d 'Only the names'
 complete -c cityctl -n '__fish_seen_subcommand_from open' -l name -x -d 'Name of the new tile'
-complete -c cityctl -n '__fish_seen_subcommand_from open' -a '(__fish_complete_directories) terminal clock'
+complete -c cityctl -n '__fish_seen_subcommand_from open' -l option -x -d 'KEY=VALUE, told to the tile'
+complete -c cityctl -n '__fish_seen_subcommand_from open' -a '(__fish_complete_directories) terminal clock synth riscv riscv-fast'
+complete -c cityctl -n '__fish_seen_subcommand_from console' -l serve -d 'What a tile runs on a PTY of its own'
 complete -c cityctl -n '__fish_seen_subcommand_from swap watch test' -l source -x -a '(__fish_complete_directories)' -d 'Folder of sources'
 complete -c cityctl -n '__fish_seen_subcommand_from swap test' -l artifact -r -F -d 'A built tile'
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l strategy -x -a 'auto instant crossfade freeze-and-fade reset melt' -d 'How it looks'
-complete -c cityctl -n '__fish_seen_subcommand_from swap' -l at -x -a '! @beat @bar @loop' -d 'When'
+complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l at -x -a '! @beat @bar @phrase @loop @marker' -d 'When'
 complete -c cityctl -n '__fish_seen_subcommand_from swap' -l settled -d 'Wait for the end of probation too'
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l force -d 'Take no refusal'
 complete -c cityctl -n '__fish_seen_subcommand_from swap rollback' -l state -x -a 'inherit reset merge' -d 'What becomes of the state'
