@@ -15,12 +15,14 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "tests", "lib"))
 
 from city import BUILD_LIMIT, City, CityError, Lines  # noqa: E402
+from sound import Sound  # noqa: E402
 
 ACROSS = 300  # city units from one small tile to the next
 BELOW = 350
 WINDOW = "cd / && ls --color=always usr/include | head -60 | column -c 70"
 # What is listed in a terminal, so that there is something to see in it.
 LISTING = "ls -l --color bin lib/source-city/tiles share/source-city/shaders"
+CLIPS = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix", "share", "source-city", "clips")
 SHELL = """cd "$SOURCE_CITY_BUILD/prefix"
 PS1='city:\\W\\$ '
 """
@@ -36,6 +38,17 @@ def few_tiles():
             tile("clock", "clock", (1496, 600), (300, 300)) + tile("clock-2", "clock", (1496, 926), (300, 274)))
 
 
+def synth_tile():
+    """A synth that plays."""
+    return ("tile synth {\n\tkind synth\n\tat 0 0\n\tsize 860 480\n\toption play yes\n"
+            "\toption clip " + os.path.join(CLIPS, "night-drive.clip") + "\n}\n")
+
+
+def mixer_tile():
+    """The mixer, and beside it a synth that plays."""
+    return tile("mixer", "audio", (0, 0), (760, 480)) + synth_tile().replace("at 0 0", "at 0 600")
+
+
 def tiles(count):
     """A terminal with smaller ones beside it, in rows that are twice as long as there are rows."""
     text = tile("terminal", "terminal", (0, 0), (820, 600))
@@ -49,8 +62,13 @@ def tiles(count):
 
 class Scene(City):
     def __init__(self, out, count=3, style="dark", scale=1, **options):
+        self.sound = None
+        if count == 2:
+            self.sound = Sound()
+            options["env"] = {"PIPEWIRE_RUNTIME_DIR": self.sound.folder}
         config = f"keyboard {{\n\trepeat 1 5000\n}}\ntheme {{\n\tstyle {style}\n}}\noutput * {{\n\tscale {scale}\n}}\n"
-        super().__init__(config=config + (few_tiles() if count == 4 else tiles(count)), **options)
+        wanted = {1: synth_tile, 2: mixer_tile, 4: few_tiles}.get(count, lambda: tiles(count))
+        super().__init__(config=config + wanted(), **options)
         self.out = out
         self.count = count
 
@@ -63,6 +81,11 @@ class Scene(City):
                    "not all tiles are live")
         self.until(lambda: self.ctl("map")[0]["quarters"], what="no source was found")
         return self
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        if self.sound:
+            self.sound.close()
 
     def fill(self):
         """Something to see in the terminal, and two windows of ordinary programs."""
@@ -105,6 +128,8 @@ def scenes():
                 scene.at("minimap").at("zoom", "room").take(f"room-{scene.name}")
             yield f"{count}-{style}", few, {"count": count, "style": style}
         yield f"readme-{style}", readme, {"count": 4, "style": style}
+        yield f"synth-{style}", music, {"count": 1, "style": style}
+        yield f"audio-{style}", mixer, {"count": 2, "style": style}
         yield f"changes-{style}", changes, {"count": 4, "style": style}
     for scale in (1.5, 2):
         def large(scene):
@@ -138,6 +163,31 @@ def readme(scene):
         scene.draw("city", "--size", "1080x675", colors=256)
     else:
         scene.draw("street", "--region", "-100,20,2080x1300", "--size", "1600x1000", colors=256)
+
+
+def music(scene):
+    """The synth, in a bar in which everything plays."""
+    scene.until(lambda: scene.ctl("transport")[0]["bar"] >= 13, 300, "the music does not go on")
+    scene.draw("synth", "--region", "-8,-32,876x520", "--size", "876x520", colors=128)
+
+
+def mixer(scene):
+    """Devices, programs that play and record, and a tile; one of them quieter."""
+    sound = scene.sound
+    for name, title, kind in (("speakers", "Speakers", "Audio/Sink"), ("headset", "Headset", "Audio/Sink"),
+                              ("microphone", "Microphone", "Audio/Source/Virtual")):
+        sound.make_device(name, title, kind)
+    scene.popen("sh", "-c", "exec pw-cat -p --raw --rate 48000 --channels 2 --format s16 "
+                "-P '{ application.name = \"Player\" media.name = \"Some music\" node.name = player }' - "
+                "</dev/urandom")
+    scene.popen("pw-cat", "-r", "-P", '{ application.name = "Recorder" media.name = "A memo" }',
+                os.path.join(scene.folder, "memo.wav"))
+    scene.until(lambda: sum(node["running"] for node in scene.ctl("audio")[0]["nodes"]) >= 5, 60, "nothing sounds")
+    scene.run("cityctl", "audio", "volume", "Player", "40%")
+    scene.at("zoom", "1").at("focus", "mixer")
+    scene.until(lambda: scene.ctl("transport")[0]["bar"] >= 9, 300, "the music does not go on")
+    scene.draw("audio" if scene.name.endswith("dark") else "audio-light",
+               "--region", "-8,-32,776x520", "--size", "776x520", colors=128)
 
 
 def changes(scene):

@@ -13,10 +13,13 @@ Stages, in this order:
 A filter that is a stage's name runs that stage; any other runs the tests of stage plain whose suite
 or name holds it. A test that prints TAP counts with each of its own tests.
 
-Most tests of stage plain wait: for a deadline, for another process. So what the later stages need is
-compiled beside them, for what they leave of the processors, and the machine runs beside the tests of
-the sanitizers, and before them: it is emulated, and has to melt a tile in some seconds. Of a
-sanitizer's build only that is compiled which its tests run.
+Many tests of stage plain wait: for a deadline, for another process. So there are more of them at a time
+than processors, and what the later stages need is compiled beside them, for what they leave of the
+processors. Of a sanitizer's build only that is compiled which its tests run. Beside the machine, which is
+emulated and has to melt a tile in some seconds, only the fuzz targets run, behind it.
+
+The cities of all tests share a cache, which is filled beside the first ones: what their forges compile of
+the tiles that every city has, and the shaders.
 """
 
 import concurrent.futures
@@ -33,7 +36,9 @@ import time
 STAGES = ["format", "plain", "asan", "tsan", "fuzz", "vm"]
 FUZZ_SECONDS = int(os.environ.get("SOURCE_CITY_FUZZ_SECONDS", "4"))
 CLANG_FORMAT = 21
+BEHIND = ["nice", "-n", "10"]
 BEHIND_ALL = ["nice", "-n", "19"]
+AT_A_TIME = max(2, len(os.sched_getaffinity(0)) * 3 // 2)  # tests
 
 TAP = re.compile(r"^\s*(not )?ok\b[ \t]*\d*[ \t]*(?:- )?(.*)$", re.M)
 SKIP = re.compile(r"#\s*skip\b", re.I)
@@ -96,6 +101,26 @@ def say(text):
     print(f"== {text}", flush=True)
 
 
+# Where the kernel shares processors between sessions first, niceness counts within one of them only.
+SESSION = "/proc/self/autogroup"
+
+
+def session_nice():
+    try:
+        with open(SESSION) as file:
+            return int(file.read().split()[-1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def stand_back(nice):
+    try:
+        with open(SESSION, "w") as file:
+            file.write(str(nice))
+    except OSError:
+        pass
+
+
 def run(args, **options):
     return subprocess.run(args, stdout=sys.stderr, **options).returncode
 
@@ -113,15 +138,23 @@ class Tests:
         self.count = Count()
         self.beside = {}  # future results by stage
         self.builder = concurrent.futures.ThreadPoolExecutor(1)
+        self.fuzzers = concurrent.futures.ThreadPoolExecutor(1)
+        self.fuzzing = []  # future outcomes, each of one target
 
     def everything(self):
-        for stage in self.stages:
-            start = time.monotonic()
-            say(stage)
-            if stage not in ("format", "plain"):
-                self.begin_builds()
-            getattr(self, stage)()
-            say(f"{stage}: {time.monotonic() - start:.0f} s")
+        share = session_nice()
+        try:
+            for stage in self.stages:
+                start = time.monotonic()
+                say(stage)
+                if stage not in ("format", "plain"):
+                    self.begin_builds()
+                if stage == "vm":
+                    stand_back(share)
+                getattr(self, stage)()
+                say(f"{stage}: {time.monotonic() - start:.0f} s")
+        finally:
+            stand_back(share)
         return self.report()
 
     def begin(self, stage, where, work):
@@ -130,9 +163,15 @@ class Tests:
             self.beside[stage] = where.submit(work)
 
     def begin_builds(self):
+        # Each test has a session of its own; in this one there is nobody but the compilers.
+        stand_back(10)
         for stage, (options, environment, targets) in CONFIGURATIONS.items():
             self.begin(stage, self.builder, functools.partial(
                 make_beside, self.here, self.build + "-" + stage, options, environment, targets))
+        # Its disk. What goes wrong is said by the stage itself, which tries again.
+        self.begin("vm", self.builder, functools.partial(
+            subprocess.run, [*BEHIND_ALL, f"{self.here}/dev", "vm", "--prepare"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def built(self, stage):
         """Whether a configuration's build is there; waits for it."""
@@ -179,8 +218,19 @@ class Tests:
         self.begin_builds()
         if failure:
             self.count.fail(*failure)
-        else:
-            self.meson(self.build, "plain", self.matches)
+            return
+        with tempfile.TemporaryDirectory(prefix="city-cache-", ignore_cleanup_errors=True) as cache:
+            shared = {"SOURCE_CITY_TEST_CACHE": cache}
+            filler = None
+            if not self.filters:
+                # Whether it comes to its end or not: each city can do that itself.
+                env = dict(self.environment(self.build), **shared)
+                filler = subprocess.Popen(
+                    [*BEHIND, sys.executable, "-B", f"{self.here}/tests/lib/fill_cache.py"], env=env,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.meson(self.build, "plain", self.matches, environment=shared)
+            if filler:
+                filler.wait()
 
     def asan(self):
         if self.built("asan"):
@@ -191,41 +241,55 @@ class Tests:
             self.meson(self.build + "-tsan", "tsan", IN_TSAN, multiplier=4)
 
     def fuzz(self):
+        """The machine leaves some of the processors to it: then its end is waited for there."""
         if not shutil.which("clang"):
             self.count.skip("fuzz", "no clang here")
         elif self.built("fuzz"):
-            for name, program in fuzz_programs(self.build + "-fuzz"):
-                self.fuzz_one(name, program)
+            self.fuzzing = [self.fuzzers.submit(self.fuzz_one, name, program)
+                            for name, program in fuzz_programs(self.build + "-fuzz")]
+            if "vm" not in self.stages:
+                self.end_fuzz()
+
+    def end_fuzz(self):
+        for done in self.fuzzing:
+            said, failure = done.result()
+            print(said, flush=True)
+            if failure:
+                self.count.fail(*failure)
+            else:
+                self.count.passed += 1
 
     def fuzz_one(self, name, program):
+        """What to say, and a failure or None."""
         corpus = os.path.join(self.here, "tests", "fuzz", "corpus", name)
         with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
             found = os.path.join(scratch, "found")
             os.mkdir(found)
             seeds = [corpus] if os.path.isdir(corpus) else []
             result = subprocess.run(
-                [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+                [*BEHIND_ALL, program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=60", "-rss_limit_mb=2048",
                  "-print_final_stats=1", f"-artifact_prefix={scratch}/", found, *seeds],
                 capture_output=True, text=True, errors="replace")
             runs = re.search(r"number_of_executed_units:\s*(\d+)", result.stderr)
-            print(f"fuzz {name}: {runs.group(1) if runs else '?'} runs", flush=True)
+            said = f"fuzz {name}: {runs.group(1) if runs else '?'} runs"
             if result.returncode == 0:
-                self.count.passed += 1
-                return
+                return said, None
             kept = os.path.join(self.build + "-fuzz", "crashes")
             os.makedirs(kept, exist_ok=True)
             for file in os.listdir(scratch):
                 if file != "found":
                     shutil.copy(os.path.join(scratch, file), os.path.join(kept, f"{name}-{file}"))
-            self.count.fail(f"fuzz: {name} (the input is in {kept})", result.stderr)
+            return said, (f"fuzz: {name} (the input is in {kept})", result.stderr)
 
     def vm(self):
-        """Alone: what it shows is looked at while it moves."""
+        """With nothing beside it that does not stand back: what it shows is looked at while it moves."""
+        self.beside["vm"].result()
         done = subprocess.run([f"{self.here}/dev", "vm"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout, end="", flush=True)
         result = {0: "OK", 77: "SKIP"}.get(done.returncode, "FAIL")
         self.count.meson_test("vm", {"name": "vm", "result": result, "stdout": done.stdout})
+        self.end_fuzz()
 
     # parts
 
@@ -233,19 +297,24 @@ class Tests:
         where = " ".join([*test["suite"], test["name"]])
         return not self.filters or any(f in where for f in self.filters)
 
-    def meson(self, build, stage, wanted, multiplier=1):
+    def environment(self, build):
+        """With the programs of that build."""
+        env = dict(os.environ, SOURCE_CITY_BUILD=build)
+        path = [p for p in env["PATH"].split(":") if p != self.build + "/prefix/bin"]
+        env["PATH"] = ":".join([build + "/prefix/bin", *path])
+        return env
+
+    def meson(self, build, stage, wanted, multiplier=1, environment=None):
         tests = [t for t in introspect(build) if wanted(t)]
         if not tests:
             return
         log = os.path.join(build, "meson-logs", "testlog.json")
         if os.path.exists(log):
             os.unlink(log)
-        env = dict(os.environ, SOURCE_CITY_BUILD=build)
-        path = [p for p in env["PATH"].split(":") if p != self.build + "/prefix/bin"]
-        env["PATH"] = ":".join([build + "/prefix/bin", *path])
+        env = dict(self.environment(build), **(environment or {}))
         project = tests[0]["suite"][0].split(":")[0]
         run(["meson", "test", "-C", build, "--no-rebuild", "-t", str(multiplier),
-             "--max-lines", "20", *sorted({f"{project}:{t['name']}" for t in tests})], env=env)
+             "--num-processes", str(AT_A_TIME), "--max-lines", "20", *sorted({f"{project}:{t['name']}" for t in tests})], env=env)
         seen = set()
         if os.path.exists(log):
             with open(log, encoding="utf-8", errors="replace") as lines:
@@ -283,7 +352,8 @@ def fuzz_targets(build):
 
 IN_ASAN = in_suites("unit", "sanitize")
 IN_TSAN = in_suites("thread")
-FOR_SANITIZERS = ["-Dwerror=false", "-Db_lundef=false", "-Doptimization=1", "-Ddebug=true",
+# What they cost is compiling: it is kept short, and lines are all that their reports need.
+FOR_SANITIZERS = ["-Dwerror=false", "-Db_lundef=false", "-Doptimization=g", "-Ddebug=true", "-Dc_args=-g1",
                   "-Dman-pages=disabled"]
 # Options, environment, targets.
 CONFIGURATIONS = {

@@ -23,6 +23,12 @@ city_soak() {
 		python3 "$here/tests/handover/soak.py" "${1:-10000}"
 }
 
+# So many handovers while music plays, or parts of that: see tests/audio/listen.py.
+city_listen() {
+	city_build
+	exec env SOURCE_CITY_TEST_TILES="$build/tests/handover" python3 "$here/tests/audio/listen.py" "$@"
+}
+
 # Of messages that many, with that seed.
 city_requests() {
 	city_build

@@ -44,20 +44,29 @@ vm_images() {
 }
 
 # vm [--keep] [--with sway] [--png DIR]: ends with 77 where there can be no machine
+# vm --prepare: only what takes long and is kept, for what is built already
 city_vm() {
 	vm_possible || { say "no virtual machine: $reason"; exit 77; }
+	if [ "${1:-}" = --prepare ]; then
+		vm_prepare
+		return
+	fi
 	city_build
 	vm_drive "$@"
 }
 
-vm_drive() {
+# Compiling is what an emulated machine does worst: it gets the objects of the unchanged tiles.
+vm_prepare() {
 	vm_images
-	local scratch status
-	scratch=$(mktemp -d "${TMPDIR:-/tmp}/city-vm.XXXXXX")
-	# Compiling is what an emulated machine does worst: it gets the objects of the unchanged tiles.
 	mkdir -p "$images/home"
 	vm_inside_machine /mnt/vm/warm.sh /home/city ||
 		say "the machine's forge starts cold: see $images/home/warm.log"
+}
+
+vm_drive() {
+	vm_prepare
+	local scratch status
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/city-vm.XXXXXX")
 	vm_inside "$here/tests/vm/image.sh" --city "$scratch/city.ext4" "$build/prefix" "$images/home/.cache" ||
 		fail "could not make the disk of what was built"
 	vm_inside python3 -B "$here/tests/vm/drive.py" "$images" "$scratch" "$@"

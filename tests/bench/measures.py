@@ -10,10 +10,13 @@ import subprocess
 import tempfile
 import time
 
+import sound_measures
 from city import City, CityError, LIMIT, Lines, installed
 
-HANDOVERS = 1000  # of the smallest state; the frames of all of them count
-HANDOVERS_OF_SIZES = {"1m": 200, "64m": 200, "1g": 200}
+HANDOVERS = {"4k": 200, "1m": 200, "64m": 200, "1g": 200}
+HANDOVERS_WATCHED = 1000  # of the smallest state; the frames of all of them count
+HANDOVERS_AT_A_TIME = 20  # of these; then as many frames of the same tile without any
+RISCV_HANDOVERS = 100
 ROLLBACKS = 50
 MIGRATIONS = 60
 # Probation is not what is measured, and would take most of the time.
@@ -80,30 +83,108 @@ def erlang():
     return {m["name"].removeprefix("erlang."): {"Erlang p50": m["p50"], "Erlang p99": m["p99"]} for m in found}
 
 
-def pauses_of(size, count):
-    """Pauses of handovers of so much state, frames dropped and frames shown."""
-    name = f"state-{size}"
-    config = tile_config("state", bench_tile(name, 1), (40, 40), (240, 160))
-    pauses, dropped, shown = [], 0, 0
-    with City(config, env=LIMITS) as city:
+class Handovers:
+    """Of a tile that writes its state all the time: what it took, and what became of the frames."""
+
+    def __init__(self, city, name):
+        self.city, self.name = city, name
+        self.pauses, self.dropped, self.shown = [], 0, 0
         city.wait_tile("state")
-        for i in range(count):
-            record = swap(city, "state", bench_tile(name, 2 - i % 2), "--strategy", "melt")
-            pauses.append(record["pause_us"])
-            dropped += record["frames_dropped"]
-            shown += record["frames_shown"]
-    return pauses, dropped, shown
+
+    def do(self, count):
+        for _ in range(count):
+            artifact = bench_tile(self.name, 2 - len(self.pauses) % 2)
+            record = swap(self.city, "state", artifact, "--strategy", "melt")
+            self.pauses.append(record["pause_us"])
+            self.dropped += record["frames_dropped"]
+            self.shown += record["frames_shown"]
 
 
-def handover():
-    beside = erlang()
-    pauses, dropped, shown = pauses_of("4k", HANDOVERS)
-    yield measure("handover.pause.4k", "µs", pauses, {**floors(), **beside.get("same.4k", {})})
-    for size, count in HANDOVERS_OF_SIZES.items():
-        yield measure(f"handover.pause.{size}", "µs", pauses_of(size, count)[0],
-                      beside.get(f"same.{size}"))
-    yield {"name": "handover.frames_dropped", "unit": "frames", "p50": dropped, "p99": dropped,
-           "max": dropped, "n": HANDOVERS, "beside": {"frames shown": shown}}
+def state_config(name):
+    return tile_config("state", bench_tile(name, 1), (40, 40), (240, 160))
+
+
+def pauses_of(size, count):
+    """Pauses of handovers of so much state."""
+    name = f"state-{size}"
+    with City(state_config(name), env=LIMITS) as city:
+        handovers = Handovers(city, name)
+        handovers.do(count)
+    return handovers.pauses
+
+
+def frames_of(city):
+    """Frames shown and missed so far."""
+    output = city.ctl("state")[0]["outputs"][0]
+    return output["frames"], output["missed"]
+
+
+def frames_without(city, count):
+    """At least so many frames of the tile while nothing else happens: shown, and missed."""
+    time.sleep(1)  # what the last handover leaves to be written is written
+    begin = end = frames_of(city)
+    while end[0] - begin[0] < count:
+        time.sleep(0.4)  # a handover asks for something about as often
+        end = frames_of(city)
+    return end[0] - begin[0], end[1] - begin[1]
+
+
+def handover_frames():
+    """Handovers of the smallest state, and between them frames without any."""
+    name = "state-4k"
+    shown = missed = 0
+    with City(state_config(name), env={**LIMITS, "SOURCE_CITY_PACE": "1"}) as city:
+        handovers = Handovers(city, name)
+        while len(handovers.pauses) < HANDOVERS_WATCHED:
+            handovers.do(HANDOVERS_AT_A_TIME)
+            more = frames_without(city, handovers.shown - shown)
+            shown, missed = shown + more[0], missed + more[1]
+    yield {"name": "handover.frames_dropped", "unit": "frames", "p50": handovers.dropped,
+           "p99": handovers.dropped, "max": handovers.dropped, "n": HANDOVERS_WATCHED,
+           "beside": {"frames shown": handovers.shown, "dropped without a handover": missed,
+                      "of frames": shown}}
+
+
+def handover_pauses():
+    beside, found = erlang(), floors()
+    for size, count in HANDOVERS.items():
+        yield measure(f"handover.pause.{size}", "µs", pauses_of(size, count),
+                      {**found, **beside.get(f"same.{size}", {})})
+        found = {}
+
+
+def handover_riscv():
+    """A machine of 1 GiB, of which the guest has touched every page and goes on writing, from one processor to
+    the other and back: the pause, and how long the guest stands still, from the last instruction on the one to the
+    first on the other."""
+    artifacts = [build_path("prefix", "lib", "source-city", "tiles", f"{name}.so") for name in ("riscv", "riscv-fast")]
+    guest = build_path("tests", "riscv", "guest", "tile_guest.elf")
+    text = tile_config("machine", artifacts[0], (40, 40), (1036, 680), elf=guest, memory="1G")
+    with City(text, env={**LIMITS, "SOURCE_CITY_LOG": "debug"}) as city:
+        city.wait_tile("machine")
+
+        def console():
+            process = city.popen("cityctl", "console", "machine", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            lines = Lines(process.stdout)
+            return (process, lines) if lines.next() is not None else None
+
+        process, lines = city.until(console, what="the machine has no console")
+        for key, answer in ((b"f", "filled"), (b"w", "wild")):
+            process.stdin.write(key)
+            process.stdin.flush()
+            while answer not in (lines.next() or answer):
+                pass
+        pauses = [swap(city, "machine", artifacts[(i + 1) % 2], "--strategy", "melt")["pause_us"]
+                  for i in range(RISCV_HANDOVERS)]
+        state = city.ctl("vat", "machine", "board")[0]
+        said = city.said()
+    yield measure("handover.pause.riscv", "µs", pauses, {"MiB of state": round(state["used"] / 2**20)})
+    # The start has attached, too.
+    before = [int(us) for us in re.findall(r"its last update ended (\d+) us before it yielded", said)]
+    after = [int(us) for us in re.findall(r"its first update began (\d+) us after attach", said)][-len(before):]
+    if not len(before) == len(after) == len(pauses):
+        raise CityError(f"of {len(pauses)} handovers {len(before)} and {len(after)} have said when the guest ran")
+    yield measure("handover.pause.riscv.guest", "µs", [sum(parts) for parts in zip(before, pauses, after)])
 
 
 # --- what a probation holds, and going back from it ---
@@ -633,6 +714,8 @@ MODULES = 100_000
 PANS = 300
 PAN_ZOOMS = {"city": 1 / 32, "districts": 0.1}
 FRAME_SECONDS = 0.04  # the length of the measure of one
+NEW_ZOOMS = (1 / 32, 0.1, 0.05, 0.2, 0.07, 0.14)
+FRAMES_KEPT = 600  # that the compositor keeps the costs of
 
 
 def make_modules(folder, count):
@@ -654,7 +737,8 @@ def cpu_ms(pid):
 
 
 def map_pan():
-    """What a frame costs while a map of 100,000 modules is panned at 1080p, and the first one of a zoom."""
+    """What a frame costs while a map of 100,000 modules is panned at 1080p, and while it gets one new zoom
+    after the other."""
     folder = tempfile.mkdtemp(prefix="city-source-")
     try:
         make_modules(folder, MODULES)
@@ -671,17 +755,26 @@ def map_pan():
             pid = compositor_of(city)
             for word, zoom in PAN_ZOOMS.items():
                 settle([pid])
-                before = cpu_ms(pid)
                 city.ctl("run", "camera", str(quarter["cx"]), str(quarter["cy"]), str(zoom))
-                time.sleep(0.3)
-                first = cpu_ms(pid) - before
+                time.sleep(1)
                 samples = []
                 for i in range(PANS):
                     before = cpu_ms(pid)
                     city.run("cityctl", "run", "pan", "33" if i < PANS / 2 else "-33", "9")
                     time.sleep(FRAME_SECONDS)
                     samples.append(cpu_ms(pid) - before)
-                yield measure(f"map.pan.{word}", "ms", samples, {"first frame of the zoom": round(first, 1)})
+                yield measure(f"map.pan.{word}", "ms", samples)
+            zooms, begin = 0, drawing(city)["total"]
+            while drawing(city)["total"] - begin < FRAMES_KEPT:
+                zoom = NEW_ZOOMS[zooms % len(NEW_ZOOMS)]
+                city.ctl("run", "camera", str(quarter["cx"]), str(quarter["cy"]), str(zoom))
+                time.sleep(0.3)
+                zooms += 1
+            drawn = drawing(city)
+            yield {"name": "map.zoom.100k", "unit": "ms", "p50": drawn["cpu_p50_us"] / 1e3,
+                   "p99": drawn["cpu_p99_us"] / 1e3, "max": drawn["cpu_max_us"] / 1e3, "n": drawn["frames"],
+                   "beside": {"frames for a zoom": (drawn["total"] - begin) / zooms,
+                              "on the clock p99": drawn["p99_us"] / 1e3}}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -806,12 +899,14 @@ ALL = {
     "map.crowd": map_crowd,
     "map.motion": map_motion,
     "map.pan": map_pan,
+    "map.zoom": map_pan,
     "map.survey": map_pan,
     "handover.pause.migrate": handover_migrate,
     "handover.memory": rollback,
     "rollback.": rollback,
-    "handover.pause": handover,
-    "handover.frames_dropped": handover,
+    "handover.pause.riscv": handover_riscv,
+    "handover.pause": handover_pauses,
+    "handover.frames_dropped": handover_frames,
     "pty.bytes_lost": pty_bytes_lost,
     "restart.compositor": restart_compositor,
     "idle.wakeups": idle_wakeups,
@@ -820,4 +915,5 @@ ALL = {
     "live.move": live_move,
     "typing.": typing,
     "term.throughput": term_throughput,
+    **sound_measures.ALL,
 }

@@ -37,6 +37,7 @@ static void test_tiles(void **state) {
 		"\xef\xbf\xbd]0;evil\xef\xbf\xbd – notes\n"
 		"clock       probation  clock     cccccccc  -     4712  1000,0  120x120  時計\n"
 		"terminal-2  dead       terminal  -         -     -     0,0     10x10    \n"
+		"clock: sound from main\n"
 		"clock: clock.c:3:1: error: expected expression\n",
 		"");
 	expect(run(&server, "tiles --json"), 0,
@@ -45,19 +46,21 @@ static void test_tiles(void **state) {
 		"\"vim \\u001B]0;evil\\u0007 – notes\",\"artifact\":"
 		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"source\":"
 		"\"/src/terminal\",\"pid\":4711,\"epoch\":3,\"cx\":40,\"cy\":-12.5,\"width\":800,"
-		"\"height\":600}\n"
+		"\"height\":600,\"ports\":[]}\n"
 		"{\"name\":\"clock\",\"uuid\":\"00000000-0000-4000-8000-000000000002\","
 		"\"kind\":\"clock\",\"state\":\"probation\",\"notice\":"
 		"\"clock.c:3:1: error: expected "
 		"expression\",\"pas\":null,\"title\":\"時計\",\"artifact\":"
 		"\"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\",\"source\":"
-		"\"\",\"pid\":4712,\"epoch\":1,\"cx\":1000,\"cy\":0,\"width\":120,\"height\":120}\n"
+		"\"\",\"pid\":4712,\"epoch\":1,\"cx\":1000,\"cy\":0,\"width\":120,\"height\":120,"
+		"\"ports\":[{\"name\":\"main\",\"kind\":\"audio\",\"direction\":\"out\"},"
+		"{\"name\":\"\\\"keys\\u001B\",\"kind\":\"pty\",\"direction\":\"in\"}]}\n"
 		"{\"name\":\"terminal-2\",\"uuid\":\"00000000-0000-4000-8000-000000000003\","
 		"\"kind\":\"terminal\",\"state\":\"dead\",\"notice\":\"\",\"pas\":null,\"title\":"
 		"\"\","
 		"\"artifact\":"
 		"\"\",\"source\":\"\",\"pid\":0,\"epoch\":0,\"cx\":0,\"cy\":0,\"width\":10,"
-		"\"height\":10}\n",
+		"\"height\":10,\"ports\":[]}\n",
 		"");
 	expect(run(&server, "tiles --names"), 0, "terminal\nclock\nterminal-2\n", "");
 	server.without_tiles = true;
@@ -73,6 +76,12 @@ static void test_open_close(void **state) {
 	assert_string_equal(server.log, "open terminal []\n");
 	expect(run(&server, "open terminal --name=mine"), 0, "mine\n", "");
 	assert_string_equal(server.log, "open terminal [mine]\n");
+	char cwd[PATH_MAX];
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	expect(run(&server, "open synth --option clip=./a=b.clip --option=play=yes"), 0,
+		"terminal-3\n", "");
+	assert_string_equal(server.log, text("open synth [] clip=%s/./a=b.clip play=yes\n", cwd));
+	assert_int_equal(run(&server, "open synth --option clip").status, 2);
 	expect_parts(run(&server, "open terminal --json"), 0,
 		"{\"event\":\"opened\",\"name\":\"terminal-3\"}\n", "");
 	char *folder = make_folder();
@@ -192,6 +201,9 @@ static void test_rollback(void **state) {
 	assert_string_equal(server.log, "force terminal\nrollback terminal\n");
 	expect_parts(run(&server, "rollback terminal --lossy"), 0, "terminal: rolled back\n", "");
 	assert_string_equal(server.log, "carry_state terminal 0 1\nrollback terminal\n");
+	expect_parts(
+		run(&server, "rollback terminal --at @beat"), 0, "terminal: rolled back\n", "");
+	assert_string_equal(server.log, "at terminal [@beat]\nrollback terminal\n");
 	expect_parts(run(&server, "rollback terminal 3"), 0, "terminal: rolled back\n", "");
 	assert_string_equal(server.log, "rollback terminal to 3\n");
 	expect_parts(run(&server, "rollback terminal abcdef"), 0, "terminal: rolled back\n", "");
@@ -264,6 +276,8 @@ static void happen(struct server *server) {
 	server_tile_state(server, "terminal", 3, "main.c:1: error");
 	server_tile_close(server, "clock");
 	server_record(server);
+	server_transport(server);
+	server_audio(server, "{\"what\":\"node\",\"id\":4,\"name\":\"speakers\"}");
 	server_tile_state(server, "terminal", 1, "");
 	vanish(server);
 }
@@ -306,6 +320,8 @@ static void test_events(void **state) {
 		"  terminal  state: probation\n"
 		"  terminal  notice: main.c:1: error\n"
 		"  clock  closed\n"
+		"  transport  plays: bar 2, 97.5 beats a minute, 3 a bar\n"
+		"  audio  node: speakers\n"
 		"  terminal  state: live\n"
 		"  terminal  notice: cleared\n"
 		"\n");
@@ -323,6 +339,8 @@ static void test_events(void **state) {
 	assert_ptr_equal(strstr(lines, "{\"event\":\"tile\",\"name\":\"terminal\","), lines);
 	assert_non_null(strstr(lines, "{\"event\":\"closed\",\"name\":\"clock\","));
 	assert_non_null(strstr(lines, "{\"event\":\"record\",\"id\":9,\"tile\":\"terminal\","));
+	assert_non_null(strstr(lines, "{\"event\":\"transport\",\"playing\":true,"));
+	assert_non_null(strstr(lines, "{\"event\":\"audio\",\"what\":\"node\",\"id\":4,"));
 	server_stop(&server);
 }
 
@@ -662,6 +680,103 @@ static void test_usage(void **state) {
 }
 
 /* The completions and the manual know every command and every option. */
+static void test_transport(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "transport"), 0,
+		"plays  bar 2 beat 1  97.5 beats a minute, 3 a bar, 4 bars a phrase  heard\n"
+		"marker chorus at bar 8 beat 0\n",
+		"");
+	expect(run(&server, "transport --json"), 0, text("%s\n", transport_json), "");
+	static const struct {
+		const char *line, *log;
+	} right[] = {
+		{"play", "1 0 0 []"},
+		{"stop", "2 0 0 []"},
+		{"tempo 97.5", "3 97500 0 []"},
+		{"meter 7", "4 7 0 []"},
+		{"phrase 16", "5 16 0 []"},
+		/* A bar of three beats has 288 ticks. */
+		{"locate 10", "6 0 2880 []"},
+		{"locate 10.2", "6 0 3072 []"},
+		{"mark verse 4.1", "7 0 1248 [verse]"},
+		{"mark here", "7 0 576 [here]"},
+	};
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		server.log = (char *)"";
+		expect(run(&server, "transport %s", right[i].line), 0, "", "");
+		assert_string_equal(server.log, text("ask_transport %s\n", right[i].log));
+	}
+	expect(run(&server, "transport play --json"), 0, "{\"event\":\"succeeded\"}\n", "");
+	expect(run(&server, "transport unmark verse"), 1, "", "cityctl: there is no such marker\n");
+	expect(run(&server, "transport locate 1.3"), 1, "",
+		"cityctl: a bar has 3 beats, from 0 to 2\n");
+	static const char *const wrong[][2] = {
+		{"paly", "cityctl: the transport knows no paly; did you mean play?\n"},
+		{"tempo", "cityctl: transport tempo BEATS-A-MINUTE\n"},
+		{"play now", "cityctl: transport play takes nothing more\n"},
+		{"tempo 0", "cityctl: a tempo is a number from 1 to 1000, not 0\n"},
+		{"tempo nan", "cityctl: a tempo is a number from 1 to 1000, not nan\n"},
+		{"tempo 1e9", "cityctl: a tempo is a number from 1 to 1000, not 1e9\n"},
+		{"meter 3.5", "cityctl: a meter is a whole number from 1 to 64, not 3.5\n"},
+		{"phrase 0", "cityctl: a phrase is a whole number from 1 to 1024, not 0\n"},
+		{"locate -1", "cityctl: a place is a bar, or BAR.BEAT, counted from 0; not -1\n"},
+		{"locate 1.", "cityctl: a place is a bar, or BAR.BEAT, counted from 0; not 1.\n"},
+		{"mark x y", "cityctl: a place is a bar, or BAR.BEAT, counted from 0; not y\n"},
+	};
+	server.log = (char *)"";
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		expect_parts(run(&server, "transport %s", wrong[i][0]), 2, "", wrong[i][1]);
+	assert_string_equal(server.log, "");
+	server_stop(&server);
+}
+
+static void test_audio(void **state) {
+	struct server server;
+	server_start(&server);
+	expect(run(&server, "audio"), 0,
+		"PipeWire: 48000 frames a second, 256 at a time\n"
+		"ID          KIND     VOLUME  STATE   NAME         TO\n"
+		"31          output*  70%     sounds  speakers     \n"
+		"8589934592  player   mute    idle    Clock: tick  speakers\n"
+		"33          player   -       idle    two          \n"
+		"34          player   -       idle    two          \n"
+		"TILE   PORT  QUANTUM  AHEAD       LATE    MENDED  CALLBACK\n"
+		"clock  main  256      512 of 640  7 in 2  0       4 µs, at most 20 µs\n",
+		"");
+	expect(run(&server, "audio --json"), 0, text("%s\n", audio_json), "");
+	static const struct {
+		const char *line, *log;
+	} right[] = {
+		{"volume 31 55%", "1 31 0 550"},
+		{"volume speakers 120", "1 31 0 1200"},
+		{"mute clock", "2 8589934592 0 1"},
+		{"mute clock off", "2 8589934592 0 0"},
+		{"default speakers", "3 31 0 1"},
+		{"link Clock 31", "4 8589934592 31 1"},
+		{"unlink 33 31", "5 33 31 1"},
+		{"move 34 speakers", "6 34 31 1"},
+	};
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		server.log = (char *)"";
+		expect(run(&server, "audio %s", right[i].line), 0, "", "");
+		assert_string_equal(server.log, text("ask_audio %s\n", right[i].log));
+	}
+	server.log = (char *)"";
+	expect(run(&server, "audio mute two"), 1, "",
+		"cityctl: there are 2 of the name \"two\"; take its number, as cityctl audio "
+		"lists it\n");
+	expect(run(&server, "audio move clock nowhere"), 1, "",
+		"cityctl: there is no \"nowhere\" that sounds; cityctl audio lists all\n");
+	expect_parts(run(&server, "audio volume 31 151"), 2, "",
+		"cityctl: a volume in percent is a number from 0 to 150, not 151\n");
+	expect_parts(run(&server, "audio mute 31 maybe"), 2, "", "cityctl: mute is on or off");
+	expect_parts(run(&server, "audio volume 31"), 2, "", "cityctl: audio volume needs NODE N%");
+	expect_parts(run(&server, "audio lnik 1 2"), 2, "", "did you mean link?");
+	assert_string_equal(server.log, "");
+	server_stop(&server);
+}
+
 /* Each key of a record and of a tile is explained. */
 static void test_keys_are_documented(void **state) {
 	static const char *const files[] = {"docs/cityctl.1.scd", "docs/handover-record.md"};
@@ -735,6 +850,8 @@ int main(void) {
 		cmocka_unit_test(test_desktop),
 		cmocka_unit_test(test_picture),
 		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_transport),
+		cmocka_unit_test(test_audio),
 		cmocka_unit_test(test_unknown_tile),
 		cmocka_unit_test(test_no_city),
 		cmocka_unit_test(test_usage),

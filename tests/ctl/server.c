@@ -24,7 +24,9 @@ const char record_live[] =
 	"{\"id\":7,\"time\":\"2026-05-04T03:02:01.123Z\",\"tile\":\"terminal\",\"uuid\":"
 	"\"00000000-0000-4000-8000-000000000001\",\"kind\":\"terminal\",\"from\":\"aaaaaaaaaaaa\","
 	"\"to\":\"bbbbbbbbbbbb\",\"origin\":\"source /src/terminal\",\"strategy\":\"melt\","
-	"\"strategy_asked\":\"auto\",\"splice_asked\":\"\",\"splice_met\":\"\",\"epoch\":4,"
+	"\"strategy_asked\":\"auto\",\"splice_asked\":\"\",\"splice_met\":\"\",\"splice_"
+	"frame\":null,\"splice_tick\":null,\"splice_error\":null,\"sound_skipped\":null,\"epoch\":"
+	"4,"
 	"\"pause_us\":312.4,\"state_bytes\":4096,\"migrated_bytes\":0,\"undo_pages\":2,"
 	"\"frames_dropped\":0,\"frames_shown\":61,\"pas\":0.9837,\"build_us\":181000.0,\"total_"
 	"us\":1402000.0,"
@@ -122,7 +124,7 @@ static const struct source_city_request_v1_interface request_interface = {
 
 static struct wl_resource *make_request(struct wl_client *client, uint32_t id) {
 	struct wl_resource *request =
-		wl_resource_create(client, &source_city_request_v1_interface, 4, id);
+		wl_resource_create(client, &source_city_request_v1_interface, 5, id);
 	wl_resource_set_implementation(request, &request_interface, NULL, NULL);
 	return request;
 }
@@ -295,6 +297,11 @@ static void handle_carry_state(
 	note(tile->server, "carry_state %s %u %u", tile->name, mode, lossy);
 }
 
+static void handle_at(struct wl_client *client, struct wl_resource *resource, const char *splice) {
+	struct fake_tile *tile = wl_resource_get_user_data(resource);
+	note(tile->server, "at %s [%s]", tile->name, splice);
+}
+
 static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.destroy = handle_destroy,
 	.swap_artifact = handle_swap_artifact,
@@ -308,6 +315,7 @@ static const struct source_city_tile_handle_v1_interface tile_interface = {
 	.rollback_to = handle_rollback_to,
 	.checkpoint = handle_checkpoint,
 	.carry_state = handle_carry_state,
+	.at = handle_at,
 };
 
 static void handle_tile_gone(struct wl_resource *resource) {
@@ -335,16 +343,18 @@ static void announce(
 	source_city_tile_handle_v1_send_status(tile->handle, tile->state, tile->notice);
 	source_city_tile_handle_v1_send_pas(
 		tile->handle, strcmp(tile->name, "terminal") == 0 ? "0.9837" : "");
+	if (strcmp(tile->name, "clock") == 0) {
+		source_city_tile_handle_v1_send_port(tile->handle, "main", "audio", 2);
+		source_city_tile_handle_v1_send_port(tile->handle, "\"keys\033", "pty", 1);
+	}
 	source_city_tile_handle_v1_send_done(tile->handle);
 }
 
 /* ---- the control object */
 
-static void handle_open(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+static void open_tile(struct server *server, struct wl_client *client, uint32_t id,
 	const char *kind, const char *title) {
-	struct server *server = wl_resource_get_user_data(resource);
 	struct wl_resource *request = make_request(client, id);
-	note(server, "open %s [%s]", kind, title);
 	if (strcmp(kind, "nothing") == 0) {
 		source_city_request_v1_send_failed(request, "open", "no tile of that kind");
 		return;
@@ -355,6 +365,21 @@ static void handle_open(struct wl_client *client, struct wl_resource *resource, 
 	announce(server, client, &tile);
 	source_city_request_v1_send_text(request, tile.name);
 	source_city_request_v1_send_succeeded(request);
+}
+
+static void handle_open(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	const char *kind, const char *title) {
+	struct server *server = wl_resource_get_user_data(resource);
+	note(server, "open %s [%s]", kind, title);
+	open_tile(server, client, id, kind, title);
+}
+
+static void handle_open_with(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	const char *kind, const char *title, struct wl_array *options) {
+	struct server *server = wl_resource_get_user_data(resource);
+	const char *first = options->data;
+	note(server, "open %s [%s] %s %s", kind, title, first, first + strlen(first) + 1);
+	open_tile(server, client, id, kind, title);
 }
 
 static void handle_run(
@@ -416,6 +441,76 @@ static void handle_picture(struct wl_client *client, struct wl_resource *resourc
 	source_city_request_v1_send_succeeded(request);
 }
 
+const char transport_json[] =
+	"{\"playing\":true,\"tempo\":97.5,\"beats_a_bar\":3,\"bars_a_phrase\":4,\"rate\":48000,"
+	"\"sound\":true,\"frame\":123456,\"tick\":700,\"bar\":2,\"beat\":1,\"tick_of_beat\":28,"
+	"\"marker_count\":1,\"markers\":[{\"name\":\"chorus\",\"tick\":2304,\"bar\":8,\"beat\":0,"
+	"\"tick_of_beat\":0}]}";
+const char audio_json[] =
+	"{\"available\":true,\"server\":{\"connected\":true,\"rate\":48000,\"quantum\":256,"
+	"\"name\":\"PipeWire\",\"reason\":\"\"},\"nodes\":["
+	"{\"id\":31,\"kind\":\"output\",\"name\":\"speakers\",\"media\":\"\",\"tile\":\"\","
+	"\"channels\":2,\"volume\":0.7,\"mute\":false,\"default\":true,\"running\":true,"
+	"\"ours\":false,\"target\":0},"
+	"{\"id\":8589934592,\"kind\":\"player\",\"name\":\"Clock\",\"media\":\"tick\",\"tile\":"
+	"\"clock\",\"channels\":2,\"volume\":1.0,\"mute\":true,\"default\":false,\"running\":false,"
+	"\"ours\":true,\"target\":31},"
+	"{\"id\":33,\"kind\":\"player\",\"name\":\"two\",\"media\":\"\",\"tile\":\"\","
+	"\"channels\":2,\"volume\":null,\"mute\":false,\"default\":false,\"running\":false,"
+	"\"ours\":false,\"target\":31},"
+	"{\"id\":34,\"kind\":\"player\",\"name\":\"two\",\"media\":\"\",\"tile\":\"\","
+	"\"channels\":2,\"volume\":null,\"mute\":false,\"default\":false,\"running\":false,"
+	"\"ours\":false,\"target\":31}],"
+	"\"links\":[{\"id\":40,\"from\":8589934592,\"to\":31,\"active\":true}],"
+	"\"rings\":[{\"id\":50,\"node\":8589934592,\"tile\":\"clock\",\"port\":\"main\","
+	"\"channels\":2,"
+	"\"quantum\":256,\"ahead\":512,\"wanted\":640,\"cycles\":9,\"frames\":2304,\"late\":7,"
+	"\"late_times\":2,\"mended\":0,\"callback_max_us\":20.0,\"callback_mean_us\":3.5}]}";
+
+static void handle_get_transport(
+	struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct wl_resource *request = make_request(client, id);
+	source_city_request_v1_send_text(request, transport_json);
+	source_city_request_v1_send_succeeded(request);
+}
+
+static void handle_get_audio(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct wl_resource *request = make_request(client, id);
+	source_city_request_v1_send_text(request, audio_json);
+	source_city_request_v1_send_succeeded(request);
+}
+
+static void handle_ask_transport(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, uint32_t what, uint32_t value, uint32_t tick_hi, uint32_t tick_lo,
+	const char *name) {
+	struct server *server = wl_resource_get_user_data(resource);
+	struct wl_resource *request = make_request(client, id);
+	note(server, "ask_transport %u %u %lld [%s]", what, value,
+		(long long)((uint64_t)tick_hi << 32 | tick_lo), name);
+	if (what == SOURCE_CITY_CONTROL_V1_TRANSPORT_UNMARK)
+		source_city_request_v1_send_failed(request, "transport", "there is no such marker");
+	else
+		source_city_request_v1_send_succeeded(request);
+}
+
+static void handle_ask_audio(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	uint32_t what, uint32_t node_hi, uint32_t node_lo, uint32_t other_hi, uint32_t other_lo,
+	uint32_t value) {
+	struct server *server = wl_resource_get_user_data(resource);
+	note(server, "ask_audio %u %llu %llu %u", what,
+		(unsigned long long)((uint64_t)node_hi << 32 | node_lo),
+		(unsigned long long)((uint64_t)other_hi << 32 | other_lo), value);
+	source_city_request_v1_send_succeeded(make_request(client, id));
+}
+
+void server_transport(struct server *server) {
+	source_city_control_v1_send_transport(server->control, transport_json);
+}
+
+void server_audio(struct server *server, const char *json) {
+	source_city_control_v1_send_audio(server->control, json);
+}
+
 static const struct source_city_control_v1_interface control_interface = {
 	.draw_picture = handle_picture,
 	.destroy = handle_destroy,
@@ -423,6 +518,11 @@ static const struct source_city_control_v1_interface control_interface = {
 	.run_command = handle_run,
 	.get_history = handle_history,
 	.get_state = handle_state,
+	.get_transport = handle_get_transport,
+	.ask_transport = handle_ask_transport,
+	.get_audio = handle_get_audio,
+	.ask_audio = handle_ask_audio,
+	.open_tile_with = handle_open_with,
 };
 
 static void handle_control_gone(struct wl_resource *resource) {
@@ -487,7 +587,7 @@ void server_start(struct server *server) {
 	server->socket = wl_display_add_socket_auto(server->display);
 	assert_non_null(server->socket);
 	server->global = wl_global_create(
-		server->display, &source_city_control_v1_interface, 4, server, handle_bind);
+		server->display, &source_city_control_v1_interface, 6, server, handle_bind);
 	run_environment("WAYLAND_DISPLAY", server->socket);
 }
 

@@ -49,8 +49,10 @@ void server_message(
 	struct server *server, uint32_t severity, const char *subject, const char *line);
 void server_tile_state(struct server *server, const char *name, uint32_t state, const char *notice);
 void server_record(struct server *server); /* of id 9 */
+void server_transport(struct server *server);
+void server_audio(struct server *server, const char *json);
 void server_tile_close(struct server *server, const char *name);
 
-extern const char record_live[], record_failed[];
+extern const char record_live[], record_failed[], transport_json[], audio_json[];
 
 #endif

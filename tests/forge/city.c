@@ -111,6 +111,7 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t version, 
 char *city_make_home(void) {
 	char *home = make_folder();
 	copy_file(TEST_VAT_H, text("%s/include/vat.h", home));
+	copy_file(TEST_TRANSPORT_H, text("%s/include/transport.h", home));
 	copy_file(TEST_TILE_H, text("%s/include/tile.h", home));
 	copy_file(TEST_TILE_FLAGS, text("%s/share/tile-flags", home));
 	return home;

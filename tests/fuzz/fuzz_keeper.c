@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the keeper reads: messages of a tile, any number of them, of any bytes and with descriptors;
- * and the state that another keeper has left. The first byte chooses. */
+/* What the keeper reads: messages of a tile or of the audio process, any number of them, of any
+ * bytes and with descriptors; and the state that another keeper has left. The first byte chooses.
+ */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include <unistd.h>
 
 #include "keeper/keeper.h"
+
+#define NOBODY 0x7fffffff /* a process that there is not */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -54,7 +58,7 @@ static size_t send_one(int wire, const uint8_t *data, size_t size) {
 		struct keeper_message message;
 		memcpy(&message, bytes, sizeof(message));
 		message.version = KEEPER_WIRE_VERSION;
-		message.type %= KEEPER_UNSAVED + 2;
+		message.type %= KEEPER_AUDIO_STATE + 2;
 		message.text_size %= 300;
 		message.name[sizeof(message.name) - 1] = '\0';
 		if (message.text_size > 0) {
@@ -106,39 +110,55 @@ static void drain(int wire) {
 	}
 }
 
-static void hear(const uint8_t *data, size_t size) {
+static struct keeper_child *add_child(
+	struct keeper *keeper, enum keeper_child_kind kind, int wires[2]) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, wires) < 0) {
+		abort();
+	}
+	struct keeper_child *child = keeper_child_add(keeper, kind, NOBODY, wires[0]);
+	child->instance = ++keeper->next_instance;
+	strcpy(child->name, "child");
+	return child;
+}
+
+static void hear(const uint8_t *data, size_t size, bool from_audio) {
 	const struct vat_uuid uuid = {.bytes = {1}};
 	struct keeper keeper = {
 		.epoll = epoll_create1(EPOLL_CLOEXEC),
 		.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
 		.checkpoint_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+		.audio_timer = -1,
+		.transport = -1,
+		.transport_seen = -1,
 		.desk = -1,
 		.disk = KEEPER_DISK_NONE,
 		.replacement.answer = -1,
 		.witness = -1,
 	};
-	int wires[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, wires) < 0) {
-		abort();
-	}
-	struct keeper_child *tile = keeper_child_add(&keeper, KEEPER_CHILD_TILE, -1, wires[0]);
+	int wires[2], audio_wires[2];
+	struct keeper_child *tile = add_child(&keeper, KEEPER_CHILD_TILE, wires);
 	tile->uuid = uuid;
-	tile->instance = 1;
-	strcpy(tile->name, "tile");
+	keeper.audio = add_child(&keeper, KEEPER_CHILD_AUDIO, audio_wires);
+	struct keeper_child *speaker = from_audio ? keeper.audio : tile;
+	const int wire = from_audio ? audio_wires[1] : wires[1];
 	keeper_region_add(&keeper, &uuid, "tile", memfd_create("region", MFD_CLOEXEC));
-	while (size > 4 && tile->wire >= 0) {
-		const size_t used = send_one(wires[1], data, size);
+	while (size > 4 && speaker->wire >= 0) {
+		const size_t used = send_one(wire, data, size);
 		data += used;
 		size -= used;
-		keeper_dispatch(&keeper, tile);
+		keeper_dispatch(&keeper, speaker);
 		drain(wires[1]);
+		drain(audio_wires[1]);
 	}
 	close(wires[1]);
-	while (tile->wire >= 0 && keeper_dispatch(&keeper, tile)) {
+	close(audio_wires[1]);
+	while (speaker->wire >= 0 && keeper_dispatch(&keeper, speaker)) {
 	}
+	keeper_audio_tile_ended(&keeper, tile->instance);
 	keeper_child_hang_up(&keeper, tile);
 	keeper_child_remove(&keeper, tile);
 	keeper_region_drop(&keeper, &uuid, false);
+	keeper_child_remove(&keeper, keeper.audio);
 	close(keeper.epoll);
 	close(keeper.timer);
 	close(keeper.checkpoint_timer);
@@ -148,14 +168,31 @@ static void hear(const uint8_t *data, size_t size) {
 	}
 }
 
+static int open_descriptors(void) {
+	DIR *folder = opendir("/proc/self/fd");
+	int count = 0;
+	if (folder == NULL) {
+		abort();
+	}
+	while (readdir(folder) != NULL) {
+		count++;
+	}
+	closedir(folder);
+	return count;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (size == 0) {
 		return 0;
 	}
+	const int before = open_descriptors();
 	if (data[0] & 1) {
 		take_state(data + 1, size - 1);
 	} else {
-		hear(data + 1, size - 1);
+		hear(data + 1, size - 1, data[0] & 2);
+	}
+	if (open_descriptors() != before) {
+		abort();
 	}
 	return 0;
 }

@@ -126,15 +126,26 @@ static void put(struct recording_writer *writer, enum recording_type type, unsig
 
 /* One of each event. */
 static void write_events(struct recording_writer *writer) {
-	const struct recording_attach attach = {
-		.reason = TILE_ATTACH_COLD, .size = {.width = 10, .height = 10, .scale = 1}};
+	const struct vat_transport_part part = {
+		.tempo = VAT_TEMPO, .beats_a_bar = 4, .bars_a_phrase = 4};
+	const struct vat_transport transport = {.rate = VAT_RATE,
+		.parts = {part, part},
+		.marker_count = 1,
+		.markers = {{.tick = 3, .name = "verse"}}};
+	const struct recording_attach attach = {.reason = TILE_ATTACH_COLD,
+		.size = {.width = 10, .height = 10, .scale = 1},
+		.transport = transport};
 	const struct recording_size size = {.width = 20, .height = 10, .scale = 1.5};
-	const struct tile_time time = {.now_ns = 5};
+	const struct recording_moment time = {.time.now_ns = 5, .frame = 7};
+	const struct recording_render render = {.frame = 64, .frames = 64};
+	const struct recording_status status = {.status = {.connected = true, .ahead = 5}};
 	const struct recording_input key = {
 		.input = {.type = TILE_INPUT_KEY, .key = {.state = TILE_KEY_PRESSED}}};
 	const struct recording_input paste = {
 		.input = {.type = TILE_INPUT_PASTE, .paste = {.size = 5}}};
 	const struct recording_input end = {.input = {.type = TILE_INPUT_STREAM_END}};
+	const struct recording_input saved = {.input = {.type = TILE_INPUT_FILE}};
+	const struct tile_file file = {.size = 3};
 	int64_t three = 3;
 	uint32_t cell = 1;
 	put(writer, RECORDING_ATTACH, 0, &attach, sizeof(attach), "a=b", 4);
@@ -146,6 +157,7 @@ static void write_events(struct recording_writer *writer) {
 	put(writer, RECORDING_UPDATE, 0, &time, sizeof(time), NULL, 0);
 	put(writer, RECORDING_RANDOM, 0, &three, sizeof(three), NULL, 0);
 	put(writer, RECORDING_NO_CELL, 0, &cell, sizeof(cell), NULL, 0);
+	put(writer, RECORDING_FILE, 1, &file, sizeof(file), "kernel", 7);
 	put(writer, RECORDING_END, 1, NULL, 0, NULL, 0);
 	put(writer, RECORDING_READY, 1, &time, sizeof(time), "pty", 4);
 	put(writer, RECORDING_READ, 0, &three, sizeof(three), "pty\0abc", 7);
@@ -156,6 +168,14 @@ static void write_events(struct recording_writer *writer) {
 	put(writer, RECORDING_INPUT, 0, &paste, sizeof(paste), "hello", 5);
 	put(writer, RECORDING_END, 1, NULL, 0, NULL, 0);
 	put(writer, RECORDING_INPUT, 0, &end, sizeof(end), "pty", 4);
+	put(writer, RECORDING_END, 1, NULL, 0, NULL, 0);
+	put(writer, RECORDING_INPUT, 0, &saved, sizeof(saved), "clip", 5);
+	put(writer, RECORDING_WATCH, 1, NULL, 0, "clip", 5);
+	put(writer, RECORDING_END, 1, NULL, 0, NULL, 0);
+	put(writer, RECORDING_TRANSPORT, 0, &transport, sizeof(transport), NULL, 0);
+	put(writer, RECORDING_RENDER, 0, &render, sizeof(render), NULL, 0);
+	put(writer, RECORDING_ASK, 1, NULL, 0, NULL, 0);
+	put(writer, RECORDING_STATUS, 1, &status, sizeof(status), NULL, 0);
 	put(writer, RECORDING_END, 1, NULL, 0, NULL, 0);
 	put(writer, RECORDING_DRAW, 0, &time, sizeof(time), NULL, 0);
 	put(writer, RECORDING_END, 1, NULL, 0, NULL, 0);

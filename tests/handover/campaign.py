@@ -20,7 +20,6 @@ import json
 import os
 import random
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -30,7 +29,8 @@ import traceback
 
 import replacement
 from faults import KINDS, wake
-from ledger import LedgerCity, children_of, tile_path
+from ledger import LedgerCity, tile_path
+from city import children, name_of
 from disk import SmallDisk, in_namespace
 from proof import Model, Wrong, follow
 
@@ -40,6 +40,7 @@ DISKS = ["disk", "runtime"]  # which are full: the only kind there is for them
 COLUMNS = [*KINDS, "full"]
 SCHEMAS = ["same", "changed"]
 # Steps that only these have.
+SPLICES = {"wait": ("--at", "@beat")}  # refused where nothing lets time pass
 STRATEGIES = {"melt": "melt", "warm-up": "freeze-and-fade"}
 NAMES = {"forge": "source-city-for", "spare": "source-city-til"}
 # They have no part in the handover: garbage and limits of theirs are no case of it.
@@ -165,13 +166,9 @@ class ProofCity(LedgerCity):
 
     def child(self, name, others):
         """A process of the keeper by its name, but none of the others; 0 if there is none."""
-        for pid in children_of(self.keeper.pid):
-            try:
-                with open(f"/proc/{pid}/comm") as file:
-                    if file.read().startswith(NAMES[name]) and pid not in others:
-                        return pid
-            except OSError:
-                pass
+        for pid in children(self.keeper.pid):
+            if name_of(pid) == NAMES[name] and pid not in others:
+                return pid
         return 0
 
 
@@ -221,10 +218,12 @@ class Case:
         wide = city.wide != (self.schema == "changed")
         target = f"proof-{new}" + ("w" if wide else "")
         strategy = STRATEGIES.get(self.step, "instant")
+        if self.step in SPLICES:
+            city.run("cityctl", "transport", "play", check=False)
         city.witness.at_step = self.at_step
         helper = subprocess.Popen(
             ["cityctl", "swap", "proof", "--artifact", tile_path(target), "--settled", "--json", "--strategy",
-             strategy], env=city.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+             strategy, *SPLICES.get(self.step, ())], env=city.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if self.victim == "compositor" and self.kind in ("SIGSTOP", "deadline"):
             self.watch_stopped(helper)
         try:

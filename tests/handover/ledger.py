@@ -9,7 +9,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import PATIENT, City, CityError, Lines, installed  # noqa: E402,F401
+from city import PATIENT, City, CityError, Lines, children, installed, name_of  # noqa: E402,F401
 
 TILES = os.environ.get("SOURCE_CITY_TEST_TILES") or os.path.join(
     os.environ["SOURCE_CITY_BUILD"], "tests", "handover")
@@ -63,7 +63,7 @@ def with_programs(**scripts):
     os.mkdir(programs)
     keeper = os.path.join(programs, "source-city")
     shutil.copy(installed("source-city"), keeper)  # it looks for the others beside itself
-    for name in ("compositor", "tile", "forge"):
+    for name in ("compositor", "tile", "forge", *(name for name in scripts if name == "audio")):
         path = os.path.join(programs, f"source-city-{name}")
         if name not in scripts:
             os.symlink(installed(f"source-city-{name}"), path)
@@ -112,22 +112,8 @@ def swap(city, name, *options, tile="ledger"):
     return done.returncode, record, done.stdout.decode() + done.stderr.decode()
 
 
-def children_of(pid):
-    path = f"/proc/{pid}/task/{pid}/children"
-    with open(path) as file:
-        return [int(p) for p in file.read().split()]
-
-
 def tile_pids(keeper):
-    found = []
-    for pid in children_of(keeper):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith("source-city-til"):
-                    found.append(pid)
-        except OSError:
-            pass
-    return found
+    return [pid for pid in children(keeper) if name_of(pid) == "source-city-til"]
 
 
 def adds_up(fields):

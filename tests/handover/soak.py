@@ -19,7 +19,8 @@ import statistics
 import subprocess
 import sys
 
-from ledger import LedgerCity, children_of, tile_path
+from ledger import LedgerCity, tile_path, tile_pids
+from city import children, name_of
 from proof import MASK, Model, follow, mix
 from tap import check, check_equal
 
@@ -37,14 +38,6 @@ ENOUGH = []  # not empty: somebody wishes to see the end
 RECORDING = "source-city-memory"  # fills the room that it is given, and no more
 # What may be more at the end, for any number of handovers.
 BOUNDS = {"memory": 768 * 1024, "fds": 1, "mappings": 12, "processes": 0, "memfds": 0, "memfd bytes": 64 * 1024}
-
-
-def comm(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def memory(pid):
@@ -136,13 +129,13 @@ class Soak:
         """Of the city at rest: one tile process runs, and one is spare."""
         tile = self.settled()
         keeper = self.city.keeper.pid
-        self.city.until(lambda: len([p for p in children_of(keeper) if comm(p).startswith("source-city-til")]) == 2,
+        self.city.until(lambda: len(tile_pids(keeper)) == 2,
                         what="there are more or fewer than one tile and one spare")
         pids = {"keeper": keeper, "tile": tile["pid"]}
         names = {"source-city-com": "compositor", "source-city-for": "forge"}
-        pids.update({names[comm(p)]: p for p in children_of(keeper) if comm(p) in names})
-        held = memfds([keeper, *children_of(keeper)])
-        found = {("city", "processes"): len(children_of(keeper)), ("city", "memfds"): len(held),
+        pids.update({names[name_of(p)]: p for p in children(keeper) if name_of(p) in names})
+        held = memfds([keeper, *children(keeper)])
+        found = {("city", "processes"): len(children(keeper)), ("city", "memfds"): len(held),
                  ("city", "memfd bytes"): sum(size for name, size in held.values() if name != RECORDING)}
         recorded = sum(size for name, size in held.values() if name == RECORDING)
         check(recorded <= 1 << 20, f"{recorded} bytes are recorded, where there is room for 1M")

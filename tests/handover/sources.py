@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 
-from ledger import LedgerCity, adds_up, books, children_of, limits_for, settled
-from city import BUILD_LIMIT
+from ledger import LedgerCity, adds_up, books, limits_for, settled
+from city import BUILD_LIMIT, children, name_of
 from tap import check, check_equal
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,6 +29,8 @@ exit 0
 class Sources(LedgerCity):
     """Two ledgers, each in a district, with something that the user has not committed in the
     first."""
+
+    patience = BUILD_LIMIT
 
     def __init__(self, one="home", two="home", link=False):
         """link: the configuration names the sources by way of a link."""
@@ -81,7 +83,8 @@ class Sources(LedgerCity):
         os.rename(path + ".new", path)
 
     def git(self, *words):
-        env = dict(os.environ, HOME="/nowhere")
+        """To look takes no lock, which a refactor that is under way would then not get."""
+        env = dict(os.environ, HOME="/nowhere", GIT_OPTIONAL_LOCKS="0")
         return subprocess.run(["git", *words], cwd=self.root, env=env, check=True,
                               stdout=subprocess.PIPE).stdout.decode().strip()
 
@@ -99,7 +102,7 @@ class Sources(LedgerCity):
         return answers[-1]
 
     def look(self):
-        """Whatever a refactor that fails must leave alone."""
+        """Whatever a refactor that fails must leave alone. While one is under way it may end with one of IN_MOTION."""
         files = {}
         for folder, folders, names in os.walk(self.root):
             folders[:] = [name for name in folders if name != ".git"]
@@ -142,8 +145,7 @@ class Sources(LedgerCity):
         return json.loads(out.splitlines()[-1])
 
     def pid_of(self, part):
-        for pid in children_of(self.keeper.pid):
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith("source-city-" + part):
-                    return pid
+        for pid in children(self.keeper.pid):
+            if name_of(pid).startswith("source-city-" + part):
+                return pid
         raise AssertionError(f"no {part} runs")

@@ -6,6 +6,7 @@ runs on."""
 import os
 
 from ledger import books, ledger_city, settled, swap, tile_path
+from city import BUILD_LIMIT
 from tap import check, check_equal, run
 
 city = None
@@ -100,7 +101,7 @@ def test_source_that_does_not_compile():
     with open(os.path.join(folder, "broken.c"), "w") as file:
         file.write('#include "tile.h"\nint main(void) { return nothing; }\n')
     before = settled(city)
-    done = city.run("cityctl", "swap", "ledger", "--source", folder, check=False, limit=60)
+    done = city.run("cityctl", "swap", "ledger", "--source", folder, check=False, limit=BUILD_LIMIT)
     check_equal(done.returncode, 1, "exit status")
     check(b"broken.c" in done.stderr, done.stderr)
     tile = settled(city)

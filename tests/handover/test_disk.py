@@ -10,26 +10,19 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from ledger import adds_up, books, children_of, ledger_city, settled  # noqa: E402
+from ledger import adds_up, books, ledger_city, settled  # noqa: E402
+from city import children, process_state  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
 
 
 def everybody(pid):
     found = [pid]
     try:
-        for child in children_of(pid):
+        for child in children(pid):
             found += everybody(child)
     except OSError:
         pass
     return found
-
-
-def is_gone(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
 
 
 def kill_everything(city):
@@ -46,7 +39,7 @@ def kill_everything(city):
         except ProcessLookupError:
             pass
     city.keeper.wait()
-    city.until(lambda: all(is_gone(pid) for pid in pids), what="not everybody is gone")
+    city.until(lambda: all(process_state(pid) in ("Z", "") for pid in pids), what="not everybody is gone")
     city.stop()
 
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from ledger import LIMITS, PATIENT, LedgerCity, adds_up, books, settled, swap, tile_path
-from city import CityError, installed
+from city import BUILD_LIMIT, CityError, installed
 from disk import SmallDisk, in_namespace
 from tap import Skip, check, check_equal, run
 
@@ -86,7 +86,7 @@ def test_disk():
         check(status == 1 and FULL in said and city.disk.path in said, f"the reason: {said}")
         city.goes_on(before)
         # A build has nowhere to go to.
-        done = city.run("cityctl", "swap", "ledger", "--source", SOURCE, check=False, limit=120)
+        done = city.run("cityctl", "swap", "ledger", "--source", SOURCE, check=False, limit=BUILD_LIMIT)
         check(done.returncode != 0 and FULL.encode() in done.stdout + done.stderr, f"{done.stdout + done.stderr}")
         check(FULL in city.notice(), f"the notice of a build: {city.notice()}")
         city.goes_on(before)

@@ -7,6 +7,7 @@ import os
 import subprocess
 
 from ledger import adds_up, books, ledger_city, limits_for, settled, swap, tile_path
+from city import LIMIT
 from tap import check, check_equal, run
 
 LONG = limits_for(probation=60000, melt=50)
@@ -53,7 +54,7 @@ def test_diff_previous():
         check_equal(text, ["ledger.attaches: 1 -> 2"], "for people")
         check_equal(helper.poll(), None, "the probation goes on")
         city.ctl("rollback", "ledger")
-        helper.wait(30)
+        helper.wait(LIMIT)
         settled(city)
         check(adds_up(books(city)), "books")
 
@@ -108,7 +109,7 @@ def test_watch():
             last = line["new"]
         city.ctl("close", "ledger")
         rest = watch.stdout.read().decode().splitlines()
-        check_equal(watch.wait(30), 1, "it ends with the tile")
+        check_equal(watch.wait(LIMIT), 1, "it ends with the tile")
         check_equal(json.loads(rest[-1]).get("step"), "closed", f"why: {rest[-1]}")
 
 

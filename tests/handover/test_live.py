@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Handovers as they should be: state, input, records, the newest request, rollback."""
 
+import configparser
+import glob
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
 
 from ledger import (City, LedgerCity, adds_up, books, ledger_city, limits_for, settled, swap,
                     tile_path, tile_pids)
+from city import BUILD_LIMIT, LIMIT, children, name_of
 import json
 
 from tap import check, check_equal, run
@@ -87,12 +88,8 @@ def test_back_to_back():
 def held(city):
     """Open descriptors and mappings of keeper and compositor."""
     count = {}
-    pids = [city.keeper.pid]
-    with open(f"/proc/{city.keeper.pid}/task/{city.keeper.pid}/children") as file:
-        pids += [int(p) for p in file.read().split()]
-    for pid in pids:
-        with open(f"/proc/{pid}/comm") as file:
-            name = file.read().strip()
+    for pid in [city.keeper.pid, *children(city.keeper.pid)]:
+        name = name_of(pid)
         if name in ("source-city", "source-city-com"):
             count[name] = len(os.listdir(f"/proc/{pid}/fd"))
     return count
@@ -118,7 +115,7 @@ def test_nothing_grows():
 
 
 def test_input_waits_for_the_new_version():
-    with ledger_city(limits="attach=5000,probation=100,frames=1") as city:
+    with ledger_city(limits="probation=100,frames=1") as city:
         settled(city)
         city.ctl("run", "focus", "ledger")
         helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("attach-slow"),
@@ -129,8 +126,8 @@ def test_input_waits_for_the_new_version():
             if value.get("step") == "attach":
                 break
         city.type("between")
-        check_equal(helper.wait(30), 0, "the handover")
-        city.until(lambda: books(city)["typed"] == "between", 10, "the keys came")
+        check_equal(helper.wait(LIMIT), 0, "the handover")
+        city.until(lambda: books(city)["typed"] == "between", what="the keys came")
 
 
 def test_input_returns_to_the_old_version():
@@ -145,10 +142,10 @@ def test_input_returns_to_the_old_version():
             if json.loads(line).get("step") == "attach":
                 break
         city.type("between")
-        check_equal(helper.wait(30), 1, "the handover fails")
+        check_equal(helper.wait(LIMIT), 1, "the handover fails")
         city.type(" after")
-        city.until(lambda: books(city)["typed"] == "before between after", 10,
-                   f"all keys are there: {books(city)['typed']!r}")
+        city.until(lambda: books(city)["typed"] == "before between after",
+                   what=f"all keys are there: {books(city)['typed']!r}")
 
 
 def test_newest_wins():
@@ -197,8 +194,8 @@ def test_a_hundred_requests_at_once():
 
 
 def test_rollback_in_probation():
-    with ledger_city(limits="probation=20000,melt=50") as city:
-        before = settled(city)
+    with ledger_city(limits="probation=600000,melt=50") as city:
+        before = city.wait_tile("ledger")
         helper = city.popen("cityctl", "swap", "ledger", "--artifact", tile_path("ledger-2"),
                             "--settled", "--json", stdout=subprocess.PIPE)
         for line in helper.stdout:
@@ -206,7 +203,7 @@ def test_rollback_in_probation():
                 break
         was = books(city)
         city.run("cityctl", "rollback", "ledger")
-        helper.wait(10)
+        helper.wait(LIMIT)
         after = settled(city)
         now = books(city)
         check_equal(after["artifact"], before["artifact"], "artifact")
@@ -310,11 +307,12 @@ def test_swap_in_probation_builds_the_newest_folder():
             os.makedirs(folders[-1])
             shutil.copy(os.path.join(here, "tiles", "ledger.c"), folders[-1])
         for folder in folders:
-            city.run("cityctl", "swap", "ledger", "--source", folder, "--strategy", "instant")
+            city.run("cityctl", "swap", "ledger", "--source", folder, "--strategy", "instant",
+                     limit=BUILD_LIMIT)
         city.wait_tile("ledger", "probation")
         with open(os.path.join(folders[1], "ledger.c"), "a") as file:
             file.write('\n__attribute__((used)) static const char more[] = "newer";\n')
-        city.run("cityctl", "swap", "ledger", "--strategy", "instant")
+        city.run("cityctl", "swap", "ledger", "--strategy", "instant", limit=BUILD_LIMIT)
         newest = city.wait_tile("ledger", "probation")
         check_equal(newest["source"], folders[1], "what runs was built from the newest folder")
 
@@ -420,6 +418,57 @@ def test_a_folder_that_was_opened_is_what_runs_after_a_restart():
         with again:
             second = settled(again, "clock")
             check_equal(second["artifact"], first["artifact"], "the folder's build, not the installed one")
+
+
+def test_options_of_a_tile_that_was_opened():
+    """Of a second one of what is configured, of one's own, of a fork; also after a restart."""
+    def command(word):
+        return f"echo {word} >> $HOME/../said; exec sleep 100000"
+
+    def said(city):
+        path = os.path.join(city.folder, "said")
+        return sorted(open(path).read().split()) if os.path.exists(path) else []
+
+    config = f"tile shell {{\n\tkind terminal\n\toption command \"{command('configured')}\"\n}}\n"
+    with City(config=config) as city:
+        city.wait_tile("shell")
+        city.run("cityctl", "open", "shell")
+        city.run("cityctl", "open", "shell", "--name", "mine", "--option", f"command={command('own')}")
+        city.until(lambda: said(city) == ["configured", "configured", "own"], what=f"{said(city)}")
+        for option, status in (("nonsense", 2), ("=x", 2), ("a=b\nc", 1), (f"a={'x' * 3000}", 2)):
+            done = city.run("cityctl", "open", "clock", "--option", option, check=False)
+            check_equal((done.returncode, done.stderr.count(b"\n") > 0), (status, True), f"{option}: {done.stderr}")
+        city.run("cityctl", "fork", "mine", "another")
+        city.until(lambda: said(city) == ["configured", "configured", "own", "own"], what=f"{said(city)}")
+        names = sorted(tile["name"] for tile in city.ctl("tiles"))
+        for name in names:
+            settled(city, name)
+        city.own_folder = False
+        city.stop()
+        again = City(config=city.config, folder=city.folder, env=city.extra_env)
+        again.own_folder = True
+        with again:
+            again.until(lambda: said(again) == ["configured"] * 4 + ["own"] * 4, what=f"{said(again)}")
+            check_equal(sorted(tile["name"] for tile in again.ctl("tiles")), names, "the tiles")
+
+
+def test_open_from_a_launcher():
+    """What a launcher is told of the installed tiles opens them, and is shown in this desktop."""
+    entries = sorted(glob.glob(os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix", "share", "applications",
+                                            "source-city-*.desktop")))
+    check(len(entries) >= 3, entries)
+    config = "tile shell {\n\tkind terminal\n\toption command \"echo $XDG_CURRENT_DESKTOP > $HOME/../desktop; exec cat\"\n}\n"
+    with City(config=config) as city:
+        settled(city, "shell")
+        desktops = city.until(lambda: open(os.path.join(city.folder, "desktop")).read()).strip().split(":")
+        for path in entries:
+            entry = configparser.ConfigParser(interpolation=None)
+            entry.optionxform = str
+            entry.read(path)
+            entry = entry["Desktop Entry"]
+            check(set(entry["OnlyShowIn"].rstrip(";").split(";")) & set(desktops), f"{path}: {desktops}")
+            name = city.run(*entry["Exec"].split()).stdout.decode().strip()
+            settled(city, name)
 
 
 def test_open_and_close():

@@ -45,6 +45,9 @@ static void test_places_round_trip(void **state) {
 	place->cy = 1e12; /* farther than can be, but no reason to give everything up */
 	place->width = 800;
 	place->height = 600;
+	static const char said[] = "command=say \"a = b\"\0empty=";
+	char error[200];
+	assert_true(city_options_read(&place->options, said, sizeof(said), error, sizeof(error)));
 	assert_int_equal(vat_uuid_generate(&place->uuid), 0);
 	struct vat_uuid uuid = place->uuid;
 	assert_true(city_places_save(places));
@@ -60,7 +63,32 @@ static void test_places_round_trip(void **state) {
 	assert_true(vat_uuid_equal(&place->uuid, &uuid));
 	assert_true(place->cx == -12.5 && place->cy == 1e9);
 	assert_int_equal(place->width, 800);
+	assert_int_equal(place->options.count, 2);
+	assert_string_equal(place->options.list[0], "command=say \"a = b\"");
+	assert_string_equal(place->options.list[1], "empty=");
 	city_places_destroy(places);
+}
+
+static void test_options_refused(void **state) {
+	static const struct {
+		const char *texts;
+		size_t size;
+	} bad[] = {
+		{"nonsense", 9},
+		{"=value", 7},
+		{"a=b\0c=d\ne=f", 12},
+		{"a=b\0c=d", 7}, /* without its end */
+		{"", 1},
+	};
+	char error[200], many[CITY_OPTIONS_SIZE + 1] = "a=";
+	struct city_options options;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(city_options_read(
+			&options, bad[i].texts, bad[i].size, error, sizeof(error)));
+		assert_int_equal(options.count, 0);
+		assert_null(strchr(error, '\n'));
+	}
+	assert_false(city_options_read(&options, many, sizeof(many), error, sizeof(error)));
 }
 
 static void test_places_damaged(void **state) {
@@ -411,6 +439,7 @@ static int tear_down(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_places_round_trip),
+		cmocka_unit_test(test_options_refused),
 		cmocka_unit_test(test_places_damaged),
 		cmocka_unit_test(test_record_json),
 		cmocka_unit_test(test_record_limit),

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from ledger import adds_up, books, children_of, ledger_city, settled, swap, tile_path, tile_pids
+from ledger import adds_up, books, ledger_city, settled, swap, tile_path, tile_pids
 from tap import check, check_equal, run
 
 LIMITS = ("warm=600,migrate=300,attach=300,frame=300,check=300,retire=200,late=300,"
@@ -19,17 +19,6 @@ FAULTS = ["warm-crash", "warm-hang", "attach-crash", "attach-hang", "attach-fals
           "check-false", "check-hang", "check-crash", "draw-wrong", "detach-hang",
           "warm-slow", "attach-slow", "quiesce-crash", "quiesce-hang", "quiesce-false"]
 STRATEGIES = ["instant", "melt", "crossfade", "auto"]
-
-
-def compositor_pid(keeper):
-    for pid in children_of(keeper):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith("source-city-com"):
-                    return pid
-        except OSError:
-            pass
-    return None
 
 
 def one_thing(city, dice, helpers):
@@ -72,14 +61,14 @@ def test_storm():
     dice = random.Random(seed)
     with ledger_city(limits=LIMITS) as city:
         settled(city)
-        compositor = compositor_pid(city.keeper.pid)
+        compositor = city.compositor()
         helpers = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             one_thing(city, dice, helpers)
             time.sleep(dice.random() * 0.15)
             helpers = [h for h in helpers if h.poll() is None]
-            check_equal(compositor_pid(city.keeper.pid), compositor, f"the compositor (seed {seed})")
+            check_equal(city.compositor(), compositor, f"the compositor (seed {seed})")
         for pid in tile_pids(city.keeper.pid):
             try:
                 os.kill(pid, signal.SIGCONT)
@@ -96,7 +85,7 @@ def test_storm():
         check_equal(status, 0, said)
         settled(city)
         check(adds_up(books(city)), "the books add up")
-        check_equal(compositor_pid(city.keeper.pid), compositor, f"the compositor (seed {seed})")
+        check_equal(city.compositor(), compositor, f"the compositor (seed {seed})")
         for tile in city.ctl("tiles"):
             if tile["name"] != "ledger":
                 city.run("cityctl", "close", tile["name"])

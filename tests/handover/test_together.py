@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Several tiles from their sources: in one command, and saved in one go."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,8 +10,9 @@ import signal
 import socket
 import subprocess
 
-from ledger import (NO_FORGE, PATIENT, LedgerCity, adds_up, books, children_of, limits_for, settled,
+from ledger import (NO_FORGE, PATIENT, LedgerCity, adds_up, books, limits_for, settled,
                     tile_path, with_programs)
+from city import BUILD_LIMIT, children, name_of
 from nonsense import Peer, core_xml, interfaces, own_xml
 from tap import check, check_equal, run
 
@@ -24,6 +26,8 @@ KNOWN = interfaces(core_xml(), own_xml("source-city-control-v1"))
 
 class Sources(LedgerCity):
     """A city with two ledgers and a folder of sources for each, which is not theirs yet."""
+
+    patience = BUILD_LIMIT
 
     def __init__(self, watched=False, shared=False, env=None, **program):
         config = "".join(
@@ -47,15 +51,11 @@ class Sources(LedgerCity):
         os.rename(self.source(name, "new.tmp"), self.source(name, "main.c"))
 
     def forge(self):
-        for pid in children_of(self.keeper.pid):
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith("source-city-for"):
-                    return pid
-        return None
+        return next((pid for pid in children(self.keeper.pid) if name_of(pid) == "source-city-for"), None)
 
     def swap(self, *words):
         done = self.run("cityctl", "swap", *words, "--strategy", "instant", "--settled", "--json",
-                        check=False, limit=120)
+                        check=False, limit=BUILD_LIMIT)
         values = [json.loads(line) for line in done.stdout.decode().splitlines()]
         return done.returncode, [v for v in values if "result" in v], done.stderr.decode()
 
@@ -85,16 +85,26 @@ class Builder(Peer):
         registry = self.call(1, "get_registry")
         self.round_trip()
         self.builder = self.call(self.bind(registry, "source_city_control_v1"), "register_builder")
-        self.jobs, self.words = {}, {}
+        self.jobs, self.words, self.builds = {}, {}, {}
         self.wait(lambda: len(self.jobs) == len(TILES), self._handle)
 
     def _handle(self, target, interface, event, values):
         if event in ("watch", "watch_on"):
             self.jobs[values[1]] = values[0]
             self.words[values[1]] = values[3] if event == "watch_on" else None
+        elif event == "build":
+            self.builds[values[1]] = values[0]
 
-    def say(self, tile, request, *values):
-        self.call(self.builder, request, self.jobs[tile], *values)
+    def wait_for_builds(self):
+        self.wait(lambda: len(self.builds) == len(TILES), self._handle)
+
+    def say(self, job, request, *values):
+        self.call(self.builder, request, job, *values)
+
+    def say_built(self, job, artifact, folder):
+        with open(artifact, "rb") as file:
+            name = hashlib.blake2b(file.read(), digest_size=32).hexdigest()
+        self.say(job, "built", os.open(artifact, os.O_RDONLY), name, folder, 0, 0)
 
     def die(self):
         self.round_trip()
@@ -159,7 +169,7 @@ def test_a_newer_request_is_not_overtaken():
             if json.loads(line).get("step") == "build":
                 break
         city.run("cityctl", "swap", "one", "--artifact", tile_path("ledger-3"), "--settled")
-        _, err = helper.communicate(timeout=60)
+        _, err = helper.communicate(timeout=BUILD_LIMIT)
         check(helper.returncode == 1 and b"newer" in err, err)
         check_equal(settled(city, "two")["pid"], before[1]["pid"], "nothing of it goes live")
         check(settled(city, "one")["pid"] != before[0]["pid"], "what was asked for last does")
@@ -170,7 +180,7 @@ def test_saved_in_one_go():
     """All or none, and what waits goes live with what mends the rest."""
     with Sources(watched=True) as city:
         before = [settled(city, name) for name in TILES]
-        city.until(lambda: city.said().count("watching ") == 2, limit=120)
+        city.until(lambda: city.said().count("watching ") == 2)
         forge = city.forge()
 
         def save(**variants):
@@ -212,15 +222,64 @@ def test_a_builder_that_dies():
         builder = Builder(city)
         check_equal(builder.words, {"one": None, "two": None}, "what the first one hears")
         for name in TILES:
-            builder.say(name, "sources", "before")
+            builder.say(builder.jobs[name], "sources", "before")
         for name in TILES:
-            builder.say(name, "started")
-            builder.say(name, "sources", "after")
-        artifact = os.open(tile_path("ledger-2"), os.O_RDONLY)
-        builder.say("one", "built", artifact, "0" * 64, city.source("one"), 0, 0)
+            builder.say(builder.jobs[name], "started")
+            builder.say(builder.jobs[name], "sources", "after")
+        builder.say_built(builder.jobs["one"], tile_path("ledger-2"), city.source("one"))
         builder.die()
         builder = Builder(city)
         check_equal(builder.words, {"one": "after", "two": "before"}, "what the next one hears")
+        builder.die()
+
+
+def test_saved_anew_while_it_waits_with_others():
+    """What was saved together with it does not stay behind."""
+    folder, keeper, env = with_programs(forge=NO_FORGE)
+    with Sources(watched=True, env=env, folder=folder, program=keeper) as city:
+        city.own_folder = True
+        before = {name: settled(city, name)["pid"] for name in TILES}
+        builder = Builder(city)
+        compositor = city.compositor()
+        # All of it before anything of the first save can have been loaded.
+        os.kill(compositor, signal.SIGSTOP)
+        for name in TILES:
+            builder.say(builder.jobs[name], "started")
+        for name in TILES:
+            builder.say_built(builder.jobs[name], tile_path("ledger-2"), city.source(name))
+        builder.say(builder.jobs["one"], "started")
+        builder.say_built(builder.jobs["one"], tile_path("ledger-3"), city.source("one"))
+        os.kill(compositor, signal.SIGCONT)
+        records = city.until(lambda: len(city.ctl("history")) == 4 and city.ctl("history"), what="four records")
+        check_equal(sorted((r["tile"], r["result"]) for r in records),
+                    [("one", "live"), ("one", "superseded"), ("two", "live"), ("two", "superseded")], f"{records}")
+        check_equal(len({r["transaction"] for r in records if r["result"] == "live"}), 1, "in one transaction")
+        for name in TILES:
+            check(settled(city, name)["pid"] != before[name], f"{name} is new")
+        builder.die()
+
+
+def test_asked_for_while_it_is_built():
+    """What was saved and is then asked for too comes once: the save does not take the request's place."""
+    folder, keeper, env = with_programs(forge=NO_FORGE)
+    with Sources(watched=True, env=env, folder=folder, program=keeper) as city:
+        city.own_folder = True
+        builder = Builder(city)
+        for name in TILES:
+            builder.say(builder.jobs[name], "started")
+        builder.round_trip()
+        helper = city.popen("cityctl", "swap", *TILES, "--settled", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        builder.wait_for_builds()
+        # All of it comes at once: the save of one before the request, that of two after it.
+        compositor = city.compositor()
+        os.kill(compositor, signal.SIGSTOP)
+        for job in (builder.jobs["one"], builder.builds["one"], builder.builds["two"], builder.jobs["two"]):
+            builder.say_built(job, tile_path("ledger-2"), city.source("one"))
+        os.kill(compositor, signal.SIGCONT)
+        _, err = helper.communicate(timeout=BUILD_LIMIT)
+        check_equal(helper.returncode, 0, err)
+        check_equal([(r["tile"], r["result"]) for r in city.ctl("history")],
+                    [(name, "live") for name in TILES], "each once")
         builder.die()
 
 

@@ -751,11 +751,22 @@ void client_pointer_scroll(struct client *client, int notches) {
 	settle(client);
 }
 
-void client_modifiers(struct client *client, uint32_t modifiers) {
+static struct zwp_virtual_keyboard_v1 *virtual_keyboard(struct client *client) {
 	if (client->virtual_keyboard == NULL) {
 		make_virtual_keyboard(client);
 	}
-	zwp_virtual_keyboard_v1_modifiers(client->virtual_keyboard, modifiers, 0, 0, 0);
+	return client->virtual_keyboard;
+}
+
+void client_modifiers(struct client *client, uint32_t modifiers) {
+	zwp_virtual_keyboard_v1_modifiers(virtual_keyboard(client), modifiers, 0, 0, 0);
+	settle(client);
+}
+
+void client_key_state(struct client *client, uint32_t key, bool pressed) {
+	client->time += 10;
+	zwp_virtual_keyboard_v1_key(virtual_keyboard(client), client->time, key,
+		pressed ? WL_KEYBOARD_KEY_STATE_PRESSED : WL_KEYBOARD_KEY_STATE_RELEASED);
 	settle(client);
 }
 

@@ -118,6 +118,8 @@ void client_pointer_scroll(struct client *client, int notches);
 /* Presses and releases a key by its evdev code with these modifiers (1 shift, 4 ctrl, 8 alt,
  * 64 super) held. */
 void client_key(struct client *client, uint32_t key, uint32_t modifiers);
+/* Only the one or the other. */
+void client_key_state(struct client *client, uint32_t key, bool pressed);
 void client_modifiers(struct client *client, uint32_t modifiers);
 
 struct picture {

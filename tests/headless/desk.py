@@ -31,11 +31,8 @@ class Desk(City):
 
     def wait_file(self, name):
         def read():
-            try:
-                with open(self.path(name)) as file:
-                    return file.read().strip()
-            except FileNotFoundError:
-                return ""
+            with open(self.path(name)) as file:
+                return file.read().strip()
         return self.until(read, what=f"{name} was not written")
 
     def enter(self, text):

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hand for tests in other languages: does what each line of its input says in the city that
- * WAYLAND_DISPLAY names, and answers "ok" when that has arrived.
+ * WAYLAND_DISPLAY names, and answers "ok" when that has arrived; of a key "ok NS", the time of
+ * CLOCK_MONOTONIC just before it was sent.
  *
- *   move X Y | press NAME | release NAME | scroll NOTCHES | modifiers MASK | lock | unlock
+ *   move X Y | press NAME | release NAME | scroll NOTCHES | down KEY | up KEY | modifiers MASK |
+ *   lock | unlock
  *
- * Positions are those of a screen of 1280x720; NAME is left, middle or right; MASK as in
- * client_key. It can lock the session, and shows nothing then.
+ * Positions are those of a screen of 1280x720; NAME is left, middle or right; KEY is a number of
+ * linux/input-event-codes.h; MASK as in client_key. It can lock the session, and shows nothing
+ * then.
  */
 #include <errno.h>
 #include <linux/input-event-codes.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -78,6 +82,15 @@ static void unlock_session(struct client *client) {
 	client_roundtrip(client);
 }
 
+static long long sent_ns;
+
+static void key(struct client *client, int code, bool pressed) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sent_ns = (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+	client_key_state(client, (uint32_t)code, pressed);
+}
+
 static bool obey(struct client *client, const char *line) {
 	double x, y;
 	int number;
@@ -90,6 +103,10 @@ static bool obey(struct client *client, const char *line) {
 		client_pointer_button(client, button_named(word), false);
 	} else if (sscanf(line, "scroll %d", &number) == 1) {
 		client_pointer_scroll(client, number);
+	} else if (sscanf(line, "down %d", &number) == 1 && number > 0) {
+		key(client, number, true);
+	} else if (sscanf(line, "up %d", &number) == 1 && number > 0) {
+		key(client, number, false);
 	} else if (sscanf(line, "modifiers %d", &number) == 1 && number >= 0) {
 		client_modifiers(client, (uint32_t)number);
 	} else if (strcmp(line, "lock\n") == 0 && lock == NULL) {
@@ -111,8 +128,9 @@ int main(void) {
 	char line[256];
 	int status = 0;
 	while (status == 0 && fgets(line, sizeof(line), stdin) != NULL) {
+		sent_ns = 0;
 		if (obey(client, line)) {
-			printf("ok\n");
+			printf(sent_ns ? "ok %lld\n" : "ok\n", sent_ns);
 			fflush(stdout);
 		} else {
 			fprintf(stderr, "hand: what is \"%.*s\"?\n", (int)strcspn(line, "\n"),

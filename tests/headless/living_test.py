@@ -5,27 +5,13 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from city import BUILD_LIMIT, Builds, City, Lines  # noqa: E402
+from city import BUILD_LIMIT, Builds, City, Lines, children, name_of, process_state  # noqa: E402
 from tap import check, check_equal, run  # noqa: E402
-
-
-def runs(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def command(pid):
-    with open(f"/proc/{pid}/comm") as file:
-        return file.read().strip()
 
 
 BUILDS = Builds()
@@ -135,7 +121,7 @@ def test_keys_typed_during_handovers_arrive():
             typing = home.city.popen("wtype", "-d", "12", text)
             typed += text
             while typing.poll() is None:
-                home.city.ctl("swap", "terminal", "--source", sources[swaps % 2])
+                home.city.ctl("swap", "terminal", "--source", sources[swaps % 2], limit=BUILD_LIMIT)
                 swaps += 1
             check_equal(typing.returncode, 0, "wtype")
         home.city.type("-k", "Return")
@@ -204,11 +190,6 @@ def test_tile_process_dies():
         check_equal(home.shell_pid(), pid, "the shell's process")
 
 
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(n) for n in file.read().split()]
-
-
 def test_end_leaves_nothing():
     with Home() as home:
         # A job of the shell, and one that the shell does not know of.
@@ -216,7 +197,7 @@ def test_end_leaves_nothing():
         home.enter(f"sh -mc 'sleep 1000 & echo $! > {home.path('stray')}'")
         jobs = [int(home.wait_file(name)) for name in ("job", "stray")]
         for job in jobs:
-            home.city.until(lambda: command(job) == "sleep", what="the job does not start")
+            home.city.until(lambda: name_of(job) == "sleep", what="the job does not start")
         pids = children(home.city.keeper.pid)
         check(len(pids) >= 4, f"the keeper has only {len(pids)} children")
         check_equal(home.city.stop(), 0, "the city's exit status")
@@ -224,7 +205,7 @@ def test_end_leaves_nothing():
             check(not os.path.exists(f"/proc/{pid}"), f"process {pid} is left behind")
         # They are told, but not the keeper's to wait for.
         for job in jobs:
-            home.city.until(lambda: not runs(job), what=f"job {job} is left behind")
+            home.city.until(lambda: process_state(job) in ("Z", ""), what=f"job {job} is left behind")
         left = [n for n in os.listdir(os.path.join(home.city.folder, "run"))
                 if n.startswith("wayland-")]
         check_equal(left, [], "what is left in the runtime directory")
@@ -247,6 +228,41 @@ def test_programs_of_the_distribution():
         foot.wait()
 
 
+def test_goes_on_where_it_is_seen():
+    """Also after another screen has left it behind, and after a picture of it was drawn: the clock's seconds go on."""
+    config = "animations off\ntile clock {\n\tkind clock\n\tat 1130 100\n\tsize 300 300\n}\n"
+    with City(config=config, env={"WLR_HEADLESS_OUTPUTS": "2"}) as city:
+        city.wait_tile("clock")
+        # It stands across both; the keyboard is on one of them.
+        left, right = [camera["output"] for camera in sorted(city.ctl("camera"), key=lambda camera: camera["cx"])]
+
+        def frames(name):
+            return next(o["frames"] for o in city.ctl("state")[0]["outputs"] if o["name"] == name)
+
+        def goes_on(name, what):
+            before = frames(name)
+            city.until(lambda: frames(name) > before + 1, what=f"{name} stands still {what}")
+
+        city.ctl("run", "pan", "0", "3000")
+        gone = next(camera["output"] for camera in city.ctl("camera") if camera["cy"] == 3000)
+        goes_on(right if gone == left else left, f"when {gone} has left")
+        city.ctl("run", "pan", "0", "-3000")
+        city.run("cityctl", "picture", os.path.join(city.folder, "picture.png"), "--tile", "clock")
+        goes_on(left, "after a picture")
+        goes_on(right, "after a picture")
+
+
+def test_pace_is_kept_where_asked_for():
+    with City("animations off\n", env={"SOURCE_CITY_PACE": "1"}) as city:
+        def shown():
+            return city.ctl("state")[0]["outputs"][0]["frames"]
+        city.wait_tile("terminal")
+        city.wait_tile("clock")
+        # The clock, which is all that changes, draws once in a second.
+        first = shown()
+        city.until(lambda: shown() >= first + 90, what="the screen does not draw all the time")
+
+
 if __name__ == "__main__":
     run([
         test_typing_reaches_the_shell,
@@ -257,4 +273,5 @@ if __name__ == "__main__":
         test_tile_process_dies,
         test_end_leaves_nothing,
         test_programs_of_the_distribution,
+        test_pace_is_kept_where_asked_for,
     ], jobs=3)

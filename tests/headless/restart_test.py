@@ -38,7 +38,7 @@ def test_shell_works_on_across_the_death():
         check_equal(after["pid"], before["pid"], "the terminal's process")
         check_equal(after["title"], "at work", "the title")
         city.until(lambda: city.edge("terminal") == color, what="it is not on the screen")
-        check("all tiles are on the screen again" in city.said(), "the log does not say so")
+        city.until(lambda: "all tiles are on the screen again" in city.said(), what="the log does not say so")
         city.enter(f"echo $$ > {city.path('again')}")
         check_equal(city.wait_file("again"), pid, "the shell that has the focus again")
 

@@ -224,6 +224,40 @@ static void frames_are_drawn_round_the_content(void **state) {
 	window_destroy(window);
 }
 
+static void who_comes_back_in_sight_lies_where_it_did(void **state) {
+	struct fixture *f = *state;
+	struct window *low = window_create(f->client, 200, 100, RED);
+	client_key(f->client, KEY_8, SUPER);
+	struct window *large = window_create(f->client, 1000, 400, GREEN);
+	client_key(f->client, KEY_8, SUPER);
+	struct window *high = window_create(f->client, 180, 100, BLUE);
+	client_key(f->client, KEY_8, SUPER);
+	client_key(f->client, KEY_1, SUPER);
+	const uint32_t ways[] = {KEY_3, KEY_6}; /* only the large one stays in sight; none does */
+	for (size_t i = 0; i < 2; i++) {
+		client_expect_rect(f->client, GREEN, 100, 80, 1000, 400);
+		client_expect_rect(f->client, BLUE, 100, 80, 180, 100);
+		client_expect_rect(f->client, RED, 0, 0, 0, 0);
+		client_key(f->client, ways[i], SUPER);
+		client_expect_rect(f->client, BLUE, 0, 0, 0, 0);
+		client_key(f->client, KEY_1, SUPER);
+	}
+	/* Raised meanwhile. */
+	client_key(f->client, KEY_3, SUPER);
+	client_expect_rect(f->client, GREEN, 0, 0, 1280, 560);
+	client_pointer_move(f->client, 600, 300);
+	client_pointer_button(f->client, BTN_LEFT, true);
+	client_pointer_button(f->client, BTN_LEFT, false);
+	client_key(f->client, KEY_1, SUPER);
+	client_expect_rect(f->client, GREEN, 100, 80, 1000, 400);
+	client_expect_rect(f->client, BLUE, 0, 0, 0, 0);
+	window_destroy(large);
+	client_expect_rect(f->client, BLUE, 100, 80, 180, 100);
+	client_expect_rect(f->client, RED, 280, 80, 20, 100);
+	window_destroy(high);
+	window_destroy(low);
+}
+
 /* A spot of 10 by 10 in the middle of the window gets another colour. */
 static void change_spot(void *data) {
 	struct window *window = data;
@@ -244,22 +278,30 @@ static void little_is_drawn_again_at_any_zoom(void **state) {
 	for (size_t i = 0; i < sizeof(cameras) / sizeof(cameras[0]); i++) {
 		struct window *window = window_create(f->client, 200, 100, RED);
 		client_key(f->client, (uint32_t)cameras[i].key, SUPER);
-		struct picture picture;
-		struct rect damage =
-			client_capture_damage(f->client, change_spot, window, &picture);
-		/* All that the client said, and no more than it and the pixels it bleeds into. */
 		double zoom = cameras[i].zoom;
 		int x = (int)lround((FIRST_X - cameras[i].x) * zoom) + (int)(100 * zoom);
 		int y = (int)lround((FIRST_Y - cameras[i].y) * zoom) + (int)(50 * zoom);
 		int size = (int)(10 * zoom);
-		assert_int_equal(picture_at(&picture, x + size / 2, y + size / 2), GREEN);
-		bool whole = damage.x <= x && damage.y <= y &&
-			damage.x + damage.width >= x + size && damage.y + damage.height >= y + size;
-		if (!whole || damage.width * damage.height > 180 * 100) {
+		struct picture picture;
+		struct rect damage;
+		bool little = false;
+		/* The source that stands in the city comes into view on the first frames. */
+		for (int frame = 0; frame < 100 && !little; frame++) {
+			damage = client_capture_damage(f->client, change_spot, window, &picture);
+			assert_int_equal(picture_at(&picture, x + size / 2, y + size / 2), GREEN);
+			picture_free(&picture);
+			/* All that the client said, and no more than it and the pixels it bleeds
+			 * into. */
+			bool whole = damage.x <= x && damage.y <= y &&
+				damage.x + damage.width >= x + size &&
+				damage.y + damage.height >= y + size;
+			assert_true(whole);
+			little = damage.width * damage.height <= 180 * 100;
+		}
+		if (!little) {
 			fail_msg("at zoom %g %d,%d %dx%d was drawn again for %d,%d %dx%d", zoom,
 				damage.x, damage.y, damage.width, damage.height, x, y, size, size);
 		}
-		picture_free(&picture);
 		client_key(f->client, KEY_1, SUPER);
 		window_destroy(window);
 	}
@@ -323,6 +365,7 @@ int main(void) {
 		DESK_TEST(new_windows_do_not_cover_others),
 		DESK_TEST(camera_follows_a_window_out_of_sight),
 		DESK_TEST(hidden_windows_get_no_frames),
+		DESK_TEST(who_comes_back_in_sight_lies_where_it_did),
 		DESK_TEST(the_zoom_ladder_returns_to_the_room),
 		DESK_TEST(frames_are_drawn_round_the_content),
 		DESK_TEST(windows_stand_on_a_plaza),

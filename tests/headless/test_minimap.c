@@ -3,7 +3,6 @@
 #include "inside.h"
 
 #include <limits.h>
-#include <time.h>
 #include <wlr/backend.h>
 #include <wlr/interfaces/wlr_pointer.h>
 #include <wlr/types/wlr_cursor.h>
@@ -16,7 +15,6 @@
 #include "compositor/theme.h"
 #include "compositor/view.h"
 
-#define LIMIT_S 60
 #define DISTANCE 16 /* of the minimap from the screen's edges */
 
 static const struct city_view_impl no_impl = {0};
@@ -52,21 +50,6 @@ static int look_stop(void **state) {
 	assert_int_equal(rmdir(look->dir), 0);
 	free(look);
 	return 0;
-}
-
-/* The source has been looked at: the city's own is there. */
-static const struct city_quarter *wait_for_quarters(struct look *look, size_t *count) {
-	const struct city_survey *survey = city_scape_survey(look->server);
-	assert_non_null(survey);
-	struct timespec begin, now;
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	const struct city_quarter *quarters;
-	while (quarters = city_survey_quarters(survey, count), *count == 0) {
-		wl_event_loop_dispatch(look->server->loop, 10);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		assert_true(now.tv_sec - begin.tv_sec <= LIMIT_S);
-	}
-	return quarters;
 }
 
 static void move(struct look *look, double ox, double oy) {
@@ -131,7 +114,7 @@ static void all_of_the_city_is_on_it(void **state) {
 	/* Drawn before the source is known, and again then. */
 	city_minimap_show(look->stage, true);
 	size_t count;
-	const struct city_quarter *quarters = wait_for_quarters(look, &count);
+	const struct city_quarter *quarters = inside_quarters(look->server, &count);
 	for (int i = 0; i < 3; i++) {
 		wl_event_loop_dispatch(look->server->loop, 0);
 	}
@@ -165,7 +148,7 @@ static void expect_centre(const struct look *look, double cx, double cy) {
 static void it_leads_anywhere(void **state) {
 	struct look *look = *state;
 	size_t count;
-	wait_for_quarters(look, &count);
+	inside_quarters(look->server, &count);
 	struct city_camera before = look->stage->camera;
 	city_minimap_show(look->stage, true);
 	struct wlr_box box = find(look);

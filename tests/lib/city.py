@@ -16,10 +16,23 @@ import time
 
 LIMIT = 60.0  # seconds for anything that should take far less
 BUILD_LIMIT = 300.0  # the first build of a tile's copy compiles all its files
+# Seconds between two questions; most start a program, which takes the time from what is waited for.
+PAUSE = 0.02
+PAUSE_MAX = 0.15
 
 
 class CityError(Exception):
     pass
+
+
+class Missing(CityError):
+    """There is no such thing in the city, or not at the moment."""
+
+
+# What a question may end with while that which it asks about is being moved, made or ended: a file that goes between
+# its listing and its opening, a process that ends, half of a text, a list that is still empty, git in between.
+IN_MOTION = (FileNotFoundError, NotADirectoryError, ProcessLookupError, LookupError, StopIteration, ValueError,
+             subprocess.CalledProcessError, Missing)
 
 
 def installed(name):
@@ -83,14 +96,22 @@ PATIENT = ",".join(f"{name}=60000" for name in
                     "missed", "hang"))
 
 
+# Where the cities of all tests keep what can be made again: what their forges compile of the tiles that every city
+# has, and the shaders. What lies there is found by its contents. Without it each city begins with nothing.
+SHARED_CACHE = os.environ.get("SOURCE_CITY_TEST_CACHE")
+
+
 class Builds:
     """A cache that the forges of several cities share: what one has compiled the others find. The first build
     goes alone, for the others would compile the same beside it."""
 
     def __init__(self):
-        folder = tempfile.TemporaryDirectory(prefix="city-cache-")
-        atexit.register(folder.cleanup)
-        self.environment = {"XDG_CACHE_HOME": folder.name}
+        cache = SHARED_CACHE
+        if not cache:
+            folder = tempfile.TemporaryDirectory(prefix="city-cache-")
+            atexit.register(folder.cleanup)
+            cache = folder.name
+        self.environment = {"XDG_CACHE_HOME": cache}
         self.lock = threading.Lock()
         self.began = False
 
@@ -106,6 +127,8 @@ class Builds:
 
 class City:
     """with City(config=...) as city: ...; city.log_path holds what it said."""
+
+    patience = LIMIT  # for whatever has no other limit; where tiles are built that is more
 
     def __init__(self, config="", width=1280, height=720, args=(), env=None, folder=None,
                  program="source-city"):
@@ -132,7 +155,7 @@ class City:
             XDG_RUNTIME_DIR=os.path.join(self.folder, "run"),
             XDG_STATE_HOME=os.path.join(self.folder, "state"),
             XDG_DATA_HOME=os.path.join(self.folder, "data"),
-            XDG_CACHE_HOME=os.path.join(self.folder, "cache"),
+            XDG_CACHE_HOME=SHARED_CACHE or os.path.join(self.folder, "cache"),
             XDG_CONFIG_HOME=os.path.join(self.folder, "config"),
             WLR_BACKENDS="headless",
             WLR_LIBINPUT_NO_DEVICES="1",
@@ -221,12 +244,13 @@ class City:
 
     # --- things to do in it ---
 
-    def run(self, *command, check=True, limit=LIMIT, **options):
+    def run(self, *command, check=True, limit=None, **options):
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        done = subprocess.run(command, env=self.environment(), timeout=limit, **options)
+        done = subprocess.run(command, env=self.environment(), timeout=self.patience if limit is None else limit,
+                              **options)
         if check and done.returncode != 0:
-            text = (done.stderr or b"").decode("utf-8", "replace")
+            text = (done.stderr or done.stdout or b"")[-4000:].decode("utf-8", "replace")
             raise CityError(f"{' '.join(command)} gave {done.returncode}: {text.strip()}")
         return done
 
@@ -235,7 +259,7 @@ class City:
         self.helpers.append(helper)
         return helper
 
-    def ctl(self, *args, check=True, limit=LIMIT):
+    def ctl(self, *args, check=True, limit=None):
         """cityctl with --json; a list of the objects that it printed."""
         done = self.run("cityctl", *args, "--json", check=check, limit=limit)
         return [json.loads(line) for line in done.stdout.decode().splitlines() if line.strip()]
@@ -244,9 +268,9 @@ class City:
         for tile in self.ctl("tiles"):
             if tile["name"] == name:
                 return tile
-        raise CityError(f"there is no tile {name}")
+        raise Missing(f"there is no tile {name}")
 
-    def wait_tile(self, name, state="live", limit=LIMIT):
+    def wait_tile(self, name, state="live", limit=None):
         return self.until(lambda: self._tile_in(name, state), limit, f"{name} is not {state}")
 
     def _tile_in(self, name, state):
@@ -255,16 +279,26 @@ class City:
                 return tile
         return None
 
-    def until(self, condition, limit=LIMIT, what="it did not happen"):
-        """For what has no event to wait for: asks again and again, with a generous limit."""
+    def until(self, condition, limit=None, what="it did not happen"):
+        """For what has no event to wait for: asks again and again, with a generous limit. A question that meets
+        something in motion has no answer yet. A program that cannot be asked is another thing: the city's
+        programs may not fail, unless the test says so (check=False)."""
+        limit = self.patience if limit is None else limit
         end = time.monotonic() + limit
+        pause = PAUSE
         while True:
-            result = condition()
-            if result:
-                return result
+            reason = None
+            try:
+                result = condition()
+                if result:
+                    return result
+            except IN_MOTION as error:
+                reason = error
             if time.monotonic() > end:
-                raise CityError(f"{what} after {limit} s; the log:\n{self.said()[-4000:]}")
-            time.sleep(0.02)
+                last = f", and last there was {reason!r}" if reason else ""
+                raise CityError(f"{what} after {limit} s{last}; the log:\n{self.said()[-4000:]}") from reason
+            time.sleep(pause)
+            pause = min(pause * 1.3, PAUSE_MAX)
 
     def type(self, *args):
         """Keys from wtype: text, or its options."""
@@ -295,7 +329,7 @@ class City:
                 return (round((view["cx"] - camera["cx"]) * zoom),
                         round((view["cy"] - camera["cy"]) * zoom),
                         round(view["width"] * zoom), round(view["height"] * zoom))
-        raise CityError(f"{tile} is not on the map")
+        raise Missing(f"{tile} is not on the map")
 
     def edge(self, tile):
         """The colour just inside a tile's corner, as it is on the screen."""

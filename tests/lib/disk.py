@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A small disk of one's own, to be filled up. It is a tmpfs in a mount namespace that only this test sees."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -61,3 +62,5 @@ class SmallDisk:
 
     def end(self):
         subprocess.run(["umount", "--lazy", self.path], check=False)
+        with contextlib.suppress(OSError):
+            os.removedirs(self.path)  # and the folder that it was in, if that held nothing else

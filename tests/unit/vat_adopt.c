@@ -305,7 +305,22 @@ static void test_adopt_refuses(void **state) {
 	struct vat_adopt_report report;
 	assert_ok(vat_region_adopt(reader, version2, 3, VAT_ADOPT_DRY_RUN, &report, &err), err);
 	assert_int_equal(report.changes[0].outcome, VAT_MIGRATED);
+	assert_false(report.fits);
 	vat_adopt_report_finish(&report);
+	vat_adopt_report_finish(&report);
+	/* As it is declared it fits, and what fits is not stored again. */
+	assert_ok(vat_region_adopt(reader, version1, 2, VAT_ADOPT_DRY_RUN, &report, &err), err);
+	assert_true(report.fits);
+	assert_int_equal(report.generation_before, vat_region_generation(region));
+	vat_adopt_report_finish(&report);
+	assert_ok(vat_region_adopt(region, version1, 2, 0, &report, &err), err);
+	assert_true(report.fits);
+	assert_int_equal(report.generation_before, report.generation_after);
+	vat_adopt_report_finish(&report);
+	assert_ok(vat_region_adopt(
+			  reader, version1, 2, VAT_ADOPT_DRY_RUN | VAT_ADOPT_RESET, &report, &err),
+		err);
+	assert_false(report.fits);
 	vat_adopt_report_finish(&report);
 	assert_ok(vat_region_adopt(region, version2, 3, VAT_ADOPT_KEEP, NULL, &err), err);
 	assert_fails(vat_region_adopt(region, version1, 2, VAT_ADOPT_LOSSY, NULL, &err), EBUSY);

@@ -218,8 +218,10 @@ static void test_moment(void **state) {
 	assert_int_equal(pipe(down), 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		close(down[1]); /* it ends when nobody tells it to go on any more */
 		write_on(region, undo, up[1], down[0]);
+	}
 	struct vat_region *reader;
 	assert_ok(vat_region_map(fd, VAT_READ, &reader, &err), err);
 	for (uint32_t i = 1; i <= 30; i++) {

@@ -271,6 +271,40 @@ static size_t count_lines(const char *path) {
 	return lines;
 }
 
+#define GROWTHS 200
+
+/* A region that grows between being mapped and being read is whole all the same. */
+static void test_mapped_while_it_grows(void **state) {
+	struct vat_error err;
+	int fd, status = 0;
+	struct vat_region *region = test_region(&fd);
+	add_cell(region, "counter", 1);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		for (uint64_t i = 1; i <= GROWTHS; i++) {
+			struct vat_txn *txn;
+			if (vat_txn_begin(region, &txn, NULL) < 0 ||
+				vat_txn_resize(txn, "counter", NULL, 0,
+					i * VAT_GROWTH / sizeof(struct counter), 0, NULL) < 0 ||
+				vat_txn_commit(txn, false, NULL) < 0)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		struct vat_region *reader;
+		int rc = vat_region_map(fd, VAT_READ, &reader, &err);
+		if (rc == -EAGAIN)
+			continue; /* it changes faster than it is read */
+		assert_ok(rc, err);
+		vat_region_unmap(reader);
+	}
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	vat_region_unmap(region);
+	close(fd);
+}
+
 static void test_no_leaks(void **state) {
 	size_t before = 0;
 	for (int i = 0; i < 50; i++) {
@@ -296,6 +330,7 @@ int main(void) {
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_two_processes),
+		cmocka_unit_test(test_mapped_while_it_grows),
 		cmocka_unit_test(test_no_leaks),
 	};
 	return cmocka_run_group_tests_name("vat_region", tests, NULL, NULL);

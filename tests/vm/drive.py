@@ -103,12 +103,13 @@ class City(Session):
         machine.start_program(f"{self.ctl} swap terminal --source {self.source} --settled --json",
                               "/tmp/swap.log")
         melting = self.melting(options)
-        output = machine.wait_for("grep '\"result\"' /tmp/swap.log")
+        output = machine.wait_for(f"grep '{ENDED}' /tmp/swap.log")
         record = json.loads(output.strip().splitlines()[-1])
         tap.note(f"handover after {time.monotonic() - start:.0f} s: " + json.dumps(
             {name: record.get(name) for name in ("result", "step", "reason", "strategy", "pause_us",
                                                  "build_us", "frames_shown", "frames_dropped")}))
-        tap.ok("the new version is live", record["result"] == "live", output)
+        if not tap.ok("the new version is live", record.get("result") == "live", output):
+            return
         machine.wait_for(f"test $(cat /tmp/count) -gt {int(machine.read('/tmp/count')) + 5}")
         tap.ok("the program in it ran on",
                machine.read("/tmp/pid").decode().strip() == pid and
@@ -132,8 +133,8 @@ class City(Session):
     def melting(self, options):
         """What the screen shows while it melts."""
         frames = []
-        self.machine.wait_for("grep '\"melt\"\\|\"result\"' /tmp/swap.log", 1200)
-        while self.machine.run("grep '\"probation\"\\|\"result\"' /tmp/swap.log")[0]:
+        self.machine.wait_for(f"grep '\"melt\"\\|{ENDED}' /tmp/swap.log", 1200)
+        while self.machine.run(f"grep '\"probation\"\\|{ENDED}' /tmp/swap.log")[0]:
             frames.append(picture(self.machine, options, f"vm-melt-{len(frames)}"))
         return frames
 
@@ -148,6 +149,8 @@ class City(Session):
 SESSIONS = {"city": City, "sway": Sway}
 
 OLD, NEW = "0x11151c", "0x7a1433"
+# What cityctl says at the end: the record of a handover, or that there was none, as of a build that failed.
+ENDED = '"result"\\|"failed"'
 PROGRAM = b"""trap 'echo >/tmp/hangup; exit 1' HUP
 echo $$ >/tmp/pid
 n=0
