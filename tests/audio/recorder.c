@@ -21,8 +21,9 @@
  * - quantum N: frames of a cycle, from the next on
  * - rate N: of the graph
  * - pace US: wait so long between cycles
- * - patient: a cycle may take any time; otherwise there is another one after 5 s, as the server may
- * have taken out a node that it waits for
+ * - patient: when the graph has been steady for some cycles, one may take any time; answers
+ * `patient`. Otherwise there is another one after 5 s, as the server may have taken out a node that
+ * the cycle waits for, or put one in while it was under way
  */
 #include <fcntl.h>
 #include <pipewire/pipewire.h>
@@ -40,6 +41,10 @@
 #define QUIET_NS 2000000
 #define RESTART_NS 20000000
 #define LOST_NS 5000000000u
+/* After a cycle that was lost, what is late of it has that long to end as well. */
+#define STRAY_NS 1000000000u
+/* Cycles without a lost one after which the graph is taken for steady. */
+#define STEADY 256
 #define PATIENT_NS 100000000000u
 
 struct recorder {
@@ -50,14 +55,16 @@ struct recorder {
 	struct spa_io_position *position;
 	FILE *file;
 	uint64_t frames, cycles, until, quiet;
+	uint64_t steady; /* cycles since one was lost */
 	uint64_t left; /* cycles to make, if limited */
 	uint64_t pace_ns, nsec;
 	uint64_t due_ns,
 		cycle_ns; /* by the clock: when the next cycle is due, and how long each is */
 	uint32_t channels;
-	bool all, deadline, clock, onsets, patient;
+	bool all, deadline, clock, onsets, patient, to_be_patient;
 	bool running, limited, stopped, began, waiting;
 	bool in_cycle; /* one was begun, and has not ended */
+	bool lost;     /* the one before it was */
 	char line[256];
 	size_t line_size;
 };
@@ -114,7 +121,11 @@ static void trigger(struct recorder *recorder) {
 }
 
 static void handle_pause(void *data, uint64_t expirations) {
-	trigger(data);
+	struct recorder *recorder = data;
+	recorder->lost = recorder->in_cycle;
+	if (recorder->lost)
+		recorder->steady = 0;
+	trigger(recorder);
 }
 
 /* How long until the next one is due. One that lost a whole cycle does not make it up. */
@@ -142,12 +153,21 @@ static void handle_trigger_done(void *data) {
 	if (!recorder->in_cycle)
 		return;
 	recorder->in_cycle = false;
+	recorder->steady++;
+	if (recorder->to_be_patient && recorder->steady >= STEADY) {
+		recorder->to_be_patient = false;
+		recorder->patient = true;
+		say("patient", recorder->cycles);
+	}
 	if (recorder->until > 0 && recorder->frames >= recorder->until) {
 		recorder->until = 0;
 		fflush(recorder->file);
 		say("wrote", recorder->frames);
 	}
-	next(recorder);
+	if (recorder->lost)
+		trigger_in(recorder, STRAY_NS);
+	else
+		next(recorder);
 }
 
 static void hear(struct recorder *recorder, const float *frame, uint32_t at) {
@@ -254,9 +274,9 @@ static void handle_line(struct recorder *recorder, const char *line) {
 	} else if (strcmp(word, "rate") == 0) {
 		set(recorder, PW_KEY_NODE_FORCE_RATE, "%lu", number);
 	} else if (strcmp(word, "patient") == 0) {
-		recorder->patient = true;
-		if (recorder->in_cycle)
-			trigger_in(recorder, PATIENT_NS);
+		/* Not yet: the cycle that is under way may be lost already. */
+		recorder->to_be_patient = true;
+		recorder->steady = 0;
 	} else if (strcmp(word, "pace") == 0) {
 		recorder->pace_ns = number * 1000;
 	} else {

@@ -152,6 +152,7 @@ class Studio(LedgerCity):
                 pairs.append((f"source-city.{name}.{port}:output_{side}", f"recorder:playback_AUX{2 * i + j}"))
         self.sound.link(pairs)
         self.recorder.say("patient")
+        self.recorder.expect("patient")
 
     def play(self, tempo=TEMPO):
         self.ctl("transport", "tempo", str(tempo))

@@ -175,7 +175,7 @@ def test_ahead_comes_to_nothing():
 
 def test_rolled_back():
     """What was built ahead goes again, whatever the new version has written into it."""
-    with shapes_city("big-2") as city:
+    with shapes_city("big-2", limits=limits_for(probation=4000)) as city:
         settled(city, "shapes")
         for number, name in enumerate(["big-3-bad", "big-3-late", "big-3-bad"], 1):
             before = settled(city, "shapes")

@@ -187,8 +187,15 @@ class Sound:
             done("pw-cli", "set-param", str(node["id"]), "PortConfig", STEREO)
         for pair in pairs:
             until(lambda: done("pw-link", *pair), f"to link {' with '.join(pair)}")
-        until(lambda: sum(thing["type"].endswith("Interface:Link") and thing["info"]["state"] == "active"
-                          for thing in self.dump()) >= len(pairs), "all links")
+        names = {end.split(":")[0] for pair in pairs for end in pair}
+
+        def linked():
+            things = self.dump()
+            return (sum(thing["type"].endswith("Interface:Link") and thing["info"]["state"] == "active"
+                        for thing in things) >= len(pairs) and
+                    names <= {thing["info"]["props"].get("node.name") for thing in things
+                              if thing["type"].endswith("Interface:Node") and thing["info"]["state"] == "running"})
+        until(linked, "all links")
 
     def make_device(self, name, title, kind="Audio/Sink"):
         """Another device, that sounds nowhere or hears nothing."""

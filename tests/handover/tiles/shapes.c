@@ -6,8 +6,8 @@
  * that an element that was lost, doubled or converted from an older moment shows.
  *
  * FAULT makes the edge from 2 to 3 fail: 1 crash, 2 hang, 3 false, 4 claims to be invertible and is
- * not, 5 writes all over the region. With 6 check() fails, with 7 the fifth update ruins laps and
- * crashes. VARIANT makes another artifact.
+ * not, 5 writes all over the region. With 6 check() fails, with 7 the FAULT_UPDATE-th update ruins laps
+ * and crashes. VARIANT makes another artifact.
  */
 #include "tile.h"
 
@@ -27,6 +27,7 @@
 #define STEP 1
 #endif
 #define UPDATE_NS 2000000
+#define FAULT_UPDATE 100 /* by then it is in its probation, however busy the machine */
 
 __attribute__((used)) static const int variant = SHAPE * 100 + FAULT * 10 + VARIANT;
 
@@ -241,7 +242,7 @@ static void shapes_update(struct tile *tile) {
 #if FAULT == 7
 	uintptr_t count = (uintptr_t)tile->scratch + 1;
 	tile->scratch = (void *)count;
-	if (count == 5) {
+	if (count == FAULT_UPDATE) {
 		for (int i = 0; i < COUNT; i += 100) {
 			laps[i].id = 0;
 		}
