@@ -84,16 +84,30 @@ static struct clock_group *find_group(struct clock *clock, uint32_t driver) {
 	return NULL;
 }
 
+/* Where a group that does not lead belongs, and is at `from`: at the frame that the leader has come
+ * to in its cycle, which may be longer than many of the group's; anywhere in that where there is
+ * no time. */
+static uint64_t belongs(const struct clock *clock, uint64_t from, uint64_t now) {
+	uint64_t next = load(&clock->next), begin = next;
+	if (atomic_load_explicit(&clock->sound, memory_order_relaxed) && clock->leader &&
+		clock->leader->frame < next)
+		begin = clock->leader->frame;
+	if (!atomic_load_explicit(&clock->freewheel, memory_order_relaxed))
+		from = vat_transport_frame_at(&clock->line, VAT_RATE, now);
+	return from < begin ? begin : from > next ? next : from;
+}
+
 /* In place of the one that nobody has heard of for longest. What goes on goes on from where it is.
  */
-static struct clock_group *make_group(struct clock *clock, const struct clock_place *place) {
+static struct clock_group *make_group(
+	struct clock *clock, const struct clock_place *place, uint64_t now) {
 	struct clock_group *group = NULL;
 	for (int i = 0; i < CLOCK_GROUPS; i++) {
 		struct clock_group *other = &clock->groups[i];
 		if (other != clock->leader && (!group || other->last_ns < group->last_ns))
 			group = other;
 	}
-	uint64_t next = load(&clock->next);
+	uint64_t next = belongs(clock, place->heard ? place->next : load(&clock->next), now);
 	bool near = place->heard && apart(place->next, next) < CLOCK_NEAR;
 	*group = (struct clock_group){.driver = place->driver, .next = near ? place->next : next};
 	return group;
@@ -142,7 +156,7 @@ static uint64_t cycle_frame(struct clock *clock, const struct clock_place *place
 	bool begins = !group || again || group->cycle != cycle->number ||
 		!atomic_load_explicit(&clock->sound, memory_order_relaxed);
 	if (!group)
-		group = make_group(clock, place);
+		group = make_group(clock, place, now);
 	/* Its group may have gone with it. */
 	if (clock->lead == place && group != clock->leader)
 		clock->lead = NULL;
@@ -152,9 +166,9 @@ static uint64_t cycle_frame(struct clock *clock, const struct clock_place *place
 		if (leads(clock, group, now)) {
 			begin_leading(clock, group, place, cycle, now);
 		} else {
-			uint64_t next = load(&clock->next);
-			if (apart(group->next, next) >= CLOCK_APART)
-				group->next = next;
+			uint64_t frame = belongs(clock, group->next, now);
+			if (apart(group->next, frame) >= CLOCK_APART)
+				group->next = frame;
 			group->frame = group->next;
 		}
 	}
@@ -184,14 +198,14 @@ bool clock_join(struct clock *clock, struct clock_place *place, const struct clo
 	return true;
 }
 
-void clock_passed(struct clock *clock, const struct clock_place *place) {
+void clock_passed(struct clock *clock, const struct clock_place *place, uint64_t to) {
 	if (!take(clock))
 		return;
 	struct clock_group *group = find_group(clock, place->driver);
 	if (group) {
-		group->next = max(group->next, place->next);
+		group->next = max(group->next, to);
 		if (group == clock->leader)
-			store(&clock->next, max(load(&clock->next), place->next));
+			store(&clock->next, max(load(&clock->next), to));
 	}
 	leave(clock);
 }

@@ -80,8 +80,8 @@ void clock_reach(struct clock *clock, uint64_t frame, uint64_t now);
  */
 bool clock_join(struct clock *clock, struct clock_place *place, const struct clock_cycle *cycle,
 	uint64_t now, uint64_t *frame);
-/* The stream has played up to place->next in its cycle. Real time. */
-void clock_passed(struct clock *clock, const struct clock_place *place);
+/* The stream's cycle has come to `to`: it has played up to there, or waited. Real time. */
+void clock_passed(struct clock *clock, const struct clock_place *place, uint64_t to);
 /* The stream has no cycles any more. Main thread. */
 void clock_leave(struct clock *clock, const struct clock_place *place);
 /* Move the clock on if no cycles do: `running` says whether any stream is there that could have

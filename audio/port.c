@@ -100,6 +100,23 @@ static uint32_t take(struct port *port, const struct clock_cycle *cycle, uint32_
 	return late;
 }
 
+/* Its frames up to `frame` are not heard. The tile has not rendered so far, but for what is ahead,
+ * and that is not its fault: where the graph does not wait, how many frames from there on are left
+ * to be silent. */
+static uint32_t leave_out(
+	struct port *port, const struct clock_cycle *cycle, uint64_t frame, uint32_t frames) {
+	struct clock_place *place = &port->place;
+	place->next = frame;
+	if (!place->heard)
+		return 0;
+	bool ready = cycle->freewheel || ring_resting(&port->ring) ||
+		ring_ready(&port->ring, frame) >= frames;
+	if (!ready)
+		place->next += frames;
+	ring_leap(&port->ring, place->next);
+	return ready ? 0 : frames;
+}
+
 void port_play(struct port *port, const struct clock_cycle *cycle, uint32_t frames,
 	float *const out[RING_CHANNELS_MAX]) {
 	uint64_t frame = 0, now = audio_now();
@@ -113,26 +130,25 @@ void port_play(struct port *port, const struct clock_cycle *cycle, uint32_t fram
 		silence(port, frames, out);
 		goto done;
 	}
+	want(port, 2 * frames + port->margin);
+	ring_quantum(&port->ring, frames);
 	/* The others come after us. */
 	uint64_t ahead = place->next > frame ? place->next - frame : 0;
 	uint32_t before = ahead < frames ? (uint32_t)ahead : frames;
 	if (frame > place->next)
-		place->next = frame;
+		before = leave_out(port, cycle, frame, frames);
 	if (!place->heard)
 		ring_skip(&port->ring, place->next);
 	place->heard = true;
 	if (before > 0)
 		ring_silence(&port->ring, before, out);
-	if (before == frames)
-		goto done;
-	float *to[RING_CHANNELS_MAX] = {};
-	for (uint32_t c = 0; c < port->ring.channels; c++)
-		to[c] = out[c] + before;
-	want(port, 2 * frames + port->margin);
-	ring_quantum(&port->ring, frames);
-	uint32_t late = take(port, cycle, frames - before, to);
-	clock_passed(&port->audio->clock, place);
-	adapt(port, frames, late);
+	if (before < frames) {
+		float *to[RING_CHANNELS_MAX] = {};
+		for (uint32_t c = 0; c < port->ring.channels; c++)
+			to[c] = out[c] + before;
+		adapt(port, frames, take(port, cycle, frames - before, to));
+	}
+	clock_passed(&port->audio->clock, place, frame + frames);
 	wake(port);
 done:
 	atomic_flag_clear_explicit(&port->busy, memory_order_release);

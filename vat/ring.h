@@ -53,6 +53,7 @@ struct ring {
 	uint32_t want;	   /* as ring_want said */
 	bool there, late;  /* of the last frame: it came from a version; it was not in time */
 	bool silent;	   /* ring_silence came last */
+	bool leapt;	   /* what ring_read takes next does not go on from what was heard */
 	uint32_t playing[2], over[2]; /* the tails that are heard, and that will not be any more */
 	float heard[RING_CHANNELS_MAX]; /* the last frame that went out */
 	/* Where the sound does not go on from what was heard it is faded over from `last`, which
@@ -112,6 +113,9 @@ bool ring_wait(struct ring *ring, uint64_t frame, uint32_t frames, uint64_t time
 /* Go to `frame`, at or behind where it is, without hearing what is before it; what comes is faded
  * in from silence. The producer finds out when it asks the next time. Real time. */
 void ring_skip(struct ring *ring, uint64_t frame);
+/* Go to `frame`, behind where it is: the producer goes on from there, what is between is left out,
+ * and what comes is faded over to. Real time. */
+void ring_leap(struct ring *ring, uint64_t frame);
 /* Nobody fills it now. */
 bool ring_resting(const struct ring *ring);
 /* How much is to be ahead of `read`: at least two quanta. Real time. */

@@ -248,8 +248,8 @@ uint32_t ring_read(
 	bool resting = atomic_load_explicit(&memory->resting, memory_order_acquire);
 	struct view view;
 	look(ring, frame, &view);
-	bool jump = frame != ring->position || ring->silent;
-	ring->silent = false;
+	bool jump = frame != ring->position || ring->silent || ring->leapt;
+	ring->silent = ring->leapt = false;
 	for (int i = 0; i < RING_TAILS; i++)
 		if (ring->playing[i] && ring->playing[i] != view.tails[i].serial) {
 			ring->playing[i] = 0;
@@ -296,7 +296,13 @@ void ring_skip(struct ring *ring, uint64_t frame) {
 	for (int i = 0; i < RING_TAILS; i++)
 		ring->playing[i] = 0;
 	ring->position = frame;
-	ring->there = ring->late = ring->silent = false;
+	ring->there = ring->late = ring->silent = ring->leapt = false;
+	atomic_store(&ring->memory->read, frame);
+}
+
+void ring_leap(struct ring *ring, uint64_t frame) {
+	ring->position = frame;
+	ring->leapt = true;
 	atomic_store(&ring->memory->read, frame);
 }
 

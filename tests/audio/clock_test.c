@@ -68,8 +68,8 @@ static void play(struct stream *stream, const struct driver *driver) {
 		stream->last = place->next;
 		stream->heard += driver->frames - ahead;
 		stream->silent = 0;
-		clock_passed(&city, place);
 	}
+	clock_passed(&city, place, frame + driver->frames);
 	assert_true(city.next >= clock_was);
 }
 
@@ -185,6 +185,38 @@ static void drift(bool faster) {
 		assert_true(two.jumps > 10 && two.skipped / two.jumps >= CLOCK_APART);
 }
 
+/* Two devices of the same speed; a cycle of the first is as long as 32 of the second. */
+static void test_long_cycles(void **state) {
+	struct driver drivers[] = {make_driver(1, false), make_driver(2, false)};
+	struct stream one = {}, two = {};
+	drivers[0].frames = drivers[0].cycle.quantum = 32 * QUANTUM;
+	for (int i = 0; i < 10000; i++, now += 5333333) {
+		if (i % 32 == 0)
+			cycle(&drivers[0], &one, NULL);
+		cycle(&drivers[1], &two, NULL);
+		assert_int_equal(one.silent + two.silent, 0);
+		assert_int_equal(one.skipped + two.skipped, 0);
+	}
+	assert_uint_in_range(one.last - two.last, 0, 64 * QUANTUM);
+}
+
+/* One that is ahead of the clock goes to a device of its own, and leads there: the clock goes on,
+ * and it waits no longer than it was ahead. */
+static void test_a_leader_that_waits(void **state) {
+	struct driver driver = make_driver(1, false);
+	struct stream stream = {};
+	cycle(&driver, &stream, NULL);
+	uint64_t at = city.next;
+	stream.place.next = at + 2000;
+	driver.cycle.driver = 2;
+	for (int i = 0; i < 100; i++, now += 5333333) {
+		cycle(&driver, &stream, NULL);
+		assert_true(stream.silent <= 2000);
+	}
+	assert_int_equal(stream.silent, 0);
+	assert_uint_in_range(city.next - at - 100 * (uint64_t)QUANTUM, 0, CLOCK_NEAR);
+}
+
 static void test_devices_drift(void **state) {
 	drift(true);
 	set_up(state);
@@ -258,6 +290,8 @@ int main(void) {
 		cmocka_unit_test_setup(test_one_cycle_is_one_frame, set_up),
 		cmocka_unit_test_setup(test_moves_between_drivers, set_up),
 		cmocka_unit_test_setup(test_devices_drift, set_up),
+		cmocka_unit_test_setup(test_long_cycles, set_up),
+		cmocka_unit_test_setup(test_a_leader_that_waits, set_up),
 		cmocka_unit_test_setup(test_the_leader_stops, set_up),
 		cmocka_unit_test_setup(test_the_leader_leaves, set_up),
 		cmocka_unit_test_setup(test_many_drivers, set_up),

@@ -150,6 +150,50 @@ def check_pieces(samples, at_least, what):
     return next(index for index in heard[FADE:] if index is not None)
 
 
+def pieces(samples):
+    """What is heard between fades: (place in the recording, first frame's index, frames)."""
+    found, begin = [], 0
+    heard = indices(samples)
+    for offset in range(1, len(heard) + 1):
+        last = heard[offset - 1]
+        if offset < len(heard) and last is not None and heard[offset] == last + 1:
+            continue
+        if offset - begin > FADE:
+            found.append((begin, heard[begin], offset - begin))
+        begin = offset
+    return found
+
+
+def check_drift(samples, quantum, what):
+    """A device that is not in the clock's graph: all that it plays is exact, and between that it does nothing but
+    leave frames out, or wait until its frame has come. Returns how often it did each."""
+    heard = pieces(samples)
+    left_out = waited = 0
+    for (place, index, count), (next_place, next_index, _) in zip(heard, heard[1:]):
+        silent = next_place - place - count
+        passed = next_index - index - count
+        if passed > silent:
+            check(passed - silent >= 4096, f"{what}: {passed - silent} frames are left out behind {index + count - 1}")
+            check(silent <= quantum + FADE, f"{what}: {silent} silent frames where some are left out")
+            left_out += 1
+        elif passed == silent:
+            # The other one was overtaken while it was waited for.
+            check(silent > 2048, f"{what}: {silent} frames are lost behind {index + count - 1}")
+        else:
+            check(passed >= 0, f"{what}: {next_index} comes after {index + count - 1}")
+            check(silent - passed <= 4096 + 2 * quantum, f"{what}: it waits {silent - passed} frames")
+            check(passed <= FADE, f"{what}: {passed} frames are lost where it waits")
+            waited += 1
+    check_end(samples, what)
+    return left_out, waited
+
+
+def check_end(samples, what):
+    """It has not fallen silent."""
+    place, _, count = pieces(samples)[-1]
+    check(place + count > len(samples) // 2 - 8192, f"{what}: silent since {place + count} of {len(samples) // 2}")
+
+
 def check_smooth(samples, limit, what):
     for name, channel in ("left", samples[0::2]), ("right", samples[1::2]):
         worst = max(abs(b - a) for a, b in zip(channel, channel[1:]))
@@ -245,6 +289,55 @@ def test_rest_is_not_late():
         check_equal(rig.counts("gone")["late"], 0, "late frames")
         check_smooth(recorder.frames(), 0.5 / 200, "the recording")
         check_equal(recorder.frames()[-2], 0.0, "the end")
+
+
+# ---- devices
+
+def drift(options, pace, s, rig):
+    """Two devices that are not joined, the second of which is faster at first, and slower then. What they recorded."""
+    one, two = (s.recorder(RECORDER, *options, name=name) for name in ("one", "two"))
+    for recorder in one, two:
+        recorder.say(f"pace {pace}")
+    for tile, recorder in ("a", "one"), ("b", "two"):
+        rig.ask(f"ring {tile} out index")
+        link(s, tile, recorder)
+    # While links are made and taken away, and for a while behind that, the server may leave out cycles.
+    two.until(two.until(1) + 20000)
+    begin = [one.until(1), two.until(1)]
+    for other in pace // 3, 3 * pace:
+        two.say(f"pace {other}")
+        two.until(two.until(1) + 80000)
+    end = [one.until(1), two.until(1)]
+    one.close()
+    two.close()
+    return one.frames()[2 * begin[0]:2 * end[0]], two.frames()[2 * begin[1]:2 * end[1]]
+
+
+def test_devices_that_are_not_joined():
+    """Where the graph waits for tiles nothing is late, so all that is missing is what the devices' clocks differ by."""
+    with Sound(by_hand=True) as s, Rig(s.env) as rig:
+        one, two = drift((), 2000, s, rig)
+        check_exact(one, 40000, "the first device")
+        left_out, waited = check_drift(two, 256, "the second device")
+        check(left_out >= 3 and waited >= 3, f"{left_out} times something is left out, {waited} times it waits")
+        check_equal((rig.counts("a")["late"], rig.counts("b")["late"]), (0, 0), "late")
+
+
+def test_devices_drift_in_real_time():
+    """Both go on, from place to place; a tile has not rendered ahead of a place that its device goes to, and is not
+    blamed for that."""
+    with Sound(by_hand=True) as s, Rig(s.env) as rig:
+        one, two = drift(("--deadline",), 5000, s, rig)
+        heard = pieces(two)
+        places = 0
+        for (place, index, count), (next_place, next_index, _) in zip(heard, heard[1:]):
+            check(next_index >= index + count, f"{next_index} comes after {index + count - 1}")
+            places += abs(next_index - index - (next_place - place)) >= 2048
+        check(sum(count for _, _, count in heard) > 60000, "less than half is heard")
+        check_end(two, "the second device")
+        check_end(one, "the first device")
+        late = rig.counts("b")["late_times"]
+        check(places >= 10 and 4 * late < places, f"it was late {late} times, and went to {places} places")
 
 
 # ---- what the real-time thread does

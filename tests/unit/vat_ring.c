@@ -621,6 +621,27 @@ static void test_silence(void **state) {
 	pair_end(&pair);
 }
 
+/* Frames are left out: the producer goes on behind them, and who waits for it gets some. */
+static void test_leap(void **state) {
+	struct pair pair;
+	pair_make(&pair);
+	ring_want(&pair.consumer, 4096);
+	fill(&pair, 1);
+	ring_read(&pair.consumer, 0, 1000, out());
+	float before = taken[0][999];
+	ring_leap(&pair.consumer, 9000);
+	assert_true(ring_should_wake(&pair.consumer));
+	uint64_t frame, skipped;
+	assert_int_equal(ring_wanted(&pair.producer, &frame, &skipped), 4096);
+	assert_int_equal(frame, 9000);
+	fill(&pair, 1);
+	assert_true(ring_wait(&pair.consumer, 9000, 1000, 0));
+	assert_int_equal(ring_read(&pair.consumer, 9000, 1000, out()), 0);
+	assert_true(fabsf(taken[0][0] - before) < 2.0f / FADE);
+	assert_float_equal(taken[0][FADE], sample(9000 + FADE, 0, 1), 0);
+	pair_end(&pair);
+}
+
 /* Handovers, failures and lateness in any order: nothing that is heard jumps. Tails are long enough
  * for that here. */
 static void test_no_clicks(void **state) {
@@ -656,6 +677,9 @@ static void test_no_clicks(void **state) {
 			uint32_t take = 1 + (uint32_t)chance(1500);
 			/* It waits for others, for one cycle or some. */
 			bool waits = chance(50) == 0 || (pair.consumer.silent && chance(3));
+			bool leaps = chance(40) == 0;
+			if (leaps)
+				ring_leap(&pair.consumer, at += chance(6000));
 			if (waits)
 				ring_silence(&pair.consumer, take, out());
 			else
@@ -740,6 +764,7 @@ int main(void) {
 		cmocka_unit_test(test_tail_alone),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_leap),
 		cmocka_unit_test(test_no_clicks),
 		cmocka_unit_test(test_garbage),
 	};
