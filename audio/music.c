@@ -14,7 +14,6 @@
 /* A host reads the transport for each call of render; so much may be on its way in one. */
 #define BEHIND (2 * TILE_SOUND_FRAMES_MAX)
 #define WAITING_MAX 64
-#define TICK_MAX (1ll << 40)
 
 struct ask {
 	uint32_t what, value;
@@ -336,58 +335,14 @@ static int unmark(struct vat_transport *transport, const char *name, char *why, 
 
 /* ---- */
 
-/* What was asked for from some tick on. */
-static bool is_taken_back(uint32_t value, int64_t tick) {
-	return value == 0 && tick > 0;
-}
-
-static int check(
-	uint32_t what, uint32_t value, int64_t tick, const char *name, char *why, size_t why_size) {
-	switch (what) {
-	case TILE_TRANSPORT_PLAY:
-	case TILE_TRANSPORT_STOP:
-		return 0;
-	case TILE_TRANSPORT_TEMPO:
-		if ((value >= VAT_TEMPO_MIN && value <= VAT_TEMPO_MAX) ||
-			is_taken_back(value, tick))
-			return 0;
-		snprintf(why, why_size, "a tempo is %d to %d beats a minute, not %u.%03u",
-			VAT_TEMPO_MIN / 1000, VAT_TEMPO_MAX / 1000, value / 1000, value % 1000);
-		return EINVAL;
-	case TILE_TRANSPORT_METER:
-		if ((value >= 1 && value <= 64) || is_taken_back(value, tick))
-			return 0;
-		snprintf(why, why_size, "a bar has 1 to 64 beats, not %u", value);
-		return EINVAL;
-	case TILE_TRANSPORT_PHRASE:
-		if (value >= 1 && value <= 1024)
-			return 0;
-		snprintf(why, why_size, "a phrase has 1 to 1024 bars, not %u", value);
-		return EINVAL;
-	case TILE_TRANSPORT_UNMARK:
-		return 0;
-	case TILE_TRANSPORT_MARK:
-		if (!vat_name_valid(name) || strlen(name) >= VAT_MARKER_SIZE) {
-			snprintf(why, why_size, "'%.40s' is no name for a marker", name);
-			return EINVAL;
-		}
-		[[fallthrough]];
-	case TILE_TRANSPORT_LOCATE:
-		if (tick >= 0 && tick <= TICK_MAX)
-			return 0;
-		snprintf(why, why_size, "the transport has no tick %lld", (long long)tick);
-		return EINVAL;
-	default:
-		snprintf(why, why_size, "the transport does not know what %u is", what);
-		return EINVAL;
-	}
-}
-
 int music_ask(struct music *music, uint64_t asker, uint32_t what, uint32_t value, int64_t tick,
 	const char *name, char *why, size_t why_size) {
-	int error = check(what, value, tick, name, why, why_size);
-	if (error != 0)
+	struct vat_error wrong;
+	int error = -vat_transport_check(what, value, tick, name, &wrong);
+	if (error != 0) {
+		audio_copy(why, why_size, wrong.text);
 		return error;
+	}
 	if (!music->begun) {
 		snprintf(why, why_size, "there is no transport yet");
 		return EAGAIN;

@@ -77,52 +77,23 @@ static bool check(const struct city_server *server, const struct audio_message *
 	const struct vat_transport_page *page =
 		server->keeper ? city_keeper_transport(server->keeper) : NULL;
 	struct vat_transport transport;
-	uint32_t value = message->ask.value;
+	struct vat_error wrong;
 	if (!page || !vat_transport_read(page, &transport)) {
 		snprintf(error, size, NO_TRANSPORT);
 		return false;
 	}
-	bool named = message->ask.what == TILE_TRANSPORT_MARK ||
-		message->ask.what == TILE_TRANSPORT_UNMARK;
-	if (named && !vat_name_valid(name)) {
-		snprintf(error, size,
-			"\"%.60s\" cannot name a marker; allowed: lower case letters, digits, '.', "
-			"'_' and '-', a letter first",
-			name);
+	if (vat_transport_check(
+		    message->ask.what, message->ask.value, message->ask.tick, name, &wrong) < 0) {
+		snprintf(error, size, "%.200s", wrong.text);
 		return false;
 	}
-	switch (message->ask.what) {
-	case TILE_TRANSPORT_PLAY:
-	case TILE_TRANSPORT_STOP:
-		return true;
-	case TILE_TRANSPORT_TEMPO:
-		snprintf(error, size, "a tempo is from %d to %d beats a minute",
-			VAT_TEMPO_MIN / 1000, VAT_TEMPO_MAX / 1000);
-		return value >= VAT_TEMPO_MIN && value <= VAT_TEMPO_MAX;
-	case TILE_TRANSPORT_METER:
-		snprintf(error, size, "a bar has from 1 to 64 beats");
-		return value >= 1 && value <= 64;
-	case TILE_TRANSPORT_PHRASE:
-		snprintf(error, size, "a phrase has from 1 to 1024 bars");
-		return value >= 1 && value <= 1024;
-	case TILE_TRANSPORT_LOCATE:
-		snprintf(error, size, "there is nothing before bar 0");
-		return message->ask.tick >= 0;
-	case TILE_TRANSPORT_MARK:
-		snprintf(error, size, "there is nothing before bar 0");
-		return message->ask.tick >= 0;
-	case TILE_TRANSPORT_UNMARK:
-		for (uint32_t i = 0; i < transport.marker_count && i < VAT_MARKERS_MAX; i++) {
-			if (strncmp(transport.markers[i].name, name, VAT_MARKER_SIZE) == 0) {
-				return true;
-			}
+	for (uint32_t i = 0; i < transport.marker_count; i++) {
+		if (strcmp(transport.markers[i].name, name) == 0) {
+			return true;
 		}
-		snprintf(error, size, "there is no marker \"%.60s\"", name);
-		return false;
-	default:
-		snprintf(error, size, "the transport knows no request %u", message->ask.what);
-		return false;
 	}
+	snprintf(error, size, "there is no marker \"%.60s\"", name);
+	return message->ask.what != TILE_TRANSPORT_UNMARK;
 }
 
 void city_control_handle_ask_transport(struct wl_client *client, struct wl_resource *resource,

@@ -7,8 +7,9 @@
 
 #include "ctl.h"
 #include "source-city-control-v1-client-protocol.h"
+#include "transport.h"
+#include "vat.h"
 
-#define TICKS_A_BEAT 96
 #define VOLUME_MAX 150 /* percent */
 
 /* The answer to a request, parsed; NULL after saying why there is none, with *status. */
@@ -89,7 +90,7 @@ static bool parse_bar(const struct ctl *ctl, const char *word, long *bar, long *
 	if (ok && *end == '.') {
 		const char *rest = end + 1;
 		*beat = strtol(rest, &end, 10);
-		ok = end != rest && *rest != '-' && *beat >= 0 && *beat < 64;
+		ok = end != rest && *rest != '-' && *beat >= 0 && *beat < VAT_BEATS_MAX;
 	}
 	if (ok && *end == '\0')
 		return true;
@@ -97,19 +98,16 @@ static bool parse_bar(const struct ctl *ctl, const char *word, long *bar, long *
 	return false;
 }
 
-/* A number of thousandths. */
-static bool parse_number(const struct ctl *ctl, const char *what, const char *word, double min,
-	double max, uint32_t scale, uint32_t *value) {
+/* In parts, `scale` of which are one. False, and 0, which nothing of the transport can be, if it is
+ * no number that can be said so. */
+static bool parse_number(const char *word, uint32_t scale, uint32_t *value) {
 	char *end;
 	double number = strtod(word, &end);
-	if (end == word || *end != '\0' || !(number >= min && number <= max) ||
-		(scale == 1 && number != floor(number))) {
-		ctl_usage(ctl, "%s is a %snumber from %g to %g, not %.60s", what,
-			scale == 1 ? "whole " : "", min, max, word);
-		return false;
-	}
-	*value = (uint32_t)llround(number * scale);
-	return true;
+	bool whole = scale > 1 || number == floor(number);
+	bool fits = number >= 0 && number * scale < UINT32_MAX;
+	bool good = end != word && *end == '\0' && whole && fits;
+	*value = good ? (uint32_t)llround(number * scale) : 0;
+	return good;
 }
 
 static const struct transport_word {
@@ -176,16 +174,13 @@ int command_transport(struct ctl *ctl) {
 	const char *place = NULL;
 	uint32_t value = 0;
 	long bar = 0, beat = 0;
-	bool ok = true;
 	switch (word->what) {
 	case SOURCE_CITY_CONTROL_V1_TRANSPORT_TEMPO:
-		ok = parse_number(ctl, "a tempo", first, 1, 1000, 1000, &value);
+		parse_number(first, 1000, &value);
 		break;
 	case SOURCE_CITY_CONTROL_V1_TRANSPORT_METER:
-		ok = parse_number(ctl, "a meter", first, 1, 64, 1, &value);
-		break;
 	case SOURCE_CITY_CONTROL_V1_TRANSPORT_PHRASE:
-		ok = parse_number(ctl, "a phrase", first, 1, 1024, 1, &value);
+		parse_number(first, 1, &value);
 		break;
 	case SOURCE_CITY_CONTROL_V1_TRANSPORT_LOCATE:
 		place = first;
@@ -199,9 +194,11 @@ int command_transport(struct ctl *ctl) {
 	default:
 		break;
 	}
-	if (strlen(name) > 63)
-		return ctl_usage(ctl, "no marker has a name that long: %.20s...", name);
-	if (!ok || (place != NULL && !parse_bar(ctl, place, &bar, &beat)))
+	struct vat_error error;
+	if (vat_transport_check(word->what, value, 0, name, &error) < 0)
+		return name[0] != '\0' ? ctl_usage(ctl, "%s", error.text)
+				       : ctl_usage(ctl, "%s, not %.60s", error.text, first);
+	if (place != NULL && !parse_bar(ctl, place, &bar, &beat))
 		return CTL_USAGE;
 	int status = connect_to_new(ctl);
 	if (status != CTL_OK)
@@ -223,7 +220,7 @@ int command_transport(struct ctl *ctl) {
 		if (beat >= beats)
 			return ctl_fail(ctl, "transport", "a bar has %jd beats, from 0 to %jd",
 				(intmax_t)beats, (intmax_t)beats - 1);
-		tick = zero + (at * beats + beat) * TICKS_A_BEAT;
+		tick = zero + (at * beats + beat) * VAT_PPQ;
 	}
 	return request_simple(ctl,
 		source_city_control_v1_ask_transport(ctl->control, word->what, value,
@@ -420,7 +417,10 @@ static bool parse_volume(const struct ctl *ctl, const char *text, uint32_t *valu
 	size_t size = strlen(word);
 	if (size > 0 && word[size - 1] == '%')
 		word[size - 1] = '\0';
-	return parse_number(ctl, "a volume in percent", word, 0, VOLUME_MAX, 10, value);
+	if (parse_number(word, 10, value) && *value <= VOLUME_MAX * 10)
+		return true;
+	ctl_usage(ctl, "a volume in percent is a number from 0 to %d, not %.60s", VOLUME_MAX, word);
+	return false;
 }
 
 static int show_audio(struct ctl *ctl) {

@@ -110,18 +110,18 @@ struct tile_sound_status {
 
 /* What a tile may ask of the transport; one a call. */
 enum tile_transport_ask {
-	TILE_TRANSPORT_PLAY = 1,
-	TILE_TRANSPORT_STOP,
+	TILE_TRANSPORT_PLAY = VAT_ASK_PLAY,
+	TILE_TRANSPORT_STOP = VAT_ASK_STOP,
 	/* These two with a tick above 0: from that tick on exactly, or, where that is too late for
 	 * sound that is rendered ahead, not at all. What a process asked for last is what counts,
 	 * value 0 (and any tick above 0) takes it back, and so does its end, and whoever goes to
 	 * another place. A meter that changes so begins a bar there. */
-	TILE_TRANSPORT_TEMPO,  /* value: beats a minute, times 1,000 */
-	TILE_TRANSPORT_METER,  /* value: beats a bar */
-	TILE_TRANSPORT_PHRASE, /* value: bars a phrase */
-	TILE_TRANSPORT_LOCATE, /* tick: go there */
-	TILE_TRANSPORT_MARK,   /* tick, name: a marker, new or moved */
-	TILE_TRANSPORT_UNMARK, /* name */
+	TILE_TRANSPORT_TEMPO = VAT_ASK_TEMPO,	/* value: beats a minute, times 1,000 */
+	TILE_TRANSPORT_METER = VAT_ASK_METER,	/* value: beats a bar */
+	TILE_TRANSPORT_PHRASE = VAT_ASK_PHRASE, /* value: bars a phrase */
+	TILE_TRANSPORT_LOCATE = VAT_ASK_LOCATE, /* tick: go there */
+	TILE_TRANSPORT_MARK = VAT_ASK_MARK,	/* tick, name: a marker, new or moved */
+	TILE_TRANSPORT_UNMARK = VAT_ASK_UNMARK, /* name */
 };
 
 /* ------------------------------------------------------------------ input */

@@ -43,8 +43,9 @@ _Static_assert(sizeof(struct vat_transport_page) <= VAT_TRANSPORT_SIZE, "all of 
 static bool part_valid(const struct vat_transport_part *part) {
 	return part->frame < FRAME_LIMIT && part->tick > -(int64_t)FRAME_LIMIT &&
 		part->tick < (int64_t)FRAME_LIMIT && part->tempo >= VAT_TEMPO_MIN &&
-		part->tempo <= VAT_TEMPO_MAX && part->beats_a_bar >= 1 && part->beats_a_bar <= 64 &&
-		part->bars_a_phrase >= 1 && part->bars_a_phrase <= 1024 && part->playing <= 1 &&
+		part->tempo <= VAT_TEMPO_MAX && part->beats_a_bar >= 1 &&
+		part->beats_a_bar <= VAT_BEATS_MAX && part->bars_a_phrase >= 1 &&
+		part->bars_a_phrase <= VAT_PHRASE_MAX && part->playing <= 1 &&
 		part->bar_zero > -(int64_t)FRAME_LIMIT && part->bar_zero < (int64_t)FRAME_LIMIT;
 }
 
@@ -68,6 +69,59 @@ bool vat_transport_valid(const struct vat_transport *transport) {
 	}
 	return true;
 }
+
+/* ---- what is asked for */
+
+static int check_tick(int64_t tick, struct vat_error *err) {
+	if (tick < 0)
+		return vat_fail(err, EINVAL, "there is nothing before bar 0");
+	if (tick > VAT_TICK_MAX)
+		return vat_fail(err, EINVAL, "the transport has no tick %lld", (long long)tick);
+	return 0;
+}
+
+static int check_marker(const char *name, struct vat_error *err) {
+	if (name && vat_name_valid(name) && strlen(name) < VAT_MARKER_SIZE)
+		return 0;
+	return vat_fail(err, EINVAL,
+		"\"%.40s\" cannot name a marker; allowed: lower case letters, digits, '.', '_' and "
+		"'-', a letter first, %d in all",
+		name ? name : "", VAT_MARKER_SIZE - 1);
+}
+
+int vat_transport_check(
+	uint32_t what, uint32_t value, int64_t tick, const char *name, struct vat_error *err) {
+	/* What was asked for from some tick on is taken back. */
+	bool none = value == 0 && tick > 0;
+	switch (what) {
+	case VAT_ASK_PLAY:
+	case VAT_ASK_STOP:
+		return 0;
+	case VAT_ASK_TEMPO:
+		if (none || (value >= VAT_TEMPO_MIN && value <= VAT_TEMPO_MAX))
+			return tick > 0 ? check_tick(tick, err) : 0;
+		return vat_fail(err, EINVAL, "a tempo is %d to %d beats a minute",
+			VAT_TEMPO_MIN / 1000, VAT_TEMPO_MAX / 1000);
+	case VAT_ASK_METER:
+		if (none || (value >= 1 && value <= VAT_BEATS_MAX))
+			return tick > 0 ? check_tick(tick, err) : 0;
+		return vat_fail(err, EINVAL, "a bar has 1 to %d beats", VAT_BEATS_MAX);
+	case VAT_ASK_PHRASE:
+		if (value >= 1 && value <= VAT_PHRASE_MAX)
+			return 0;
+		return vat_fail(err, EINVAL, "a phrase has 1 to %d bars", VAT_PHRASE_MAX);
+	case VAT_ASK_LOCATE:
+		return check_tick(tick, err);
+	case VAT_ASK_MARK:
+		return check_marker(name, err) < 0 ? -EINVAL : check_tick(tick, err);
+	case VAT_ASK_UNMARK:
+		return check_marker(name, err);
+	default:
+		return vat_fail(err, EINVAL, "the transport knows no request %u", what);
+	}
+}
+
+/* ---- */
 
 int vat_transport_create(uint32_t rate, struct vat_error *err) {
 	if (!rate_valid(rate))

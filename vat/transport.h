@@ -32,6 +32,9 @@
 #define VAT_TEMPO_MIN 1000    /* 1 a minute */
 #define VAT_TEMPO_MAX 1000000 /* 1,000 a minute */
 #define VAT_TEMPO 120000
+#define VAT_BEATS_MAX 64	 /* of a bar */
+#define VAT_PHRASE_MAX 1024	 /* bars */
+#define VAT_TICK_MAX (1ll << 40) /* that can be asked for: 20 years at the greatest tempo */
 
 /* How ticks and frames belong together from `frame` on. While it does not play, every frame from
  * there on is at `tick`. */
@@ -154,6 +157,24 @@ void vat_splice_print(const struct vat_splice_point *point, char *text, size_t s
 int vat_splice_next(const struct vat_transport *transport, const struct vat_splice_point *point,
 	uint64_t from, int64_t loop_tick, int64_t loop_ticks, uint64_t *frame, int64_t *tick,
 	struct vat_error *err);
+
+/* What may be asked of the transport: the numbers of tile.h, of the control protocol and of the
+ * audio process's wire. */
+enum vat_ask {
+	VAT_ASK_PLAY = 1,
+	VAT_ASK_STOP,
+	VAT_ASK_TEMPO,	/* value; tick: from there on, if above 0 */
+	VAT_ASK_METER,	/* the same */
+	VAT_ASK_PHRASE, /* value */
+	VAT_ASK_LOCATE, /* tick */
+	VAT_ASK_MARK,	/* tick, name */
+	VAT_ASK_UNMARK, /* name */
+};
+
+/* Whether that makes sense, whatever the transport is at: 0, or -EINVAL with a line that says what
+ * would. Name NULL is "". Everybody who takes such a request asks here. */
+int vat_transport_check(
+	uint32_t what, uint32_t value, int64_t tick, const char *name, struct vat_error *err);
 
 /* Whether all of it is within bounds: for what others wrote. */
 bool vat_transport_valid(const struct vat_transport *transport);

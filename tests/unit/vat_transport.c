@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The transport: its page, what is said of garbage, ticks and frames, and splice points against a
  * search through all frames. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -365,6 +366,78 @@ static void test_splices_that_cannot_be(void **state) {
 	assert_int_equal(vat_splice_next(&t, &point, 0, 0, 0, &frame, &tick, &err), -2);
 }
 
+/* ---- what is asked for */
+
+static void expect_asked(
+	const char *why, uint32_t what, uint32_t value, int64_t tick, const char *name) {
+	struct vat_error err = {};
+	int rc = vat_transport_check(what, value, tick, name, &err);
+	assert_string_equal(err.text, why);
+	assert_int_equal(rc, *why ? -EINVAL : 0);
+	assert_int_equal(vat_transport_check(what, value, tick, name, NULL), rc);
+}
+
+static void test_what_can_be_asked(void **state) {
+	static const char tempo[] = "a tempo is 1 to 1000 beats a minute";
+	static const char meter[] = "a bar has 1 to 64 beats";
+	static const char phrase[] = "a phrase has 1 to 1024 bars";
+	static const char before[] = "there is nothing before bar 0";
+	static const char far[] = "the transport has no tick 1099511627777";
+	expect_asked("", VAT_ASK_PLAY, 77, -77, "\x01");
+	expect_asked("", VAT_ASK_STOP, 0, 0, NULL);
+	static const struct {
+		uint32_t what, least, most;
+		const char *why;
+	} values[] = {
+		{VAT_ASK_TEMPO, VAT_TEMPO_MIN, VAT_TEMPO_MAX, tempo},
+		{VAT_ASK_METER, 1, 64, meter},
+		{VAT_ASK_PHRASE, 1, 1024, phrase},
+	};
+	for (int i = 0; i < 3; i++) {
+		uint32_t what = values[i].what;
+		/* At once, and from a tick on, where 0 takes it back. */
+		for (int64_t tick = -1; tick < 2; tick++) {
+			bool none = tick == 1 && what != VAT_ASK_PHRASE;
+			expect_asked("", what, values[i].least, tick, "");
+			expect_asked("", what, values[i].most, tick, NULL);
+			expect_asked(values[i].why, what, values[i].most + 1, tick, "");
+			expect_asked(values[i].why, what, UINT32_MAX, tick, "");
+			expect_asked(none ? "" : values[i].why, what, 0, tick, "");
+		}
+		expect_asked(values[i].why, what, values[i].least - 1, 0, "");
+		if (what != VAT_ASK_PHRASE)
+			expect_asked(far, what, values[i].least, VAT_TICK_MAX + 1, "");
+	}
+	static const uint32_t places[] = {VAT_ASK_LOCATE, VAT_ASK_MARK};
+	for (int i = 0; i < 2; i++) {
+		expect_asked("", places[i], 0, 0, "a");
+		expect_asked("", places[i], 0, VAT_TICK_MAX, "a");
+		expect_asked(before, places[i], 0, -1, "a");
+		expect_asked(before, places[i], 0, INT64_MIN, "a");
+		expect_asked(far, places[i], 0, VAT_TICK_MAX + 1, "a");
+	}
+	expect_asked("the transport knows no request 0", 0, 0, 0, "");
+	expect_asked("the transport knows no request 9", 9, 0, 0, "");
+}
+
+static void test_names_of_markers(void **state) {
+	/* 31 and 32 letters. */
+	static const char most[] = "abcdefghijklmnopqrstuvwxyzabcde";
+	static const char *const wrong[] = {"", "Verse", "a b", "a/b", "1", "-",
+		"abcdefghijklmnopqrstuvwxyzabcdef", "caf\xc3\xa9"};
+	for (uint32_t what = VAT_ASK_MARK; what <= VAT_ASK_UNMARK; what++) {
+		expect_asked("", what, 0, 0, "a");
+		expect_asked("", what, 0, 0, most);
+		for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+			struct vat_error err;
+			assert_int_equal(vat_transport_check(what, 0, 0, wrong[i], &err), -EINVAL);
+			assert_memory_equal(err.text + 1, wrong[i], strlen(wrong[i]));
+			assert_non_null(strstr(err.text, "cannot name a marker"));
+		}
+		assert_int_equal(vat_transport_check(what, 0, 0, NULL, NULL), -EINVAL);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_new_page),
@@ -373,6 +446,8 @@ int main(void) {
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_the_clock_goes_on),
 		cmocka_unit_test(test_ticks_and_frames),
+		cmocka_unit_test(test_what_can_be_asked),
+		cmocka_unit_test(test_names_of_markers),
 		cmocka_unit_test(test_splice_text),
 		cmocka_unit_test(test_splice_next),
 		cmocka_unit_test(test_splices_that_cannot_be),

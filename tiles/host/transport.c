@@ -56,33 +56,6 @@ void host_transport_finish(struct host *host) {
 
 /* ---- asking */
 
-static bool ask_is_good(enum tile_transport_ask what, uint32_t value, int64_t tick,
-	const char *name, const char **why) {
-	bool taken_back = value == 0 && tick > 0;
-	switch (what) {
-	case TILE_TRANSPORT_PLAY:
-	case TILE_TRANSPORT_STOP:
-	case TILE_TRANSPORT_LOCATE:
-		return true;
-	case TILE_TRANSPORT_TEMPO:
-		*why = "a tempo is 1,000 to 1,000,000 thousandths of a beat a minute";
-		return (value >= VAT_TEMPO_MIN && value <= VAT_TEMPO_MAX) || taken_back;
-	case TILE_TRANSPORT_METER:
-		*why = "a bar has 1 to 64 beats";
-		return (value >= 1 && value <= 64) || taken_back;
-	case TILE_TRANSPORT_PHRASE:
-		*why = "a phrase has 1 to 1,024 bars";
-		return value >= 1 && value <= 1024;
-	case TILE_TRANSPORT_MARK:
-	case TILE_TRANSPORT_UNMARK:
-		*why = "a marker's name has lower-case letters, digits, '.', '_' and '-', 31 at "
-		       "most";
-		return name && strlen(name) < VAT_MARKER_SIZE && vat_name_valid(name);
-	}
-	*why = "there is no such request";
-	return false;
-}
-
 static bool connect_to_audio(struct host *host, char *why, size_t why_size) {
 	struct keeper_message *messages = calloc(2, sizeof(*messages));
 	int fds[KEEPER_FDS_MAX];
@@ -124,10 +97,10 @@ static bool send_ask(struct host *host, const struct audio_message *message) {
 
 bool host_transport_ask(struct host *host, enum tile_transport_ask what, uint32_t value,
 	int64_t tick, const char *name) {
-	const char *reason = "";
 	char why[HOST_WHY_SIZE] = "the audio process does not read";
-	if (!ask_is_good(what, value, tick, name, &reason)) {
-		host_log(host, CITY_LOG_WARN, "transport: %s", reason);
+	struct vat_error error;
+	if (vat_transport_check(what, value, tick, name, &error) < 0) {
+		host_log(host, CITY_LOG_WARN, "transport: %s", error.text);
 		return false;
 	}
 	struct audio_message message = {
