@@ -217,7 +217,8 @@ struct city_handover *city_handover_create(struct city_tile *tile) {
 	clock_gettime(CLOCK_REALTIME, &wall);
 	handover->tile = tile;
 	tile->tiles->handovers++;
-	handover->artifact_fd = handover->undo_fd = handover->track_fd = -1;
+	handover->artifact_fd = handover->track_fd = -1;
+	handover->undo_fd = handover->ahead_fd = -1;
 	struct city_record *record = &handover->record;
 	record->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
 	record->begin_ns = city_now_ns();
@@ -565,6 +566,20 @@ static void decide(struct city_handover *handover) {
 	}
 }
 
+void city_handover_prepare_ahead(struct city_handover *handover) {
+	struct city_tile *tile = handover->tile;
+	struct vat_region *region =
+		tile->live && handover->ahead_fd < 0 ? city_tile_region(tile) : NULL;
+	if (!region) {
+		return;
+	}
+	/* What cannot be made now is tried again when its turn comes. */
+	handover->ahead_fd = vat_undo_create(region, NULL);
+	if (handover->ahead_fd >= 0) {
+		city_version_send_prepare(handover->b, handover->ahead_fd);
+	}
+}
+
 /* The splice point: from here on it is this handover's turn. */
 void city_handover_splice(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -594,12 +609,16 @@ void city_handover_splice(struct city_handover *handover) {
 	uint64_t epoch = vat_region_epoch(region);
 	tile->epoch = epoch > tile->epoch ? epoch : tile->epoch;
 	struct vat_error error;
-	handover->undo_fd = vat_undo_create(region, &error);
+	handover->undo_fd = handover->ahead_fd;
+	handover->ahead_fd = -1;
+	if (handover->undo_fd < 0) {
+		handover->undo_fd = vat_undo_create(region, &error);
+	}
 	if (handover->undo_fd < 0) {
 		city_handover_fail(handover, "no memory to keep the old state: %s", error.text);
 		return;
 	}
-	/* B gets what it can do ahead out of the way while A goes on. */
+	/* For what has changed since it was ready. */
 	if (handover->a) {
 		city_version_send_prepare(handover->b, handover->undo_fd);
 	}

@@ -34,6 +34,9 @@ void city_handover_free(struct city_handover *handover) {
 		city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, -1);
 		close(handover->undo_fd);
 	}
+	if (handover->ahead_fd >= 0) {
+		close(handover->ahead_fd);
+	}
 	if (handover->artifact_fd >= 0) {
 		close(handover->artifact_fd);
 	}

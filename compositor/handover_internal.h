@@ -62,13 +62,14 @@ struct city_handover {
 
 	struct wl_event_source *timer; /* deadline of the step */
 	int undo_fd;		       /* -1: none */
-	int64_t yielded_ns;	       /* end of A's last operation, 0: did not yield */
-	bool attach_sent;	       /* B may have written the region */
-	bool shown;		       /* B is on the screen */
-	bool failing;		       /* waits for the end of B */
-	int64_t failed_ns;	       /* when that began */
-	bool busy;		       /* city_server_busy_begin is in force for it */
-	struct city_input_log *input;  /* what B has got instead of A; NULL: nothing to log */
+	int ahead_fd;	    /* the one that B has been told of before its turn; -1: none */
+	int64_t yielded_ns; /* end of A's last operation, 0: did not yield */
+	bool attach_sent;   /* B may have written the region */
+	bool shown;	    /* B is on the screen */
+	bool failing;	    /* waits for the end of B */
+	int64_t failed_ns;  /* when that began */
+	bool busy;	    /* city_server_busy_begin is in force for it */
+	struct city_input_log *input; /* what B has got instead of A; NULL: nothing to log */
 
 	struct city_mirror *mirror;	    /* input of B for A that goes on; NULL: none */
 	struct city_transition *transition; /* NULL: none */
@@ -125,6 +126,8 @@ struct city_handover *city_handover_make(
 /* Takes the place of what is being prepared. */
 void city_handover_enqueue(struct city_handover *handover);
 /* It is this handover's turn. */
+/* B is ready: what can be made for it ahead of its turn is made. */
+void city_handover_prepare_ahead(struct city_handover *handover);
 void city_handover_splice(struct city_handover *handover);
 /* By what differs between what runs and B, unless somebody asked for a way. */
 void city_handover_decide(const struct city_handover *handover, const struct city_tile_version *a,

@@ -363,7 +363,15 @@ void vat_barrier_drop_ready(struct vat_region *region) {
 	region->ready = NULL;
 }
 
+static bool is_ready(const struct vat_region *region, int undo_fd) {
+	const struct vat_barrier *ready = region->ready;
+	return ready && ready->base == region->base &&
+		ready->pages == region->size / system_page() && same_file(undo_fd, ready->log_fd);
+}
+
 int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error *err) {
+	if (is_ready(region, undo_fd))
+		return 0;
 	vat_barrier_drop_ready(region);
 	int rc = make(region, undo_fd, &region->ready, err);
 	if (rc < 0)
@@ -378,17 +386,22 @@ int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error
 
 /* The one that was made ahead, if it fits. */
 static struct vat_barrier *take_ready(struct vat_region *region, int undo_fd) {
-	struct vat_barrier *ready = region->ready;
-	if (!ready || ready->base != region->base || ready->pages != region->size / system_page() ||
-		!same_file(undo_fd, ready->log_fd)) {
+	if (!is_ready(region, undo_fd)) {
 		vat_barrier_drop_ready(region);
 		return NULL;
 	}
+	struct vat_barrier *ready = region->ready;
 	region->ready = NULL;
 	return ready;
 }
 
-static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, bool live,
+enum how {
+	FRESH,	/* this mapping has touched little */
+	CLOSED, /* all of it is read-only already, but for the header */
+	LIVE,	/* it may have touched all */
+};
+
+static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, enum how how,
 	struct vat_error *err) {
 	const char *name = region->info.name;
 	int rc = vat_region_check_writer(region, err);
@@ -413,7 +426,7 @@ static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, boo
 		if (rc < 0)
 			return rc;
 	}
-	barrier->may_lose = live;
+	barrier->may_lose = how == LIVE;
 	write_header(region, barrier->log.header, barrier->log.pages, return_to);
 
 	size_t slot = 0;
@@ -427,10 +440,10 @@ static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, boo
 		}
 	}
 	region->barrier = barrier;
-	if (live)
+	if (how == LIVE)
 		park(barrier);
 	uint64_t size = barrier->pages * system_page();
-	if (mprotect(region->base, size, PROT_READ) < 0) {
+	if (how != CLOSED && mprotect(region->base, size, PROT_READ) < 0) {
 		rc = vat_fail(err, errno, "region '%s': cannot be made read-only: %s", name,
 			strerror(errno));
 		vat_barrier_end(region, NULL);
@@ -449,11 +462,35 @@ static int begin(struct vat_region *region, int undo_fd, uint64_t return_to, boo
 
 int vat_barrier_begin(
 	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err) {
-	return begin(region, undo_fd, return_to, false, err);
+	return begin(region, undo_fd, return_to, FRESH, err);
+}
+
+static int open_header(struct vat_region *region, struct vat_error *err) {
+	if (mprotect(region->base, system_page(), PROT_READ | PROT_WRITE) < 0)
+		return vat_fail(err, errno, "region '%s': its header cannot be written: %s",
+			region->info.name, strerror(errno));
+	region->access = VAT_WRITE;
+	return 0;
+}
+
+int vat_barrier_take(struct vat_region *region, int undo_fd, uint64_t epoch, uint64_t return_to,
+	struct vat_error *err) {
+	int rc = vat_region_refresh(region, err);
+	if (rc < 0)
+		return rc;
+	bool closed = region->access == VAT_READ && is_ready(region, undo_fd);
+	rc = closed ? open_header(region, err) : vat_region_protect(region, VAT_WRITE, err);
+	if (rc == 0)
+		rc = vat_region_set_epoch(region, epoch, err);
+	if (rc == 0)
+		rc = begin(region, undo_fd, return_to, closed ? CLOSED : FRESH, err);
+	if (rc < 0)
+		vat_region_protect(region, VAT_READ, NULL);
+	return rc;
 }
 
 int vat_barrier_begin_live(struct vat_region *region, int undo_fd, struct vat_error *err) {
-	return begin(region, undo_fd, vat_region_generation(region), true, err);
+	return begin(region, undo_fd, vat_region_generation(region), LIVE, err);
 }
 
 void vat_barrier_drop(struct vat_region *region) {

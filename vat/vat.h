@@ -571,7 +571,8 @@ int vat_undo_create(const struct vat_region *region, struct vat_error *err);
 /*
  * Does ahead what arming with this log needs and what changes nothing for whoever writes meanwhile:
  * to arm is then one change of the mapping. For a region mapped either way. Should the region have
- * grown by then, or the log be another, it is done again. Ends with the mapping.
+ * grown by then, or the log be another, it is done again; otherwise another call does nothing. Ends
+ * with the mapping.
  */
 int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error *err);
 /*
@@ -581,6 +582,13 @@ int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error
  */
 int vat_barrier_begin(
 	struct vat_region *region, int undo_fd, uint64_t return_to, struct vat_error *err);
+/*
+ * Takes over a region that is mapped read-only and arms the barrier in one: as making it writable,
+ * reading its directory anew, vat_region_set_epoch and vat_barrier_begin. With a barrier that was
+ * prepared only the header's page changes. When it fails the mapping is read-only as before.
+ */
+int vat_barrier_take(struct vat_region *region, int undo_fd, uint64_t epoch, uint64_t return_to,
+	struct vat_error *err);
 /*
  * Arms it on a version that is not on probation, for somebody else who wants the state of this
  * moment. Arming and disarming take a fraction of a millisecond however many pages the mapping has

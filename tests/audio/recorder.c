@@ -56,7 +56,7 @@ struct recorder {
 	FILE *file;
 	uint64_t frames, cycles, until, quiet;
 	uint64_t steady; /* cycles since one was lost */
-	uint64_t left; /* cycles to make, if limited */
+	uint64_t left;	 /* cycles to make, if limited */
 	uint64_t pace_ns, nsec;
 	uint64_t due_ns,
 		cycle_ns; /* by the clock: when the next cycle is due, and how long each is */

@@ -165,7 +165,9 @@ static void test_write_and_undo(void **state) {
 /* B makes its barrier while A still writes; what A left comes back, not what B had found. */
 static void test_prepared(void **state) {
 	enum { SAME, OTHER_LOG, GROWN, NEVER, CASES };
-	for (int way = SAME; way < CASES; way++) {
+	for (int number = 0; number < 2 * CASES; number++) {
+		int way = number / 2;
+		bool at_once = number % 2;
 		struct vat_error err;
 		struct city city;
 		city_init(&city);
@@ -186,10 +188,16 @@ static void test_prepared(void **state) {
 		uint64_t generation = vat_region_generation(a);
 		assert_ok(vat_region_protect(a, VAT_READ, &err), err);
 		if (way != NEVER) {
-			assert_ok(vat_region_protect(b, VAT_WRITE, &err), err);
-			assert_ok(vat_region_refresh(b, &err), err);
-			assert_ok(vat_region_set_epoch(b, 9, &err), err);
-			assert_ok(vat_barrier_begin(b, city.undo, generation, &err), err);
+			if (at_once) {
+				assert_ok(vat_barrier_take(b, city.undo, 9, generation, &err), err);
+			} else {
+				assert_ok(vat_region_protect(b, VAT_WRITE, &err), err);
+				assert_ok(vat_region_refresh(b, &err), err);
+				assert_ok(vat_region_set_epoch(b, 9, &err), err);
+				assert_ok(vat_barrier_begin(b, city.undo, generation, &err), err);
+			}
+			assert_true(vat_barrier_armed(b));
+			assert_int_equal(vat_region_epoch(b), 9);
 			bulk = test_data(b, "bulk");
 			bulk[7].a = 78;
 			bulk[16000].b = 3;
@@ -201,6 +209,26 @@ static void test_prepared(void **state) {
 		close(other);
 		city_finish(&city);
 	}
+}
+
+/* A version that comes too late takes nothing over, and writes nothing. */
+static void test_taken_too_late(void **state) {
+	struct vat_error err;
+	struct city city;
+	city_init(&city);
+	struct vat_region *a = city.region, *b;
+	assert_ok(vat_region_map(city.fd, VAT_READ, &b, &err), err);
+	assert_ok(vat_barrier_prepare(b, city.undo, &err), err);
+	assert_ok(vat_region_set_epoch(a, 9, &err), err);
+	uint64_t generation = vat_region_generation(a);
+	assert_fails(vat_barrier_take(b, city.undo, 9, generation, &err), ESTALE);
+	assert_false(vat_barrier_armed(b));
+	assert_fails(vat_region_set_epoch(b, 10, &err), EACCES);
+	assert_ok(vat_barrier_take(b, city.undo, 10, generation, &err), err);
+	assert_ok(vat_barrier_end(b, &err), err);
+	city_check(&city, b);
+	vat_region_unmap(b);
+	city_finish(&city);
 }
 
 /* B attaches with another schema, changes everything, resizes, and is killed; A comes back. */
@@ -717,6 +745,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_undo),
 		cmocka_unit_test(test_prepared),
+		cmocka_unit_test(test_taken_too_late),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_stray_writes),
 		cmocka_unit_test(test_cut_apply),

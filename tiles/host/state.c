@@ -133,7 +133,8 @@ void host_state_prepare(struct host *host) {
 		map_cells(host);
 	}
 	char why[HOST_WHY_SIZE];
-	if (host->fits.fits && !find_cells(host, NULL, why, sizeof(why))) {
+	bool found = host->found == vat_region_generation(host->region);
+	if (host->fits.fits && !found && !find_cells(host, NULL, why, sizeof(why))) {
 		host->found = 0;
 	}
 }
@@ -192,6 +193,29 @@ static bool take_region(struct host *host, uint64_t epoch, char *why, size_t why
 	}
 	host->epoch = epoch;
 	return true;
+}
+
+/* Taken over and kept in one, where nothing of the schema is left to be done: 1; 0 where something
+ * is; -1 with the reason. */
+static int take_kept(struct host *host, uint64_t epoch, int undo_fd, char *why, size_t why_size) {
+	struct vat_error error;
+	if (undo_fd < 0 || vat_region_refresh(host->region, &error) < 0 || !is_known_to_fit(host) ||
+		vat_region_has_previous(host->region)) {
+		return 0;
+	}
+	if (vat_barrier_take(host->region, undo_fd, epoch, host->fits.generation_before, &error) <
+		0) {
+		snprintf(why, why_size, "%s", error.text);
+		return -1;
+	}
+	host->epoch = epoch;
+	return 1;
+}
+
+static void keep_undo(struct host *host, int *undo_fd) {
+	host->undo_fd = *undo_fd;
+	*undo_fd = -1;
+	host_random_follow(host, host->undo_fd);
 }
 
 /* Called after the cells were found; runs the tile's attach. kept: the state is what the version
@@ -260,8 +284,11 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	if (host->build && !vat_build_is_current(host->build)) {
 		host_build_drop(host);
 	}
-	bool ok = take_region(host, epoch, why, why_size) && conclude(host, why, why_size) &&
-		(is_known_to_fit(host) || host_build_finish(host, why, why_size));
+	int taken = take_kept(host, epoch, undo_fd, why, why_size);
+	bool ok = taken > 0 ||
+		(taken == 0 && take_region(host, epoch, why, why_size) &&
+			conclude(host, why, why_size) &&
+			(is_known_to_fit(host) || host_build_finish(host, why, why_size)));
 	if (ok) {
 		if (is_known_to_fit(host)) {
 			report = host->fits;
@@ -281,15 +308,15 @@ bool host_state_attach(struct host *host, enum tile_attach reason, uint64_t epoc
 	}
 	/* To look each of them up again takes the longer the more cells there are. */
 	bool ahead = ok && were_found(host, &report);
-	if (ok && undo_fd >= 0) {
+	if (taken > 0) {
+		keep_undo(host, &undo_fd);
+	} else if (ok && undo_fd >= 0) {
 		if (vat_barrier_begin(host->region, undo_fd, report.generation_before, &error) <
 			0) {
 			snprintf(why, why_size, "%s", error.text);
 			ok = false;
 		} else {
-			host->undo_fd = undo_fd;
-			undo_fd = -1;
-			host_random_follow(host, host->undo_fd);
+			keep_undo(host, &undo_fd);
 		}
 	}
 	uint64_t stopped = vat_region_get(host->region, VAT_CLOCK);

@@ -6,8 +6,8 @@
  * that an element that was lost, doubled or converted from an older moment shows.
  *
  * FAULT makes the edge from 2 to 3 fail: 1 crash, 2 hang, 3 false, 4 claims to be invertible and is
- * not, 5 writes all over the region. With 6 check() fails, with 7 the FAULT_UPDATE-th update ruins laps
- * and crashes. VARIANT makes another artifact.
+ * not, 5 writes all over the region. With 6 check() fails, with 7 the FAULT_UPDATE-th update ruins
+ * laps and crashes. VARIANT makes another artifact.
  */
 #include "tile.h"
 
