@@ -566,18 +566,16 @@ static void decide(struct city_handover *handover) {
 	}
 }
 
-void city_handover_prepare_ahead(struct city_handover *handover) {
-	struct city_tile *tile = handover->tile;
-	struct vat_region *region =
-		tile->live && handover->ahead_fd < 0 ? city_tile_region(tile) : NULL;
-	if (!region) {
-		return;
+bool city_handover_version_prepare(struct city_tile_version *version) {
+	struct city_tile *tile = version->tile;
+	struct city_handover *handover = tile->next;
+	struct vat_region *region = tile->live ? city_tile_region(tile) : NULL;
+	if (!region || !handover || handover->b != version || handover->failing) {
+		return false;
 	}
 	/* What cannot be made now is tried again when its turn comes. */
 	handover->ahead_fd = vat_undo_create(region, NULL);
-	if (handover->ahead_fd >= 0) {
-		city_version_send_prepare(handover->b, handover->ahead_fd);
-	}
+	return handover->ahead_fd >= 0 && city_version_send_prepare(version, handover->ahead_fd);
 }
 
 /* The splice point: from here on it is this handover's turn. */
@@ -617,10 +615,6 @@ void city_handover_splice(struct city_handover *handover) {
 	if (handover->undo_fd < 0) {
 		city_handover_fail(handover, "no memory to keep the old state: %s", error.text);
 		return;
-	}
-	/* For what has changed since it was ready. */
-	if (handover->a) {
-		city_version_send_prepare(handover->b, handover->undo_fd);
 	}
 	/* From here on the next compositor could go on with it, should this one end. */
 	city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, handover->undo_fd);

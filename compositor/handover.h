@@ -175,6 +175,9 @@ int city_handover_undo_fd(const struct city_handover *handover);
 
 /* What versions do; called by tile_version.c and tile_protocol.c. */
 void city_handover_version_spawned(struct city_tile_version *version);
+/* It is warm: whether there is something that it is to make ahead first, before it counts as ready.
+ */
+bool city_handover_version_prepare(struct city_tile_version *version);
 void city_handover_version_ready(struct city_tile_version *version);
 void city_handover_version_failed(
 	struct city_tile_version *version, const char *step, const char *reason);

@@ -126,8 +126,6 @@ struct city_handover *city_handover_make(
 /* Takes the place of what is being prepared. */
 void city_handover_enqueue(struct city_handover *handover);
 /* It is this handover's turn. */
-/* B is ready: what can be made for it ahead of its turn is made. */
-void city_handover_prepare_ahead(struct city_handover *handover);
 void city_handover_splice(struct city_handover *handover);
 /* By what differs between what runs and B, unless somebody asked for a way. */
 void city_handover_decide(const struct city_handover *handover, const struct city_tile_version *a,

@@ -33,7 +33,6 @@ void city_handover_version_ready(struct city_tile_version *version) {
 	if (handover && handover->step == CITY_STEP_WARM) {
 		/* Waiting for its turn has no deadline. */
 		city_handover_set_timer(handover, 0);
-		city_handover_prepare_ahead(handover);
 		city_handover_advance(version->tile);
 	}
 }

@@ -57,6 +57,7 @@ const char *city_tile_state_name(enum city_tile_state state);
 enum city_version_state {
 	CITY_VERSION_SPAWNING,	/* asked of the keeper */
 	CITY_VERSION_WARMING,	/* runs, has not said ready */
+	CITY_VERSION_PREPARING, /* is ready, was sent prepare */
 	CITY_VERSION_READY,	/* warm, waits for attach */
 	CITY_VERSION_ATTACHING, /* has the epoch, has not said attached */
 	CITY_VERSION_LIVE,	/* has the epoch */
@@ -366,7 +367,8 @@ void city_version_send_sound_go_on(struct city_tile_version *version);
 /* Goes out with the next flush of its client. */
 void city_version_send_migrate(struct city_tile_version *version, int deadline_ms);
 /* What attach will bring, so that the version need not make ready for it in the pause. */
-void city_version_send_prepare(struct city_tile_version *version, int undo_fd);
+/* False if it does not answer, and is not asked. */
+bool city_version_send_prepare(struct city_tile_version *version, int undo_fd);
 /* undo_fd -1: none. Flushes the connection: this is the pause. */
 void city_version_send_attach(
 	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd);

@@ -258,7 +258,17 @@ static void handle_ready(struct wl_client *client, struct wl_resource *resource)
 		return;
 	}
 	version->state = CITY_VERSION_READY;
-	city_handover_version_ready(version);
+	if (!city_handover_version_prepare(version)) {
+		city_handover_version_ready(version);
+	}
+}
+
+static void handle_prepared(struct wl_client *client, struct wl_resource *resource) {
+	struct city_tile_version *version = version_from_resource(resource);
+	if (version && version->state == CITY_VERSION_PREPARING) {
+		version->state = CITY_VERSION_READY;
+		city_handover_version_ready(version);
+	}
 }
 
 static void handle_rejoin(struct wl_client *client, struct wl_resource *resource, uint32_t standing,
@@ -536,6 +546,7 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.sound_ended = handle_sound_ended,
 	.sound_missed = handle_sound_missed,
 	.sound_began = handle_sound_began,
+	.prepared = handle_prepared,
 };
 
 static void handle_tile_resource_destroy(struct wl_resource *resource) {
@@ -633,7 +644,7 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t bind_vers
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles) {
 	struct wl_global *global = wl_global_create(tiles->server->display,
-		&source_city_tile_manager_v1_interface, 4, tiles, handle_bind);
+		&source_city_tile_manager_v1_interface, 5, tiles, handle_bind);
 	if (global) {
 		city_server_hide_global(tiles->server, global, true);
 	}
@@ -743,14 +754,16 @@ void city_version_send_migrate(struct city_tile_version *version, int deadline_m
 		version->resource, version->migrate_serial, (uint32_t)deadline_ms * 1000);
 }
 
-void city_version_send_prepare(struct city_tile_version *version, int undo_fd) {
+bool city_version_send_prepare(struct city_tile_version *version, int undo_fd) {
 	if (!version->resource ||
 		wl_resource_get_version(version->resource) <
-			SOURCE_CITY_TILE_V1_PREPARE_SINCE_VERSION) {
-		return;
+			SOURCE_CITY_TILE_V1_PREPARED_SINCE_VERSION) {
+		return false;
 	}
+	version->state = CITY_VERSION_PREPARING;
 	source_city_tile_v1_send_prepare(version->resource, undo_fd);
 	wl_client_flush(version->client);
+	return true;
 }
 
 void city_version_send_attach(

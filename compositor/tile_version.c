@@ -28,6 +28,7 @@ const char *city_version_state_name(enum city_version_state state) {
 	static const char *const names[] = {
 		[CITY_VERSION_SPAWNING] = "spawning",
 		[CITY_VERSION_WARMING] = "warming",
+		[CITY_VERSION_PREPARING] = "preparing",
 		[CITY_VERSION_READY] = "ready",
 		[CITY_VERSION_ATTACHING] = "attaching",
 		[CITY_VERSION_LIVE] = "live",

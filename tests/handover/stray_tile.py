@@ -219,6 +219,8 @@ class Stray:
         elif event == "snapshot" and not self.attached:
             call(self.tile, "ready")
             self.at("ready")
+        elif event == "prepare":
+            call(self.tile, "prepared")
         elif event == "track":
             call(self.tile, "tracking", 1)
         elif event == "retire":

@@ -435,6 +435,10 @@ static void tile_sound_began(struct wl_client *client, struct wl_resource *resou
 	version_of(client)->sound_skipped = skipped;
 }
 
+static void tile_prepared(struct wl_client *client, struct wl_resource *resource) {
+	version_of(client)->prepared = true;
+}
+
 static const struct source_city_tile_v1_interface tile_impl = {
 	.destroy = destroy_resource,
 	.ack_configure = tile_ack_configure,
@@ -459,6 +463,7 @@ static const struct source_city_tile_v1_interface tile_impl = {
 	.sound_ended = tile_sound_ended,
 	.sound_missed = tile_sound_missed,
 	.sound_began = tile_sound_began,
+	.prepared = tile_prepared,
 };
 
 static void handle_tile_destroy(struct wl_resource *resource) {
@@ -734,7 +739,7 @@ void fake_city_init(struct fake_city *city) {
 		{&wp_viewporter_interface, 1},
 		{&wl_seat_interface, 9},
 		{&wl_data_device_manager_interface, 3},
-		{&source_city_tile_manager_v1_interface, 4},
+		{&source_city_tile_manager_v1_interface, 5},
 	};
 	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
 		assert_non_null(wl_global_create(city->display, globals[i].interface,
@@ -893,6 +898,7 @@ void fake_attach(struct fake_version *version, uint32_t reason, int undo_fd) {
 }
 
 void fake_send_prepare(struct fake_version *version, int undo_fd) {
+	version->prepared = false;
 	source_city_tile_v1_send_prepare(version->tile, undo_fd);
 }
 

@@ -88,6 +88,7 @@ struct fake_version {
 	int trouble_status;  /* as in KEEPER_TROUBLE */
 	unsigned changes;    /* times that it told the keeper of */
 	bool settled_change; /* the last was that of a probation's end */
+	bool prepared;	     /* has answered fake_send_prepare */
 	bool tracked;	     /* has answered fake_send_track */
 	int track_status;
 	unsigned commits;      /* with a buffer */

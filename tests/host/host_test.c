@@ -581,6 +581,7 @@ static struct fake_version *attach_unanswered(
 	city->hold_claims = true;
 	city->claims = 0;
 	fake_send_prepare(b, *undo_fd);
+	FAKE_WAIT(city, b->prepared);
 	fake_send_migrate(*a);
 	FAKE_WAIT(city, (*a)->yielded);
 	fake_attach(b, TILE_ATTACH_HANDOVER, *undo_fd);

@@ -257,6 +257,9 @@ static void handle_prepare(void *data, struct source_city_tile_v1 *tile, int32_t
 		host_state_prepare(host);
 	}
 	close(undo_fd);
+	if (source_city_tile_v1_get_version(tile) >= SOURCE_CITY_TILE_V1_PREPARED_SINCE_VERSION) {
+		source_city_tile_v1_prepared(tile);
+	}
 }
 
 static void handle_sound_end(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
