@@ -13,7 +13,9 @@
 
 /* A host reads the transport for each call of render; so much may be on its way in one. */
 #define BEHIND (2 * TILE_SOUND_FRAMES_MAX)
-#define WAITING_MAX 64
+#define WAITING_MAX VAT_PLANNED_MAX
+/* Who asked is not known any more: the process before this one was told. */
+#define SOMEBODY UINT64_MAX
 
 struct ask {
 	uint32_t what, value;
@@ -32,7 +34,8 @@ struct music {
 	 * before anybody can render what is there; until then it may be taken back. */
 	struct ask planned[WAITING_MAX];
 	uint32_t planned_count;
-	bool ahead; /* the second part is one of these */
+	bool ahead;   /* the second part is one of these */
+	bool unsaved; /* these are not in the page as they are */
 };
 
 static struct vat_transport_part *last_part(struct music *music) {
@@ -48,6 +51,19 @@ static bool same(const struct vat_transport_part *a, const struct vat_transport_
 static void publish(struct music *music) {
 	if (music->audio->clock.page)
 		vat_transport_write(music->audio->clock.page, &music->transport);
+}
+
+/* Whoever comes after this process goes on with it. */
+static void save_planned(struct music *music) {
+	struct vat_planned planned[VAT_PLANNED_MAX];
+	if (!music->unsaved || !music->audio->clock.page)
+		return;
+	for (uint32_t i = 0; i < music->planned_count; i++) {
+		const struct ask *ask = &music->planned[i];
+		planned[i] = (struct vat_planned){ask->what, ask->value, ask->tick};
+	}
+	vat_transport_write_planned(music->audio->clock.page, planned, music->planned_count);
+	music->unsaved = false;
 }
 
 static void tell(struct music *music) {
@@ -147,9 +163,12 @@ static void apply(struct music *music, uint64_t frame) {
 	struct vat_transport_part changed = part;
 	for (uint32_t i = 0; i < music->count; i++) {
 		change(&changed, &music->waiting[i]);
-		if (music->waiting[i].what == TILE_TRANSPORT_LOCATE)
+		if (music->waiting[i].what == TILE_TRANSPORT_LOCATE) {
 			music->planned_count = 0; /* of another place */
+			music->unsaved = true;
+		}
 	}
+	save_planned(music);
 	music->count = 0;
 	if (!same(&part, &changed))
 		put(music, &changed, false);
@@ -158,6 +177,7 @@ static void apply(struct music *music, uint64_t frame) {
 /* ---- what is to hold from a tick on */
 
 static void drop(struct music *music, uint32_t index) {
+	music->unsaved = true;
 	music->planned_count--;
 	memmove(&music->planned[index], &music->planned[index + 1],
 		(music->planned_count - index) * sizeof(music->planned[0]));
@@ -176,6 +196,7 @@ static void drop_passed(struct music *music, const struct vat_transport_part *pa
 static void plan(struct music *music, uint64_t frame) {
 	const struct vat_transport_part *part = last_part(music);
 	drop_passed(music, part, first_free(music, frame));
+	save_planned(music);
 	if (music->planned_count == 0)
 		return;
 	int64_t tick = music->planned[0].tick;
@@ -222,6 +243,31 @@ static bool is_planned(const struct music *music, const struct ask *ask) {
 	return false;
 }
 
+/* An asker whom the process before this one knew is who asks for the same: for what it had asked
+ * for at that tick, or for all that there is of it. */
+static void find_asker(struct music *music, const struct ask *asked) {
+	struct ask *found = NULL;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < music->planned_count; i++) {
+		struct ask *planned = &music->planned[i];
+		if (planned->what != asked->what)
+			continue;
+		if (planned->asker == asked->asker)
+			return;
+		if (planned->asker != SOMEBODY)
+			continue;
+		if (planned->tick == asked->tick) {
+			planned->asker = asked->asker;
+			return;
+		}
+		found = planned;
+		count++;
+	}
+	if (count == 1)
+		found->asker = asked->asker;
+}
+
+/* `what` 0: all of this asker. */
 static void take_back(struct music *music, uint64_t asker, uint32_t what, bool on_page) {
 	for (uint32_t i = music->planned_count; i > 0; i--) {
 		struct ask ask = music->planned[i - 1];
@@ -237,6 +283,7 @@ static int plan_ask(struct music *music, const struct ask *ask, char *why, size_
 	uint64_t frame = audio_frame(music->audio);
 	music_tick(music, frame);
 	bool off = take_off(music, frame);
+	find_asker(music, ask);
 	take_back(music, ask->asker, ask->what, !off);
 	int error = 0;
 	if (ask->value != 0 && music->planned_count == WAITING_MAX) {
@@ -244,7 +291,9 @@ static int plan_ask(struct music *music, const struct ask *ask, char *why, size_
 		error = EBUSY;
 	} else if (ask->value != 0) {
 		music->planned[music->planned_count++] = *ask;
+		music->unsaved = true;
 	}
+	save_planned(music);
 	music_tick(music, frame);
 	audio_schedule(music->audio);
 	return error;
@@ -255,6 +304,7 @@ void music_forget(struct music *music, uint64_t asker) {
 		return;
 	uint64_t frame = audio_frame(music->audio);
 	take_back(music, asker, 0, !take_off(music, frame));
+	save_planned(music);
 	music_tick(music, frame);
 	audio_schedule(music->audio);
 }
@@ -371,17 +421,34 @@ int music_ask(struct music *music, uint64_t asker, uint32_t what, uint32_t value
 	return 0;
 }
 
+/* What the process before this one was asked for. Who asked will not be seen to end; whoever asks
+ * again takes it over. */
+static void take_planned(struct music *music) {
+	struct vat_planned planned[VAT_PLANNED_MAX];
+	music->planned_count = vat_transport_read_planned(music->audio->clock.page, planned);
+	for (uint32_t i = 0; i < music->planned_count; i++) {
+		music->planned[i] = (struct ask){.what = planned[i].what,
+			.value = planned[i].value,
+			.tick = planned[i].tick,
+			.asker = SOMEBODY};
+		music->ahead |= planned[i].tick == last_part(music)->tick;
+	}
+	music->ahead &= !same(&music->transport.parts[0], last_part(music));
+}
+
 void music_begin(struct music *music) {
 	struct vat_transport transport;
 	if (vat_transport_read(music->audio->clock.page, &transport) &&
 		transport.rate == VAT_RATE) {
 		music->transport = transport;
+		take_planned(music);
 	} else {
 		city_log(CITY_LOG_WARN, "transport", "its page makes no sense: it begins anew");
 		publish(music);
 	}
 	music->begun = true;
 	tell(music);
+	audio_schedule(music->audio);
 }
 
 struct music *music_create(struct audio *audio) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The transport's page. Each of its two parts, the clock and the music, lies there twice: its
- * writer fills the place that does not hold and then raises `turn`, whose lowest bit names the one
- * that does. So a writer that dies leaves what it had written last. What was copied while `turn`
- * stayed the same is whole, for its place is written again only after the next raise.
+ * The transport's page. Each of its parts, the clock, the music and what is planned, lies there
+ * twice: its writer fills the place that does not hold and then raises `turn`, whose lowest bit
+ * names the one that does. So a writer that dies leaves what it had written last. What was copied
+ * while `turn` stayed the same is whole, for its place is written again only after the next raise.
  */
 #include "transport.h"
 
@@ -30,6 +30,11 @@ struct clock_place {
 #define MUSIC_WORDS (sizeof(struct vat_transport) / sizeof(uint64_t))
 _Static_assert(sizeof(struct vat_transport) % sizeof(uint64_t) == 0, "the music is whole words");
 
+struct planned_list {
+	uint32_t count;
+	struct vat_planned planned[VAT_PLANNED_MAX];
+};
+
 struct vat_transport_page {
 	uint64_t magic;
 	uint32_t version, rate;
@@ -37,6 +42,9 @@ struct vat_transport_page {
 	struct clock_place clock[2];
 	_Alignas(64) _Atomic uint32_t music_turn;
 	_Atomic uint64_t music[2][MUSIC_WORDS];
+	/* Of the writer alone. Came later: where there is none it is all zeros. */
+	_Atomic uint32_t planned_turn;
+	struct planned_list planned[2];
 };
 _Static_assert(sizeof(struct vat_transport_page) <= VAT_TRANSPORT_SIZE, "all of it has room");
 
@@ -240,4 +248,27 @@ void vat_transport_write_clock(
 	atomic_store_explicit(&place->ns, clock->ns, memory_order_release);
 	atomic_store_explicit(&place->sound, clock->sound, memory_order_release);
 	atomic_store_explicit(&page->clock_turn, turn, memory_order_release);
+}
+
+void vat_transport_write_planned(
+	struct vat_transport_page *page, const struct vat_planned *planned, uint32_t count) {
+	uint32_t turn = atomic_load_explicit(&page->planned_turn, memory_order_relaxed) + 1;
+	struct planned_list *list = &page->planned[turn & 1];
+	list->count = count < VAT_PLANNED_MAX ? count : VAT_PLANNED_MAX;
+	memcpy(list->planned, planned, list->count * sizeof(*planned));
+	atomic_store_explicit(&page->planned_turn, turn, memory_order_release);
+}
+
+uint32_t vat_transport_read_planned(
+	const struct vat_transport_page *page, struct vat_planned planned[VAT_PLANNED_MAX]) {
+	uint32_t turn = atomic_load_explicit(&page->planned_turn, memory_order_acquire), count = 0;
+	const struct planned_list *list = &page->planned[turn & 1];
+	for (uint32_t i = 0; i < list->count && i < VAT_PLANNED_MAX; i++) {
+		const struct vat_planned *one = &list->planned[i];
+		bool ours = one->what == VAT_ASK_TEMPO || one->what == VAT_ASK_METER;
+		if (ours && one->value != 0 && one->tick > 0 &&
+			vat_transport_check(one->what, one->value, one->tick, NULL, NULL) == 0)
+			planned[count++] = *one;
+	}
+	return count;
 }

@@ -202,4 +202,19 @@ void vat_transport_write(struct vat_transport_page *page, const struct vat_trans
 void vat_transport_write_clock(
 	struct vat_transport_page *page, const struct vat_transport_clock *clock);
 
+/* A change that is to come at a tick and that nobody else sees before it is the next one: kept in
+ * the page for a writer that comes after this one. */
+struct vat_planned {
+	uint32_t what, value; /* VAT_ASK_TEMPO or VAT_ASK_METER */
+	int64_t tick;	      /* above 0 */
+};
+#define VAT_PLANNED_MAX 64
+
+/* From the writer's main thread; at most VAT_PLANNED_MAX. */
+void vat_transport_write_planned(
+	struct vat_transport_page *page, const struct vat_planned *planned, uint32_t count);
+/* How many make sense. */
+uint32_t vat_transport_read_planned(
+	const struct vat_transport_page *page, struct vat_planned planned[VAT_PLANNED_MAX]);
+
 #endif

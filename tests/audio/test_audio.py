@@ -653,6 +653,69 @@ def test_from_a_tick_on():
         check_equal(holds(beats=3)["zero"], 0, "where bars are counted from")
 
 
+def test_what_is_planned_outlives_the_process():
+    """The next one does what the one before was asked for, at its tick; until then it can be taken back, by who asked,
+    and holds up nobody. What is told is what holds."""
+    with Sound(server=False) as s, Rig(s.env) as rig:
+        def ask(peer, what, value=0, tick=0):
+            check_equal(rig.request(peer, ASK, value=value, thing=what, tick=tick), (0, ""), f"{what}: {value}")
+
+        def another():
+            os.kill(rig.pid, signal.SIGKILL)
+            rig.pid = int(rig.ask("again"))
+            return rig.watch()
+
+        def parts():
+            return [(part["tick"], part["tempo"], part["beats"]) for part in rig.page()["parts"]]
+
+        def until_next(*wanted):
+            until(lambda: parts()[1] == wanted, f"{wanted}: {parts()}")
+        rig.ask("ring synth out index")
+        one, two = rig.watch(), rig.watch()
+        ask(one, PLAY)
+        until(lambda: all(part["playing"] for part in rig.page()["parts"]), "playing")
+        near, far = 300 * 96, 400 * 96
+        ask(one, TEMPO, 90000, far)
+        ask(one, METER, 3, far)
+        ask(two, TEMPO, 77000, near)
+        until_next(near, 77000, 4)
+        peer = another()
+        told = rig.until_told(peer, lambda m: m["type"] == TRANSPORT, "the transport")
+        check_equal(told["tempo"], 120000, "the tempo that is told")
+        check_equal(parts()[1], (near, 77000, 4), "what is to come")
+        # By hand, at once; and then what was to come.
+        ask(peer, TEMPO, 150000)
+        until(lambda: rig.page()["parts"][0]["tempo"] == 150000, "the tempo by hand")
+        until_next(near, 77000, 4)
+        # Who asked takes it back, whose connection is another one now.
+        ask(peer, TEMPO, 0, near)
+        until_next(far, 90000, 3)
+        peer = another()
+        until_next(far, 90000, 3)
+        # It is somewhere else now.
+        ask(peer, TEMPO, 88000, near)
+        until_next(near, 88000, 4)
+        ask(peer, TEMPO, 0, 1)
+        until_next(far, 150000, 3)
+        # Nobody is left who would have it.
+        rig.ask(f"leave {peer}")
+        peer = another()
+        until_next(far, 150000, 3)
+        ask(peer, METER, 0, far)
+        until(lambda: parts()[0] == parts()[1], "nothing to come")
+        # It comes.
+        ask(peer, TEMPO, 1000000)
+        until(lambda: {part["tempo"] for part in rig.page()["parts"]} == {1000000}, "the tempo")
+        page = rig.page()
+        now = page["parts"][1]
+        soon = now["tick"] + (page["frame"] - now["frame"]) * 1000 * 96 // (48000 * 60) + 60 * 96
+        ask(peer, TEMPO, 66000, soon)
+        until_next(soon, 66000, 4)
+        another()
+        until(lambda: {part["tempo"] for part in rig.page()["parts"]} == {66000}, "the tempo that was asked for")
+        check_equal(rig.page()["parts"][1]["frame"], part_frame(now, soon), "its frame")
+
+
 def test_idle():
     """Without a ring, and nothing that moves, nothing wakes up."""
     with Sound(server=False) as s, Rig(s.env) as rig:

@@ -366,6 +366,36 @@ static void test_splices_that_cannot_be(void **state) {
 	assert_int_equal(vat_splice_next(&t, &point, 0, 0, 0, &frame, &tick, &err), -2);
 }
 
+/* ---- what is planned */
+
+static void test_planned(void **state) {
+	int fd = vat_transport_create(VAT_RATE, NULL);
+	struct vat_transport_page *page = vat_transport_map(fd, true, NULL);
+	struct vat_planned planned[VAT_PLANNED_MAX], got[VAT_PLANNED_MAX];
+	assert_int_equal(vat_transport_read_planned(page, got), 0);
+	for (uint32_t i = 0; i < VAT_PLANNED_MAX; i++)
+		planned[i] = (struct vat_planned){
+			i % 2 ? VAT_ASK_TEMPO : VAT_ASK_METER, i % 2 ? 1000 + i : 1 + i, 1 + i};
+	for (uint32_t count = 0; count <= VAT_PLANNED_MAX; count++) {
+		vat_transport_write_planned(page, planned, count);
+		assert_int_equal(vat_transport_read_planned(page, got), count);
+		assert_memory_equal(got, planned, count * sizeof(*got));
+	}
+	/* The music beside it stays as it is, and what makes no sense is none. */
+	struct vat_transport transport;
+	assert_true(vat_transport_read(page, &transport));
+	planned[0].what = VAT_ASK_LOCATE;
+	planned[1].value = 0;
+	planned[2].value = 65;
+	planned[3].tick = 0;
+	planned[4].tick = VAT_TICK_MAX + 1;
+	vat_transport_write_planned(page, planned, 6);
+	assert_int_equal(vat_transport_read_planned(page, got), 1);
+	assert_int_equal(got[0].value, planned[5].value);
+	vat_transport_unmap(page);
+	close(fd);
+}
+
 /* ---- what is asked for */
 
 static void expect_asked(
@@ -446,6 +476,7 @@ int main(void) {
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_the_clock_goes_on),
 		cmocka_unit_test(test_ticks_and_frames),
+		cmocka_unit_test(test_planned),
 		cmocka_unit_test(test_what_can_be_asked),
 		cmocka_unit_test(test_names_of_markers),
 		cmocka_unit_test(test_splice_text),
