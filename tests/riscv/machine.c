@@ -319,8 +319,16 @@ static void state_is_checked(void **state) {
 	REFUSED(rig->m.board->steps_per_tick, 0, "clock");
 	REFUSED(rig->m.uart->tx_head, RV_UART_TX, "UART");
 	REFUSED(rig->m.uart->rx_count, RV_UART_RX + 1, "UART");
-	REFUSED(rig->m.virtio->queue_size, RV_VIRTQ_MAX + 1, "disk");
-	REFUSED(rig->m.virtio->queue_ready, true, "disk");
+	REFUSED(rig->m.virtio->queue.size, RV_VIRTQ_MAX + 1, "disk");
+	REFUSED(rig->m.virtio->queue.ready, true, "disk");
+	struct rv_net net = {};
+	rig->m.net = &net;
+	REFUSED(net.queues[RV_NET_TRANSMIT].size, RV_VIRTQ_MAX + 1, "network");
+	REFUSED(net.queues[RV_NET_RECEIVE].ready, true, "network");
+	REFUSED(net.out_head, RV_NET_OUT, "network");
+	REFUSED(net.out_count, RV_NET_OUT + 1, "network");
+	REFUSED(net.out[RV_NET_OUT - 1].size, RV_FRAME_MAX + 1, "network");
+	rig->m.net = NULL;
 	REFUSED(rig->hart->pc, rig->hart->pc + 1, "hart");
 	REFUSED(rig->hart->mode, 2, "hart");
 #undef REFUSED

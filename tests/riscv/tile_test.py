@@ -13,7 +13,7 @@ SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(SOURCE, "tests", "lib"))
 
 from city import LIMIT, City, CityError, Lines  # noqa: E402
-from tap import check, check_equal, run  # noqa: E402
+from tap import Skip, check, check_equal, run  # noqa: E402
 
 REPLAY_LIMIT = 5 * LIMIT  # a hundred runs of the machine, perhaps beside much else
 PREFIX = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix")
@@ -202,6 +202,7 @@ WRONG = (
     ({"elf": GUEST, "memory": "1K"}, "out of bounds"),
     ({"elf": GUEST, "harts": "9"}, "\"9\" is not 1 to 4"),
     ({"kernel": GUEST}, "needs a firmware"),
+    ({"elf": GUEST, "network": "everything"}, "\"everything\" is neither user nor off"),
     ({"elf": "/bin/true"}, "option elf: "),
     ({"firmware": GUEST, "initrd": GUEST, "memory": "1M", "kernel": "/dev/null"}, "not an ordinary file"),
 )
@@ -220,6 +221,22 @@ def mistakes():
         check_equal(len(city.ctl("tiles")), len(WRONG), "tiles")
 
 
+def no_network():
+    """What nobody can serve is said once; the machine runs without it."""
+    if not os.path.exists(os.path.join(PREFIX, "bin", "source-city-net")):
+        raise Skip("source-city-net was not built")
+    with City(config(elf=GUEST, memory="64M", network="user", forward="tcp:1:1 nonsense")) as city:
+        city.wait_tile("machine")
+        Console(city).numbers(3)
+        city.until(lambda: "there is no network: source-city-net ended with 2" in city.said(), what="nobody says why")
+        check("--forward nonsense: it begins with tcp: or udp:" in city.said(), city.said())
+        check_equal(setup(city, "net")["link"], False, "the link")
+        record = city.ctl("swap", "machine", "--artifact", ARTIFACTS["riscv-fast"])[-1]
+        check(record["event"] != "failed", f"the handover: {record}")
+        Console(city).numbers(3)
+        check_equal((setup(city, "network")["starts"], city.said().count("there is no network")), (1, 1), "starts, lines")
+
+
 def sources():
     """What is installed for the forge is all that it needs."""
     known = {"tile.h", "transport.h", "vat.h"}
@@ -233,4 +250,4 @@ def sources():
                     check(header in there | known, f"{path} includes {header}, which is not there")
 
 
-run([handovers, disk, idle, ends, mistakes, sources])
+run([handovers, disk, idle, ends, mistakes, no_network, sources])

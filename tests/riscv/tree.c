@@ -87,6 +87,24 @@ static void test_describes_the_board(void **state) {
 	free(text);
 }
 
+static void test_describes_a_network_card(void **state) {
+	static struct rv_net net;
+	struct rv_machine *m = board_create(1, 64 * 1024, 0);
+	uint8_t *blob = malloc(BLOB);
+	m->net = &net;
+	size_t size = rv_fdt(m, &boot, blob, BLOB);
+	char *text = decompile(blob, size);
+	free(blob);
+	board_destroy(m);
+	if (!text)
+		skip();
+	assert_not_in(text, "Warning");
+	assert_in(text, "virtio_mmio@10002000 {");
+	assert_in(text, "interrupts = <0x02>;");
+	assert_not_in(text, "virtio_mmio@10001000 {");
+	free(text);
+}
+
 static void test_leaves_out_what_is_not_there(void **state) {
 	struct rv_boot none = {};
 	char *text = tree(1, 0, &none);
@@ -118,6 +136,7 @@ static void test_fits_or_not(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_describes_the_board),
+		cmocka_unit_test(test_describes_a_network_card),
 		cmocka_unit_test(test_leaves_out_what_is_not_there),
 		cmocka_unit_test(test_fits_or_not),
 	};

@@ -343,7 +343,7 @@ static void test_negotiation(void **state) {
 	board_write(m, REG(0x30), 4, 1);
 	assert_int_equal(board_read(m, REG(0x34), 4), 0);
 	board_write(m, REG(0x38), 4, QUEUE);
-	assert_int_equal(m->virtio->queue_size, 0);
+	assert_int_equal(m->virtio->queue.size, 0);
 }
 
 /* What the device writes is told to the engine, which may have decoded it. */

@@ -40,6 +40,7 @@ static const struct {
 	{RV_PLIC_BASE, RV_PLIC_SIZE, rv_plic_read, rv_plic_write},
 	{RV_UART_BASE, RV_UART_SIZE, rv_uart_read, rv_uart_write},
 	{RV_VIRTIO_BASE, RV_VIRTIO_SIZE, rv_virtio_read, rv_virtio_write},
+	{RV_NET_BASE, RV_NET_SIZE, rv_net_read, rv_net_write},
 	{RV_FINISHER_BASE, RV_FINISHER_SIZE, finisher_read, finisher_write},
 };
 

@@ -186,6 +186,14 @@ static void put_cpus(struct writer *w, const struct rv_machine *m) {
 	end(w);
 }
 
+static void put_virtio(struct writer *w, uint64_t base, uint64_t size, uint32_t source) {
+	begin(w, "virtio_mmio@%" PRIx64, base);
+	property_text(w, "compatible", "virtio,mmio");
+	property_reg(w, base, size);
+	property_interrupt(w, source);
+	end(w);
+}
+
 static void put_soc(struct writer *w, const struct rv_machine *m) {
 	begin(w, "soc");
 	property_word(w, "#address-cells", 2);
@@ -223,13 +231,10 @@ static void put_soc(struct writer *w, const struct rv_machine *m) {
 	property_interrupt(w, RV_IRQ_UART);
 	end(w);
 
-	if (m->disk) {
-		begin(w, "virtio_mmio@%llx", RV_VIRTIO_BASE);
-		property_text(w, "compatible", "virtio,mmio");
-		property_reg(w, RV_VIRTIO_BASE, RV_VIRTIO_SIZE);
-		property_interrupt(w, RV_IRQ_VIRTIO);
-		end(w);
-	}
+	if (m->disk)
+		put_virtio(w, RV_VIRTIO_BASE, RV_VIRTIO_SIZE, RV_IRQ_VIRTIO);
+	if (m->net)
+		put_virtio(w, RV_NET_BASE, RV_NET_SIZE, RV_IRQ_NET);
 	end(w);
 }
 

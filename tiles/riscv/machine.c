@@ -6,11 +6,12 @@
  */
 #include "machine.h"
 
-#include <stdbit.h>
 #include <stdckdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "virtio.h"
 
 #define TURN 4096
 
@@ -93,6 +94,9 @@ void rv_machine_reset(struct rv_machine *m) {
 	rv_plic_reset(m);
 	rv_uart_reset(m);
 	rv_virtio_reset(m);
+	if (m->net) {
+		rv_net_reset(m);
+	}
 	board->turn = 0;
 	board->turn_left = TURN;
 	board->reset_wanted = false;
@@ -297,6 +301,15 @@ static bool hart_is_possible(const struct rv_hart *hart) {
 		(hart->mode == RV_MODE_U || hart->mode == RV_MODE_S || hart->mode == RV_MODE_M);
 }
 
+static bool net_is_possible(const struct rv_net *net) {
+	bool possible = virtio_is_possible(net->queues, RV_NET_QUEUES) &&
+		net->out_head < RV_NET_OUT && net->out_count <= RV_NET_OUT;
+	for (unsigned i = 0; i < RV_NET_OUT; i++) {
+		possible = possible && net->out[i].size <= RV_FRAME_MAX;
+	}
+	return possible;
+}
+
 bool rv_machine_check(const struct rv_machine *m, char *why, size_t why_size) {
 	const struct rv_board *board = m->board;
 	const struct rv_uart *uart = m->uart;
@@ -311,9 +324,11 @@ bool rv_machine_check(const struct rv_machine *m, char *why, size_t why_size) {
 		what = "its UART";
 	} else if (board->string_hart >= m->hart_count) {
 		what = "its semihosting";
-	} else if (virtio->queue_size > RV_VIRTQ_MAX || (virtio->busy && !virtio->queue_ready) ||
-		(virtio->queue_ready && !stdc_has_single_bit(virtio->queue_size))) {
+	} else if (!virtio_is_possible(&virtio->queue, 1) ||
+		(virtio->busy && !virtio->queue.ready)) {
 		what = "its disk";
+	} else if (m->net && !net_is_possible(m->net)) {
+		what = "its network card";
 	}
 	for (unsigned i = 0; !what && i < m->hart_count; i++) {
 		what = hart_is_possible(&m->harts[i]) ? NULL : "a hart";
@@ -333,6 +348,9 @@ uint64_t rv_machine_hash(const struct rv_machine *m) {
 	hash = hash_words(hash, m->plic, sizeof(*m->plic));
 	hash = hash_words(hash, m->uart, sizeof(*m->uart));
 	hash = hash_words(hash, m->virtio, sizeof(*m->virtio));
+	if (m->net) {
+		hash = hash_words(hash, m->net, sizeof(*m->net));
+	}
 	hash = hash_words(hash, m->ram, m->ram_size);
 	return hash_words(hash, m->disk, m->disk_size);
 }

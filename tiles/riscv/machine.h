@@ -12,10 +12,10 @@
  *
  * The parts, a file each: machine.c runs harts in turn and keeps time; trap.c, csr.c, mmu.c and
  * pmp.c are the privileged architecture; htif.c ends the public tests; bus.c finds who answers at
- * an address; clint.c, plic.c, uart.c and virtio_blk.c are the devices; elf.c loads; fdt.c
- * describes the board to the guest. An engine (plain/, fast/) executes instructions: struct
- * rv_engine. Instructions are described once, in isa.h, arithmetic on floating point numbers in
- * fp.h.
+ * an address; clint.c, plic.c, uart.c, virtio_blk.c and virtio_net.c are the devices (virtio.h is
+ * what the last two share); elf.c loads; fdt.c describes the board to the guest. An engine (plain/,
+ * fast/) executes instructions: struct rv_engine. Instructions are described once, in isa.h,
+ * arithmetic on floating point numbers in fp.h.
  *
  * One thread calls everything. Nothing asks the system for anything but memory.
  */
@@ -38,10 +38,13 @@
 #define RV_UART_SIZE 0x100ull
 #define RV_VIRTIO_BASE 0x10001000ull /* the block device */
 #define RV_VIRTIO_SIZE 0x1000ull
+#define RV_NET_BASE 0x10002000ull /* the network card */
+#define RV_NET_SIZE 0x1000ull
 #define RV_RAM_BASE 0x80000000ull
 
 /* Interrupt sources of the PLIC. */
 #define RV_IRQ_VIRTIO 1
+#define RV_IRQ_NET 2
 #define RV_IRQ_UART 10
 #define RV_IRQ_COUNT 32 /* of which 0 is none */
 
@@ -177,18 +180,56 @@ struct rv_uart {
 
 #define RV_VIRTQ_MAX 64
 
-/* virtio-blk over virtio-mmio (version 2), one queue. Requests are done before the next step after
- * they were notified, in parts of a bounded size. */
-struct rv_virtio {
-	uint64_t desc, driver, device; /* of the queue: guest physical addresses */
+/* Of every virtio device (virtio-mmio, version 2). */
+struct rv_virtio_regs {
 	uint64_t driver_features;
-	uint32_t status, interrupt, device_select, driver_select;
-	uint32_t queue_size, queue_select;
+	uint32_t status, interrupt, device_select, driver_select, queue_select;
+};
+
+struct rv_virtq {
+	uint64_t desc, driver, device; /* guest physical addresses */
+	uint32_t size;
 	uint16_t last_avail;
-	bool queue_ready;
+	bool ready;
+};
+
+/* The disk. Requests are done before the next step after they were notified, in parts of a bounded
+ * size. */
+struct rv_virtio {
+	struct rv_virtio_regs regs;
+	struct rv_virtq queue;
 	bool read_only;
 	bool busy;     /* some of what was notified is still to be done */
 	uint32_t done; /* bytes of the request at the head that have been moved */
+};
+
+#define RV_FRAME_MIN 14
+#define RV_FRAME_MAX 1518 /* of Ethernet, with a tag, without its checksum */
+#define RV_NET_OUT 32
+
+struct rv_frame {
+	uint16_t size;
+	uint8_t bytes[RV_FRAME_MAX];
+};
+
+enum rv_net_queue {
+	RV_NET_RECEIVE,
+	RV_NET_TRANSMIT,
+	RV_NET_QUEUES,
+};
+
+/* The network card. Frames that the guest sends wait in `out` until the host fetches them; while
+ * that is full they stay in the guest's queue. Those for the guest the host keeps until the guest
+ * has a buffer. */
+struct rv_net {
+	struct rv_virtio_regs regs;
+	struct rv_virtq queues[RV_NET_QUEUES];
+	uint8_t mac[6];
+	bool link; /* something is at the other end */
+	uint32_t out_head, out_count;
+	/* Since the machine is there: frames, their bytes, frames for or from nobody. */
+	uint64_t sent, sent_bytes, received, received_bytes, dropped;
+	struct rv_frame out[RV_NET_OUT];
 };
 
 /* ------------------------------------------------------------------ the machine */
@@ -252,7 +293,8 @@ struct rv_machine {
 	struct rv_plic *plic;
 	struct rv_uart *uart;
 	struct rv_virtio *virtio;
-	uint8_t *ram; /* whole pages */
+	struct rv_net *net; /* may be NULL: it has no card */
+	uint8_t *ram;	    /* whole pages */
 	uint64_t ram_size;
 	uint8_t *disk; /* whole sectors of 512 bytes; may be NULL */
 	uint64_t disk_size;
@@ -487,6 +529,20 @@ void rv_virtio_reset(struct rv_machine *m);
 void rv_virtio_go_on(struct rv_machine *m);
 bool rv_virtio_read(struct rv_machine *m, uint64_t offset, unsigned size, uint64_t *value);
 bool rv_virtio_write(struct rv_machine *m, uint64_t offset, unsigned size, uint64_t value);
+
+/* Nothing answers where there is no card. A reset keeps address, link and what is on its way out.
+ */
+void rv_net_reset(struct rv_machine *m);
+bool rv_net_read(struct rv_machine *m, uint64_t offset, unsigned size, uint64_t *value);
+bool rv_net_write(struct rv_machine *m, uint64_t offset, unsigned size, uint64_t value);
+/* The host's side, between runs, of a machine with a card. */
+void rv_net_link(struct rv_machine *m, bool up);
+/* What the guest sent first; NULL: nothing. It stays until it is dropped. */
+const struct rv_frame *rv_net_output(const struct rv_machine *m);
+void rv_net_output_drop(struct rv_machine *m);
+/* A frame for the guest, or to be dropped if the guest does not listen. False: it has no buffer
+ * for it now; offer it again. */
+bool rv_net_input(struct rv_machine *m, const void *frame, size_t size);
 
 /* ---- elf.c, fdt.c: before the first instruction */
 

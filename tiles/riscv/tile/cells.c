@@ -99,22 +99,82 @@ static const struct vat_field uart_fields[] = {
 	VAT_FIELD(14, BYTES, struct rv_uart, tx),
 };
 
+/* A member of a member. */
+#define WITHIN(id_, type_, structure, member, name_)                                               \
+	{.id = (id_),                                                                              \
+		.type = VAT_##type_,                                                               \
+		.count = VAT_MEMBER_COUNT_(type_, structure, member),                              \
+		.offset = offsetof(structure, member),                                             \
+		.name = (name_)}
+
 static const struct vat_field virtio_fields[] = {
-	VAT_FIELD(1, U64, struct rv_virtio, desc),
-	VAT_FIELD(2, U64, struct rv_virtio, driver),
-	VAT_FIELD(3, U64, struct rv_virtio, device),
-	VAT_FIELD(4, U64, struct rv_virtio, driver_features),
-	VAT_FIELD(5, U32, struct rv_virtio, status),
-	VAT_FIELD(6, U32, struct rv_virtio, interrupt),
-	VAT_FIELD(7, U32, struct rv_virtio, device_select),
-	VAT_FIELD(8, U32, struct rv_virtio, driver_select),
-	VAT_FIELD(9, U32, struct rv_virtio, queue_size),
-	VAT_FIELD(10, U32, struct rv_virtio, queue_select),
-	VAT_FIELD(11, U16, struct rv_virtio, last_avail),
-	VAT_FIELD(12, BOOL, struct rv_virtio, queue_ready),
+	WITHIN(1, U64, struct rv_virtio, queue.desc, "desc"),
+	WITHIN(2, U64, struct rv_virtio, queue.driver, "driver"),
+	WITHIN(3, U64, struct rv_virtio, queue.device, "device"),
+	WITHIN(4, U64, struct rv_virtio, regs.driver_features, "driver_features"),
+	WITHIN(5, U32, struct rv_virtio, regs.status, "status"),
+	WITHIN(6, U32, struct rv_virtio, regs.interrupt, "interrupt"),
+	WITHIN(7, U32, struct rv_virtio, regs.device_select, "device_select"),
+	WITHIN(8, U32, struct rv_virtio, regs.driver_select, "driver_select"),
+	WITHIN(9, U32, struct rv_virtio, queue.size, "queue_size"),
+	WITHIN(10, U32, struct rv_virtio, regs.queue_select, "queue_select"),
+	WITHIN(11, U16, struct rv_virtio, queue.last_avail, "last_avail"),
+	WITHIN(12, BOOL, struct rv_virtio, queue.ready, "queue_ready"),
 	VAT_FIELD(13, BOOL, struct rv_virtio, read_only),
 	VAT_FIELD(14, BOOL, struct rv_virtio, busy),
 	VAT_FIELD(15, U32, struct rv_virtio, done),
+};
+
+#define QUEUE_FIELDS(first_, number_, name_)                                                       \
+	WITHIN(first_, U64, struct rv_net, queues[number_].desc, name_ "_desc"),                   \
+		WITHIN((first_) + 1, U64, struct rv_net, queues[number_].driver, name_ "_driver"), \
+		WITHIN((first_) + 2, U64, struct rv_net, queues[number_].device, name_ "_device"), \
+		WITHIN((first_) + 3, U32, struct rv_net, queues[number_].size, name_ "_size"),     \
+		WITHIN((first_) + 4, U16, struct rv_net, queues[number_].last_avail,               \
+			name_ "_last_avail"),                                                      \
+		WITHIN((first_) + 5, BOOL, struct rv_net, queues[number_].ready, name_ "_ready")
+
+static const struct vat_field net_fields[] = {
+	WITHIN(1, U64, struct rv_net, regs.driver_features, "driver_features"),
+	WITHIN(2, U32, struct rv_net, regs.status, "status"),
+	WITHIN(3, U32, struct rv_net, regs.interrupt, "interrupt"),
+	WITHIN(4, U32, struct rv_net, regs.device_select, "device_select"),
+	WITHIN(5, U32, struct rv_net, regs.driver_select, "driver_select"),
+	WITHIN(6, U32, struct rv_net, regs.queue_select, "queue_select"),
+	QUEUE_FIELDS(7, RV_NET_RECEIVE, "receive"),
+	QUEUE_FIELDS(13, RV_NET_TRANSMIT, "transmit"),
+	VAT_FIELD(19, U8, struct rv_net, mac),
+	VAT_FIELD(20, BOOL, struct rv_net, link),
+	VAT_FIELD(21, U32, struct rv_net, out_head),
+	VAT_FIELD(22, U32, struct rv_net, out_count),
+	VAT_FIELD(23, U64, struct rv_net, sent),
+	VAT_FIELD(24, U64, struct rv_net, sent_bytes),
+	VAT_FIELD(25, U64, struct rv_net, received),
+	VAT_FIELD(26, U64, struct rv_net, received_bytes),
+	VAT_FIELD(27, U64, struct rv_net, dropped),
+	VAT_FIELD(28, U16, struct rv_net, out), /* each its size and its bytes */
+};
+
+static const struct vat_field line_fields[] = {
+	VAT_FIELD(1, U32, struct rv_line, in_at),
+	VAT_FIELD(2, U32, struct rv_line, in_size),
+	VAT_FIELD(3, U32, struct rv_line, out_at),
+	VAT_FIELD(4, U32, struct rv_line, out_size),
+	VAT_FIELD(5, BOOL, struct rv_line, ready),
+	VAT_FIELD(6, BOOL, struct rv_line, skipping),
+	VAT_FIELD(7, BYTES, struct rv_line, in),
+	VAT_FIELD(8, BYTES, struct rv_line, out),
+};
+
+static const struct vat_field network_fields[] = {
+	VAT_FIELD(1, U64, struct network, start_at),
+	VAT_FIELD(2, U32, struct network, failures),
+	VAT_FIELD(3, BOOL, struct network, open),
+	VAT_FIELD(4, U64, struct network, starts),
+	VAT_FIELD(5, U64, struct network, started),
+	VAT_FIELD(6, BOOL, struct network, catching_up),
+	VAT_FIELD(7, U64, struct network, next_ns),
+	VAT_FIELD(8, BOOL, struct network, card),
 };
 
 static const struct vat_field page_fields[] = {
@@ -215,6 +275,9 @@ const struct vat_cell_decl rvtile_cells[CELLS] = {
 	[CELL_SAID] = VAT_CELL("said", struct said, 1, said_fields, .version = 1),
 	[CELL_VIEW] = VAT_CELL("view", struct view, 1, view_fields, .version = 1),
 	[CELL_SHOWN] = VAT_CELL("shown", struct shown, 1, shown_fields, .version = 1),
+	[CELL_NET] = VAT_CELL("net", struct rv_net, 1, net_fields, .version = 1),
+	[CELL_LINE] = VAT_CELL("line", struct rv_line, 1, line_fields, .version = 1),
+	[CELL_NETWORK] = VAT_CELL("network", struct network, 1, network_fields, .version = 1),
 };
 
 static_assert(sizeof(struct rv_tlb) == RV_ACCESSES * RV_TLB_ENTRIES * sizeof(struct rv_tlb_entry));

@@ -104,6 +104,15 @@ void loader_restart(struct rvtile *rv) {
 		loader_setup(rv);
 		return;
 	}
+	bool network;
+	char why[160];
+	if (!network_wanted(rv, &network, why, sizeof(why))) {
+		fail(rv, "%s", why);
+		/* As below; it may have no memory yet. */
+		setup->ram_size = rv->machine_there ? setup->ram_size : 0;
+		return;
+	}
+	network_setup(rv, network);
 	/* Memory is made anew rather than emptied: what was touched is given back. */
 	memset(rv->tile->cells[CELL_RAM], 0, sizeof(struct page));
 	rvtile_unbind(rv);

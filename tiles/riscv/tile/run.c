@@ -42,7 +42,7 @@ void run_start(struct rvtile *rv) {
 	pace->idle = false;
 }
 
-static bool runs(const struct rvtile *rv) {
+bool run_runs(const struct rvtile *rv) {
 	return setup_of(rv)->phase == SETUP_RUNS && rv->machine_there && !pace_of(rv)->paused &&
 		!rv->machine.board->ended;
 }
@@ -55,7 +55,7 @@ static bool runs(const struct rvtile *rv) {
 void run_take_over(struct rvtile *rv) {
 	rv->share = FIRST_SHARE;
 	/* The guest has stood still: it goes on before anything is drawn. */
-	if (runs(rv) && pace_of(rv)->asked > 0) {
+	if (run_runs(rv) && pace_of(rv)->asked > 0) {
 		rv->tile->host->wake_at(rv->tile, 0);
 	}
 }
@@ -124,6 +124,10 @@ void run_type(struct rvtile *rv, const void *bytes, size_t size) {
 	for (size_t i = 0; i < size; i++) {
 		typed->bytes[(typed->head + typed->count++) % TYPED_MAX] = from[i];
 	}
+	run_wake(rv);
+}
+
+void run_wake(struct rvtile *rv) {
 	pace_of(rv)->idle = false;
 }
 
@@ -177,7 +181,7 @@ static void run(struct rvtile *rv, uint64_t steps) {
 void run_slice(struct rvtile *rv) {
 	struct pace *pace = pace_of(rv);
 	uint64_t now = rv->tile->time->now_ns;
-	if (!runs(rv)) {
+	if (!run_runs(rv)) {
 		pace->asked = 0;
 		return;
 	}
@@ -186,13 +190,14 @@ void run_slice(struct rvtile *rv) {
 	uint64_t before = rv->machine.board->steps;
 	uint64_t steps = steps_of(pace) / rv->share;
 	run(rv, steps);
-	bool full = runs(rv) && rv->machine.board->steps - before >= steps;
+	network_flush(rv);
+	bool full = run_runs(rv) && rv->machine.board->steps - before >= steps;
 	pace->asked = full ? now + PERIOD_NS / rv->share : 0;
 }
 
 uint64_t run_next(const struct rvtile *rv) {
 	const struct pace *pace = pace_of(rv);
-	if (!runs(rv)) {
+	if (!run_runs(rv)) {
 		return UINT64_MAX;
 	}
 	if (!pace->idle) {

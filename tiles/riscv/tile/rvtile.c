@@ -33,6 +33,7 @@ void rvtile_unbind(struct rvtile *rv) {
 
 static void put_on_cells(struct rv_machine *m, const struct tile *tile) {
 	const struct setup *setup = tile->cells[CELL_SETUP];
+	const struct network *network = tile->cells[CELL_NETWORK];
 	m->board = tile->cells[CELL_BOARD];
 	m->harts = tile->cells[CELL_HARTS];
 	m->tlbs = tile->cells[CELL_TLB];
@@ -40,6 +41,7 @@ static void put_on_cells(struct rv_machine *m, const struct tile *tile) {
 	m->plic = tile->cells[CELL_PLIC];
 	m->uart = tile->cells[CELL_UART];
 	m->virtio = tile->cells[CELL_VIRTIO];
+	m->net = network->card ? tile->cells[CELL_NET] : NULL;
 	m->ram = tile->cells[CELL_RAM];
 	m->ram_size = setup->ram_size;
 	m->disk = setup->has_disk ? tile->cells[CELL_DISK] : NULL;
@@ -88,6 +90,10 @@ static bool check_machine(const struct tile *tile, char *why, size_t why_size) {
 		snprintf(why, why_size, "its console holds more than it can");
 		return false;
 	}
+	if (!rv_line_is_possible(tile->cells[CELL_LINE])) {
+		snprintf(why, why_size, "its network line holds more than it can");
+		return false;
+	}
 	if (setup->ram_size == 0) {
 		return true;
 	}
@@ -108,8 +114,10 @@ static void wake(struct rvtile *rv) {
 	const struct setup *setup = setup_of(rv);
 	uint64_t next = setup->phase == SETUP_LOADING ? 0 : run_next(rv);
 	uint64_t shown = shown_of(rv)->next_ns;
+	uint64_t network = network_next(rv);
+	next = next < shown ? next : shown;
 	rv->tile->host->wake_at(rv->tile, UINT64_MAX);
-	rv->tile->host->wake_at(rv->tile, next < shown ? next : shown);
+	rv->tile->host->wake_at(rv->tile, next < network ? next : network);
 }
 
 /* After anything that may have changed something. */
@@ -126,7 +134,7 @@ static bool warm(struct tile *tile) {
 	}
 	tile->scratch = rv;
 	rv->tile = tile;
-	rv->stream = rv->console = rv->hover = -1;
+	rv->stream = rv->console = rv->net = rv->hover = -1;
 	rv->share = 1;
 	if (tile->host->size < sizeof(struct tile_host)) {
 		tile_log(tile, 0, "it needs a newer Source City: this one reads no files");
@@ -163,6 +171,7 @@ static bool attach(struct tile *tile, enum tile_attach why) {
 			return false;
 		}
 		loader_attach(rv);
+		network_attach(rv, why);
 	}
 	if (tile->cell_fresh[CELL_SHOWN]) {
 		shown_take(rv, true);
@@ -182,6 +191,7 @@ static void update(struct tile *tile) {
 	} else {
 		run_slice(rv);
 	}
+	network_update(rv);
 	finish(rv);
 }
 
@@ -237,6 +247,8 @@ static void input(struct tile *tile, const struct tile_input *event) {
 	case TILE_INPUT_STREAM_END:
 		if (strcmp(event->stream.name, "console") == 0) {
 			console_ended(rv);
+		} else if (strcmp(event->stream.name, "net") == 0) {
+			network_ended(rv, event->stream.status);
 		}
 		break;
 	default:
@@ -250,6 +262,8 @@ static void stream_ready(struct tile *tile, int stream, bool readable, bool writ
 	struct rvtile *rv = tile->scratch;
 	if (stream == rv->console) {
 		console_ready(rv, readable);
+	} else if (stream == rv->net) {
+		network_ready(rv);
 	}
 	finish(rv);
 }

@@ -9,13 +9,15 @@
  * draws the same. All functions run on the tile's thread.
  *
  * rvtile.c: operations. run.c: the machine's time and its share of the processor's. loader.c:
- * files. console.c: the terminal. shown.c: takes the picture. view.c, view_machine.c: draw it.
+ * files. console.c: the terminal. network.c: who is behind its network card. shown.c: takes the
+ * picture. view.c, view_machine.c: draw it.
  * engine_*.c: which engine this artifact has.
  */
 #ifndef RISCV_TILE_H
 #define RISCV_TILE_H
 
 #include "machine.h"
+#include "net_line.h"
 #include "paint.h"
 #include "tile.h"
 #include "vt.h"
@@ -40,6 +42,9 @@ enum rvtile_cell {
 	CELL_SAID,
 	CELL_VIEW,
 	CELL_SHOWN,
+	CELL_NET,
+	CELL_LINE, /* struct rv_line */
+	CELL_NETWORK,
 	CELLS,
 };
 
@@ -102,6 +107,19 @@ struct said {
 	uint32_t head, count;
 	bool ready; /* somebody is there to pass it on */
 	uint8_t bytes[SAID_MAX];
+};
+
+/* Whether the machine has a card, and who is at the other end of its line. */
+struct network {
+	bool card;
+	uint64_t start_at; /* when it is to be started again; 0: it is there, or never will be */
+	uint64_t started;  /* when it was last */
+	uint64_t starts;
+	uint32_t failures; /* one after the other */
+	bool open;	   /* it was started, and has not ended */
+	/* What a version that is undone was given comes again. */
+	bool catching_up;
+	uint64_t next_ns; /* while it does: when more comes to a guest that is busy */
 };
 
 struct view {
@@ -182,6 +200,7 @@ struct rvtile {
 	bool machine_there; /* machine was initialised */
 	int stream;	    /* of the file being read, -1: none */
 	int console;	    /* PTY for others who look on, -1: none */
+	int net;	    /* PTY of the network, -1: none */
 	uint32_t share;	    /* the part of a slice that is run at a time; 1: all of it */
 
 	struct paint_fonts type;
@@ -205,6 +224,9 @@ static inline struct setup *setup_of(const struct rvtile *rv) {
 }
 static inline struct pace *pace_of(const struct rvtile *rv) {
 	return rv->tile->cells[CELL_PACE];
+}
+static inline struct network *network_of(const struct rvtile *rv) {
+	return rv->tile->cells[CELL_NETWORK];
 }
 static inline struct view *view_of(const struct rvtile *rv) {
 	return rv->tile->cells[CELL_VIEW];
@@ -246,6 +268,10 @@ void run_step(struct rvtile *rv); /* one instruction, if paused */
 void run_type(struct rvtile *rv, const void *bytes, size_t size);
 /* When the machine has to be run next; UINT64_MAX: not before something happens. */
 uint64_t run_next(const struct rvtile *rv);
+/* It goes on by itself: it was not paused, and did not end. */
+bool run_runs(const struct rvtile *rv);
+/* Something came for it from outside: it is to be run. */
+void run_wake(struct rvtile *rv);
 /* The machine starts now. */
 void run_start(struct rvtile *rv);
 
@@ -275,6 +301,21 @@ void console_ended(struct rvtile *rv); /* the PTY */
 void console_damage(struct rvtile *rv);
 void console_drawn(struct rvtile *rv); /* all of it, in any case */
 uint64_t console_top(const struct rvtile *rv);
+
+/* ---- network.c */
+/* Whether the options ask for a card. False: with one line in why, if they make no sense. */
+bool network_wanted(const struct rvtile *rv, bool *wanted, char *why, size_t why_size);
+/* Before the machine starts: it gets a card if the options say so and there can be a network. */
+void network_setup(struct rvtile *rv, bool wanted);
+/* The line of the version before, or a new one. */
+void network_attach(struct rvtile *rv, enum tile_attach why);
+void network_ready(struct rvtile *rv);
+void network_ended(struct rvtile *rv, int status); /* who was at the other end */
+/* After the machine has run: what it sends goes out, and what waited for its buffers comes. */
+void network_flush(struct rvtile *rv);
+/* Starts it again where that is due. */
+void network_update(struct rvtile *rv);
+uint64_t network_next(const struct rvtile *rv); /* when; UINT64_MAX: never */
 
 /* ---- shown.c */
 /* Takes the picture if that is due, or in any case; has it drawn. */
