@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Puts together what the RISC-V machine boots, out of unpacked packages.
 
-usage: guest.py UNPACKED INIT DESTINATION
+usage: guest.py UNPACKED INIT DHCP DESTINATION
 
-DESTINATION gets `Image` (the kernel) and `initramfs` (busybox, the modules of the disk, INIT). The
-archive is the same for the same files: no times, no owners.
+DESTINATION gets `Image` (the kernel) and `initramfs` (busybox, the modules of the disk and the network
+card, INIT, and DHCP, which the DHCP client runs). The archive is the same for the same files: no times, no owners.
 """
 
 import glob
@@ -13,8 +13,8 @@ import os
 import stat
 import sys
 
-MODULES = ["virtio_mmio", "virtio_blk"]
-FOLDERS = ["bin", "dev", "lib", "lib/modules", "mnt", "proc", "sys", "tmp"]
+MODULES = ["virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net"]
+FOLDERS = ["bin", "dev", "etc", "lib", "lib/modules", "mnt", "proc", "sys", "tmp"]
 CONSOLE = (5, 1)
 IMAGE_MAGIC = (0x38, b"RSC\x05")
 
@@ -65,7 +65,7 @@ class Archive:
         return bytes(self.data)
 
 
-def main(unpacked, init, destination):
+def main(unpacked, init, dhcp, destination):
     kernel = read(only(f"{unpacked}/**/vmlinuz*"))
     at, magic = IMAGE_MAGIC
     if kernel[at:at + len(magic)] != magic:
@@ -75,6 +75,7 @@ def main(unpacked, init, destination):
         archive.add(folder, stat.S_IFDIR | 0o755)
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=CONSOLE)
     archive.add("init", stat.S_IFREG | 0o755, read(init))
+    archive.add("lib/dhcp", stat.S_IFREG | 0o755, read(dhcp))
     archive.add("bin/busybox", stat.S_IFREG | 0o755, read(only(f"{unpacked}/**/bin/busybox")))
     for module in MODULES:
         packed = read(only(f"{unpacked}/**/{module}.ko.xz"))
@@ -84,6 +85,6 @@ def main(unpacked, init, destination):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        fail("usage: guest.py UNPACKED INIT DESTINATION")
+    if len(sys.argv) != 5:
+        fail("usage: guest.py UNPACKED INIT DHCP DESTINATION")
     main(*sys.argv[1:])

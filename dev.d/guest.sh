@@ -7,7 +7,7 @@
 
 guest_path() {
 	local sum
-	sum=$(cat "$here"/dev.d/guest.sh "$here"/dev.d/guest.py "$here/dev.d/guest-init" - <<<"$suite" | sha256sum)
+	sum=$(cat "$here"/dev.d/guest.sh "$here"/dev.d/guest.py "$here"/dev.d/guest-{init,dhcp} - <<<"$suite" | sha256sum)
 	echo "$cache/guest-${sum:0:12}"
 }
 
@@ -90,6 +90,7 @@ guest_fetch() (
 	dpkg-deb -x linux-binary-*.deb "$fetch/unpacked" || exit 1
 	dpkg-deb -x busybox-static_*.deb "$fetch/unpacked" || exit 1
 	dpkg-deb --fsys-tarfile linux-modules-*.deb |
-		tar -x -C "$fetch/unpacked" --wildcards '*/virtio_mmio.ko.xz' '*/virtio_blk.ko.xz' || exit 1
-	python3 -B "$here/dev.d/guest.py" "$fetch/unpacked" "$here/dev.d/guest-init" "$part"
+		tar -x -C "$fetch/unpacked" --wildcards '*/virtio_mmio.ko.xz' '*/virtio_blk.ko.xz' '*/virtio_net.ko.xz' \
+			'*/net_failover.ko.xz' '*/failover.ko.xz' || exit 1
+	python3 -B "$here/dev.d/guest.py" "$fetch/unpacked" "$here/dev.d/guest-init" "$here/dev.d/guest-dhcp" "$part"
 )
