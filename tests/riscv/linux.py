@@ -94,12 +94,12 @@ def same_with(count):
     check_equal(swapped_report, report, "hash, console, steps and instret")
 
 
-def interactive(*options):
+def interactive(*options, commands=()):
     """Types when the prompt is there, as somebody at a terminal does."""
     with Boot(*options) as boot:
         console = b""
         with subprocess.Popen(boot.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as machine:
-            for command in COMMANDS:
+            for command in (*commands, *COMMANDS):
                 start = len(console)
                 while PROMPT not in console[start:]:
                     more = os.read(machine.stdout.fileno(), 4096)
@@ -110,6 +110,7 @@ def interactive(*options):
             console += machine.stdout.read()
         check_equal(machine.returncode, 0, "the status")
         boot.check_disk(console)
+        return console
 
 
 def test_shell():
@@ -119,7 +120,12 @@ def test_shell():
 
 
 def test_shell_in_time():
-    interactive()
+    """With a network, where that was built."""
+    if not shutil.which("source-city-net"):
+        interactive()
+        return
+    console = interactive("--network", "--swap-every", "20000000", commands=[b"ip addr show eth0", b"ping -c 1 10.0.2.2"])
+    check(b"inet 10.0.2.15/24" in console and b"1 packets received" in console, tail(console))
 
 
 def test_10_handovers():

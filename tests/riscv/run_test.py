@@ -518,6 +518,29 @@ def test_refuses_options():
         check(done.returncode == 0 and b"riscv-run" in done.stdout and not done.stderr, option)
 
 
+def test_network():
+    guest = program("network", EXIT.format(code=0))
+    check_refused("--network: what comes by it", "--network", "--deterministic", guest)
+    check_refused("--forward: without --network", "--forward", "tcp:1:1", guest)
+    check_refused("--forward 1: 64 of them", "--network", *["--forward", "1"] * 65, guest)
+    if not shutil.which("source-city-net"):
+        raise Skip("source-city-net was not built")
+    # The card is where the device tree says, and asks for its driver.
+    done = machine("--network", program("card", f"""
+	li t0, 0x10002000
+	lw t1, 8(t0)
+	slli t1, t1, 1
+	ori t1, t1, 1
+	la t0, tohost
+	sd t1, 0(t0)
+	j .
+{HTIF}"""))
+    check_ends(done, 1)
+    # A mistake is said by who reads it, and ends the machine before it begins.
+    done = machine("--network", "--forward", "nonsense", guest)
+    check(done.returncode == 125 and b"--forward nonsense: it begins with tcp:" in done.stderr, done)
+
+
 def test_wild_guest():
     """Jumps, stores and loads everywhere: it ends when it is told to, and nothing else does."""
     guest = program("wild", """

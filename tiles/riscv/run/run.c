@@ -25,6 +25,7 @@ struct run {
 	const struct run_options *options;
 	struct rv_machine m;
 	struct run_console console;
+	struct run_network network;
 	uint64_t handovers;
 	struct timespec start;
 };
@@ -113,13 +114,13 @@ static uint64_t slice(const struct run *run) {
 /* Every hart waits. False: for ever. */
 static bool wait_for_something(struct run *run) {
 	struct rv_machine *m = &run->m;
-	if (run_console_feed(&run->console, m))
+	if (run_console_feed(&run->console, m) || run_network_pump(&run->network, m))
 		return true;
 	if (run->options->deterministic)
 		return false;
 	uint64_t wake = rv_machine_wake_time(m), now = host_time(run);
 	bool listening = run_console_listens(&run->console);
-	if (wake == UINT64_MAX && !listening)
+	if (wake == UINT64_MAX && !listening && run->network.from < 0)
 		return false;
 	/* Not longer at once: a signal may have come just before. */
 	int64_t most = WAIT_MOST;
@@ -127,7 +128,7 @@ static bool wait_for_something(struct run *run) {
 		most = 0;
 	else if (wake - now < WAIT_MOST / NANOSECONDS_PER_TICK)
 		most = (int64_t)((wake - now) * NANOSECONDS_PER_TICK);
-	run_console_wait(&run->console, most);
+	run_console_wait(&run->console, run->network.from, most);
 	rv_machine_set_time(m, host_time(run));
 	return true;
 }
@@ -152,6 +153,7 @@ static int run_to_end(struct run *run) {
 			run_console_feed(&run->console, m);
 		enum rv_stop stop = rv_machine_run(m, slice(run));
 		run_console_drain(&run->console, m);
+		run_network_pump(&run->network, m);
 		if (run->console.failed)
 			return RUN_FAILED;
 		if (stop == RV_STOP_ENDED)
@@ -211,12 +213,14 @@ int main(int argc, char **argv) {
 		m->trace = trace;
 		m->trace_data = m;
 	}
-	if (run_guest_load(m, &options) && run_console_open(&run.console, &options)) {
+	if (run_network_open(&run.network, m, &options) && run_guest_load(m, &options) &&
+		run_console_open(&run.console, &options)) {
 		catch_signals();
 		clock_gettime(CLOCK_MONOTONIC, &run.start);
 		status = run_with_disk(&run);
 	}
 	run_console_close(&run.console);
+	run_network_close(&run.network, m);
 	rv_machine_finish(m);
 out:
 	run_guest_destroy(m);

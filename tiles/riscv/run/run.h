@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "machine.h"
 
@@ -16,6 +17,8 @@ enum run_status {
 	RUN_LIMIT = 124,  /* --max-instructions were made; as timeout(1) has it */
 	RUN_FAILED = 125, /* not the guest, but this program */
 };
+
+#define RUN_FORWARDS_MAX 64
 
 struct run_options {
 	const char *program; /* an ELF file, or with `flat` an image; instead of the next three */
@@ -29,7 +32,9 @@ struct run_options {
 	uint64_t swap_every, max_instructions; /* 0: never, no limit */
 	unsigned harts;
 	bool native; /* the fast engine may make code for this processor */
-	bool flat, trace, deterministic, hash;
+	bool flat, trace, deterministic, hash, network;
+	const char *forwards[RUN_FORWARDS_MAX];
+	unsigned forward_count;
 };
 
 /* False: said why, or what was asked for; *status is then that of the program. */
@@ -71,7 +76,23 @@ void run_console_drain(struct run_console *console, struct rv_machine *m);
 bool run_console_feed(struct run_console *console, struct rv_machine *m);
 /* Whether more may come, and would be read. */
 bool run_console_listens(const struct run_console *console);
-/* Waits for more, at most that long. True: it is there. */
-bool run_console_wait(struct run_console *console, int64_t nanoseconds);
+/* Waits for more, or for something to read at another descriptor (-1: none), at most that long.
+ * True: it is there. */
+bool run_console_wait(struct run_console *console, int other, int64_t nanoseconds);
+
+/* ---- run_network.c: who is behind the machine's network card */
+
+struct run_network {
+	struct rv_line *line;
+	pid_t child;
+	int to, from; /* from -1: none, or it has ended */
+};
+
+/* Gives the machine a card, if that is asked for. False: said why. */
+bool run_network_open(
+	struct run_network *network, struct rv_machine *m, const struct run_options *options);
+void run_network_close(struct run_network *network, struct rv_machine *m);
+/* Frames go and come. True: the guest got some. */
+bool run_network_pump(struct run_network *network, struct rv_machine *m);
 
 #endif

@@ -133,7 +133,7 @@ static size_t take_escapes(struct run_console *console, uint8_t *data, size_t si
 }
 
 static void read_more(struct run_console *console) {
-	if (!run_console_listens(console) || !run_console_wait(console, 0))
+	if (!run_console_listens(console) || !run_console_wait(console, -1, 0))
 		return;
 	ssize_t got = read(console->input, console->text, TEXT_MAX);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -173,8 +173,11 @@ bool run_console_listens(const struct run_console *console) {
 	return console->input >= 0 && console->text_used == console->text_size;
 }
 
-bool run_console_wait(struct run_console *console, int64_t nanoseconds) {
-	struct pollfd wait = {.fd = console->input, .events = POLLIN};
+bool run_console_wait(struct run_console *console, int other, int64_t nanoseconds) {
+	struct pollfd waits[] = {
+		{.fd = run_console_listens(console) ? console->input : -1, .events = POLLIN},
+		{.fd = other, .events = POLLIN},
+	};
 	struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-	return ppoll(&wait, run_console_listens(console) ? 1 : 0, &limit, NULL) > 0;
+	return ppoll(waits, sizeof(waits) / sizeof(waits[0]), &limit, NULL) > 0;
 }

@@ -35,6 +35,8 @@ static const char usage[] =
 	"  --initrd FILE          the kernel's first file system\n"
 	"  --append TEXT          the kernel's command line (console=ttyS0)\n"
 	"  --disk FILE            a disk\n"
+	"  --network              a network card, with a network of its own behind it\n"
+	"  --forward tcp:PORT:GUESTPORT  a port of 127.0.0.1 that reaches the guest's (or udp)\n"
 	"  --memory SIZE          of RAM, with K, M or G (128M)\n"
 	"  --harts N              1 to 4 processors (1)\n"
 	"  --console FILE         type what is in FILE, not what comes from stdin\n"
@@ -78,6 +80,8 @@ enum {
 	INITRD,
 	APPEND,
 	DISK,
+	NETWORK,
+	FORWARD,
 	MEMORY,
 	HARTS,
 	CONSOLE,
@@ -99,6 +103,8 @@ static const struct option longs[] = {
 	{"initrd", required_argument, NULL, INITRD},
 	{"append", required_argument, NULL, APPEND},
 	{"disk", required_argument, NULL, DISK},
+	{"network", no_argument, NULL, NETWORK},
+	{"forward", required_argument, NULL, FORWARD},
 	{"memory", required_argument, NULL, MEMORY},
 	{"harts", required_argument, NULL, HARTS},
 	{"console", required_argument, NULL, CONSOLE},
@@ -157,6 +163,16 @@ static bool parse_one(struct run_options *options, int option, const char *name)
 	case DISK:
 		options->disk = optarg;
 		return true;
+	case NETWORK:
+		options->network = true;
+		return true;
+	case FORWARD:
+		if (options->forward_count == RUN_FORWARDS_MAX) {
+			run_say("--forward %s: %d of them are the most", optarg, RUN_FORWARDS_MAX);
+			return false;
+		}
+		options->forwards[options->forward_count++] = optarg;
+		return true;
 	case MEMORY:
 		if (!parse_number(name, optarg, true, MEMORY_LEAST, MEMORY_MOST, &options->memory))
 			return false;
@@ -207,6 +223,16 @@ static bool check(const struct run_options *options) {
 	}
 	if (!options->program && !options->firmware && !options->kernel) {
 		run_say("needs a file to run; see riscv-run --help");
+		return false;
+	}
+	if (options->network && options->deterministic) {
+		run_say("--network: what comes by it does not come at the same time again; not "
+			"with "
+			"--deterministic");
+		return false;
+	}
+	if (options->forward_count > 0 && !options->network) {
+		run_say("--forward: without --network there is nobody to forward to");
 		return false;
 	}
 	if (options->initrd && !options->kernel) {

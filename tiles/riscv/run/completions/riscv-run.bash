@@ -12,12 +12,12 @@ _riscv_run() {
 		mapfile -t COMPREPLY < <(compgen -W '1 2 3 4' -- "$cur")
 		return
 		;;
-	--append | --await | --memory | --swap-every | --max-instructions)
+	--append | --await | --forward | --memory | --swap-every | --max-instructions)
 		return
 		;;
 	esac
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --kernel --initrd --append --disk --memory --harts
+		mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --kernel --initrd --append --disk --network --forward --memory --harts
 			--console --await --implementation --swap-every --max-instructions --deterministic --hash
 			--trace --help --version' -- "$cur")
 		return
