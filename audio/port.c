@@ -132,6 +132,7 @@ void port_play(struct port *port, const struct clock_cycle *cycle, uint32_t fram
 	}
 	want(port, 2 * frames + port->margin);
 	ring_quantum(&port->ring, frames);
+	ring_patient(&port->ring, cycle->freewheel);
 	/* The others come after us. */
 	uint64_t ahead = place->next > frame ? place->next - frame : 0;
 	uint32_t before = ahead < frames ? (uint32_t)ahead : frames;
@@ -427,6 +428,7 @@ void port_pump(struct port *port, uint64_t to) {
 	}
 	want(port, PUMP_WANT);
 	ring_quantum(&port->ring, 0);
+	ring_patient(&port->ring, false);
 	while (port->place.next < to) {
 		uint64_t left = to - port->place.next;
 		uint32_t frames = left < PUMP_FRAMES ? (uint32_t)left : PUMP_FRAMES;

@@ -108,6 +108,7 @@ void ring_counts(const struct ring *ring, struct ring_counts *counts) {
 		.late_times = atomic_load_explicit(&memory->late_times, memory_order_relaxed),
 		.mended = atomic_load_explicit(&memory->mended, memory_order_relaxed),
 		.quantum = atomic_load_explicit(&memory->quantum, memory_order_relaxed),
+		.patient = atomic_load_explicit(&memory->patient, memory_order_relaxed),
 	};
 }
 

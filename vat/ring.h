@@ -40,6 +40,7 @@ struct ring_counts {
 	uint64_t late_times; /* how often that began */
 	uint64_t mended;     /* samples that were not finite, or above the limit; by the producer */
 	uint32_t quantum;    /* frames that are taken at a time, now; 0: by nobody */
+	bool patient;	     /* whoever takes them waits for what is not there */
 };
 
 /* One side's mapping. */
@@ -122,6 +123,8 @@ bool ring_resting(const struct ring *ring);
 void ring_want(struct ring *ring, uint32_t frames);
 /* How many it takes at a time; 0: nobody hears it now. Real time. */
 void ring_quantum(struct ring *ring, uint32_t frames);
+/* Whether what is not there is waited for: nothing is in real time then. Real time. */
+void ring_patient(struct ring *ring, bool patient);
 /* Whether the producer should be woken: less is ahead than is wanted, and it has not been woken for
  * that yet. Real time. */
 bool ring_should_wake(struct ring *ring);

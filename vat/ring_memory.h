@@ -47,7 +47,7 @@ struct ring_memory {
 	_Alignas(64) _Atomic uint64_t read;
 	_Atomic uint64_t cycles, taken, late, late_times;
 	_Atomic float peaks[RING_CHANNELS_MAX];
-	_Atomic uint32_t want, quantum;
+	_Atomic uint32_t want, quantum, patient;
 
 	/* Both sides'. */
 	_Alignas(

@@ -339,6 +339,10 @@ void ring_quantum(struct ring *ring, uint32_t frames) {
 	atomic_store_explicit(&ring->memory->quantum, frames, memory_order_relaxed);
 }
 
+void ring_patient(struct ring *ring, bool patient) {
+	atomic_store_explicit(&ring->memory->patient, patient, memory_order_relaxed);
+}
+
 bool ring_should_wake(struct ring *ring) {
 	struct ring_memory *memory = ring->memory;
 	uint64_t written = atomic_load_explicit(&memory->written, memory_order_acquire);

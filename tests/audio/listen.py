@@ -91,6 +91,8 @@ def equal(count):
         versions = (another(synth_path(), studio.folder), synth_path())
         studio.record()
         studio.play()
+        policy = os.sched_getscheduler(studio.tile("one")["pid"]) & ~os.SCHED_RESET_ON_FORK
+        check_equal(policy, os.SCHED_OTHER, "who is waited for has no right of way")
         hand_over_all(studio, versions, count)
         late = studio.late()
         check_equal_music(studio.verdict(), f"{count} handovers with equal code")

@@ -115,6 +115,10 @@ static void test_new_ring(void **state) {
 	ring_quantum(&pair.consumer, 100);
 	ring_counts(&pair.producer, &counts);
 	assert_int_equal(counts.quantum, 100);
+	assert_false(counts.patient);
+	ring_patient(&pair.consumer, true);
+	ring_counts(&pair.producer, &counts);
+	assert_true(counts.patient);
 	ring_want(&pair.consumer, 256);
 	assert_true(ring_should_wake(&pair.consumer));
 	assert_int_equal(ring_wanted(&pair.producer, &frame, &skipped), 256);

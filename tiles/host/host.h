@@ -483,8 +483,8 @@ void host_render(struct host *host, const struct tile_sound *sound);
 void host_sound_run(struct host *host);
 size_t host_sound_poll(struct host *host, struct pollfd *fds, size_t count, size_t size);
 void host_sound_dispatch(struct host *host, const struct pollfd *fds, size_t count);
-/* Whether somebody takes what is rendered. */
-bool host_sound_is_heard(const struct host *host);
+/* Whether somebody takes what is rendered, and does not wait for it. */
+bool host_sound_is_urgent(const struct host *host);
 /* Whether there is more to render without being woken for it. */
 bool host_sound_wants(const struct host *host);
 bool host_sound_status(struct host *host, uint32_t port, struct tile_sound_status *status);

@@ -242,8 +242,8 @@ void host_run(struct host *host) {
 		if (host_recorder_wants_rest(host) && poll(fds, count, 0) == 0) {
 			host_recorder_rest(host);
 		}
-		bool heard = host_sound_is_heard(host);
-		if (heard) {
+		bool urgent = host_sound_is_urgent(host);
+		if (urgent) {
 			city_schedule_sound();
 		}
 		int ready = poll(fds, count, next_timeout(host));
@@ -254,7 +254,7 @@ void host_run(struct host *host) {
 		}
 		host_sound_dispatch(host, fds + FIXED, ready > 0 ? count - FIXED : 0);
 		host_sound_run(host);
-		if (heard) {
+		if (urgent) {
 			city_schedule_again();
 		}
 		end_read(host, ready > 0 ? fds[0].revents : 0);

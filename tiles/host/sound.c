@@ -389,12 +389,18 @@ void host_sound_dispatch(struct host *host, const struct pollfd *fds, size_t cou
 	}
 }
 
-bool host_sound_is_heard(const struct host *host) {
-	bool heard = false;
+static bool is_urgent(const struct host_port *port) {
+	struct ring_counts counts;
+	ring_counts(&port->ring, &counts);
+	return counts.cycles > 0 && !counts.patient;
+}
+
+bool host_sound_is_urgent(const struct host *host) {
+	bool urgent = false;
 	for (size_t i = 0; i < host->sound.count; i++) {
-		heard |= is_heard(&host->sound.ports[i]);
+		urgent |= is_urgent(&host->sound.ports[i]);
 	}
-	return heard && host->state == HOST_LIVE && !host->shadow.on;
+	return urgent && host->state == HOST_LIVE && !host->shadow.on;
 }
 
 bool host_sound_wants(const struct host *host) {
