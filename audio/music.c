@@ -445,6 +445,8 @@ void music_begin(struct music *music) {
 	} else {
 		city_log(CITY_LOG_WARN, "transport", "its page makes no sense: it begins anew");
 		publish(music);
+		music->unsaved = true;
+		save_planned(music);
 	}
 	music->begun = true;
 	tell(music);

@@ -20,6 +20,8 @@
 #include "log.h"
 #include "source-city-tile-v1-server-protocol.h"
 
+/* A version whose turn comes so soon after it was ready has not waited. */
+#define AT_ONCE_NS 1000000
 #define LIMIT(member) offsetof(struct city_limits, member)
 #define NO_LIMIT SIZE_MAX
 /* What cells in another shape take at most, wherever they are built: 16 MiB a second. */
@@ -575,7 +577,11 @@ bool city_handover_version_prepare(struct city_tile_version *version) {
 	}
 	/* What cannot be made now is tried again when its turn comes. */
 	handover->ahead_fd = vat_undo_create(region, NULL);
-	return handover->ahead_fd >= 0 && city_version_send_prepare(version, handover->ahead_fd);
+	if (handover->ahead_fd < 0 || !city_version_send_prepare(version, handover->ahead_fd)) {
+		return false;
+	}
+	version->state = CITY_VERSION_PREPARING;
+	return true;
 }
 
 /* The splice point: from here on it is this handover's turn. */
@@ -615,6 +621,10 @@ void city_handover_splice(struct city_handover *handover) {
 	if (handover->undo_fd < 0) {
 		city_handover_fail(handover, "no memory to keep the old state: %s", error.text);
 		return;
+	}
+	/* What it has waited for may have changed what it prepared for. */
+	if (handover->a && city_now_ns() > handover->ready_ns + AT_ONCE_NS) {
+		city_version_send_prepare(handover->b, handover->undo_fd);
 	}
 	/* From here on the next compositor could go on with it, should this one end. */
 	city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, handover->undo_fd);

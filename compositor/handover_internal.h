@@ -63,6 +63,7 @@ struct city_handover {
 	struct wl_event_source *timer; /* deadline of the step */
 	int undo_fd;		       /* -1: none */
 	int ahead_fd;	    /* the one that B has been told of before its turn; -1: none */
+	int64_t ready_ns;   /* when B was ready */
 	int64_t yielded_ns; /* end of A's last operation, 0: did not yield */
 	bool attach_sent;   /* B may have written the region */
 	bool shown;	    /* B is on the screen */

@@ -33,6 +33,7 @@ void city_handover_version_ready(struct city_tile_version *version) {
 	if (handover && handover->step == CITY_STEP_WARM) {
 		/* Waiting for its turn has no deadline. */
 		city_handover_set_timer(handover, 0);
+		handover->ready_ns = city_now_ns();
 		city_handover_advance(version->tile);
 	}
 }

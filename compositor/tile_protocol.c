@@ -760,7 +760,6 @@ bool city_version_send_prepare(struct city_tile_version *version, int undo_fd) {
 			SOURCE_CITY_TILE_V1_PREPARED_SINCE_VERSION) {
 		return false;
 	}
-	version->state = CITY_VERSION_PREPARING;
 	source_city_tile_v1_send_prepare(version->resource, undo_fd);
 	wl_client_flush(version->client);
 	return true;

@@ -12,7 +12,7 @@ import sys
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(SOURCE, "tests", "lib"))
 
-from city import LIMIT, City, CityError, Lines  # noqa: E402
+from city import LIMIT, City, CityError, Lines, children, name_of  # noqa: E402
 from tap import Skip, check, check_equal, run  # noqa: E402
 
 REPLAY_LIMIT = 5 * LIMIT  # a hundred runs of the machine, perhaps beside much else
@@ -237,6 +237,28 @@ def no_network():
         check_equal((setup(city, "network")["starts"], city.said().count("there is no network")), (1, 1), "starts, lines")
 
 
+def network_anew():
+    """A machine that starts anew has its card, also where the version before had one and its state is not kept."""
+    if not os.path.exists(os.path.join(PREFIX, "bin", "source-city-net")):
+        raise Skip("source-city-net was not built")
+    with City(config(elf=GUEST, memory="64M", network="user")) as city:
+        city.wait_tile("machine")
+
+        def linked(starts):
+            return setup(city, "net")["link"] and setup(city, "network")["starts"] == starts
+        city.until(lambda: linked(1), what="no link")
+        record = city.ctl("swap", "machine", "--artifact", ARTIFACTS["riscv-fast"], "--state", "reset", "--settled")[-1]
+        check(record["event"] != "failed", f"the handover: {record}")
+        city.until(lambda: linked(1), what="no link after its state was reset")
+        Console(city).numbers(2)
+        city.ctl("run", "focus", "machine")
+        city.type("-M", "ctrl", "-M", "shift", "-k", "r", "-m", "shift", "-m", "ctrl")
+        city.until(lambda: linked(2), what="no link after a restart")
+        check("no network" not in city.said(), city.said())
+        mine = [pid for pid in children(city.keeper.pid) if name_of(pid) == "source-city-net"]
+        check_equal(len(mine), 1, "programs")
+
+
 def sources():
     """What is installed for the forge is all that it needs."""
     known = {"tile.h", "transport.h", "vat.h"}
@@ -250,4 +272,4 @@ def sources():
                     check(header in there | known, f"{path} includes {header}, which is not there")
 
 
-run([handovers, disk, idle, ends, mistakes, no_network, sources])
+run([handovers, disk, idle, ends, mistakes, no_network, network_anew, sources])

@@ -115,13 +115,14 @@ static bool tell(struct net *net) {
 /* Until the machine is gone. */
 static int work(struct net *net) {
 	struct net_poll waits = {};
-	bool here = true;
-	while (here && tell(net)) {
+	bool here = tell(net);
+	while (here) {
 		int timeout = -1;
 		bool more = net->out_at < net->out_size;
 		waits.count = 0;
 		if (!net_poll_add(&waits, STDIN_FILENO, POLLIN) ||
 			!net_poll_add(&waits, more ? STDOUT_FILENO : -1, POLLOUT)) {
+			net_say("no memory");
 			break;
 		}
 		net_stack_fill(net->stack, &waits, &timeout);
@@ -134,6 +135,7 @@ static int work(struct net *net) {
 			here = hear(net);
 		}
 		net_stack_work(net->stack, &waits, ready < 0);
+		here = here && tell(net);
 	}
 	free(waits.fds);
 	return here;

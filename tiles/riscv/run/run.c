@@ -128,7 +128,7 @@ static bool wait_for_something(struct run *run) {
 		most = 0;
 	else if (wake - now < WAIT_MOST / NANOSECONDS_PER_TICK)
 		most = (int64_t)((wake - now) * NANOSECONDS_PER_TICK);
-	run_console_wait(&run->console, run->network.from, most);
+	run_console_wait(&run->console, run->network.full ? -1 : run->network.from, most);
 	rv_machine_set_time(m, host_time(run));
 	return true;
 }

@@ -86,6 +86,7 @@ struct run_network {
 	struct rv_line *line;
 	pid_t child;
 	int to, from; /* from -1: none, or it has ended */
+	bool full;    /* of frames that the guest has no room for: more are not waited for */
 };
 
 /* Gives the machine a card, if that is asked for. False: said why. */

@@ -146,7 +146,8 @@ bool run_network_pump(struct run_network *network, struct rv_machine *m) {
 	bool came = true, there = true;
 	while (came && there) {
 		there = read_more(network, m, &came);
-		if (!rv_line_receive(network->line, m, UINT_MAX, say, NULL))
+		network->full = !rv_line_receive(network->line, m, UINT_MAX, say, NULL);
+		if (network->full)
 			break;
 	}
 	rv_line_send(network->line, m);

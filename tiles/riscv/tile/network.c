@@ -132,9 +132,13 @@ static void make_address(struct rvtile *rv) {
 }
 
 void network_setup(struct rvtile *rv, bool wanted) {
-	if (!wanted) {
-		stop(rv);
-	} else if (rv->net < 0 && !start(rv)) {
+	/* It may be one of a version whose state was not kept. A machine that starts anew has no
+	 * connections, and the options may be others. */
+	if (rv->net < 0) {
+		rv->net = rv->tile->host->stream_claim(rv->tile, PTY);
+	}
+	stop(rv);
+	if (wanted && !start(rv)) {
 		console_message(rv, "There is no network: " PROGRAM " cannot be started.");
 		wanted = false;
 	}
@@ -146,10 +150,17 @@ void network_setup(struct rvtile *rv, bool wanted) {
 
 void network_attach(struct rvtile *rv, enum tile_attach why) {
 	struct network *network = network_of(rv);
-	rv->net = rv->tile->host->stream_claim(rv->tile, PTY);
+	/* One that is to be started again is not there; unless the version that was undone has done
+	 * so. */
+	bool ended = network->card && !network->open && network->start_at > 0;
+	rv->net = ended && why != TILE_ATTACH_ROLLBACK
+		? -1
+		: rv->tile->host->stream_claim(rv->tile, PTY);
 	if (rv->net >= 0 && !network->card) {
 		stop(rv);
 	} else if (rv->net >= 0) {
+		network->open = true;
+		network->start_at = 0;
 		/* A version that is undone has sent what this one does not know of. */
 		if (why != TILE_ATTACH_HANDOVER) {
 			rv_line_lost(line_of(rv));
@@ -167,8 +178,34 @@ void network_attach(struct rvtile *rv, enum tile_attach why) {
 	}
 }
 
+static void say(void *data, const char *text) {
+	const struct rvtile *rv = data;
+	tile_log(rv->tile, 1, "%s", text);
+}
+
+/* What it said before it listened, also where nobody heard that: the machine was being loaded, or
+ * stood still. */
+static void hear_last(struct rvtile *rv) {
+	struct rv_line *line = line_of(rv);
+	uint8_t bytes[RV_FRAME_MAX + 1];
+	long got;
+	do {
+		size_t size, room;
+		while (!line->ready && rv_line_look(line, bytes, &size) == RV_LINE_TEXT) {
+			bytes[size] = 0;
+			say(rv, (const char *)bytes);
+		}
+		uint8_t *at = rv_line_room(line, &room);
+		got = !line->ready && room > 0
+			? rv->tile->host->stream_read(rv->tile, rv->net, at, room)
+			: 0;
+		rv_line_came(line, got > 0 ? (size_t)got : 0);
+	} while (got > 0);
+}
+
 void network_ended(struct rvtile *rv, int status) {
 	struct network *network = network_of(rv);
+	hear_last(rv);
 	bool ready = line_of(rv)->ready;
 	stop(rv);
 	if (!ready) {
@@ -188,11 +225,6 @@ void network_ended(struct rvtile *rv, int status) {
 }
 
 /* ---- frames */
-
-static void say(void *data, const char *text) {
-	const struct rvtile *rv = data;
-	tile_log(rv->tile, 1, "%s", text);
-}
 
 /* What is to be sent, as far as the PTY takes it. False: it takes no more now. */
 static bool write_out(struct rvtile *rv) {
@@ -245,7 +277,7 @@ void network_flush(struct rvtile *rv) {
 void network_ready(struct rvtile *rv) {
 	struct rv_line *line = line_of(rv);
 	if (!rv->machine_there || !rv->machine.net) {
-		/* It is still being loaded. */
+		/* There is no memory for it. */
 		rv->tile->host->stream_watch(rv->tile, rv->net, false, false);
 		return;
 	}
