@@ -166,14 +166,15 @@ def pieces(samples):
 
 def check_drift(samples, quantum, what):
     """A device that is not in the clock's graph: all that it plays is exact, and between that it does nothing but
-    leave frames out, or wait until its frame has come. Returns how often it did each."""
+    leave frames out, or wait until its frame has come: as long as the other device takes to get there. Of a cycle that
+    the server does without a player the frames are left out, too. Returns how often it did each."""
     heard = pieces(samples)
     left_out = waited = 0
     for (place, index, count), (next_place, next_index, _) in zip(heard, heard[1:]):
         silent = next_place - place - count
         passed = next_index - index - count
         if passed > silent:
-            check(passed - silent >= 4096, f"{what}: {passed - silent} frames are left out behind {index + count - 1}")
+            check(passed - silent >= 4096 or (passed - silent) % quantum == 0, f"{what}: {passed - silent} frames are left out behind {index + count - 1}")
             check(silent <= quantum + FADE, f"{what}: {silent} silent frames where some are left out")
             left_out += 1
         elif passed == silent:
@@ -181,7 +182,6 @@ def check_drift(samples, quantum, what):
             check(silent > 2048, f"{what}: {silent} frames are lost behind {index + count - 1}")
         else:
             check(passed >= 0, f"{what}: {next_index} comes after {index + count - 1}")
-            check(silent - passed <= 4096 + 2 * quantum, f"{what}: it waits {silent - passed} frames")
             check(passed <= FADE, f"{what}: {passed} frames are lost where it waits")
             waited += 1
     check_end(samples, what)
