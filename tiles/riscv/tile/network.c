@@ -150,12 +150,11 @@ void network_setup(struct rvtile *rv, bool wanted) {
 
 void network_attach(struct rvtile *rv, enum tile_attach why) {
 	struct network *network = network_of(rv);
-	/* One that is to be started again is not there; unless the version that was undone has done
-	 * so. */
-	bool ended = network->card && !network->open && network->start_at > 0;
-	rv->net = ended && why != TILE_ATTACH_ROLLBACK
-		? -1
-		: rv->tile->host->stream_claim(rv->tile, PTY);
+	/* What is not there is not asked for in the pause of a handover. A version that was undone
+	 * may have started it. */
+	bool none = !network->card || (!network->open && network->start_at > 0);
+	rv->net = none && why == TILE_ATTACH_HANDOVER ? -1
+						      : rv->tile->host->stream_claim(rv->tile, PTY);
 	if (rv->net >= 0 && !network->card) {
 		stop(rv);
 	} else if (rv->net >= 0) {
