@@ -725,7 +725,7 @@ def test_idle():
         def switches():
             with open(f"/proc/{rig.pid}/status") as file:
                 return next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
-        # Whatever it still has to do it does at once; then 10 turns of somebody else's clock bring none.
+        # Whatever it still has to do it does at once; then half a second, which is what is measured, brings none.
         def calm():
             before = switches()
             sound.time.sleep(0.5)

@@ -357,6 +357,9 @@ def test_arguments():
               f"{arguments} ends with {done.returncode} and says {text!r}")
         check(text.startswith("source-city-net: "), text)
         check_equal(done.stdout, b"", "on stdout")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=LIMIT)
+    check(done.returncode == 1 and b"stdout: No space left" in done.stderr, done)
     done = subprocess.run([PROGRAM, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT)
     check(done.returncode == 0 and b"--forward" in done.stdout, done)
     # A person at a terminal is told, and keeps it.

@@ -20,6 +20,7 @@
 struct net {
 	struct net_stack *stack;
 	struct rv_line line; /* what comes from the machine; nothing is sent by it */
+	bool failed;	     /* said why */
 	size_t out_at, out_size;
 	uint8_t out[OUT_ROOM];
 };
@@ -99,12 +100,20 @@ static bool hear(struct net *net) {
 	return true;
 }
 
+/* False: the machine is gone, or nothing can be sent to it. */
 static bool tell(struct net *net) {
 	while (net->out_at < net->out_size) {
 		ssize_t put =
 			write(STDOUT_FILENO, net->out + net->out_at, net->out_size - net->out_at);
+		if (put < 0 && is_later()) {
+			return true;
+		}
 		if (put < 0) {
-			return is_later();
+			net->failed = errno != EPIPE && errno != EIO;
+			if (net->failed) {
+				net_say("stdout: %s", strerror(errno));
+			}
+			return false;
 		}
 		net->out_at += (size_t)put;
 	}
@@ -138,7 +147,7 @@ static int work(struct net *net) {
 		here = here && tell(net);
 	}
 	free(waits.fds);
-	return here;
+	return here || net->failed;
 }
 
 int main(int argc, char **argv) {
