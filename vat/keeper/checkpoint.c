@@ -416,7 +416,7 @@ static void begin(struct keeper *keeper, struct keeper_region *region) {
 		return;
 	}
 	if (tile == NULL || tile->wire < 0) {
-		failed(keeper, region, tile == NULL ? EBUSY : EPIPE,
+		failed(keeper, region, tile == NULL ? EBUSY : EAGAIN,
 			tile == NULL ? "another version takes over"
 				     : "its process is not listened to any more");
 		return;
