@@ -19,14 +19,7 @@
 #include <cmocka.h>
 
 #include "city.h"
-
-#define LIMIT_MS 60000
-
-static int64_t now_ms(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "limit.h"
 
 /* Appends what is there to *text; false at the end of the file. */
 static bool read_more(int fd, char **text, int timeout_ms) {

@@ -2,7 +2,7 @@
 /*
  * A Wayland client for tests of the desktop: windows, popups, subsurfaces and panels of one colour,
  * what the seat says, virtual devices, and pictures of the screen. Everything that can go wrong
- * fails the test; nothing waits longer than 10 s.
+ * fails the test; nothing waits longer than LIMIT_MS (limit.h).
  */
 #ifndef TEST_CLIENT_H
 #define TEST_CLIENT_H
@@ -65,7 +65,7 @@ struct client *client_create(const struct test_city *city);
 struct client *client_create_on_fd(int fd);
 void client_destroy(struct client *client);
 void client_roundtrip(struct client *client);
-/* Dispatches until done(data); fails the test with `what` after 10 s. */
+/* Dispatches until done(data); fails the test with `what` if that takes too long. */
 void client_wait(struct client *client, bool (*done)(void *data), void *data, const char *what);
 /* Dispatches until the server has ended the connection with an error. */
 void client_expect_error(struct client *client);
