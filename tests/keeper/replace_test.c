@@ -156,7 +156,7 @@ static void test_unfit_keepers_are_refused(void **state) {
 		assert_non_null(strstr(city->message.text, unfit[i].why));
 		open_region(city);
 	}
-	/* A version of the wire that the children do not speak; see struct head in replace.c. */
+	/* A version of the wire that the children do not speak; see struct head in state.c. */
 	int state_fd = memfd_create("state", 0);
 	const uint32_t head[] = {0x6563730a, 0x72657065, 1, KEEPER_WIRE_VERSION + 1};
 	assert_int_equal(write(state_fd, head, sizeof(head)), sizeof(head));

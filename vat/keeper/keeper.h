@@ -349,6 +349,15 @@ int keeper_replace_load(struct keeper *keeper, int state_fd);
 /* The loop is about to go on: say so. */
 void keeper_replace_done(struct keeper *keeper);
 
+/* --- state.c: what one keeper leaves to the next --- */
+
+/* All of it in a new memfd; -1 with errno. */
+int keeper_state_save(const struct keeper *keeper);
+/* Closes the memfd, and has the keeper go on from it. 0, or -1 logged. */
+int keeper_state_load(struct keeper *keeper, int state_fd);
+/* NULL: all of it can be loaded; otherwise why not. */
+const char *keeper_state_check(int state_fd);
+
 /* --- dispatch.c --- */
 
 /* Handle some of what waits in a child's wire; whether there may be more. */
