@@ -61,8 +61,8 @@ struct keeper_waiting {
 
 #define KEEPER_ASKERS_MAX 8
 
-/* How a region gets to disk; checkpoint.c. Another keeper that takes over needs changed, kept_off,
- * unseen, writer, bytes, error and why. */
+/* How a region gets to disk; checkpoint.c, saver.c. Another keeper that takes over needs changed,
+ * kept_off, unseen, writer, bytes, error and why. */
 struct keeper_checkpoint {
 	bool changed;	     /* since the last one */
 	bool kept_off;	     /* what is on disk must not be replaced */
@@ -264,6 +264,15 @@ void keeper_checkpoint_pause(struct keeper *keeper);
 void keeper_checkpoint_resume(struct keeper *keeper);
 /* The city ends and no tile runs any more: save what is not saved. Once. */
 void keeper_checkpoint_finish(struct keeper *keeper);
+
+/* --- saver.c: the process that writes a checkpoint --- */
+
+/* Start one for the region, of which none runs. 0 or an errno. */
+int keeper_saver_start(struct keeper *keeper, struct keeper_region *region);
+/* It was reaped: the size of the file, or an errno and why. */
+int keeper_saver_end(struct keeper_checkpoint *checkpoint, uint64_t *bytes, struct vat_error *err);
+/* Nothing changes on disk any more. Harmless where none runs. */
+void keeper_saver_stop(struct keeper_checkpoint *checkpoint);
 
 /* --- stream.c --- */
 
