@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <yyjson.h>
 
 #include "compositor/control.h"
@@ -13,48 +12,15 @@
 #include "compositor/keeper.h"
 #include "compositor/paths.h"
 #include "compositor/places.h"
-#include "compositor/refactor.h"
+#include "compositor/refactor_internal.h"
 #include "compositor/server.h"
 #include "compositor/tile.h"
 #include "source-city-control-v1-server-protocol.h"
 
-enum phase {
-	PHASE_PLAN,
-	PHASE_PREPARE,	/* the forge changes files, builds and commits */
-	PHASE_HANDOVER, /* tiles are handed over, or one is started */
-	PHASE_CONCLUDE, /* the forge keeps it or takes it back */
-	PHASE_RESOLVE,	/* of another forge or compositor: its tile is to come to rest first */
-};
-
-struct city_refactor {
-	struct city_control *control;
-	struct city_request *request; /* NULL: nobody waits */
-	enum phase phase;
-	uint32_t job, number;
-	uint32_t asked; /* enum city_refactor_what */
-	uint32_t what;	/* MOVE, REPLACE or FORK */
-	bool undo, dry;
-	char name[VAT_NAME_SIZE]; /* of the tile; may be empty before the plan */
-	struct vat_uuid uuid;
-	char *from, *to, *other; /* as planned; NULL before */
-	bool paused;		 /* watches of the source folder */
-	struct vat_uuid tiles[CITY_GROUP_MAX];
-	size_t count;
-	bool put; /* at cx, cy */
-	double cx, cy;
-	bool keep;
-	char step[32], reason[1024]; /* of a failure; "": none */
-
-	uint64_t checkpoint; /* of the one that is forked; 0: none */
-	char hash[CITY_HASH_SIZE];
-	/* The new tile of a fork, or the one that is waited for. */
-	struct city_tile *watched;
-	struct wl_listener changed, destroy;
-};
-
 /* ---- tiles */
 
-static struct city_tile *find_tile(struct city_control *control, const struct vat_uuid *uuid) {
+struct city_tile *city_refactor_find_tile(
+	struct city_control *control, const struct vat_uuid *uuid) {
 	struct city_tile *tile;
 	wl_list_for_each(tile, &control->tiles->list, link) {
 		if (!tile->closing && vat_uuid_equal(&tile->uuid, uuid)) {
@@ -64,25 +30,7 @@ static struct city_tile *find_tile(struct city_control *control, const struct va
 	return NULL;
 }
 
-bool city_refactor_ready(const struct city_tile *tile, char *error, size_t error_size) {
-	/* One that has just been started is live in its probation, which a handover cuts short. */
-	if (tile->next || (tile->handover && tile->state != CITY_TILE_LIVE)) {
-		snprintf(error, error_size,
-			"a handover of %s is under way; try again when it has ended", tile->name);
-	} else if (!tile->live || tile->state != CITY_TILE_LIVE) {
-		snprintf(error, error_size, "%s is %s; it has to run", tile->name,
-			city_tile_state_name(tile->state));
-	} else {
-		return true;
-	}
-	return false;
-}
-
-bool city_refactor_fits(const struct city_tile *tile, const struct city_tile *by) {
-	return tile != by && *tile->role && strcmp(tile->role, by->role) == 0;
-}
-
-static void unwatch(struct city_refactor *refactor) {
+void city_refactor_unwatch(struct city_refactor *refactor) {
 	if (refactor->watched) {
 		wl_list_remove(&refactor->changed.link);
 		wl_list_remove(&refactor->destroy.link);
@@ -90,8 +38,8 @@ static void unwatch(struct city_refactor *refactor) {
 	}
 }
 
-static void watch(struct city_refactor *refactor, struct city_tile *tile, wl_notify_func_t changed,
-	wl_notify_func_t destroy) {
+void city_refactor_watch(struct city_refactor *refactor, struct city_tile *tile,
+	wl_notify_func_t changed, wl_notify_func_t destroy) {
 	refactor->watched = tile;
 	refactor->changed.notify = changed;
 	wl_signal_add(&tile->events.changed, &refactor->changed);
@@ -101,9 +49,9 @@ static void watch(struct city_refactor *refactor, struct city_tile *tile, wl_not
 
 /* ---- the end */
 
-static void refactor_free(struct city_refactor *refactor) {
+void city_refactor_destroy(struct city_refactor *refactor) {
 	struct city_control *control = refactor->control;
-	unwatch(refactor);
+	city_refactor_unwatch(refactor);
 	if (control->tiles) {
 		city_handover_unlisten(control->tiles, refactor);
 	}
@@ -135,7 +83,7 @@ static void finish(struct city_refactor *refactor) {
 	struct city_request *request = refactor->request;
 	const char *subject = *refactor->name ? refactor->name : "refactor";
 	if (refactor->phase == PHASE_RESOLVE) {
-		refactor_free(refactor);
+		city_refactor_destroy(refactor);
 		return;
 	}
 	if (*refactor->reason) {
@@ -150,7 +98,7 @@ static void finish(struct city_refactor *refactor) {
 	char step[sizeof(refactor->step)], reason[sizeof(refactor->reason)];
 	snprintf(step, sizeof(step), "%s", refactor->step);
 	snprintf(reason, sizeof(reason), "%s", refactor->reason);
-	refactor_free(refactor);
+	city_refactor_destroy(refactor);
 	if (request && *reason) {
 		city_request_fail(request, step, reason);
 	} else if (request) {
@@ -158,8 +106,8 @@ static void finish(struct city_refactor *refactor) {
 	}
 }
 
-[[gnu::format(printf, 3, 4)]]
-static void set_failure(struct city_refactor *refactor, const char *step, const char *format, ...) {
+void city_refactor_set_failure(
+	struct city_refactor *refactor, const char *step, const char *format, ...) {
 	if (*refactor->reason) {
 		return;
 	}
@@ -170,14 +118,13 @@ static void set_failure(struct city_refactor *refactor, const char *step, const 
 	snprintf(refactor->step, sizeof(refactor->step), "%s", step);
 }
 
-/* The tiles are as they are to be: now the forge ends it. */
-static void conclude(struct city_refactor *refactor, bool keep) {
+void city_refactor_conclude(struct city_refactor *refactor, bool keep) {
 	struct city_control *control = refactor->control;
 	refactor->phase = PHASE_CONCLUDE;
 	refactor->keep = keep;
-	unwatch(refactor);
+	city_refactor_unwatch(refactor);
 	struct city_tile *tile = keep && refactor->put && refactor->what == CITY_REFACTOR_MOVE
-		? find_tile(control, &refactor->uuid)
+		? city_refactor_find_tile(control, &refactor->uuid)
 		: NULL;
 	if (tile) {
 		city_view_set_own_place(&tile->view, refactor->cx, refactor->cy);
@@ -208,160 +155,6 @@ void city_refactor_concluded(struct city_control *control, uint32_t number, cons
 	finish(refactor);
 }
 
-/* ---- handovers */
-
-static void handle_record(void *data, const char *json) {
-	struct city_refactor *refactor = data;
-	if (refactor->request) {
-		city_request_record(refactor->request, json);
-	}
-}
-
-static void handle_progress(void *data, const char *step, int64_t at_ns) {
-	struct city_refactor *refactor = data;
-	if (refactor->request) {
-		city_request_progress(refactor->request, step, at_ns);
-	}
-}
-
-static void handle_ended(void *data, enum city_result result, const char *step, const char *reason,
-	const char *json) {
-	struct city_refactor *refactor = data;
-	if (result == CITY_RESULT_SUPERSEDED) {
-		set_failure(refactor, "handover", "another handover took its place");
-	} else if (result != CITY_RESULT_LIVE) {
-		set_failure(refactor, step, "%s", *reason ? reason : "the handover failed");
-	}
-	conclude(refactor, result == CITY_RESULT_LIVE);
-}
-
-static const struct city_handover_listener handover_listener = {
-	.record = handle_record,
-	.progress = handle_progress,
-	.ended = handle_ended,
-};
-
-static void hand_over(struct city_refactor *refactor, const char *hash, int64_t build_ns) {
-	char error[512] = "out of memory";
-	char origin[512];
-	const char *source = refactor->undo ? refactor->from : refactor->to;
-	snprintf(origin, sizeof(origin), "%s%s to %s", refactor->undo ? "undo: " : "",
-		refactor->what == CITY_REFACTOR_MOVE ? "move" : "replace", source);
-	struct city_group *group = city_group_create(&handover_listener, refactor);
-	bool good = group != NULL;
-	for (size_t i = 0; good && i < refactor->count; i++) {
-		struct city_tile *tile = find_tile(refactor->control, &refactor->tiles[i]);
-		struct city_swap swap = {
-			.artifact_fd = -1,
-			.hash = hash,
-			.source = source,
-			.origin = origin,
-			.strategy = CITY_STRATEGY_AUTO,
-			.splice = "",
-			.back = refactor->undo,
-			.begin_ns = build_ns >= 0 ? city_now_ns() - build_ns : 0,
-			.build_ns = refactor->what == CITY_REFACTOR_MOVE ? build_ns : -1,
-		};
-		if (!tile) {
-			snprintf(error, sizeof(error), "a tile was closed meanwhile");
-			good = false;
-		} else {
-			good = city_group_add(group, tile, &swap, error, sizeof(error));
-		}
-	}
-	if (good) {
-		city_group_begin(group); /* it may be over when this returns */
-		return;
-	}
-	if (group) {
-		city_group_cancel(group);
-	}
-	set_failure(refactor, "handover", "%s", error);
-	conclude(refactor, false);
-}
-
-/* ---- forks */
-
-static void handle_fork_changed(struct wl_listener *listener, void *data) {
-	struct city_refactor *refactor = wl_container_of(listener, refactor, changed);
-	struct city_tile *tile = refactor->watched;
-	if (tile->state == CITY_TILE_LIVE && tile->live && !tile->handover) {
-		conclude(refactor, true);
-	} else if (tile->state == CITY_TILE_DEAD) {
-		set_failure(refactor, "start", "the new tile does not run: %s",
-			tile->notice ? tile->notice : "it ended");
-		unwatch(refactor);
-		city_tile_close(tile);
-		conclude(refactor, false);
-	}
-}
-
-static void handle_fork_destroy(struct wl_listener *listener, void *data) {
-	struct city_refactor *refactor = wl_container_of(listener, refactor, destroy);
-	set_failure(refactor, "start", "the new tile was closed");
-	conclude(refactor, false);
-}
-
-static void handle_checkpoint(void *data, struct city_keeper_reply *reply) {
-	struct city_refactor *refactor = data;
-	struct city_control *control = refactor->control;
-	refactor->checkpoint = 0;
-	char error[512];
-	struct city_tile *tile = find_tile(control, &refactor->uuid), *fork = NULL;
-	if (reply->status != 0) {
-		snprintf(error, sizeof(error), "its state cannot be copied: %.400s", reply->reason);
-	} else if (!tile) {
-		snprintf(error, sizeof(error), "the tile was closed meanwhile");
-	} else {
-		fork = city_tile_fork(tile, refactor->other, refactor->to, refactor->hash,
-			refactor->put ? &(struct city_box){.cx = refactor->cx, .cy = refactor->cy}
-				      : NULL,
-			error, sizeof(error));
-	}
-	if (!fork) {
-		set_failure(refactor, "state", "%s", error);
-		conclude(refactor, false);
-		return;
-	}
-	handle_progress(refactor, "spawn", city_now_ns());
-	watch(refactor, fork, handle_fork_changed, handle_fork_destroy);
-}
-
-static void start_fork(struct city_refactor *refactor, const char *hash) {
-	snprintf(refactor->hash, sizeof(refactor->hash), "%s", hash);
-	refactor->checkpoint = city_keeper_checkpoint(
-		refactor->control->server->keeper, &refactor->uuid, handle_checkpoint, refactor);
-}
-
-static void end_fork(struct city_refactor *refactor) {
-	struct city_tile *tile = city_tiles_find(refactor->control->tiles, refactor->other);
-	if (tile && strcmp(city_tile_source(tile), refactor->to) == 0) {
-		city_tile_close(tile);
-	}
-	conclude(refactor, true);
-}
-
-void city_refactor_prepared(struct city_control *control, uint32_t job, uint32_t number,
-	const char *hash, int64_t build_ns) {
-	struct city_refactor *refactor = control->refactor;
-	if (!refactor || refactor->phase != PHASE_PREPARE || refactor->job != job) {
-		return;
-	}
-	refactor->number = number;
-	refactor->phase = PHASE_HANDOVER;
-	struct city_tile *tile = city_tiles_find(control->tiles, refactor->name);
-	if (tile && tile->notice_build) {
-		city_tile_set_notice(tile, CITY_BADGE_NONE, NULL, false);
-	}
-	if (refactor->what != CITY_REFACTOR_FORK) {
-		hand_over(refactor, hash, build_ns);
-	} else if (refactor->undo) {
-		end_fork(refactor);
-	} else {
-		start_fork(refactor, hash);
-	}
-}
-
 /* ---- plans */
 
 /* The one that is planned or prepared as this job; NULL: none. */
@@ -374,7 +167,7 @@ static struct city_refactor *of_job(struct city_control *control, uint32_t job) 
 /* All tiles that are handed over: of a move those that share the folder, for it goes for all. */
 static bool choose_tiles(struct city_refactor *refactor, char *error, size_t error_size) {
 	struct city_control *control = refactor->control;
-	struct city_tile *tile = find_tile(control, &refactor->uuid);
+	struct city_tile *tile = city_refactor_find_tile(control, &refactor->uuid);
 	if (!tile && refactor->what == CITY_REFACTOR_FORK && refactor->undo) {
 		return true;
 	}
@@ -436,7 +229,8 @@ static void tell_plan(struct city_refactor *refactor, const struct city_refactor
 	yyjson_mut_obj_add_str(doc, root, "repository", plan->repository);
 	yyjson_mut_val *tiles = yyjson_mut_obj_add_arr(doc, root, "tiles");
 	for (size_t i = 0; i < refactor->count; i++) {
-		const struct city_tile *tile = find_tile(refactor->control, &refactor->tiles[i]);
+		const struct city_tile *tile =
+			city_refactor_find_tile(refactor->control, &refactor->tiles[i]);
 		yyjson_mut_arr_add_str(doc, tiles, tile->name);
 	}
 	yyjson_mut_obj_add_str(doc, root, "text", plan->text);
@@ -464,7 +258,7 @@ static bool take_plan(struct city_refactor *refactor, const struct city_refactor
 static void remember_place(const struct city_refactor *refactor) {
 	struct city_control *control = refactor->control;
 	const struct city_tile *tile = refactor->what == CITY_REFACTOR_MOVE
-		? find_tile(control, &refactor->uuid)
+		? city_refactor_find_tile(control, &refactor->uuid)
 		: refactor->what == CITY_REFACTOR_FORK && refactor->undo
 		? city_tiles_find(control->tiles, refactor->other)
 		: NULL;
@@ -500,7 +294,7 @@ void city_refactor_planned(struct city_control *control, const struct city_refac
 	}
 	if (!good || refactor->dry) {
 		if (!good) {
-			set_failure(refactor, "plan", "%s", error);
+			city_refactor_set_failure(refactor, "plan", "%s", error);
 		}
 		source_city_builder_v1_send_cancel(control->builder, refactor->job);
 		finish(refactor);
@@ -516,164 +310,6 @@ void city_refactor_planned(struct city_control *control, const struct city_refac
 	source_city_builder_v1_send_proceed(control->builder, refactor->job);
 }
 
-/* ---- requests */
-
-static bool choose_name(const struct city_tile *tile, const char *wanted, char name[VAT_NAME_SIZE],
-	char *error, size_t error_size) {
-	const char *source = city_tile_source(tile), *slash = strrchr(source, '/');
-	snprintf(name, VAT_NAME_SIZE, "%s", wanted);
-	for (unsigned n = 2; !*wanted && n < 1000; n++) {
-		char path[4096];
-		snprintf(name, VAT_NAME_SIZE, "%.50s-%u", tile->kind, n);
-		snprintf(path, sizeof(path), "%.*s/%s", slash ? (int)(slash - source) : 0, source,
-			name);
-		if (!city_places_find(tile->tiles->places, name) && access(path, F_OK) < 0) {
-			return true;
-		}
-	}
-	if (strlen(wanted) >= VAT_NAME_SIZE || !vat_name_valid(name)) {
-		snprintf(error, error_size,
-			"\"%.60s\" cannot name a tile: lower case letters, digits, '.', '_' and "
-			"'-', a letter first",
-			wanted);
-		return false;
-	}
-	if (city_places_find(tile->tiles->places, name)) {
-		snprintf(error, error_size, "there is a tile named \"%s\" already", name);
-		return false;
-	}
-	return true;
-}
-
-/* Sends it to the forge; false with one line in `error`. */
-static bool order(struct city_refactor *refactor, const char *name, const char *target, char *error,
-	size_t error_size) {
-	struct city_control *control = refactor->control;
-	struct wl_resource *builder = control->builder;
-	if (refactor->asked >= CITY_REFACTOR_UNDO) {
-		source_city_builder_v1_send_refactor(
-			builder, refactor->job, refactor->asked, "", "", "", "", "", "", "");
-		return true;
-	}
-	const struct city_tile *tile = city_tiles_find(control->tiles, name), *by = NULL;
-	if (!tile) {
-		snprintf(error, error_size, "there is no tile \"%.60s\"", name);
-		return false;
-	}
-	snprintf(refactor->name, sizeof(refactor->name), "%s", tile->name);
-	if (!city_refactor_ready(tile, error, error_size)) {
-		return false;
-	}
-	char chosen[VAT_NAME_SIZE] = "";
-	if (refactor->asked == CITY_REFACTOR_REPLACE) {
-		by = city_tiles_find(control->tiles, target);
-		if (!by) {
-			snprintf(error, error_size, "there is no tile \"%.60s\"", target);
-			return false;
-		}
-		if (by == tile) {
-			snprintf(error, error_size, "%s runs its own source already", tile->name);
-			return false;
-		}
-		if (!city_refactor_ready(by, error, error_size)) {
-			return false;
-		}
-		if (!city_refactor_fits(tile, by)) {
-			snprintf(error, error_size,
-				"%s has the role \"%s\" and %s the role \"%s\"; only a tile of the "
-				"same role can replace another",
-				tile->name, tile->role, by->name, by->role);
-			return false;
-		}
-		snprintf(chosen, sizeof(chosen), "%s", by->name);
-	} else if (refactor->asked == CITY_REFACTOR_FORK &&
-		!choose_name(tile, target, chosen, error, error_size)) {
-		return false;
-	}
-	char uuid[VAT_UUID_TEXT];
-	vat_uuid_format(&tile->uuid, uuid);
-	source_city_builder_v1_send_refactor(builder, refactor->job, refactor->asked, tile->name,
-		uuid, city_tile_source(tile), tile->live->hash,
-		by						? city_tile_source(by)
-			: refactor->asked == CITY_REFACTOR_MOVE ? target
-								: "",
-		chosen, by ? by->live->hash : "");
-	return true;
-}
-
-bool city_refactor_free(const struct city_control *control, char *error, size_t error_size) {
-	if (!control->tiles) {
-		snprintf(error, error_size, "this city runs without a keeper and has no tiles");
-		return false;
-	}
-	if (control->refactor) {
-		snprintf(error, error_size,
-			"a refactor%s%s is under way; try again when it has "
-			"ended",
-			*control->refactor->name ? " of " : "", control->refactor->name);
-		return false;
-	}
-	if (!control->builder ||
-		wl_resource_get_version(control->builder) <
-			SOURCE_CITY_BUILDER_V1_REFACTOR_SINCE_VERSION) {
-		snprintf(error, error_size,
-			"nothing here changes sources: source-city-forge does not run");
-		return false;
-	}
-	return true;
-}
-
-const char *city_refactor_under_way(const struct city_control *control, const char **phase) {
-	static const char *const phases[] = {"plan", "prepare", "handover", "conclude", "resolve"};
-	if (!control->refactor) {
-		return NULL;
-	}
-	*phase = phases[control->refactor->phase];
-	return control->refactor->name;
-}
-
-void city_refactor_put(struct city_control *control, double cx, double cy) {
-	if (control->refactor) {
-		control->refactor->put = true;
-		control->refactor->cx = cx;
-		control->refactor->cy = cy;
-	}
-}
-
-bool city_refactor_begin(struct city_control *control, struct city_request *request, uint32_t what,
-	const char *tile, const char *target, bool dry, char *error, size_t error_size) {
-	if (what > CITY_REFACTOR_REDO) {
-		snprintf(error, error_size, "refactor %u is not known", what);
-		return false;
-	}
-	if (!city_refactor_free(control, error, error_size)) {
-		return false;
-	}
-	struct city_refactor *refactor = calloc(1, sizeof(*refactor));
-	if (!refactor) {
-		snprintf(error, error_size, "out of memory");
-		return false;
-	}
-	refactor->control = control;
-	refactor->request = request;
-	refactor->job = ++control->last_job;
-	refactor->asked = refactor->what = what;
-	refactor->undo = what == CITY_REFACTOR_UNDO;
-	refactor->dry = dry;
-	if (!order(refactor, tile, target, error, error_size)) {
-		refactor_free(refactor);
-		return false;
-	}
-	control->refactor = refactor;
-	return true;
-}
-
-void city_refactor_unlisten(struct city_control *control, const struct city_request *request) {
-	if (control->refactor && control->refactor->request == request) {
-		control->refactor->request = NULL;
-	}
-}
-
 /* ---- what the builder says */
 
 bool city_refactor_started(struct city_control *control, uint32_t job) {
@@ -682,8 +318,8 @@ bool city_refactor_started(struct city_control *control, uint32_t job) {
 	if (tile) {
 		city_tile_set_notice(tile, CITY_BADGE_INFO, "building", true);
 	}
-	if (refactor) {
-		handle_progress(refactor, "build", city_now_ns());
+	if (refactor && refactor->request) {
+		city_request_progress(refactor->request, "build", city_now_ns());
 	}
 	return refactor != NULL;
 }
@@ -708,7 +344,8 @@ bool city_refactor_failed(struct city_control *control, uint32_t job, const char
 	if (!refactor) {
 		return false;
 	}
-	set_failure(refactor, refactor->phase == PHASE_PLAN ? "plan" : "build", "%s", reason);
+	city_refactor_set_failure(
+		refactor, refactor->phase == PHASE_PLAN ? "plan" : "build", "%s", reason);
 	finish(refactor);
 	return true;
 }
@@ -719,7 +356,7 @@ void city_refactor_builder_gone(struct city_control *control) {
 		return;
 	}
 	if (refactor->phase <= PHASE_PREPARE) {
-		set_failure(refactor, "forge",
+		city_refactor_set_failure(refactor, "forge",
 			"the forge ended; what it had begun is taken back when it runs again");
 		finish(refactor);
 	} else if (refactor->phase == PHASE_CONCLUDE || refactor->phase == PHASE_RESOLVE) {
@@ -738,7 +375,7 @@ static bool is_in_force(struct city_refactor *refactor) {
 		bool there = fork && strcmp(city_tile_source(fork), refactor->to) == 0;
 		return there != refactor->undo;
 	}
-	const struct city_tile *tile = find_tile(control, &refactor->uuid);
+	const struct city_tile *tile = city_refactor_find_tile(control, &refactor->uuid);
 	return tile &&
 		strcmp(city_tile_source(tile), refactor->undo ? refactor->from : refactor->to) == 0;
 }
@@ -766,7 +403,7 @@ static void handle_unfinished_changed(struct wl_listener *listener, void *data) 
 
 static void handle_unfinished_destroy(struct wl_listener *listener, void *data) {
 	struct city_refactor *refactor = wl_container_of(listener, refactor, destroy);
-	unwatch(refactor);
+	city_refactor_unwatch(refactor);
 	resolve(refactor);
 }
 
@@ -790,9 +427,11 @@ void city_refactor_unfinished(
 		finish(refactor);
 		return;
 	}
-	struct city_tile *tile = control->tiles ? find_tile(control, &refactor->uuid) : NULL;
+	struct city_tile *tile =
+		control->tiles ? city_refactor_find_tile(control, &refactor->uuid) : NULL;
 	if (tile && !at_rest(tile)) {
-		watch(refactor, tile, handle_unfinished_changed, handle_unfinished_destroy);
+		city_refactor_watch(
+			refactor, tile, handle_unfinished_changed, handle_unfinished_destroy);
 	} else {
 		resolve(refactor);
 	}
@@ -801,6 +440,6 @@ void city_refactor_unfinished(
 void city_refactor_finish(struct city_control *control) {
 	if (control->refactor) {
 		control->refactor->paused = false;
-		refactor_free(control->refactor);
+		city_refactor_destroy(control->refactor);
 	}
 }
