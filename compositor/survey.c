@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "compositor/config.h"
 #include "compositor/keeper.h"
-#include "compositor/layout/scan.h"
 #include "compositor/paths.h"
 #include "compositor/server.h"
-#include "compositor/survey.h"
-#include "compositor/survey_file.h"
+#include "compositor/survey_internal.h"
 #include "compositor/tile.h"
 #include "compositor/view.h"
 #include "compositor/writer.h"
@@ -33,40 +26,9 @@
 /* While a quarter is dragged its place is not saved each time. */
 #define SAVE_MS 500
 
-struct folder {
-	char *name, *path; /* path NULL: the city's own source */
-};
-
-struct counted {
-	char *source;
-	uint64_t lines;
-};
-
-/* What the thread works on; its own while it runs. */
-struct work {
-	struct city_survey *survey;
-	pthread_t thread;
-	int done_fd;
-	atomic_bool stop;
-
-	char *home; /* the folder whose folders are quarters */
-	struct folder *folders;
-	size_t folder_count;
-	struct counted *tiles; /* lines are filled in; sorted by source */
-	size_t tile_count;
-	struct city_layout *old; /* NULL: none */
-	bool first;		 /* the file is to be read */
-	char *file;
-
-	struct city_layout *layout; /* NULL: it failed, or is the same as the old one */
-	bool same;
-	struct city_survey_places places; /* of the file, if that was read */
-	char note[400];
-};
-
 struct city_survey {
 	struct city_server *server;
-	struct work *work; /* under way; NULL: nothing */
+	struct city_survey_work *work; /* under way; NULL: nothing */
 	struct wl_event_source *done, *timer, *save_timer;
 	bool again, wait;
 	bool read;  /* the file was looked at */
@@ -78,183 +40,13 @@ struct city_survey {
 	struct city_quarter *quarters;
 	size_t quarter_count;
 	uint64_t changes; /* of layout and quarters so far */
-	struct counted *tiles;
+	struct city_survey_counted *tiles;
 	size_t tile_count;
 	char note[400];
 
 	struct wl_listener config;
 	struct wl_signal changed;
 };
-
-/* ---- the thread */
-
-static void add_own(struct city_census *census) {
-	/* Folders of the one before, and of this one, are ended and begun where they differ. */
-	char open[256] = "";
-	city_census_begin(census, CITY_OWN_QUARTER);
-	for (size_t i = 0; i < city_own_module_count; i++) {
-		const char *path = city_own_modules[i].path, *slash = strrchr(path, '/');
-		char folder[256];
-		snprintf(folder, sizeof(folder), "%.*s",
-			slash == NULL ? 0 : (int)(slash - path + 1), path);
-		while (strncmp(folder, open, strlen(open)) != 0) {
-			city_census_end(census);
-			open[strlen(open) - 1] = '\0';
-			char *up = strrchr(open, '/');
-			*(up == NULL ? open : up + 1) = '\0';
-		}
-		for (char *at = folder + strlen(open), *next; (next = strchr(at, '/')) != NULL;
-			at = next + 1) {
-			*next = '\0';
-			city_census_begin(census, at);
-			*next = '/';
-		}
-		strcpy(open, folder);
-		city_census_module(
-			census, slash == NULL ? path : slash + 1, city_own_modules[i].lines);
-	}
-	for (const char *at = open; (at = strchr(at, '/')) != NULL; at++) {
-		city_census_end(census);
-	}
-	city_census_end(census);
-}
-
-static int by_name(const void *a, const void *b) {
-	return strcmp(((const struct folder *)a)->name, ((const struct folder *)b)->name);
-}
-
-static bool add_folder(struct work *work, const char *name, const char *path) {
-	for (size_t i = 0; i < work->folder_count; i++) {
-		if (strcmp(work->folders[i].name, name) == 0) {
-			char other[300];
-			size_t length = strlen(name);
-			snprintf(other, sizeof(other), "%.250s%s", name,
-				length > 0 && name[length - 1] == '\'' ? "'" : " '");
-			return add_folder(work, other, path);
-		}
-	}
-	struct folder *folders =
-		reallocarray(work->folders, work->folder_count + 1, sizeof(*folders));
-	if (folders == NULL) {
-		return false;
-	}
-	work->folders = folders;
-	struct folder *folder = &folders[work->folder_count];
-	*folder = (struct folder){strdup(name), path == NULL ? NULL : strdup(path)};
-	if (folder->name == NULL || (path != NULL && folder->path == NULL)) {
-		free(folder->name);
-		return false;
-	}
-	work->folder_count++;
-	return true;
-}
-
-static void add_home(struct work *work) {
-	DIR *home = work->home == NULL ? NULL : opendir(work->home);
-	struct dirent *entry;
-	while (home != NULL && (entry = readdir(home)) != NULL) {
-		char path[4096];
-		struct stat info;
-		if (entry->d_name[0] != '.' &&
-			snprintf(path, sizeof(path), "%s/%s", work->home, entry->d_name) <
-				(int)sizeof(path) &&
-			lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-			add_folder(work, entry->d_name, path);
-		}
-	}
-	if (home != NULL) {
-		closedir(home);
-	}
-}
-
-static void say(struct work *work, const struct city_scan *scan) {
-	if (scan->unreadable > 0) {
-		snprintf(work->note, sizeof(work->note),
-			"%zu of the source cannot be read, the first is %s", scan->unreadable,
-			scan->first);
-	} else if (scan->too_many) {
-		snprintf(work->note, sizeof(work->note),
-			"there is more source than %d files: the rest is not shown",
-			CITY_SCAN_ENTRIES);
-	}
-}
-
-/* A quarter of which nothing is left, as all of it runs, is no quarter. */
-static void take_census(struct work *work, struct city_census *census) {
-	const char **without = calloc(work->tile_count + 1, sizeof(*without));
-	struct city_scan scan = {.census = census, .without = without, .stop = &work->stop};
-	for (size_t i = 0; i < work->tile_count && without != NULL; i++) {
-		without[scan.without_count++] = work->tiles[i].source;
-	}
-	add_folder(work, CITY_OWN_QUARTER, NULL);
-	add_home(work);
-	qsort(work->folders, work->folder_count, sizeof(*work->folders), by_name);
-	for (size_t i = 0; i < work->folder_count; i++) {
-		const struct folder *folder = &work->folders[i];
-		size_t entries = census->count, names = census->names_size;
-		if (folder->path == NULL) {
-			add_own(census);
-			continue;
-		}
-		if (!city_scan_folder(&scan, folder->path, folder->name)) {
-			snprintf(work->note, sizeof(work->note), "%.200s cannot be read: %s",
-				folder->path, strerror(errno));
-		} else if (census->count == entries + 1) {
-			census->count = entries;
-			census->names_size = names;
-		}
-	}
-	for (size_t i = 0; i < work->tile_count; i++) {
-		work->tiles[i].lines = city_scan_lines(&scan, work->tiles[i].source);
-	}
-	say(work, &scan);
-	free(without);
-}
-
-static void *run(void *data) {
-	struct work *work = data;
-	const struct sched_param none = {0};
-	/* Whatever else there is to do comes first. */
-	pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
-	if (work->first && work->file != NULL) {
-		work->old = city_survey_file_read(work->file, work->home, &work->places);
-	}
-	struct city_census census = {0};
-	take_census(work, &census);
-	city_census_weigh(&census);
-	if (!atomic_load(&work->stop)) {
-		work->layout = city_layout_create(&census, work->old);
-	}
-	/* One that was read is nobody's yet. */
-	if (!work->first && work->layout != NULL && work->old != NULL &&
-		city_layout_same(work->layout, work->old)) {
-		work->same = true;
-		city_layout_unref(work->layout);
-		work->layout = NULL;
-	}
-	city_census_finish(&census);
-	eventfd_write(work->done_fd, 1);
-	return NULL;
-}
-
-static void work_destroy(struct work *work) {
-	for (size_t i = 0; i < work->folder_count; i++) {
-		free(work->folders[i].name);
-		free(work->folders[i].path);
-	}
-	for (size_t i = 0; i < work->tile_count; i++) {
-		free(work->tiles[i].source);
-	}
-	free(work->folders);
-	free(work->tiles);
-	free(work->home);
-	free(work->file);
-	city_layout_unref(work->old);
-	city_layout_unref(work->layout);
-	city_survey_places_finish(&work->places);
-	close(work->done_fd);
-	free(work);
-}
 
 /* ---- places of quarters */
 
@@ -400,7 +192,7 @@ static int handle_save(void *data) {
 	return 0;
 }
 
-static void take_layout(struct city_survey *survey, struct work *work) {
+static void take_layout(struct city_survey *survey, struct city_survey_work *work) {
 	city_layout_unref(survey->layout);
 	survey->layout = work->layout;
 	work->layout = NULL;
@@ -440,12 +232,12 @@ static void take_layout(struct city_survey *survey, struct work *work) {
 }
 
 /* Another folder may be cut as the one was that had its name. True: something has changed. */
-static bool take_paths(struct city_survey *survey, struct work *work) {
+static bool take_paths(struct city_survey *survey, struct city_survey_work *work) {
 	bool changed = false;
 	for (size_t i = 0; i < survey->quarter_count; i++) {
 		struct city_quarter *quarter = &survey->quarters[i];
 		for (size_t j = 0; j < work->folder_count; j++) {
-			struct folder *folder = &work->folders[j];
+			struct city_survey_folder *folder = &work->folders[j];
 			bool same = folder->path == NULL || quarter->path == NULL
 				? folder->path == quarter->path
 				: strcmp(folder->path, quarter->path) == 0;
@@ -462,7 +254,7 @@ static bool take_paths(struct city_survey *survey, struct work *work) {
 
 static int handle_done(int fd, uint32_t mask, void *data) {
 	struct city_survey *survey = data;
-	struct work *work = survey->work;
+	struct city_survey_work *work = survey->work;
 	pthread_join(work->thread, NULL);
 	wl_event_source_remove(survey->done);
 	survey->done = NULL;
@@ -479,7 +271,7 @@ static int handle_done(int fd, uint32_t mask, void *data) {
 		take_layout(survey, work);
 	}
 	if (taken || work->same) {
-		struct counted *tiles = survey->tiles;
+		struct city_survey_counted *tiles = survey->tiles;
 		size_t count = survey->tile_count;
 		survey->tiles = work->tiles;
 		survey->tile_count = work->tile_count;
@@ -493,7 +285,7 @@ static int handle_done(int fd, uint32_t mask, void *data) {
 			survey->layout->module_count, survey->layout->folder_count,
 			(uintmax_t)survey->layout->lines);
 	}
-	work_destroy(work);
+	city_survey_work_destroy(work);
 	wl_signal_emit_mutable(&survey->changed, survey);
 	if (survey->again) {
 		survey->again = false;
@@ -505,10 +297,11 @@ static int handle_done(int fd, uint32_t mask, void *data) {
 /* ---- beginning one */
 
 static int by_source(const void *a, const void *b) {
-	return strcmp(((const struct counted *)a)->source, ((const struct counted *)b)->source);
+	return strcmp(((const struct city_survey_counted *)a)->source,
+		((const struct city_survey_counted *)b)->source);
 }
 
-static void add_tiles(struct work *work, const struct city_server *server) {
+static void add_tiles(struct city_survey_work *work, const struct city_server *server) {
 	const struct city_tile *tile;
 	size_t room = server->tiles == NULL ? 0 : (size_t)wl_list_length(&server->tiles->list);
 	work->tiles = calloc(room + 1, sizeof(*work->tiles));
@@ -520,7 +313,7 @@ static void add_tiles(struct work *work, const struct city_server *server) {
 			? NULL
 			: strdup(tile->source);
 		if (source != NULL) {
-			work->tiles[work->tile_count++] = (struct counted){source, 0};
+			work->tiles[work->tile_count++] = (struct city_survey_counted){source, 0};
 		}
 	}
 	qsort(work->tiles, work->tile_count, sizeof(*work->tiles), by_source);
@@ -537,13 +330,12 @@ static void add_tiles(struct work *work, const struct city_server *server) {
 
 static void begin_now(struct city_survey *survey) {
 	const struct city_config *config = survey->server->config;
-	struct work *work = calloc(1, sizeof(*work));
+	struct city_survey_work *work = calloc(1, sizeof(*work));
 	if (work == NULL) {
 		return;
 	}
 	const struct city_keeper *keeper = survey->server->keeper;
 	survey->saves = keeper == NULL || !city_keeper_keeps_nothing(keeper);
-	work->survey = survey;
 	work->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	work->first = !survey->read;
 	work->file = survey->file == NULL ? NULL : strdup(survey->file);
@@ -554,20 +346,21 @@ static void begin_now(struct city_survey *survey) {
 		const char *slash = strrchr(config->sources[i], '/');
 		const char *name =
 			slash == NULL || slash[1] == '\0' ? config->sources[i] : slash + 1;
-		add_folder(work, name, config->sources[i]);
+		city_survey_work_add(work, name, config->sources[i]);
 	}
 	if (work->done_fd >= 0) {
 		survey->done = wl_event_loop_add_fd(survey->server->loop, work->done_fd,
 			WL_EVENT_READABLE, handle_done, survey);
 	}
-	if (survey->done == NULL || pthread_create(&work->thread, NULL, run, work) != 0) {
+	if (survey->done == NULL ||
+		pthread_create(&work->thread, NULL, city_survey_work_run, work) != 0) {
 		city_log(
 			CITY_LOG_WARN, SUBJECT, "the source is not looked at: %s", strerror(errno));
 		if (survey->done != NULL) {
 			wl_event_source_remove(survey->done);
 			survey->done = NULL;
 		}
-		work_destroy(work);
+		city_survey_work_destroy(work);
 		return;
 	}
 	survey->work = work;
@@ -636,8 +429,8 @@ uint64_t city_survey_changes(const struct city_survey *survey) {
 }
 
 uint64_t city_survey_lines(const struct city_survey *survey, const char *source) {
-	struct counted key = {.source = (char *)source};
-	const struct counted *found = survey->tile_count == 0
+	struct city_survey_counted key = {.source = (char *)source};
+	const struct city_survey_counted *found = survey->tile_count == 0
 		? NULL
 		: bsearch(&key, survey->tiles, survey->tile_count, sizeof(key), by_source);
 	return found == NULL ? 0 : found->lines;
@@ -692,7 +485,7 @@ void city_survey_destroy(struct city_survey *survey) {
 		atomic_store(&survey->work->stop, true);
 		pthread_join(survey->work->thread, NULL);
 		wl_event_source_remove(survey->done);
-		work_destroy(survey->work);
+		city_survey_work_destroy(survey->work);
 	}
 	wl_event_source_remove(survey->timer);
 	wl_event_source_remove(survey->save_timer);
