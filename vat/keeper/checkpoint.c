@@ -128,15 +128,22 @@ static void stop_tracking(struct keeper *keeper, struct keeper_checkpoint *check
 static void begin(struct keeper *keeper, struct keeper_region *region);
 static void finish_region(struct keeper *keeper, struct keeper_region *region);
 
-void keeper_checkpoint_opened(struct keeper *keeper, const struct keeper_region *region) {
+/* Whether, and why, it does not get to disk. */
+static void tell_unsaved(struct keeper *keeper, const struct keeper_region *region) {
 	const struct keeper_checkpoint *checkpoint = &region->checkpoint;
 	struct keeper_message event = {
 		.type = KEEPER_UNSAVED, .uuid = region->uuid, .status = checkpoint->error};
 	if (checkpoint->error != 0) {
 		keeper_wire_add(&event, checkpoint->why);
-		if (keeper->compositor != NULL) {
-			keeper_send(keeper, keeper->compositor, &event, NULL, 0);
-		}
+	}
+	if (keeper->compositor != NULL) {
+		keeper_send(keeper, keeper->compositor, &event, NULL, 0);
+	}
+}
+
+void keeper_checkpoint_opened(struct keeper *keeper, const struct keeper_region *region) {
+	if (region->checkpoint.error != 0) {
+		tell_unsaved(keeper, region);
 	}
 }
 
@@ -150,7 +157,7 @@ static void tell_failed(
 	if (first) {
 		checkpoint->error = code;
 		snprintf(checkpoint->why, sizeof(checkpoint->why), "%.199s", why);
-		keeper_checkpoint_opened(keeper, region);
+		tell_unsaved(keeper, region);
 	}
 }
 
@@ -162,9 +169,8 @@ static void tell_succeeded(struct keeper *keeper, struct keeper_region *region) 
 		(unsigned long long)checkpoint->bytes,
 		(unsigned long long)checkpoint->arming_ns / 1000);
 	checkpoint->error = 0;
-	if (failing && keeper->compositor != NULL) {
-		struct keeper_message event = {.type = KEEPER_UNSAVED, .uuid = region->uuid};
-		keeper_send(keeper, keeper->compositor, &event, NULL, 0);
+	if (failing) {
+		tell_unsaved(keeper, region);
 	}
 }
 

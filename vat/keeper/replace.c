@@ -77,15 +77,27 @@ int keeper_replace_load(struct keeper *keeper, int state_fd) {
 	return keeper_state_load(keeper, state_fd);
 }
 
+/* Tells who asked for it; why: NULL for nothing to say. */
+static void answer_asker(
+	struct keeper *keeper, uint64_t asker, uint64_t request, int status, const char *why) {
+	struct keeper_child *child = keeper_child_by_instance(keeper, asker);
+	if (child == NULL) {
+		return;
+	}
+	struct keeper_message result = {
+		.type = KEEPER_RESULT, .request = request, .status = status};
+	if (why != NULL) {
+		char text[1024];
+		snprintf(text, sizeof(text), "%s", why);
+		keeper_wire_add(&result, text);
+	}
+	keeper_send(keeper, child, &result, NULL, 0);
+}
+
 void keeper_replace_done(struct keeper *keeper) {
 	tell(keeper, STEP_LOADED, 0);
 	city_log(CITY_LOG_INFO, "keeper", "version " CITY_VERSION " has taken over");
-	struct keeper_child *asker = keeper_child_by_instance(keeper, keeper->replacement.asker);
-	if (asker != NULL) {
-		struct keeper_message result = {
-			.type = KEEPER_RESULT, .request = keeper->replacement.request};
-		keeper_send(keeper, asker, &result, NULL, 0);
-	}
+	answer_asker(keeper, keeper->replacement.asker, keeper->replacement.request, 0, NULL);
 	keeper->replacement.asker = keeper->replacement.request = 0;
 	tell(keeper, STEP_DONE, 0);
 }
@@ -122,18 +134,7 @@ int keeper_replace_check(int state_fd, const char *program_dir) {
 /* Tell whoever asked, and the log, that the keeper stays. */
 static void stay(struct keeper *keeper, int error, const char *why) {
 	city_log(CITY_LOG_ERROR, "keeper", "is not replaced and goes on: %s", why);
-	struct keeper_child *asker = keeper_child_by_instance(keeper, keeper->replacement.asker);
-	if (asker != NULL) {
-		struct keeper_message result = {
-			.type = KEEPER_RESULT,
-			.request = keeper->replacement.request,
-			.status = error,
-		};
-		char text[1024];
-		snprintf(text, sizeof(text), "%s", why);
-		keeper_wire_add(&result, text);
-		keeper_send(keeper, asker, &result, NULL, 0);
-	}
+	answer_asker(keeper, keeper->replacement.asker, keeper->replacement.request, error, why);
 	if (keeper->replacement.answer >= 0) {
 		close(keeper->replacement.answer);
 	}
@@ -159,13 +160,7 @@ void keeper_replace_begin(
 	struct keeper *keeper, const char *path, uint64_t asker, uint64_t request) {
 	if (keeper->replacement.path != NULL) {
 		city_log(CITY_LOG_WARN, "keeper", "is being replaced already");
-		struct keeper_child *child = keeper_child_by_instance(keeper, asker);
-		struct keeper_message result = {
-			.type = KEEPER_RESULT, .request = request, .status = EBUSY};
-		keeper_wire_add(&result, "the keeper is being replaced already");
-		if (child != NULL) {
-			keeper_send(keeper, child, &result, NULL, 0);
-		}
+		answer_asker(keeper, asker, request, EBUSY, "the keeper is being replaced already");
 		return;
 	}
 	keeper->replacement = (struct keeper_replacement){
