@@ -39,6 +39,7 @@ struct command {
 	const char *usage;
 	size_t min, max;
 	bool (*run)(struct call *call);
+	void (*act)(struct city_view *view); /* in place of run: all that is done to the window */
 };
 
 [[gnu::format(printf, 2, 3)]]
@@ -90,14 +91,15 @@ static struct city_view *focused_free(struct call *call) {
 	return view;
 }
 
-static bool run_exec(struct call *call) {
-	if (call->server == NULL) {
-		return true;
-	}
-	if (!city_server_spawn(call->server, call->rest)) {
-		return fail(call, "cannot start a shell for \"%s\"", call->rest);
+static bool spawn(struct call *call, const char *command) {
+	if (!city_server_spawn(call->server, command)) {
+		return fail(call, "cannot start a shell for \"%s\"", command);
 	}
 	return true;
+}
+
+static bool run_exec(struct call *call) {
+	return call->server == NULL || spawn(call, call->rest);
 }
 
 static bool run_launch(struct call *call) {
@@ -111,22 +113,7 @@ static bool run_launch(struct call *call) {
 			"configuration: launcher COMMAND",
 			city_launcher_names());
 	}
-	if (!city_server_spawn(call->server, command)) {
-		return fail(call, "cannot start a shell for \"%s\"", command);
-	}
-	return true;
-}
-
-static bool run_close(struct call *call) {
-	if (call->server == NULL) {
-		return true;
-	}
-	struct city_view *view = focused(call);
-	if (view == NULL) {
-		return false;
-	}
-	city_view_close(view);
-	return true;
+	return spawn(call, command);
 }
 
 /* A direction; false: it is none of the four. */
@@ -174,52 +161,20 @@ static bool run_focus(struct call *call) {
 	return true;
 }
 
-static bool run_fullscreen(struct call *call) {
-	if (call->server == NULL) {
-		return true;
-	}
-	struct city_view *view = focused(call);
-	if (view == NULL) {
-		return false;
-	}
+static void toggle_fullscreen(struct city_view *view) {
 	city_view_set_fullscreen(view, !view->fullscreen);
-	return true;
 }
 
-static bool run_maximize(struct call *call) {
-	if (call->server == NULL) {
-		return true;
-	}
-	struct city_view *view = focused(call);
-	if (view == NULL) {
-		return false;
-	}
+static void toggle_maximize(struct city_view *view) {
 	city_view_set_maximized(view, !view->maximized);
-	return true;
 }
 
-static bool run_minimize(struct call *call) {
-	if (call->server == NULL) {
-		return true;
-	}
-	struct city_view *view = focused(call);
-	if (view == NULL) {
-		return false;
-	}
+static void minimize(struct city_view *view) {
 	city_view_set_minimized(view, true);
-	return true;
 }
 
-static bool run_above(struct call *call) {
-	if (call->server == NULL) {
-		return true;
-	}
-	struct city_view *view = focused(call);
-	if (view == NULL) {
-		return false;
-	}
+static void toggle_above(struct city_view *view) {
 	city_view_set_above(view, !view->above);
-	return true;
 }
 
 static bool run_snap(struct call *call) {
@@ -260,6 +215,12 @@ static bool run_arrange(struct call *call) {
 	return true;
 }
 
+static void zoom_about_middle(struct city_stage *stage, double zoom) {
+	struct wlr_box screen = city_map_screen(stage);
+	city_map_zoom_about(
+		stage, zoom, screen.x + screen.width / 2.0, screen.y + screen.height / 2.0);
+}
+
 static bool run_zoom(struct call *call) {
 	struct city_server *server = call->server;
 	struct city_stage *stage = server == NULL ? NULL : city_stage_focused(server);
@@ -284,15 +245,11 @@ static bool run_zoom(struct call *call) {
 		if (view != NULL) {
 			city_map_room(stage, city_view_outer_box(view));
 		} else if (server != NULL) {
-			struct wlr_box screen = city_map_screen(stage);
-			city_map_zoom_about(stage, 1, screen.x + screen.width / 2.0,
-				screen.y + screen.height / 2.0);
+			zoom_about_middle(stage, 1);
 		}
 	} else if (number(word, &zoom) && zoom >= CITY_ZOOM_MIN && zoom <= CITY_ZOOM_MAX) {
 		if (server != NULL) {
-			struct wlr_box screen = city_map_screen(stage);
-			city_map_zoom_about(stage, zoom, screen.x + screen.width / 2.0,
-				screen.y + screen.height / 2.0);
+			zoom_about_middle(stage, zoom);
 		}
 	} else {
 		return fail(call,
@@ -315,19 +272,14 @@ static bool run_pan(struct call *call) {
 		if (server != NULL) {
 			screen = city_map_screen(stage);
 		}
-		const char *word = call->words[0];
-		if (strcmp(word, "left") == 0) {
-			by[0] = -screen.width * PAN_SHARE;
-		} else if (strcmp(word, "right") == 0) {
-			by[0] = screen.width * PAN_SHARE;
-		} else if (strcmp(word, "up") == 0) {
-			by[1] = -screen.height * PAN_SHARE;
-		} else if (strcmp(word, "down") == 0) {
-			by[1] = screen.height * PAN_SHARE;
-		} else {
+		int dx, dy;
+		if (!get_direction(call->words[0], &dx, &dy)) {
 			return fail(call,
-				"pan takes left, right, up, down or two numbers, not \"%s\"", word);
+				"pan takes left, right, up, down or two numbers, not \"%s\"",
+				call->words[0]);
 		}
+		by[0] = dx * screen.width * PAN_SHARE;
+		by[1] = dy * screen.height * PAN_SHARE;
 	}
 	if (server != NULL) {
 		city_map_pan(stage, by[0], by[1]);
@@ -470,15 +422,20 @@ static bool run_resize(struct call *call) {
 	return true;
 }
 
+static size_t without_blanks(const char *text, size_t end) {
+	while (end > 0 && isspace((unsigned char)text[end - 1])) {
+		end--;
+	}
+	return end;
+}
+
 /* A name may have blanks in it: what is before the last two words. */
 static bool run_quarter(struct call *call) {
 	double to[2];
 	char name[1024];
 	size_t end = strlen(call->rest);
 	for (int i = 1; i >= 0; i--) {
-		while (end > 0 && isspace((unsigned char)call->rest[end - 1])) {
-			end--;
-		}
+		end = without_blanks(call->rest, end);
 		size_t last = end;
 		while (end > 0 && !isspace((unsigned char)call->rest[end - 1])) {
 			end--;
@@ -488,9 +445,7 @@ static bool run_quarter(struct call *call) {
 			return fail(call, "\"%s\" is not a number", name);
 		}
 	}
-	while (end > 0 && isspace((unsigned char)call->rest[end - 1])) {
-		end--;
-	}
+	end = without_blanks(call->rest, end);
 	if (call->server == NULL) {
 		return true;
 	}
@@ -625,19 +580,19 @@ static bool run_none(struct call *call) {
 }
 
 static const struct command commands[] = {
-	{"above", "above", 0, 0, run_above},
+	{"above", "above", 0, 0, .act = toggle_above},
 	{"arrange", "arrange [off]", 0, 1, run_arrange},
 	{"bookmark", "bookmark set|go|remove NAME", 2, SIZE_MAX, run_bookmark},
 	{"camera", "camera CX CY [ZOOM]", 2, 3, run_camera},
-	{"close", "close", 0, 0, run_close},
+	{"close", "close", 0, 0, .act = city_view_close},
 	{"drag", "drag move|resize|pan", 1, 1, run_drag},
 	{"exec", "exec COMMAND...", 1, SIZE_MAX, run_exec},
 	{"focus", "focus next|prev|left|right|up|down|NAME", 1, SIZE_MAX, run_focus},
-	{"fullscreen", "fullscreen", 0, 0, run_fullscreen},
+	{"fullscreen", "fullscreen", 0, 0, .act = toggle_fullscreen},
 	{"go", "go TILE|WINDOW|DISTRICT|QUARTER|BOOKMARK|all|city|back", 1, SIZE_MAX, run_go},
 	{"launch", "launch", 0, 0, run_launch},
-	{"maximize", "maximize", 0, 0, run_maximize},
-	{"minimize", "minimize", 0, 0, run_minimize},
+	{"maximize", "maximize", 0, 0, .act = toggle_maximize},
+	{"minimize", "minimize", 0, 0, .act = minimize},
 	{"minimap", "minimap [on|off|toggle]", 0, 1, run_minimap},
 	{"move", "move left|right|up|down or move CX CY", 1, 2, run_move},
 	{"none", "none", 0, 0, run_none},
@@ -655,6 +610,17 @@ static const struct command commands[] = {
 	{"undo", "undo", 0, 0, run_undo},
 	{"zoom", "zoom in|out|room|all|city|NUMBER", 1, 1, run_zoom},
 };
+
+static bool act(struct call *call, void (*act_on)(struct city_view *view)) {
+	if (call->server == NULL) {
+		return true;
+	}
+	struct city_view *view = focused(call);
+	if (view != NULL) {
+		act_on(view);
+	}
+	return view != NULL;
+}
 
 static bool unknown(struct call *call, const char *name, size_t length) {
 	char known[1024] = "";
@@ -704,7 +670,7 @@ static bool dispatch(struct call call, const char *line) {
 	if (count < command->min || count > command->max) {
 		ok = fail(&call, "usage: %s", command->usage);
 	} else {
-		ok = command->run(&call);
+		ok = command->run != NULL ? command->run(&call) : act(&call, command->act);
 	}
 	free(copy);
 	return ok;
