@@ -272,10 +272,20 @@ static void remember_place(const struct city_refactor *refactor) {
 	}
 }
 
+static bool read_place(const char *text, double *cx, double *cy) {
+	char *middle, *end;
+	if (strncmp(text, "at ", 3) != 0) {
+		return false;
+	}
+	*cx = strtod(text + 3, &middle);
+	*cy = strtod(middle, &end);
+	return middle != text + 3 && end != middle && isfinite(*cx) && isfinite(*cy);
+}
+
 void city_refactor_recall(struct city_control *control, uint32_t job, const char *text) {
 	struct city_refactor *refactor = of_job(control, job);
 	double cx, cy;
-	if (refactor && sscanf(text, "at %lf %lf", &cx, &cy) == 2 && isfinite(cx) && isfinite(cy)) {
+	if (refactor && read_place(text, &cx, &cy)) {
 		refactor->put = true;
 		refactor->cx = cx;
 		refactor->cy = cy;
