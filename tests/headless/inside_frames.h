@@ -17,7 +17,7 @@ struct inside {
 	struct city_server *server;
 	char dir[64];
 	unsigned int commits, presents;
-	uint32_t last_commit, missed;
+	uint32_t missed;
 	struct wl_listener commit, presented;
 };
 
@@ -25,7 +25,6 @@ static inline void handle_commit(struct wl_listener *listener, void *data) {
 	struct inside *inside = wl_container_of(listener, inside, commit);
 	const struct city_frame_event *event = data;
 	inside->commits++;
-	inside->last_commit = event->commit_seq;
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	int64_t ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;

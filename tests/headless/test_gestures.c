@@ -61,6 +61,12 @@ static void a_finger_moves_the_map(void **state) {
 
 static uint32_t pad_msec;
 
+static void plug_in(struct city_server *server, struct wlr_pointer *pad) {
+	static const struct wlr_pointer_impl impl = {.name = "test"};
+	wlr_pointer_init(pad, &impl, "a touchpad");
+	wl_signal_emit_mutable(&server->backend->events.new_input, &pad->base);
+}
+
 static void swipe(struct wlr_pointer *pad, int updates, double dx, double dy) {
 	struct wlr_pointer_swipe_begin_event begin = {pad, pad_msec, 3};
 	wl_signal_emit_mutable(&pad->events.swipe_begin, &begin);
@@ -118,10 +124,8 @@ static void expect_no_frames(struct inside *inside) {
 static void a_flick_glides_and_comes_to_rest(void **state) {
 	struct inside *inside = *state;
 	struct city_server *server = inside->server;
-	static const struct wlr_pointer_impl impl = {.name = "test"};
 	static struct wlr_pointer pad;
-	wlr_pointer_init(&pad, &impl, "a touchpad");
-	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+	plug_in(server, &pad);
 	server->config->animations = true;
 	struct city_stage *stage = city_stage_focused(server);
 	const struct city_camera *camera = &stage->camera;
@@ -234,10 +238,8 @@ static struct city_bind *bind_ground_down(struct city_server *server) {
 static void fingers_run_a_wheels_binding_by_notches(void **state) {
 	struct inside *inside = *state;
 	struct city_server *server = inside->server;
-	static const struct wlr_pointer_impl impl = {.name = "test"};
 	static struct wlr_pointer pad;
-	wlr_pointer_init(&pad, &impl, "a touchpad");
-	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+	plug_in(server, &pad);
 	bind_ground_down(server);
 	const struct city_camera *camera = &city_stage_focused(server)->camera;
 	double from = camera->cx;
@@ -265,10 +267,8 @@ static void count_scroll(struct wl_listener *listener, void *data) {
 static void who_has_the_scroll_has_its_end(void **state) {
 	struct inside *inside = *state;
 	struct city_server *server = inside->server;
-	static const struct wlr_pointer_impl impl = {.name = "test"};
 	static struct wlr_pointer pad;
-	wlr_pointer_init(&pad, &impl, "a touchpad");
-	wl_signal_emit_mutable(&server->backend->events.new_input, &pad.base);
+	plug_in(server, &pad);
 	struct wl_listener input = {.notify = count_scroll};
 	wl_signal_add(&server->events.input, &input);
 	struct city_bind *bind = bind_ground_down(server);

@@ -7,6 +7,7 @@
 #ifndef TESTS_HOST_FAKE_H
 #define TESTS_HOST_FAKE_H
 
+#include <linux/input-event-codes.h> /* the keycodes of fake_key */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -109,6 +110,8 @@ void fake_city_init(struct fake_city *city);
 /* Ends what still runs, and fails the test if a version left anything behind. */
 void fake_city_finish(struct fake_city *city);
 
+/* Options of a version: "key=value". */
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 /* Start a version. options: "key=value" strings, ended by NULL; may be NULL. Waits for nothing. */
 struct fake_version *fake_start(
 	struct fake_city *city, const char *artifact, const char *const *options);

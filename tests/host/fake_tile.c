@@ -130,19 +130,19 @@ static void tile_open_uri(struct wl_client *client, struct wl_resource *resource
 static void tile_sound_ended(struct wl_client *client, struct wl_resource *resource,
 	uint32_t serial, uint32_t frame_hi, uint32_t frame_lo) {
 	version_of(client)->sound_ended = serial;
-	version_of(client)->sound_frame = (uint64_t)frame_hi << 32 | frame_lo;
+	version_of(client)->sound_frame = join(frame_hi, frame_lo);
 }
 
 static void tile_sound_missed(struct wl_client *client, struct wl_resource *resource,
 	uint32_t serial, uint32_t frame_hi, uint32_t frame_lo) {
 	version_of(client)->sound_missed = serial;
-	version_of(client)->sound_frame = (uint64_t)frame_hi << 32 | frame_lo;
+	version_of(client)->sound_frame = join(frame_hi, frame_lo);
 }
 
 static void tile_sound_began(struct wl_client *client, struct wl_resource *resource,
 	uint32_t frame_hi, uint32_t frame_lo, uint32_t skipped) {
 	version_of(client)->sound_begins++;
-	version_of(client)->sound_began = (uint64_t)frame_hi << 32 | frame_lo;
+	version_of(client)->sound_began = join(frame_hi, frame_lo);
 	version_of(client)->sound_skipped = skipped;
 }
 

@@ -219,7 +219,8 @@ void fake_click(struct fake_version *version, double tx, double ty) {
 		wl_fixed_from_double(tx), wl_fixed_from_double(ty));
 	wl_pointer_send_frame(version->pointer);
 	for (int state = 1; state >= 0; state--) {
-		wl_pointer_send_button(version->pointer, ++version->city->serial, 0, 0x110, state);
+		wl_pointer_send_button(
+			version->pointer, ++version->city->serial, 0, BTN_LEFT, state);
 		wl_pointer_send_frame(version->pointer);
 	}
 }

@@ -15,8 +15,6 @@
 #include "fake.h"
 #include "tile.h"
 
-#define KEY_A 30
-
 /* Its two versions, by have_probes. */
 static const char *probe, *probe2;
 
@@ -27,8 +25,6 @@ struct state {
 	uint64_t time_ns;
 	uint32_t focused;
 };
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static inline bool have_probes(void) {
 	probe = getenv("SOURCE_CITY_PROBE");

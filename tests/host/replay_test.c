@@ -22,9 +22,6 @@
 #include "recording.h"
 #include "tile.h"
 
-#define KEY_A 30
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 static char folder[] = "/tmp/source-city-replay-XXXXXX";
 static char file[64];
 static char said[65536];

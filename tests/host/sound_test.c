@@ -24,11 +24,9 @@
 #include "source-city-tile-v1-server-protocol.h"
 #include "tile.h"
 
-#define KEY_A 30
 #define WRAP (1u << 20)
 #define WANT 2048
 #define QUANTUM_MAX 2000
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const char *ramp, *ramp2;
 
