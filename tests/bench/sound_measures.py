@@ -15,6 +15,7 @@ os.environ.setdefault("SOURCE_CITY_TEST_TILES", os.path.join(os.environ["SOURCE_
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
 from city import CityError, Lines  # noqa: E402
+from measuring import build_path, measure  # noqa: E402
 from sound import SoundError, available  # noqa: E402
 
 KEYS = 100
@@ -23,10 +24,6 @@ KEY_QUANTA = (64, 256)
 KEY_Z, KEY_TAB = 44, 15  # linux/input-event-codes.h
 TABS_TO_SUB = 8  # the one sound of the keys that is over soon, to the last bit
 CALLBACK_QUANTUM, CALLBACK_SECONDS = 64, 30
-
-
-def build_path(*parts):
-    return os.path.join(os.environ["SOURCE_CITY_BUILD"], *parts)
 
 
 def need_server():
@@ -74,7 +71,6 @@ def key_times(quantum):
 
 
 def key():
-    from measures import measure
     need_server()
     for quantum in KEY_QUANTA:
         try:
