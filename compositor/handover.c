@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -381,7 +382,8 @@ static struct city_handover *take_up(struct city_tile *tile, struct city_tile_ve
 	struct city_pending pending;
 	if (find_pending(tile, b, &pending)) {
 		*record = pending.record;
-		handover->step = pending.step;
+		/* One that stood by has attached before that was heard of. */
+		handover->step = pending.step < CITY_STEP_ATTACH ? CITY_STEP_ATTACH : pending.step;
 		handover->back = pending.back;
 		handover->had_a = *record->from != '\0';
 		city_record_step(record, "return", city_now_ns());
@@ -526,9 +528,11 @@ void city_handover_attach(struct city_handover *handover, bool yielded) {
 		yielded ? SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER : attach_reason(handover);
 	struct city_tile *tile = handover->tile;
 	handover->attach_sent = true;
-	handover->record.epoch = ++tile->epoch;
+	if (!handover->stands_by) {
+		handover->record.epoch = ++tile->epoch;
+	}
 	/* Nothing slow before this: A has stopped, and B has not begun. */
-	city_version_send_attach(handover->b, reason, tile->epoch, handover->undo_fd);
+	city_version_send_attach(handover->b, reason, handover->record.epoch, handover->undo_fd);
 	city_handover_set_step(handover, CITY_STEP_ATTACH);
 }
 
@@ -584,6 +588,22 @@ bool city_handover_version_prepare(struct city_tile_version *version) {
 	return true;
 }
 
+/* B stands by, if it and A can: A's end of the baton, or -1. Of several tiles none may go on before
+ * all have given up their cells. */
+static int stand_by(struct city_handover *handover) {
+	int ends[2];
+	if (!handover->a || handover->group ||
+		!city_version_can_pass_baton(handover->a, handover->b) ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		return -1;
+	}
+	handover->stands_by = true;
+	handover->record.epoch = ++handover->tile->epoch;
+	city_version_send_stand_by(handover->b, handover->record.epoch, handover->undo_fd, ends[1]);
+	close(ends[1]);
+	return ends[0];
+}
+
 /* The splice point: from here on it is this handover's turn. */
 void city_handover_splice(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -603,7 +623,6 @@ void city_handover_splice(struct city_handover *handover) {
 	}
 	city_handover_set_step(handover, CITY_STEP_SPLICE);
 	city_handover_met(handover);
-	decide(handover);
 
 	struct vat_region *region = city_tile_region(tile);
 	if (!region) {
@@ -626,6 +645,9 @@ void city_handover_splice(struct city_handover *handover) {
 	if (handover->a && city_now_ns() > handover->ready_ns + AT_ONCE_NS) {
 		city_version_send_prepare(handover->b, handover->undo_fd);
 	}
+	/* First, so that it has woken up when A gets to know. */
+	int baton_fd = stand_by(handover);
+	decide(handover);
 	/* From here on the next compositor could go on with it, should this one end. */
 	city_keeper_keep(tile->tiles->keeper, &tile->uuid, KEEPER_UNDO, handover->undo_fd);
 	if (!handover->a) {
@@ -639,6 +661,10 @@ void city_handover_splice(struct city_handover *handover) {
 	}
 	city_handover_set_step(handover, CITY_STEP_MIGRATE);
 	wl_display_flush_clients(tile->tiles->server->display);
+	if (baton_fd >= 0) {
+		city_version_send_baton(handover->a, baton_fd);
+		close(baton_fd);
+	}
 	city_version_send_migrate(handover->a, tile->tiles->limits.migrate_ms);
 	/* A hears of this last: it gives up its state as one that has the focus. */
 	if (handover->a->surface && handover->b->surface) {
@@ -646,6 +672,7 @@ void city_handover_splice(struct city_handover *handover) {
 			city_input_redirect(tile, NULL, handover->a->surface, handover->b->surface);
 	}
 	/* All else is done before A stands still: its answer is the next thing seen to. */
+	wl_client_flush(handover->b->client);
 	wl_client_flush(handover->a->client);
 }
 

@@ -65,6 +65,7 @@ struct city_handover {
 	int ahead_fd;	    /* the one that B has been told of before its turn; -1: none */
 	int64_t ready_ns;   /* when B was ready */
 	int64_t yielded_ns; /* end of A's last operation, 0: did not yield */
+	bool stands_by;	    /* B takes the baton from A: it may have attached without being told */
 	bool attach_sent;   /* B may have written the region */
 	bool shown;	    /* B is on the screen */
 	bool failing;	    /* waits for the end of B */

@@ -117,8 +117,9 @@ struct city_tile_version {
 	uint32_t serial;	 /* last used in migrate, attach and check */
 	uint32_t migrate_serial; /* of the one not yet answered, 0: none */
 	uint32_t attach_serial;
+	uint32_t stand_by_serial; /* of the attach that is to follow, 0: it does not stand by */
 	uint32_t check_serial;
-	int64_t asked_ns; /* when it was sent the last migrate or attach */
+	int64_t asked_ns; /* when it was sent the last migrate, attach or stand_by */
 	uint64_t epoch;	  /* that it was given last */
 	char *title;	  /* NULL: none set */
 
@@ -369,7 +370,17 @@ void city_version_send_migrate(struct city_tile_version *version, int deadline_m
 /* What attach will bring, so that the version need not make ready for it in the pause. */
 /* False if it does not answer, and is not asked. */
 bool city_version_send_prepare(struct city_tile_version *version, int undo_fd);
-/* undo_fd -1: none. Flushes the connection: this is the pause. */
+/* Whether one can give the other the cells without the compositor between them. */
+bool city_version_can_pass_baton(
+	const struct city_tile_version *from, const struct city_tile_version *to);
+/* The version stands by for the attach that is to follow, with one end of the baton. Flushes its
+ * connection. */
+void city_version_send_stand_by(
+	struct city_tile_version *version, uint64_t epoch, int undo_fd, int baton_fd);
+/* The other end, for the version that is to yield. Goes out with the next flush of its client. */
+void city_version_send_baton(struct city_tile_version *version, int baton_fd);
+/* undo_fd -1: none. Of one that stands by the epoch is the one that it was told. Flushes the
+ * connection: this is the pause. */
 void city_version_send_attach(
 	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd);
 void city_version_send_resume(struct city_tile_version *version, uint64_t epoch);

@@ -644,7 +644,7 @@ static void handle_bind(struct wl_client *client, void *data, uint32_t bind_vers
 
 struct wl_global *city_tile_protocol_create(struct city_tiles *tiles) {
 	struct wl_global *global = wl_global_create(tiles->server->display,
-		&source_city_tile_manager_v1_interface, 5, tiles, handle_bind);
+		&source_city_tile_manager_v1_interface, 6, tiles, handle_bind);
 	if (global) {
 		city_server_hide_global(tiles->server, global, true);
 	}
@@ -765,11 +765,38 @@ bool city_version_send_prepare(struct city_tile_version *version, int undo_fd) {
 	return true;
 }
 
+static bool knows_baton(const struct city_tile_version *version) {
+	return version->resource &&
+		wl_resource_get_version(version->resource) >=
+		SOURCE_CITY_TILE_V1_STAND_BY_SINCE_VERSION;
+}
+
+bool city_version_can_pass_baton(
+	const struct city_tile_version *from, const struct city_tile_version *to) {
+	return knows_baton(from) && knows_baton(to);
+}
+
+void city_version_send_stand_by(
+	struct city_tile_version *version, uint64_t epoch, int undo_fd, int baton_fd) {
+	version->stand_by_serial = next_serial(version);
+	version->asked_ns = city_now_ns();
+	source_city_tile_v1_send_stand_by(version->resource, version->stand_by_serial,
+		(uint32_t)(epoch >> 32), (uint32_t)epoch, undo_fd, baton_fd);
+	wl_client_flush(version->client);
+}
+
+void city_version_send_baton(struct city_tile_version *version, int baton_fd) {
+	source_city_tile_v1_send_baton(version->resource, baton_fd);
+}
+
 void city_version_send_attach(
 	struct city_tile_version *version, uint32_t reason, uint64_t epoch, int undo_fd) {
+	bool stands_by = version->stand_by_serial != 0;
 	version->state = CITY_VERSION_ATTACHING;
-	version->attach_serial = next_serial(version);
-	version->asked_ns = city_now_ns();
+	version->attach_serial = stands_by ? version->stand_by_serial : next_serial(version);
+	version->stand_by_serial = 0;
+	/* One that stands by may have begun long before. */
+	version->asked_ns = stands_by ? version->asked_ns : city_now_ns();
 	version->epoch = epoch;
 	int null_fd = undo_fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 	source_city_tile_v1_send_attach(version->resource, version->attach_serial, reason,

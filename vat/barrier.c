@@ -381,6 +381,8 @@ int vat_barrier_prepare(struct vat_region *region, int undo_fd, struct vat_error
 	*(volatile uint64_t *)&log->header->magic = 0;
 	*(volatile uint64_t *)&log->entries[0] = 0;
 	*(volatile uint8_t *)&region->ready->states[0] = 0;
+	struct vat_barrier *none = NULL;
+	atomic_compare_exchange_strong(&barriers[0], &none, NULL);
 	return 0;
 }
 

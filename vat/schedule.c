@@ -47,8 +47,7 @@ void city_schedule_behind(void) {
 	}
 }
 
-/* One of these that is busy for long must not be all that the machine does. */
-static bool have_processors(void) {
+bool city_schedule_has_company(void) {
 	cpu_set_t set;
 	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1;
 }
@@ -61,7 +60,7 @@ static bool is_time_limited(void) {
 
 void city_schedule_ahead(void) {
 	long now = syscall(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
-	if (now != SCHED_NORMAL || !have_processors() || is_time_limited()) {
+	if (now != SCHED_NORMAL || !city_schedule_has_company() || is_time_limited()) {
 		return;
 	}
 	struct sched_attr attributes = {
@@ -73,47 +72,48 @@ void city_schedule_ahead(void) {
 	syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-/* What may be between city_schedule_sound and the next time that it waits. */
-#define SOUND_US 200000
+/* What may be between city_schedule_urgently and the next time that it waits. */
+#define URGENT_US 200000
 
 /* Whether it is allowed; found out at the first time. */
-static volatile sig_atomic_t sound_allowed = -1;
+static volatile sig_atomic_t urgent_allowed = -1;
 
 static void handle_too_long(int number) {
 	const struct sched_param none = {0};
 	int saved = errno;
-	sound_allowed = 0;
+	urgent_allowed = 0;
 	sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
 	errno = saved;
 }
 
 /* The system tells when it takes too long, well before it would end the process. */
-static bool limit_sound(void) {
+static bool limit_urgent(void) {
 	struct rlimit limit;
-	if (getrlimit(RLIMIT_RTTIME, &limit) < 0 || limit.rlim_cur < SOUND_US ||
-		(limit.rlim_max != RLIM_INFINITY && limit.rlim_max < 2 * SOUND_US)) {
+	if (getrlimit(RLIMIT_RTTIME, &limit) < 0 || limit.rlim_cur < URGENT_US ||
+		(limit.rlim_max != RLIM_INFINITY && limit.rlim_max < 2 * URGENT_US)) {
 		return false;
 	}
 	struct sigaction action = {.sa_handler = handle_too_long, .sa_flags = SA_RESTART};
 	sigemptyset(&action.sa_mask);
-	limit.rlim_cur = SOUND_US;
+	limit.rlim_cur = URGENT_US;
 	return sigaction(SIGXCPU, &action, NULL) == 0 && setrlimit(RLIMIT_RTTIME, &limit) == 0;
 }
 
-void city_schedule_sound(void) {
-	if (sound_allowed == -1) {
+void city_schedule_urgently(void) {
+	if (urgent_allowed == -1) {
 		long now = syscall(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
-		sound_allowed = now == SCHED_NORMAL && have_processors() && limit_sound();
+		urgent_allowed =
+			now == SCHED_NORMAL && city_schedule_has_company() && limit_urgent();
 	}
 	const struct sched_param first = {.sched_priority = 1};
-	if (sound_allowed && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) < 0) {
-		sound_allowed = 0;
+	if (urgent_allowed && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) < 0) {
+		urgent_allowed = 0;
 	}
 }
 
 void city_schedule_again(void) {
 	const struct sched_param none = {0};
-	if (sound_allowed == 1) {
+	if (urgent_allowed == 1) {
 		sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
 		city_schedule_promptly();
 	}

@@ -319,6 +319,20 @@ struct host {
 	pixman_region32_t damage; /* to be drawn, buffer pixels */
 	bool commit_needed; /* an empty commit: to acknowledge a configure that changed nothing */
 
+	/* tile_role.c */
+	int baton_fd; /* for who takes over from this version; -1: the compositor passes it on */
+	struct {
+		int baton_fd; /* -1: it does not stand by */
+		int undo_fd;
+		uint32_t serial;
+		uint64_t epoch;
+		uint64_t awake_until;	 /* CLOCK_MONOTONIC: it does not sleep before; */
+		uint64_t awake_at;	 /* and was seen not to */
+		bool taken;		 /* attach has run, and was not told of: */
+		uint64_t first_ns;	 /* CLOCK_MONOTONIC, when it had; 0: it has failed */
+		char why[HOST_WHY_SIZE]; /* then */
+	} stand_by;
+
 	/* tile_role.c, standalone.c */
 	struct source_city_tile_manager_v1 *tile_manager;
 	struct source_city_tile_v1 *wl_tile;
@@ -560,6 +574,12 @@ void host_tile_role_advance(struct host *host);
 void host_tile_role_late(struct host *host, uint64_t busy_ns);
 /* When it has to be called at the latest; HOST_NEVER: not. */
 uint64_t host_tile_role_deadline(const struct host *host);
+/* The descriptor that says when the version before has given the cells up; -1: nobody waits. */
+int host_tile_role_baton(const struct host *host);
+/* Whether that is so near that going to sleep would take longer. */
+bool host_tile_role_stays_awake(struct host *host);
+/* It can be read. */
+void host_tile_role_take(struct host *host);
 void host_tile_role_finish(struct host *host);
 void host_window_role_init(struct host *host);
 void host_window_role_finish(struct host *host);

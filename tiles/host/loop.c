@@ -15,8 +15,9 @@
 #include "log.h"
 #include "schedule.h"
 
-/* Wayland, keeper, timer, end, files, pump; then rings, streams and transfers of selections. */
-#define FIXED 6
+/* Wayland, keeper, timer, end, files, pump, baton; then rings, streams and transfers of selections.
+ */
+#define FIXED 7
 #define POLL_MAX (FIXED + HOST_PORTS_MAX + HOST_STREAMS_MAX + HOST_TRANSFERS_MAX)
 /* What an operation gets that runs when the end is asked for. */
 #define END_S 2
@@ -222,6 +223,7 @@ void host_run(struct host *host) {
 		fds[3] = (struct pollfd){.fd = host->end_fd, .events = POLLIN};
 		fds[4] = (struct pollfd){.fd = host->watch_fd, .events = POLLIN};
 		fds[5] = (struct pollfd){.fd = host->pump.timer_fd, .events = POLLIN};
+		fds[6] = (struct pollfd){.fd = host_tile_role_baton(host), .events = POLLIN};
 		size_t count = host_sound_poll(host, fds, FIXED, POLL_MAX);
 		count = host_stream_poll(host, fds, count, POLL_MAX);
 		count = host_selection_poll(host, fds, count, POLL_MAX);
@@ -242,12 +244,18 @@ void host_run(struct host *host) {
 		if (host_recorder_wants_rest(host) && poll(fds, count, 0) == 0) {
 			host_recorder_rest(host);
 		}
-		bool urgent = host_sound_is_urgent(host);
+		bool awake = host_tile_role_stays_awake(host);
+		bool urgent =
+			host_sound_is_urgent(host) || (host_tile_role_baton(host) >= 0 && !awake);
 		if (urgent) {
-			city_schedule_sound();
+			city_schedule_urgently();
 		}
-		int ready = poll(fds, count, next_timeout(host));
+		int ready = poll(fds, count, awake ? 0 : next_timeout(host));
 		host_turn_begin(host);
+		/* Another stands still until then. */
+		if (ready > 0 && fds[6].fd >= 0 && fds[6].revents) {
+			host_tile_role_take(host);
+		}
 		/* First, and before it gives way to others again. */
 		if (ready > 0 && fds[5].fd >= 0 && fds[5].revents) {
 			host_pump_run(host);

@@ -34,7 +34,8 @@ void host_init(struct host *host) {
 	host->tile.scale = host->scale = 1;
 	host->keeper_fd = host->undo_fd = host->journal_fd = host->lineage_fd = -1;
 	host->reconnect_fd = host->end_fd = host->snapshot_fd = host->watch_fd = -1;
-	host->pump.timer_fd = -1;
+	host->pump.timer_fd = host->baton_fd = -1;
+	host->stand_by.baton_fd = host->stand_by.undo_fd = -1;
 	host_transport_init(host);
 	host->wake_at = host->timer_armed = host->keyboard.repeat_at = HOST_NEVER;
 	for (size_t i = 0; i < HOST_STREAMS_MAX; i++) {

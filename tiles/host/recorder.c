@@ -430,6 +430,14 @@ static bool take_back(struct host *host, int newest) {
 	return recorder->yield_on;
 }
 
+void host_recorder_prepare(struct host *host) {
+	struct recording_writer *writer = &host->recorder.writer;
+	int newest = writer->memory ? recording_newest(writer) : -1;
+	if (newest >= 0) {
+		recording_prepare(writer, (unsigned)newest);
+	}
+}
+
 void host_recorder_attach(struct host *host, enum tile_attach reason, bool kept) {
 	struct host_recorder *recorder = &host->recorder;
 	if (!recorder->writer.memory) {

@@ -38,6 +38,8 @@ struct host_recorder {
  * bytes with K, M or G behind it. */
 void host_recorder_open(struct host *host);
 void host_recorder_finish(struct host *host);
+/* Another version still writes into it, which this one is about to take over from. */
+void host_recorder_prepare(struct host *host);
 
 /* Operations: called between host_begin and the operation. host_end ends them. */
 /* kept: the state is what the version before left, but for its shape. */

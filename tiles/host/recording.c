@@ -87,6 +87,22 @@ void recording_begin(
 	writer->slot = slot;
 }
 
+/* A version that takes over has room for its first events; more would be memory for nothing. */
+#define NEAR (16u * 1024)
+
+void recording_prepare(struct recording_writer *writer, unsigned slot) {
+	struct recording_header *header = recording_slot(writer, slot);
+	uint64_t used = load(&header->used);
+	if (!slot_makes_sense(header, writer->slot_size) || used > header->events_room) {
+		return;
+	}
+	uint64_t left = header->events_room - used;
+	uintptr_t at = (uintptr_t)header + header->events_at + used;
+	uintptr_t first = at & ~(uintptr_t)(VAT_PAGE - 1);
+	madvise(header, VAT_PAGE, MADV_POPULATE_WRITE);
+	madvise((void *)first, at - first + (left < NEAR ? left : NEAR), MADV_POPULATE_WRITE);
+}
+
 struct recording_event *recording_put(
 	struct recording_writer *writer, enum recording_type type, unsigned arg, size_t payload) {
 	struct recording_header *header = recording_slot(writer, writer->slot);

@@ -164,6 +164,8 @@ int recording_newest(const struct recording_writer *writer);
 /* The slot becomes a new recording without events and base; it is `number` that makes it seen. */
 void recording_begin(
 	struct recording_writer *writer, unsigned slot, const struct vat_region_info *tile);
+/* What the next events are written to is in memory, without a fault for each page. */
+void recording_prepare(struct recording_writer *writer, unsigned slot);
 /* Where an event of that many bytes is to be written, zeros; NULL: no room. Not seen before
  * recording_publish. */
 struct recording_event *recording_put(

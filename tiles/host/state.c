@@ -109,12 +109,19 @@ static void map_cells(struct host *host) {
 		const struct vat_cell *cell =
 			vat_region_find(host->region, decl->name, decl->scope, decl->element);
 		uint64_t size = cell ? cell->count * cell->stride : 0;
-		/* Of a sparse one it would make memory. */
-		if (size == 0 || decl->flags & VAT_CELL_SPARSE) {
+		if (size == 0) {
 			continue;
 		}
 		uintptr_t at = (uintptr_t)vat_cell_data(host->region, cell);
 		uintptr_t first = at & ~(uintptr_t)(VAT_PAGE - 1);
+		/* Of a sparse one it would make memory; but its first page has neighbours. */
+		unsigned char there = 0;
+		if (decl->flags & VAT_CELL_SPARSE) {
+			if (mincore((void *)first, VAT_PAGE, &there) < 0 || !(there & 1)) {
+				continue;
+			}
+			size = 1;
+		}
 		size = at + (size < NEAR_MAX ? size : NEAR_MAX) - first;
 		/* What it cannot do attach will. */
 		madvise((void *)first, size, MADV_POPULATE_READ);
@@ -132,6 +139,7 @@ void host_state_prepare(struct host *host) {
 		keep_report(host, &report);
 		map_cells(host);
 	}
+	host_recorder_prepare(host);
 	char why[HOST_WHY_SIZE];
 	bool found = host->found == vat_region_generation(host->region);
 	if (host->fits.fits && !found && !find_cells(host, NULL, why, sizeof(why))) {

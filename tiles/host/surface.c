@@ -84,7 +84,7 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		{&wp_cursor_shape_manager_v1_interface, 1, &host->shape_manager},
 		{&wl_data_device_manager_interface, 3, &host->data_manager},
 		{&zwp_primary_selection_device_manager_v1_interface, 1, &host->primary_manager},
-		{&source_city_tile_manager_v1_interface, 5, &host->tile_manager},
+		{&source_city_tile_manager_v1_interface, 6, &host->tile_manager},
 		{&xdg_wm_base_interface, 5, &host->wm_base},
 		{&zxdg_decoration_manager_v1_interface, 1, &host->decoration_manager},
 	};
@@ -368,7 +368,7 @@ static void draw_into(struct host *host, struct host_buffer *buffer) {
 }
 
 void host_surface_draw(struct host *host, bool first) {
-	if (host->state != HOST_LIVE || !host->configured) {
+	if (host->state != HOST_LIVE || host->attaching || !host->configured) {
 		return;
 	}
 	int32_t width = to_buffer(host->tile.width, host->tile.scale);

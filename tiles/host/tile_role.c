@@ -2,11 +2,22 @@
 /* The surface as a tile of the city, and this version's part in handovers. */
 #include "host.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "schedule.h"
 #include "source-city-tile-v1-client-protocol.h"
+
+/* A processor that sleeps takes longer to wake up than all else that happens in the pause. The
+ * version before has one update to finish, and maybe one to make. */
+#define STAY_AWAKE_NS 3000000
+#define ALONE_NS 100000
+/* What the successor gets to take over before others hear of it; it needs a tenth of that. */
+#define TAKEN_MS 2
 
 static uint32_t high(uint64_t value) {
 	return value >> 32;
@@ -25,9 +36,28 @@ static void handle_configure(void *data, struct source_city_tile_v1 *tile, uint3
 	host_surface_configure(data, serial, width, height);
 }
 
+static void drop_fd(int *fd) {
+	if (*fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+}
+
 static void refuse(struct host *host, const char *why) {
 	city_log(CITY_LOG_INFO, host->name, "does not yield: %s", why);
+	drop_fd(&host->baton_fd);
 	source_city_tile_v1_refused(host->wl_tile, host->migrate_serial, why);
+}
+
+/* The successor need not wait for the compositor to hear of it; and while it takes over, whoever
+ * would be woken by that has no processor to take from it. */
+static void pass_baton(struct host *host) {
+	const char given = 1;
+	struct pollfd taken = {.fd = host->baton_fd, .events = POLLIN};
+	if (taken.fd >= 0 && send(taken.fd, &given, sizeof(given), MSG_NOSIGNAL) > 0) {
+		poll(&taken, 1, TAKEN_MS);
+	}
+	drop_fd(&host->baton_fd);
 }
 
 static void yield(struct host *host) {
@@ -46,6 +76,7 @@ static void yield(struct host *host) {
 		return;
 	}
 	host_tail_begin(host);
+	pass_baton(host);
 	uint64_t end = host->yielded_at;
 	uint64_t updates = vat_region_get(host->region, VAT_UPDATES);
 	source_city_tile_v1_yielded(host->wl_tile, host->migrate_serial, high(end), low(end),
@@ -115,28 +146,85 @@ void host_tile_role_late(struct host *host, uint64_t busy_ns) {
 	}
 }
 
-static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
-	uint32_t reason, uint32_t epoch_hi, uint32_t epoch_lo, uint32_t undo, int32_t undo_fd) {
-	struct host *host = data;
-	if (!undo) {
-		close(undo_fd);
-		undo_fd = -1;
-	}
-	if (host->state != HOST_READY) {
-		city_log(CITY_LOG_WARN, host->name, "was told to attach, but is not ready for it");
-		if (undo_fd >= 0) {
-			close(undo_fd);
-		}
-		return;
-	}
-	char why[HOST_WHY_SIZE];
+/* ---- taking over */
+
+/* Ends standing by; what came of it stays as it is. */
+static void stand_down(struct host *host) {
+	drop_fd(&host->stand_by.baton_fd);
+	drop_fd(&host->stand_by.undo_fd);
+	host->stand_by.taken = false;
+}
+
+/* Takes undo_fd. 0, with the reason in `why`, if it could not; otherwise when it had. */
+static uint64_t take(struct host *host, uint32_t reason, uint64_t epoch, int undo_fd, char *why,
+	size_t why_size) {
 	host->attaching = true;
-	if (!host_state_attach(host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why))) {
-		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
-		return;
+	if (!host_state_attach(host, reason, epoch, undo_fd, why, why_size)) {
+		return 0;
 	}
 	uint64_t first = host->attached_at = host_monotonic();
 	host_update_if_due(host);
+	return first;
+}
+
+int host_tile_role_baton(const struct host *host) {
+	return host->stand_by.baton_fd;
+}
+
+bool host_tile_role_stays_awake(struct host *host) {
+	uint64_t now = host_monotonic(), before = host->stand_by.awake_at;
+	host->stand_by.awake_at = now;
+	/* Somebody else wants the processor: whoever sleeps is let in sooner than who has had it.
+	 */
+	if (now > before + ALONE_NS) {
+		host->stand_by.awake_until = 0;
+	}
+	return host->stand_by.baton_fd >= 0 && now < host->stand_by.awake_until;
+}
+
+void host_tile_role_take(struct host *host) {
+	char byte;
+	ssize_t size = recv(host->stand_by.baton_fd, &byte, sizeof(byte), MSG_DONTWAIT);
+	if (size <= 0) {
+		if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
+			/* It was not given: attach will say what happens. */
+			stand_down(host);
+		}
+		return;
+	}
+	uint64_t given = host_monotonic();
+	int undo_fd = host->stand_by.undo_fd;
+	host->stand_by.undo_fd = -1;
+	host->stand_by.taken = true;
+	host->stand_by.first_ns = take(host, SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER,
+		host->stand_by.epoch, undo_fd, host->stand_by.why, sizeof(host->stand_by.why));
+	send(host->stand_by.baton_fd, &byte, sizeof(byte), MSG_NOSIGNAL | MSG_DONTWAIT);
+	drop_fd(&host->stand_by.baton_fd);
+	city_log(CITY_LOG_DEBUG, host->name, "took over in %lu us",
+		(unsigned long)(host->stand_by.first_ns - given) / 1000);
+}
+
+static void handle_stand_by(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
+	uint32_t epoch_hi, uint32_t epoch_lo, int32_t undo_fd, int32_t baton_fd) {
+	struct host *host = data;
+	if (host->state != HOST_READY || host->stand_by.taken) {
+		city_log(CITY_LOG_WARN, host->name, "was told to stand by, but is not ready");
+		close(undo_fd);
+		close(baton_fd);
+		return;
+	}
+	stand_down(host);
+	host->stand_by.serial = serial;
+	host->stand_by.epoch = join(epoch_hi, epoch_lo);
+	host->stand_by.undo_fd = undo_fd;
+	host->stand_by.baton_fd = baton_fd;
+	host->stand_by.awake_at = host_monotonic();
+	host->stand_by.awake_until =
+		city_schedule_has_company() ? host->stand_by.awake_at + STAY_AWAKE_NS : 0;
+}
+
+static void tell_attached(struct host *host, uint32_t serial, uint64_t first) {
+	struct source_city_tile_v1 *tile = host->wl_tile;
 	if (*host->lost &&
 		source_city_tile_v1_get_version(tile) >= SOURCE_CITY_TILE_V1_LOST_SINCE_VERSION) {
 		source_city_tile_v1_lost(tile, host->lost);
@@ -150,6 +238,32 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 		low(host->state_bytes), high(host->migrated_bytes), low(host->migrated_bytes));
 	/* At once: should drawing crash or hang, it is known that attaching did not. */
 	wl_display_flush(host->display);
+}
+
+static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
+	uint32_t reason, uint32_t epoch_hi, uint32_t epoch_lo, uint32_t undo, int32_t undo_fd) {
+	struct host *host = data;
+	char why[HOST_WHY_SIZE];
+	bool taken = host->stand_by.taken && host->stand_by.serial == serial;
+	uint64_t first = host->stand_by.first_ns;
+	stand_down(host);
+	if (!undo || taken) {
+		drop_fd(&undo_fd);
+	}
+	if (taken) {
+		snprintf(why, sizeof(why), "%s", host->stand_by.why);
+	} else if (host->state != HOST_READY) {
+		city_log(CITY_LOG_WARN, host->name, "was told to attach, but is not ready for it");
+		drop_fd(&undo_fd);
+		return;
+	} else {
+		first = take(host, reason, join(epoch_hi, epoch_lo), undo_fd, why, sizeof(why));
+	}
+	if (first == 0) {
+		host_tile_role_failed(host, HOST_STEP_ATTACH, why);
+		return;
+	}
+	tell_attached(host, serial, first);
 	host_streams_fetch(host);
 	host_sound_run(host);
 	first_frame(host);
@@ -215,9 +329,7 @@ static void handle_state(
 
 static void handle_lineage(void *data, struct source_city_tile_v1 *tile, int32_t artifact) {
 	struct host *host = data;
-	if (host->lineage_fd >= 0) {
-		close(host->lineage_fd);
-	}
+	drop_fd(&host->lineage_fd);
 	host->lineage_fd = artifact;
 }
 
@@ -274,6 +386,12 @@ static void handle_sound_go_on(void *data, struct source_city_tile_v1 *tile) {
 	host_sound_go_on(data);
 }
 
+static void handle_baton(void *data, struct source_city_tile_v1 *tile, int32_t baton_fd) {
+	struct host *host = data;
+	drop_fd(&host->baton_fd);
+	host->baton_fd = baton_fd;
+}
+
 static const struct source_city_tile_v1_listener tile_listener = {
 	.configure = handle_configure,
 	.migrate = handle_migrate,
@@ -292,6 +410,8 @@ static const struct source_city_tile_v1_listener tile_listener = {
 	.prepare = handle_prepare,
 	.sound_end = handle_sound_end,
 	.sound_go_on = handle_sound_go_on,
+	.stand_by = handle_stand_by,
+	.baton = handle_baton,
 };
 
 static void ack_configure(struct host *host, uint32_t serial) {
@@ -367,12 +487,17 @@ void host_tile_role_failed(struct host *host, enum host_step step, const char *r
 
 void host_tile_role_finish(struct host *host) {
 	host->migrating = false;
+	if (host->stand_by.taken && host->state == HOST_LIVE) {
+		/* The next compositor finds it as one that has attached. */
+		host->attaching = false;
+		host_streams_fetch(host);
+		host_build_drop(host);
+	}
+	stand_down(host);
+	drop_fd(&host->baton_fd);
 	if (host->wl_tile) {
 		source_city_tile_v1_destroy(host->wl_tile);
 		host->wl_tile = NULL;
 	}
-	if (host->lineage_fd >= 0) {
-		close(host->lineage_fd);
-		host->lineage_fd = -1;
-	}
+	drop_fd(&host->lineage_fd);
 }
