@@ -120,11 +120,11 @@ class Witness:
 class ProofCity(LedgerCity):
     """A city with one proof tile, its witness, and what is known of its state."""
 
-    def __init__(self):
+    def __init__(self, limits=LIMITS, env=None):
         config = "".join(
             f"tile {name} {{\n\tartifact {tile_path('proof-1')}\n\tkind proof\n\tat {x} 100\n\tsize 120 80\n}}\n"
             for name, x in (("proof", 100), ("other", 400)))
-        super().__init__(config=config, env={"SOURCE_CITY_LIMITS": LIMITS})
+        super().__init__(config=config, env={"SOURCE_CITY_LIMITS": limits, **(env or {})})
         self.disks = {}
         if in_namespace():
             self.disks = {"disk": SmallDisk(os.path.join(self.folder, "disk"), size="16M"),
