@@ -90,7 +90,9 @@ struct fake_version {
 	unsigned changes;    /* times that it told the keeper of */
 	bool settled_change; /* the last was that of a probation's end */
 	bool prepared;	     /* has answered fake_send_prepare */
-	bool tracked;	     /* has answered fake_send_track */
+	uint32_t stand_by_serial;
+	uint64_t stand_by_epoch;
+	bool tracked; /* has answered fake_send_track */
 	int track_status;
 	unsigned commits;      /* with a buffer */
 	int32_t width, height; /* of the last buffer */
@@ -122,6 +124,11 @@ struct fake_version *fake_start_ready(
 void fake_attach(struct fake_version *version, uint32_t reason, int undo_fd);
 void fake_send_attach(struct fake_version *version, uint32_t reason, int undo_fd);
 void fake_send_prepare(struct fake_version *version, int undo_fd);
+/* It stands by: the other end of the baton. With the serial and epoch of fake_send_attach_to it. */
+int fake_send_stand_by(struct fake_version *version, int undo_fd);
+void fake_send_attach_to(struct fake_version *version, int undo_fd);
+/* It is to yield to one that stands by: the other end of the baton. */
+int fake_send_baton(struct fake_version *version);
 void fake_send_migrate(struct fake_version *version);
 void fake_send_resume(struct fake_version *version);
 /* The serial; frame 0: as soon as `ahead` is met. */

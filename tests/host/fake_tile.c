@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -202,13 +203,43 @@ const struct source_city_tile_manager_v1_interface fake_tile_manager_impl = {
 
 /* ---- what they are told */
 
-void fake_send_attach(struct fake_version *version, uint32_t reason, int undo_fd) {
-	uint64_t epoch = ++version->city->epoch;
+static void send_attach(struct fake_version *version, uint32_t serial, uint64_t epoch,
+	uint32_t reason, int undo_fd) {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	source_city_tile_v1_send_attach(version->tile, ++version->city->serial, reason, epoch >> 32,
-		(uint32_t)epoch, undo_fd >= 0, undo_fd >= 0 ? undo_fd : null_fd);
+	source_city_tile_v1_send_attach(version->tile, serial, reason, epoch >> 32, (uint32_t)epoch,
+		undo_fd >= 0, undo_fd >= 0 ? undo_fd : null_fd);
 	wl_display_flush_clients(version->city->display);
 	close(null_fd);
+}
+
+void fake_send_attach(struct fake_version *version, uint32_t reason, int undo_fd) {
+	uint64_t epoch = ++version->city->epoch;
+	send_attach(version, ++version->city->serial, epoch, reason, undo_fd);
+}
+
+int fake_send_stand_by(struct fake_version *version, int undo_fd) {
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	uint64_t epoch = version->stand_by_epoch = ++version->city->epoch;
+	version->stand_by_serial = ++version->city->serial;
+	source_city_tile_v1_send_stand_by(version->tile, version->stand_by_serial, epoch >> 32,
+		(uint32_t)epoch, undo_fd, ends[1]);
+	wl_display_flush_clients(version->city->display);
+	close(ends[1]);
+	return ends[0];
+}
+
+void fake_send_attach_to(struct fake_version *version, int undo_fd) {
+	send_attach(version, version->stand_by_serial, version->stand_by_epoch,
+		SOURCE_CITY_TILE_V1_ATTACH_REASON_HANDOVER, undo_fd);
+}
+
+int fake_send_baton(struct fake_version *version) {
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	source_city_tile_v1_send_baton(version->tile, ends[1]);
+	close(ends[1]);
+	return ends[0];
 }
 
 void fake_attach(struct fake_version *version, uint32_t reason, int undo_fd) {

@@ -324,7 +324,7 @@ void fake_add_globals(struct fake_city *city) {
 		{&wp_viewporter_interface, 1},
 		{&wl_seat_interface, 9},
 		{&wl_data_device_manager_interface, 3},
-		{&source_city_tile_manager_v1_interface, 5},
+		{&source_city_tile_manager_v1_interface, 6},
 	};
 	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
 		assert_non_null(wl_global_create(city->display, globals[i].interface,
