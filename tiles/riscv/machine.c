@@ -14,6 +14,7 @@
 #include "virtio.h"
 
 #define TURN 4096
+#define RUN_NS 100 /* to enter and leave an engine, for as little as one step */
 
 void *rv_scratch(const struct rv_machine *m, size_t size) {
 	uint8_t *memory = calloc(1, size);
@@ -209,6 +210,7 @@ static uint64_t run_hart(struct rv_machine *m, struct rv_hart *hart, uint64_t st
 	board->turn_left -= made;
 	m->run_steps = 0;
 	m->run_traps = 0;
+	rv_work(m, RUN_NS);
 	return made;
 }
 
@@ -224,6 +226,7 @@ enum rv_stop rv_machine_run(struct rv_machine *m, uint64_t steps) {
 	watch_tohost(m);
 	m->worked = false;
 	m->new_pages = m->moved = 0;
+	m->work = 0;
 	for (;;) {
 		if (board->ended) {
 			return RV_STOP_ENDED;

@@ -57,6 +57,10 @@
  * for it, or what was there is kept for a rollback. A run has at most so many entries of the TLB
  * filled for stores. */
 #define RV_NEW_PAGES 512
+/* Some of what a guest may do takes the host a hundred or ten thousand times as long as an
+ * instruction does: traps, walks, code that is written anew. It is counted, in nanoseconds of
+ * about any host, and a run ends early where it has come to so many. */
+#define RV_WORK_MOST 5000000
 
 /* ------------------------------------------------------------------ state (cells) */
 
@@ -236,7 +240,7 @@ struct rv_net {
 
 enum rv_stop {
 	/* All steps made; or a device had much to do, or stores went to RV_NEW_PAGES pages that
-	 * they had not been to just before: look at the time. */
+	 * they had not been to just before, or other things took RV_WORK_MOST: look at the time. */
 	RV_STOP_BUDGET,
 	RV_STOP_IDLE,	 /* every hart waits, until rv_machine_wake_time() or input */
 	RV_STOP_CONSOLE, /* the UART's tx has little room: fetch it, then go on */
@@ -314,6 +318,7 @@ struct rv_machine {
 	bool worked;	    /* much was done at once: rv_machine_run() returns early */
 	/* Since rv_machine_run() was called: pages found by stores, bytes moved by devices. */
 	unsigned new_pages, moved;
+	uint64_t work; /* since then, see RV_WORK_MOST */
 	/* Told what every instruction did before it is executed, if not NULL: for --trace. Only the
 	 * plain engine calls it. */
 	void (*trace)(void *data, const struct rv_hart *hart, uint32_t instruction);
@@ -363,6 +368,14 @@ void rv_machine_want_reset(struct rv_machine *m);
 /* Whether the state is one that a machine could have, and so safe to run: false, with the reason in
  * why, where something else wrote it. Needs the state pointers only. */
 bool rv_machine_check(const struct rv_machine *m, char *why, size_t why_size);
+/* Something takes about so many nanoseconds. What the caches that an engine keeps cost counts too,
+ * so that where a run ends early may differ by engine; the guest cannot tell. */
+static inline void rv_work(struct rv_machine *m, unsigned nanoseconds) {
+	m->work += nanoseconds;
+	if (m->work >= RV_WORK_MOST) {
+		m->worked = m->attention = true;
+	}
+}
 /* Hash (64 bits, FNV-1a over words) of all state, for tests and --deterministic. */
 uint64_t rv_machine_hash(const struct rv_machine *m);
 

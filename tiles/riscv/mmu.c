@@ -19,6 +19,12 @@
 #define PTE_RESERVED (0x3ffull << 54) /* of extensions that are not here */
 #define PTE_PPN_SHIFT 10
 
+/* See rv_work(). */
+#define WALK_NS 100
+#define FLUSH_NS 300
+#define SEARCH_NS 1000
+#define TWO_PAGES_NS 40
+
 #define LEVELS 3
 #define LEVEL_BITS 9
 #define PHYSICAL_BITS 56
@@ -158,6 +164,7 @@ static bool fill(struct rv_machine *m, struct rv_hart *hart, uint64_t address,
 	enum rv_access access, struct rv_tlb_entry *slot, uint64_t tag) {
 	enum rv_mode mode = effective_mode(hart, access);
 	uint64_t page;
+	rv_work(m, WALK_NS);
 	enum walked walked = walk(m, hart, mode, address, access, false, &page);
 	if (walked == WALK_DONE && !rv_pmp_allows(hart, mode, page & ~(RV_PAGE - 1), access)) {
 		walked = WALK_ACCESS_FAULT;
@@ -192,6 +199,7 @@ bool rv_translate(struct rv_machine *m, struct rv_hart *hart, uint64_t address,
 
 void rv_tlb_flush(struct rv_machine *m, struct rv_hart *hart) {
 	unsigned number = hart - m->harts;
+	rv_work(m, FLUSH_NS);
 	memset(&m->tlbs[number], 0, sizeof(m->tlbs[number]));
 	hart->tlb_gigabytes = 0;
 	memset(hart->tlb_megabytes, 0, sizeof(hart->tlb_megabytes));
@@ -224,6 +232,7 @@ static void drop(struct rv_machine *m, unsigned hart, enum rv_access access,
 void rv_tlb_flush_page(struct rv_machine *m, struct rv_hart *hart, uint64_t address) {
 	unsigned number = hart - m->harts;
 	struct rv_tlb *tlb = &m->tlbs[number];
+	rv_work(m, may_be_large(hart, address) ? SEARCH_NS : 0);
 	for (enum rv_access access = 0; access < RV_ACCESSES; access++) {
 		if (!may_be_large(hart, address)) {
 			drop(m, number, access, rv_tlb_slot(tlb, access, address), address);
@@ -276,6 +285,7 @@ static bool find(struct rv_machine *m, struct rv_hart *hart, uint64_t address, u
 	if (place->first_size == size) {
 		return true;
 	}
+	rv_work(m, TWO_PAGES_NS);
 	/* An access that is not aligned has to be to RAM with all its bytes. */
 	uint64_t rest = address + place->first_size;
 	if (!rv_translate(m, hart, rest, access, &place->second)) {

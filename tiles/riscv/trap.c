@@ -6,6 +6,8 @@
 #include "csr.h"
 #include "machine.h"
 
+#define TRAP_NS 50
+
 static uint64_t vector(uint64_t tvec, bool interrupt, unsigned cause) {
 	uint64_t base = tvec & ~3ull;
 	/* Mode 1: interrupts, and only they, have an entry each. */
@@ -52,6 +54,7 @@ static void enter(
 
 void rv_raise(struct rv_machine *m, struct rv_hart *hart, enum rv_exception cause, uint64_t tval) {
 	m->run_traps++;
+	rv_work(m, TRAP_NS);
 	enter(hart, false, cause, hart->medeleg, tval);
 }
 

@@ -25,6 +25,7 @@ static unsigned find_context(struct fast *fast, const struct rv_hart *hart) {
 	}
 	const unsigned context = fast->context_count++;
 	fast->contexts[context] = wanted;
+	rv_work(fast->m, fast->m->hart_count * FAST_EMPTY_NS);
 	for (unsigned i = 0; i < fast->m->hart_count; i++) {
 		empty_tlb(&fast->harts[i].tlbs[context]);
 		fast->harts[i].filled &= ~(1u << context);
@@ -33,6 +34,7 @@ static unsigned find_context(struct fast *fast, const struct rv_hart *hart) {
 }
 
 static void enter_context(struct fast_hart *h) {
+	rv_work(h->m, FAST_CONTEXT_NS);
 	h->context = find_context(h->fast, h->hart);
 	h->tlb = &h->tlbs[h->context];
 	h->from = NULL;
@@ -157,6 +159,11 @@ static void fast_written(struct rv_machine *m, uint64_t physical, uint64_t size)
 	rv_fast_forget(m->engine_data, physical, size);
 }
 
+static void forget_entries(struct rv_machine *m, struct fast_tlb *tlb) {
+	rv_work(m, FAST_EMPTY_NS);
+	empty_tlb(tlb);
+}
+
 static void fast_tlb_changed(struct rv_machine *m, unsigned hart, enum rv_access access,
 	const struct rv_tlb_entry *entry) {
 	struct fast *fast = m->engine_data;
@@ -168,7 +175,7 @@ static void fast_tlb_changed(struct rv_machine *m, unsigned hart, enum rv_access
 			h->tlbs[i].entries[access][entry - m->tlbs[hart].entries[access]] =
 				(struct fast_entry){.tag = FAST_EMPTY};
 		else
-			empty_tlb(&h->tlbs[i]);
+			forget_entries(m, &h->tlbs[i]);
 	}
 	if (!entry) {
 		h->filled = 0;

@@ -32,7 +32,17 @@
 #define FAST_CODE_SIZE (32u << 20)
 #endif
 #define FAST_EMPTY 1ull /* the tag of an entry that is none: no page begins there */
-#define FAST_X0 32	/* where x[] takes what is written to x0 */
+/* See rv_work(): for an instruction the slow way, and more if it is floating point; to find a
+ * context, and to empty its entries; to make and forget a page, and a block, with each of its
+ * instructions. */
+#define FAST_SLOW_NS 25
+#define FAST_FLOAT_NS 50
+#define FAST_CONTEXT_NS 40
+#define FAST_EMPTY_NS 300
+#define FAST_PAGE_NS 2000
+#define FAST_BLOCK_NS 400
+#define FAST_INSN_NS 60
+#define FAST_X0 32 /* where x[] takes what is written to x0 */
 
 /* An operation more than the guest's: the block ends here, go on at imm. Not counted. */
 #define FAST_OP_NEXT RV_OPS

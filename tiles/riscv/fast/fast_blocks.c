@@ -39,6 +39,7 @@ struct fast_page *rv_fast_page(
 			return page;
 	if (fast->page_count >= FAST_PAGES_MAX)
 		rv_fast_forget_all(fast);
+	rv_work(fast->m, FAST_PAGE_NS);
 	struct fast_page *page = malloc(sizeof *page);
 	if (!page)
 		return NULL;
@@ -193,6 +194,7 @@ static struct fast_block *decode(
 	const uint8_t *code = fast->m->ram + (page->physical - RV_RAM_BASE);
 	unsigned offset = pc % RV_PAGE;
 	*block = (struct fast_block){.native = fast->none->native, .pc = pc};
+	rv_work(fast->m, FAST_BLOCK_NS);
 	while (block->count < FAST_BLOCK_MAX && offset < RV_PAGE) {
 		uint16_t low, high = 0;
 		memcpy(&low, code + offset, 2);
@@ -205,6 +207,7 @@ static struct fast_block *decode(
 		predecode(fast, insn, low | (uint32_t)high << 16, block->pc + block->size);
 		offset += insn->length;
 		block->size += insn->length;
+		rv_work(fast->m, FAST_INSN_NS);
 		if (rv_fast_ends_block(insn->op))
 			break;
 	}

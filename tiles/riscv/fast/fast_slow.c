@@ -96,6 +96,7 @@ static bool store_f(struct fast_hart *h, const struct fast_insn *insn, unsigned 
 }
 
 static bool floating(struct fast_hart *h, const struct fast_insn *insn) {
+	rv_work(h->m, FAST_FLOAT_NS);
 	if (!(h->hart->mstatus & RV_STATUS_FS) || !rv_fast_float(h, insn))
 		return illegal(h, insn);
 	return done(h, insn);
@@ -248,6 +249,7 @@ static bool system_instruction(struct fast_hart *h, const struct fast_insn *insn
 bool rv_fast_slow(struct fast_hart *h, const struct fast_insn *insn) {
 	h->hart->pc = insn->pc;
 	h->m->run_steps = h->total - (uint64_t)h->left - insn->after - 1;
+	rv_work(h->m, FAST_SLOW_NS);
 	switch (insn->op) {
 	case RV_OP_LB:
 		return load_x(h, insn, 1, true);

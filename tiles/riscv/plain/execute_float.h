@@ -8,6 +8,8 @@
 #include "fp.h"
 #include "plain.h"
 
+#define PLAIN_FLOAT_NS 30 /* see rv_work() */
+
 static inline bool rv_plain_float(const struct rv_plain *p) {
 	return p->hart->mstatus & RV_STATUS_FS;
 }
@@ -55,6 +57,7 @@ static inline void rv_plain_set_single(struct rv_plain *p, unsigned number, uint
 		if (!rv_plain_float(p) || rounding > RV_RMM) {                                     \
 			return rv_plain_illegal(p);                                                \
 		}                                                                                  \
+		rv_work(p->m, PLAIN_FLOAT_NS);                                                     \
 		uint32_t flags = 0;                                                                \
 		set(p, i->rd, value);                                                              \
 		rv_plain_flags(p, flags);                                                          \
@@ -67,6 +70,7 @@ static inline void rv_plain_set_single(struct rv_plain *p, unsigned number, uint
 		if (!rv_plain_float(p) || rounding > RV_RMM) {                                     \
 			return rv_plain_illegal(p);                                                \
 		}                                                                                  \
+		rv_work(p->m, PLAIN_FLOAT_NS);                                                     \
 		uint32_t flags = 0;                                                                \
 		RD = (value);                                                                      \
 		rv_plain_flags(p, flags);                                                          \

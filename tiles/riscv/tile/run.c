@@ -191,7 +191,14 @@ void run_slice(struct rvtile *rv) {
 	uint64_t steps = steps_of(pace) / rv->share;
 	run(rv, steps);
 	network_flush(rv);
-	bool full = run_runs(rv) && rv->machine.board->steps - before >= steps;
+	uint64_t made = rv->machine.board->steps - before;
+	bool laborious = rv->machine.work >= RV_WORK_MOST;
+	bool full = run_runs(rv) && (made >= steps || laborious);
+	/* What it is doing now takes much longer than what it did before: so many are a slice. */
+	if (full && made < steps && rv->share == 1) {
+		pace->budget =
+			made / rvtile_speed > BUDGET_LEAST ? made / rvtile_speed : BUDGET_LEAST;
+	}
 	pace->asked = full ? now + PERIOD_NS / rv->share : 0;
 }
 
