@@ -545,6 +545,22 @@ static void test_text_and_then_frames(void **state) {
 		rv_line_drop(line);
 		assert_int_equal(rv_line_look(line, data, &size), RV_LINE_NOTHING);
 	}
+	/* Text of later stands in frames, in its order with the others. */
+	static const uint8_t late[] = "\0\0\0\0\0\0\0\0\0\0\0\0\x88\xb5it is\r\n\1\x7fwrong again";
+	uint8_t text[RV_LINE_PACKET(sizeof(late))];
+	come(line, packet, length);
+	come(line, text, rv_packet_encode(late, sizeof(late) - 1, text));
+	come(line, text, rv_packet_encode(late, RV_FRAME_MIN, text));
+	come(line, packet, length);
+	assert_int_equal(rv_line_look(line, data, &size), RV_LINE_FRAME);
+	rv_line_drop(line);
+	assert_int_equal(rv_line_look(line, data, &size), RV_LINE_TEXT);
+	assert_int_equal(size, 16);
+	assert_memory_equal(data, "it iswrong again", 16);
+	assert_int_equal(rv_line_look(line, data, &size), RV_LINE_TEXT);
+	assert_int_equal(size, 0);
+	assert_int_equal(rv_line_look(line, data, &size), RV_LINE_FRAME);
+	assert_memory_equal(data, frame, sizeof(frame));
 	free(line);
 }
 

@@ -3,6 +3,8 @@
 """source-city-net, by a machine that is this program: Ethernet frames on its stdin and stdout, or on a
 terminal; what it answers to ARP, DHCP and TCP, and what it makes of frames that are none."""
 
+import ctypes
+import errno
 import os
 import pty
 import random
@@ -16,10 +18,11 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from tap import check, check_equal, run  # noqa: E402
+from tap import Skip, check, check_equal, run  # noqa: E402
 
 LIMIT = 60  # seconds: for a machine that is busy
 PROGRAM = sys.argv.pop(1)
+TAKEN = sys.argv.pop(1)  # what a libslirp does that was taken over: taken.c; empty where it cannot be loaded
 MAC = bytes.fromhex("020000000015")
 GUEST = socket.inet_aton("10.0.2.15")
 HOST = socket.inet_aton("10.0.2.2")
@@ -68,16 +71,17 @@ class Ended(Exception):
 
 
 class Net:
-    def __init__(self, *options, terminal=False):
+    def __init__(self, *options, terminal=False, preload=None):
+        env = dict(os.environ, LD_PRELOAD=preload) if preload else None
         if terminal:
             ours, theirs = pty.openpty()
             self.process = subprocess.Popen([PROGRAM, "--terminal", *options], stdin=theirs, stdout=theirs,
-                                            stderr=theirs, start_new_session=True)
+                                            stderr=theirs, start_new_session=True, env=env)
             os.close(theirs)
             self.to, self.back = ours, os.dup(ours)
         else:
             self.process = subprocess.Popen([PROGRAM, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=subprocess.PIPE)
+                                            stderr=subprocess.PIPE, env=env)
             self.to, self.back = self.process.stdin.fileno(), self.process.stdout.fileno()
         self.bytes = b""
         self.mac = None
@@ -155,6 +159,12 @@ class Net:
         self.put_ip(1, echo)
         answer = self.ip(1, lambda answer: answer)
         check(answer[0] == 0 and answer[4:] == echo[4:], f"the answer to a ping: {answer!r}")
+
+
+    def udp(self, port, data, to=HOST):
+        """What comes back."""
+        self.put_ip(17, struct.pack("!HHHH", 50000, port, 8 + len(data), 0) + data, to=to)
+        return self.ip(17, lambda answer: answer[8:] if answer[:4] == struct.pack("!HH", port, 50000) else None)
 
 
 class Tcp:
@@ -249,6 +259,86 @@ def connects(net):
 def test_tcp():
     with Net().listens().find_host() as net:
         connects(net)
+
+
+def test_udp():
+    with Net().listens().find_host() as net, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer():
+            data, sender = server.recvfrom(2000)
+            server.sendto(data[::-1], sender)
+        threading.Thread(target=answer, daemon=True).start()
+        check_equal(net.udp(server.getsockname()[1], b"there and back"), b"there and back"[::-1], "the answer")
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def status(net, key):
+    return next(line.split()[1] for line in read(f"/proc/{net.process.pid}/status").splitlines() if line.startswith(key + ":"))
+
+
+def confined():
+    """Skips where the program cannot be."""
+    if not TAKEN:
+        raise Skip("sanitizers do what the sandbox refuses")
+    if "seccomp" not in read("/proc/self/status").lower():
+        raise Skip("this kernel has no seccomp")
+
+
+def test_is_confined():
+    confined()
+    with Net().listens() as net:
+        check_equal((status(net, "Seccomp"), status(net, "NoNewPrivs")), ("2", "1"), "seccomp's mode, no new privileges")
+
+
+def has_landlock():
+    """By asking for the version of its interface."""
+    return ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) > 0
+
+
+TAKE = b"\xff" * 6 + MAC + b"\x88\xb6" + b"now"
+REFUSED = b"source-city-net: its sandbox refused the system call openat: "
+DONE = ("memory", "resolv", "inet")
+
+
+def takes_over(net):
+    """All that a libslirp tries that is no longer itself."""
+    net.put(TAKE)
+    said = net.frame(lambda frame: frame if frame.startswith(b"taken:") else None).decode()
+    deeds = dict(word.split("=") for word in said.split()[1:])
+    check(len(deeds) > 12, said)
+    for deed, result in deeds.items():
+        if deed == "other":
+            expected = errno.EACCES if has_landlock() else 0
+        else:
+            expected = 0 if deed in DONE else errno.EPERM
+        if deed == "resolv" and not os.path.exists("/etc/resolv.conf"):
+            expected = errno.ENOENT
+        check_equal(int(result), expected, f"what came of {deed} ({said})")
+    check(not os.path.exists("/tmp/source-city-net-was-here"), "it has made a file")
+
+
+def test_taken_over():
+    """What it tries is refused and said once, and the network is there all the same."""
+    confined()
+    with Net(preload=TAKEN).listens().find_host() as net:
+        takes_over(net)
+        said = net.process.stderr.readline()
+        check(said.startswith(REFUSED), said)
+        takes_over(net)
+        net.ping()
+        connects(net)
+        net.process.stdin.close()
+        check_equal((net.process.wait(), net.process.stderr.read()), (0, b""), "its end, what else it said")
+    with Net(terminal=True, preload=TAKEN).listens().find_host() as net:
+        takes_over(net)
+        text = net.frame(lambda frame: frame if frame[12:14] == b"\x88\xb5" else None)
+        check(text[14:].startswith(REFUSED), text)
+        net.ping()
 
 
 def test_terminal():
@@ -378,5 +468,5 @@ def test_signals():
         check_equal(net.process.wait(), -signal.SIGTERM, "its end")
 
 
-run([test_packets_of_all_kinds, test_dhcp, test_tcp, test_terminal, test_forward, test_what_is_no_frame,
+run([test_packets_of_all_kinds, test_dhcp, test_tcp, test_udp, test_is_confined, test_taken_over, test_terminal, test_forward, test_what_is_no_frame,
      test_a_machine_that_does_not_read, test_arguments, test_signals])

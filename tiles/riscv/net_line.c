@@ -98,6 +98,10 @@ static size_t text_of(const uint8_t *in, size_t size, uint8_t data[RV_FRAME_MAX]
 	return length;
 }
 
+static bool is_text(const uint8_t *frame) {
+	return frame[12] == RV_LINE_TEXT_TYPE >> 8 && frame[13] == (RV_LINE_TEXT_TYPE & 0xff);
+}
+
 enum rv_line_news rv_line_look(struct rv_line *line, uint8_t data[RV_FRAME_MAX], size_t *size) {
 	size_t packet;
 	bool text;
@@ -115,12 +119,18 @@ enum rv_line_news rv_line_look(struct rv_line *line, uint8_t data[RV_FRAME_MAX],
 			line->ready = true;
 			return RV_LINE_READY;
 		}
-		if (!line->skipping && rv_packet_decode(in, packet, data, RV_FRAME_MAX, size) &&
-			*size >= RV_FRAME_MIN) {
+		bool frame = !line->skipping &&
+			rv_packet_decode(in, packet, data, RV_FRAME_MAX, size) &&
+			*size >= RV_FRAME_MIN;
+		if (frame && !is_text(data)) {
 			return RV_LINE_FRAME;
 		}
 		line->in_at += (uint32_t)packet + 1;
 		line->skipping = false;
+		if (frame) {
+			*size = text_of(data + RV_FRAME_MIN, *size - RV_FRAME_MIN, data);
+			return RV_LINE_TEXT;
+		}
 	}
 	if (line->in_size - line->in_at > RV_LINE_PACKET(RV_FRAME_MAX)) {
 		line->in_at = line->in_size;

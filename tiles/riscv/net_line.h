@@ -10,7 +10,7 @@
  *
  * The other end sends an empty packet as soon as it listens; nothing is sent to it before, for a
  * PTY that is not raw yet would send it back. What it writes before that are lines of text, that
- * say what is wrong.
+ * say what is wrong; later, such a line comes as a frame of a type that no network has.
  *
  * struct rv_line is one end of it; in the tile it is a cell, in riscv-run plain memory. Nothing
  * here moves a byte to or from the system.
@@ -27,6 +27,8 @@
 /* Bytes of a packet of so many, with the 0. */
 #define RV_LINE_PACKET(size) ((size) + (size) / 254 + 2)
 #define RV_LINE_ROOM 16384
+/* The Ethernet type of a frame that is a line of text: of those that IEEE leaves to experiments. */
+#define RV_LINE_TEXT_TYPE 0x88b5
 
 struct rv_line {
 	uint32_t in_at, in_size;   /* what came and was not looked at: [in_at, in_size) */

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -21,6 +21,7 @@ struct net {
 	struct net_stack *stack;
 	struct rv_line line; /* what comes from the machine; nothing is sent by it */
 	bool failed;	     /* said why */
+	bool silent;	     /* stderr is the line, too: nothing is said there any more */
 	size_t out_at, out_size;
 	uint8_t out[OUT_ROOM];
 };
@@ -55,17 +56,27 @@ static bool make_raw(void) {
 	return false;
 }
 
-static bool make_silent(void) {
-	if (!isatty(STDERR_FILENO)) {
-		return true;
-	}
+/* -1: said why. */
+static int open_null(void) {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null < 0 || dup2(null, STDERR_FILENO) < 0) {
+	if (null < 0) {
 		net_say("/dev/null: %s", strerror(errno));
-		return false;
 	}
-	close(null);
-	return true;
+	return null;
+}
+
+/* Says it even where stderr is the line. */
+static void say_late(struct net *net, const char *text) {
+	if (!net->silent) {
+		net_say("%s", text);
+		return;
+	}
+	char frame[RV_FRAME_MIN + 256] = {
+		[12] = (char)(RV_LINE_TEXT_TYPE >> 8),
+		[13] = (char)(RV_LINE_TEXT_TYPE & 0xff),
+	};
+	snprintf(frame + RV_FRAME_MIN, sizeof(frame) - RV_FRAME_MIN, "source-city-net: %s", text);
+	put(net, frame, RV_FRAME_MIN + strlen(frame + RV_FRAME_MIN));
 }
 
 static bool do_not_block(int fd) {
@@ -144,6 +155,10 @@ static int work(struct net *net) {
 			here = hear(net);
 		}
 		net_stack_work(net->stack, &waits, ready < 0);
+		char text[192];
+		if (net_confine_refused(text, sizeof(text))) {
+			say_late(net, text);
+		}
 		here = here && tell(net);
 	}
 	free(waits.fds);
@@ -162,9 +177,8 @@ int main(int argc, char **argv) {
 		return 1;
 	}
 	status = 1;
+	int null = -1;
 	signal(SIGPIPE, SIG_IGN);
-	/* What comes from the machine, and from the world, may be anything. */
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	net->stack = net_stack_create(handle_frame, net);
 	if (!net->stack) {
 		goto out;
@@ -174,9 +188,15 @@ int main(int argc, char **argv) {
 	for (size_t i = 0; i < options.forward_count; i++) {
 		net_stack_forward(net->stack, &options.forwards[i]);
 	}
-	if ((options.terminal && (!make_raw() || !make_silent())) || !do_not_block(STDIN_FILENO) ||
-		!do_not_block(STDOUT_FILENO)) {
+	net->silent = options.terminal && isatty(STDERR_FILENO);
+	if ((options.terminal && !make_raw()) || (net->silent && (null = open_null()) < 0) ||
+		!do_not_block(STDIN_FILENO) || !do_not_block(STDOUT_FILENO)) {
 		goto out;
+	}
+	/* Nothing was read from the machine yet. */
+	net_confine();
+	if (net->silent) {
+		dup2(null, STDERR_FILENO);
 	}
 	net->line.ready = true;
 	put(net, NULL, 0);
@@ -184,6 +204,9 @@ int main(int argc, char **argv) {
 out:
 	if (net->stack) {
 		net_stack_destroy(net->stack);
+	}
+	if (null >= 0) {
+		close(null);
 	}
 	free(net);
 	return status;

@@ -3,8 +3,8 @@
  * source-city-net: a network for one machine, made of sockets of an ordinary user (libslirp). The
  * machine's Ethernet frames come by stdin and go by stdout, as net_line.h has it.
  *
- * main.c: the line, and what is waited for. stack.c: libslirp. options.c: the command line. One
- * thread; errors are one line on stderr.
+ * main.c: the line, and what is waited for. stack.c: libslirp. confine.c: what it may do.
+ * options.c: the command line. One thread; errors are one line on stderr.
  */
 #ifndef SOURCE_CITY_NET_H
 #define SOURCE_CITY_NET_H
@@ -31,6 +31,14 @@ struct net_options {
 
 /* ---- options.c. False: said why, or what was asked for; *status is then that of the program. */
 bool net_options_parse(struct net_options *options, int argc, char **argv, int *status);
+
+/* ---- confine.c */
+
+/* From here on nothing is done but what a network needs. False: the kernel cannot do that (said).
+ */
+bool net_confine(void);
+/* Whether something else was tried, for the first time: what, in words. */
+bool net_confine_refused(char *text, size_t size);
 
 /* ---- stack.c */
 
