@@ -208,6 +208,54 @@ WRONG = (
 )
 
 
+SIDE, STATE_DOT = (0x19, 0x1e, 0x25), (12, 20)
+
+
+def by_hand():
+    """Stopped while it waits for a timer, and stepped: the wait is left out, and nothing else."""
+    with City(config(elf=GUEST, memory="64M")) as city:
+        city.wait_tile("machine")
+        console = Console(city)
+        console.numbers(3)
+        city.ctl("run", "focus", "machine")
+        for wanted in (True, False, True):
+            pause(city, wanted)
+        steps, origin = setup(city, "board")["steps"], setup(city, "pace")["origin"]
+        step = ("-M", "ctrl", "-M", "shift", "-k", "s", "-m", "shift", "-m", "ctrl")
+        for i in range(1, 40):
+            city.type(*step)
+            city.until(lambda: setup(city, "board")["steps"] == steps + i, what=f"step {i} was not made")
+            if i > 5 and setup(city, "pace")["origin"] != origin:
+                break
+        check(setup(city, "pace")["origin"] < origin, "it never waited, or its time stands")
+        pause(city, False)
+        console.numbers(5)
+
+
+def small():
+    """What there is no room for is left out, not cut off."""
+    def tile(name, x, y, width, height):
+        return (f"tile {name} {{\n\tartifact {ARTIFACTS['riscv']}\n\tat {x} {y}\n\tsize {width} {height}\n"
+                f"\toption elf {GUEST}\n\toption memory 64M\n}}\n")
+    sizes = {"low": (10, 40, 870, 420), "lower": (10, 500, 870, 250), "narrow": (900, 40, 200, 140),
+             "narrower": (900, 220, 120, 90)}
+    text = "".join(tile(name, *size) for name, size in sizes.items())
+    with City(text, width=1280, height=800) as city:
+        for name, (_, _, width, height) in sizes.items():
+            city.wait_tile(name)
+            city.until(lambda tile=name: setup(city, "shown", tile=tile)["steps"] > 0, what=f"{name} shows nothing")
+            x, y, shown_width, shown_height = city.box(name)
+            check_equal((shown_width, shown_height), (width, height), f"the size of {name} on the screen")
+            # Left of what it does there is nothing, and right of that the mark of it.
+            city.until(lambda at=(x, y): city.pixels((at[0] + STATE_DOT[0], at[1] + 16, 1, 1))[0][0] != SIDE,
+                       what=f"{name} does not say what it does")
+            margin = {pixel for row in city.pixels((x + 1, y + 1, 10, 30)) for pixel in row}
+            check_equal(margin, {SIDE}, f"left of what {name} does")
+            if width >= 860:
+                below = {pixel for row in city.pixels((x + width - 360, y + height - 8, 350, 8)) for pixel in row}
+                check_equal(below, {SIDE}, f"below what {name} shows of the machine")
+
+
 def mistakes():
     """What cannot be run says why, in one line, and the tile is there."""
     text = "".join(config(**options).replace("tile machine", f"tile wrong-{i}")
@@ -272,4 +320,4 @@ def sources():
                     check(header in there | known, f"{path} includes {header}, which is not there")
 
 
-run([handovers, disk, idle, ends, mistakes, no_network, network_anew, sources])
+run([handovers, disk, idle, ends, by_hand, small, mistakes, no_network, network_anew, sources])

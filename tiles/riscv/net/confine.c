@@ -107,21 +107,59 @@ static void handle_refused(int number, siginfo_t *info, void *data) {
 /* Whatever they are asked for. */
 static const int free_calls[] = {
 	/* the line, and sockets that are open */
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen),
-	SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(dup2), SCMP_SYS(dup3),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(close),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
+	SCMP_SYS(listen),
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(dup2),
+	SCMP_SYS(dup3),
 	/* files that may be read */
-	SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(stat), SCMP_SYS(stat64), SCMP_SYS(statx),
-	SCMP_SYS(newfstatat), SCMP_SYS(fstatat64), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(fstat64),
+	SCMP_SYS(stat),
+	SCMP_SYS(stat64),
+	SCMP_SYS(statx),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatat64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(_llseek),
 	/* memory, where nothing can be executed that could not before */
-	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
 	/* time, chance, and itself */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_gettime64),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
 };
 
 /* libc makes processes with all signals blocked: to tell of it by one would be the end. */
@@ -138,11 +176,13 @@ struct allowed {
 };
 
 /* Of open() and the like: nothing that writes. */
-#define TO_READ(argument) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)
+#define TO_READ(argument)                                                                          \
+	SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)
 #define NOT_EXECUTED(argument) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)
 #define IS(argument, value) SCMP_CMP(argument, SCMP_CMP_EQ, (scmp_datum_t)(value))
 
-static bool rule(scmp_filter_ctx filter, uint32_t action, const struct allowed *what, unsigned arguments) {
+static bool rule(
+	scmp_filter_ctx filter, uint32_t action, const struct allowed *what, unsigned arguments) {
 	int error = seccomp_rule_add_array(filter, action, what->call, arguments, &what->argument);
 	/* A call that there is not for this processor, or an action that is the usual one. */
 	return error == 0 || error == -EDOM || error == -EACCES;
@@ -217,7 +257,8 @@ bool net_confine(void) {
 			return true;
 		}
 	}
-	net_say("it runs without a sandbox: this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)");
+	net_say("it runs without a sandbox: this kernel has no seccomp filters "
+		"(CONFIG_SECCOMP_FILTER)");
 	return false;
 }
 

@@ -336,15 +336,13 @@ static bool shortcut(struct rvtile *rv, const struct tile_input_key *key) {
 		return false;
 	} else if (sign == XKB_KEY_v) {
 		rv->tile->host->clipboard_request(rv->tile, false);
-	} else if (sign == XKB_KEY_p) {
-		run_pause(rv, !pace_of(rv)->paused);
-		shown_take(rv, true);
 	} else if (sign == XKB_KEY_s) {
-		run_step(rv);
-		shown_take(rv, true);
-	} else if (sign == XKB_KEY_r) {
-		loader_restart(rv);
-		shown_take(rv, true);
+		rvtile_press(rv, BUTTON_STEP);
+	} else if (sign == XKB_KEY_p || sign == XKB_KEY_r) {
+		/* A key that is held is no wish to do that again and again. */
+		if (key->state == TILE_KEY_PRESSED) {
+			rvtile_press(rv, sign == XKB_KEY_p ? BUTTON_PAUSE : BUTTON_RESTART);
+		}
 	} else {
 		return false;
 	}

@@ -195,8 +195,11 @@ static void update(struct tile *tile) {
 	finish(rv);
 }
 
-static void press(struct rvtile *rv, int button) {
-	switch (button) {
+void rvtile_press(struct rvtile *rv, int button) {
+	if (button < 0 || !view_enabled((enum rvtile_button)button, shown_state(rv))) {
+		return;
+	}
+	switch ((enum rvtile_button)button) {
 	case BUTTON_PAUSE:
 		run_pause(rv, !pace_of(rv)->paused);
 		break;
@@ -207,7 +210,7 @@ static void press(struct rvtile *rv, int button) {
 	case BUTTON_RESTART:
 		loader_restart(rv);
 		break;
-	default:
+	case BUTTONS:
 		return;
 	}
 	shown_take(rv, true);
@@ -220,12 +223,14 @@ static void handle_pointer(struct rvtile *rv, const struct tile_input *event) {
 	if (hover != rv->hover) {
 		rv->hover = hover;
 		view_damage(rv, &rv->layout.header);
-		rv->tile->host->set_cursor(
-			rv->tile, hover >= 0 ? TILE_CURSOR_POINTER : TILE_CURSOR_DEFAULT);
+		rv->tile->host->set_cursor(rv->tile,
+			hover >= 0 && view_enabled((enum rvtile_button)hover, shown_state(rv))
+				? TILE_CURSOR_POINTER
+				: TILE_CURSOR_DEFAULT);
 	}
 	if (event->type == TILE_INPUT_POINTER_BUTTON && event->pointer.pressed &&
 		event->pointer.button == BTN_LEFT) {
-		press(rv, hover);
+		rvtile_press(rv, hover);
 	}
 }
 

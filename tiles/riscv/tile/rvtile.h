@@ -187,9 +187,11 @@ enum rvtile_button {
 
 struct layout {
 	struct paint_box header, console, side;
-	struct paint_box buttons[BUTTONS];
+	struct paint_box buttons[BUTTONS];	  /* width 0: no room */
 	struct paint_box registers, code, memory; /* without their headings; height 0: no room */
 	int heading;				  /* of the parts of the side */
+	int code_lines;
+	int state_end; /* of what is beside the buttons */
 	uint32_t columns, rows;
 };
 
@@ -257,6 +259,8 @@ extern const struct tile_port rvtile_ports[1];
 bool rvtile_bind(struct rvtile *rv);
 /* Until the next rvtile_bind there is no machine, and its cells may be resized. */
 void rvtile_unbind(struct rvtile *rv);
+/* What a button does, or its key; nothing where there is nothing for it to do. */
+void rvtile_press(struct rvtile *rv, int button);
 
 /* ---- run.c */
 void run_slice(struct rvtile *rv);
@@ -318,6 +322,7 @@ void network_update(struct rvtile *rv);
 uint64_t network_next(const struct rvtile *rv); /* when; UINT64_MAX: never */
 
 /* ---- shown.c */
+enum shown_state shown_state(const struct rvtile *rv);
 /* Takes the picture if that is due, or in any case; has it drawn. */
 void shown_take(struct rvtile *rv, bool now);
 
@@ -336,6 +341,8 @@ struct frame {
 	struct paint paint;
 };
 void view_draw_machine(struct frame *frame);
+/* Whether there is something for it to do in that state. */
+bool view_enabled(enum rvtile_button button, uint32_t state);
 void view_draw_console(struct frame *frame);
 
 #endif

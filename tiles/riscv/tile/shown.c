@@ -8,7 +8,7 @@
 #define PICTURE_NS 500000000ull
 #define SAMPLES 16 /* of a block of memory */
 
-static enum shown_state state_of(const struct rvtile *rv) {
+enum shown_state shown_state(const struct rvtile *rv) {
 	switch ((enum setup_phase)setup_of(rv)->phase) {
 	case SETUP_NEW:
 	case SETUP_LOADING:
@@ -125,7 +125,7 @@ static void take_picture(const struct rvtile *rv, struct shown *shown) {
 void shown_take(struct rvtile *rv, bool now_too) {
 	struct shown *shown = shown_of(rv);
 	uint64_t now = rv->tile->time->now_ns;
-	enum shown_state state = state_of(rv);
+	enum shown_state state = shown_state(rv);
 	const struct setup *setup = setup_of(rv);
 	bool works = state == SHOWN_RUNNING || state == SHOWN_LOADING;
 	bool news = state != shown->state || state == SHOWN_LOADING ||

@@ -17,6 +17,9 @@
 #define SIDE 368
 #define SIDE_FROM 860 /* a narrower tile is console alone */
 #define LINE_SMALL 15
+#define STATE 112 /* of the header, for what the machine does */
+#define CODE_LINES 9
+#define CODE_LINES_LEAST 3
 
 /* ---- fonts */
 
@@ -85,28 +88,51 @@ static void place_buttons(struct rvtile *rv) {
 	/* Wide enough for both of what a button says. */
 	static const char *const widest[BUTTONS] = {"Continue", "Step", "Restart"};
 	struct layout *layout = &rv->layout;
-	int x = layout->header.width - px(rv, PAD);
-	for (int i = BUTTONS - 1; i >= 0; i--) {
-		int width = paint_text_width(&rv->type, PAINT_TEXT, widest[i]) + 2 * px(rv, 10);
-		x -= width;
-		layout->buttons[i] = (struct paint_box){
-			x, px(rv, 5), width, layout->header.height - 2 * px(rv, 5)};
-		x -= px(rv, SPACE);
+	int widths[BUTTONS], count = 0, room = layout->header.width - px(rv, STATE);
+	for (; count < BUTTONS; count++) {
+		widths[count] =
+			paint_text_width(&rv->type, PAINT_TEXT, widest[count]) + 2 * px(rv, 10);
+		room -= widths[count] + px(rv, SPACE);
+		if (room < 0) {
+			break;
+		}
 	}
+	/* What there is no room for has its key. */
+	int x = layout->header.width - px(rv, PAD);
+	layout->state_end = x;
+	for (int i = count - 1; i >= 0; i--) {
+		x -= widths[i];
+		layout->buttons[i] = (struct paint_box){
+			x, px(rv, 5), widths[i], layout->header.height - 2 * px(rv, 5)};
+		x -= px(rv, SPACE);
+		layout->state_end = x;
+	}
+}
+
+/* A part of the side with its heading, below what is there already, if there is room for it. */
+static struct paint_box place_part(struct rvtile *rv, int *y, int height) {
+	const struct paint_box *side = &rv->layout.side;
+	int pad = px(rv, PAD), top = *y + px(rv, 4) + rv->layout.heading;
+	if (top + height + pad > side->y + side->height) {
+		return (struct paint_box){0};
+	}
+	*y = top + height;
+	return (struct paint_box){side->x + pad, top, side->width - 2 * pad, height};
 }
 
 static void place_side(struct rvtile *rv) {
 	struct layout *layout = &rv->layout;
-	const struct paint_box *side = &layout->side;
-	int line = px(rv, LINE_SMALL), heading = px(rv, 22), pad = px(rv, PAD);
-	int x = side->x + pad, width = side->width - 2 * pad, y = side->y + px(rv, 4) + heading;
-	layout->heading = heading;
-	layout->registers = (struct paint_box){x, y, width, 18 * line + px(rv, 6)};
-	y += layout->registers.height + px(rv, 4) + heading;
-	layout->code = (struct paint_box){x, y, width, 9 * line};
-	y += layout->code.height + px(rv, 4) + heading;
-	int left = side->y + side->height - pad - y;
-	layout->memory = (struct paint_box){x, y, width, left > px(rv, 24) ? left : 0};
+	int line = px(rv, LINE_SMALL), y = layout->side.y, end = y + layout->side.height;
+	layout->heading = px(rv, 22);
+	layout->registers = place_part(rv, &y, 18 * line + px(rv, 6));
+	for (int lines = CODE_LINES; lines >= CODE_LINES_LEAST && !layout->code.height; lines--) {
+		layout->code = place_part(rv, &y, lines * line);
+		layout->code_lines = lines;
+	}
+	int left = end - y - px(rv, 4) - layout->heading - px(rv, PAD);
+	if (left >= px(rv, 24)) {
+		layout->memory = place_part(rv, &y, left);
+	}
 }
 
 void view_layout(struct rvtile *rv) {

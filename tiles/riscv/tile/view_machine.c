@@ -53,18 +53,38 @@ static void format_time(uint64_t seconds, char text[32]) {
 	}
 }
 
-static void draw_button(struct frame *frame, int button, const char *text, bool enabled) {
+bool view_enabled(enum rvtile_button button, uint32_t state) {
+	/* What is loaded can be told before to stand still at its first instruction. */
+	return button == BUTTON_RESTART ? state != SHOWN_LOADING : state <= SHOWN_PAUSED;
+}
+
+static void draw_button(struct frame *frame, enum rvtile_button button, const char *text) {
+	bool enabled = view_enabled(button, shown_of(frame->rv)->state);
 	const struct paint_box *box = &frame->rv->layout.buttons[button];
-	bool hover = frame->rv->hover == button && enabled;
+	bool hover = frame->rv->hover == (int)button && enabled;
+	if (box->width == 0) {
+		return;
+	}
 	paint_fill(&frame->paint, hover ? COLOUR_FOCUS : COLOUR_INNER, box->x, box->y, box->width,
 		box->height);
 	int width = paint_text_width(frame->paint.fonts, PAINT_TEXT, text);
 	put_text(frame, PAINT_TEXT,
-		!enabled	? COLOUR_EDGE
+		!enabled	? paint_mix(COLOUR_INNER, COLOUR_DIM, 8)
 			: hover ? COLOUR_BRIGHT
 				: COLOUR_TEXT,
 		box->x + (box->width - width) / 2, paint_baseline(&frame->paint, PAINT_TEXT, box),
 		text);
+}
+
+/* Shown beside the buttons, while the pointer is on one. */
+static const char *const key_names[BUTTONS] = {
+	[BUTTON_PAUSE] = "Ctrl+Shift+P",
+	[BUTTON_STEP] = "Ctrl+Shift+S",
+	[BUTTON_RESTART] = "Ctrl+Shift+R",
+};
+
+static bool hovers(const struct rvtile *rv) {
+	return rv->hover >= 0 && view_enabled((enum rvtile_button)rv->hover, shown_of(rv)->state);
 }
 
 static void draw_header(struct frame *frame) {
@@ -85,29 +105,30 @@ static void draw_header(struct frame *frame) {
 	} else if (state == SHOWN_ENDED) {
 		snprintf(text, sizeof(text), "%s with %u", states[state].text, shown->exit_code);
 	}
-	int limit = frame->rv->layout.buttons[0].x - px(frame, 8);
-	x = put_text(frame, PAINT_TEXT, COLOUR_BRIGHT, x, baseline, text) + gap;
-	if (state != SHOWN_LOADING && state != SHOWN_FAILED) {
-		char parts[3][32];
+	int limit = frame->rv->layout.state_end;
+	x = paint_text(&frame->paint, PAINT_TEXT, COLOUR_BRIGHT, x, baseline, limit, text) + gap;
+	char parts[3][32] = {};
+	if (hovers(frame->rv)) {
+		snprintf(parts[0], sizeof(parts[0]), "%s", key_names[frame->rv->hover]);
+	} else if (state != SHOWN_LOADING && state != SHOWN_FAILED) {
 		format_rate(
 			state == SHOWN_RUNNING || state == SHOWN_IDLE ? shown->rate : 0, parts[0]);
 		snprintf(parts[1], sizeof(parts[1]), "hart %u, %s", shown->hart,
 			mode_name(shown->mode));
 		format_time(shown->seconds, parts[2]);
-		for (int i = 0; i < 3; i++) {
-			int width = paint_text_width(frame->paint.fonts, PAINT_TEXT, parts[i]);
-			if (x + width > limit) {
-				break;
-			}
-			put_text(frame, PAINT_TEXT, i == 0 ? COLOUR_TEXT : COLOUR_DIM, x, baseline,
-				parts[i]);
-			x += width + gap;
-		}
 	}
-	bool there = state != SHOWN_LOADING && state != SHOWN_FAILED && state != SHOWN_ENDED;
-	draw_button(frame, BUTTON_PAUSE, state == SHOWN_PAUSED ? "Continue" : "Pause", there);
-	draw_button(frame, BUTTON_STEP, "Step", there);
-	draw_button(frame, BUTTON_RESTART, "Restart", state != SHOWN_LOADING);
+	for (int i = 0; i < 3; i++) {
+		int width = paint_text_width(frame->paint.fonts, PAINT_TEXT, parts[i]);
+		if (x + width > limit) {
+			break;
+		}
+		put_text(frame, PAINT_TEXT, i == 0 ? COLOUR_TEXT : COLOUR_DIM, x, baseline,
+			parts[i]);
+		x += width + gap;
+	}
+	draw_button(frame, BUTTON_PAUSE, state == SHOWN_PAUSED ? "Continue" : "Pause");
+	draw_button(frame, BUTTON_STEP, "Step");
+	draw_button(frame, BUTTON_RESTART, "Restart");
 }
 
 /* ---- registers */
@@ -154,6 +175,9 @@ static void draw_named(
 static void draw_registers(struct frame *frame) {
 	const struct shown *shown = shown_of(frame->rv);
 	bool paused = shown->state == SHOWN_PAUSED;
+	if (frame->rv->layout.registers.height == 0) {
+		return;
+	}
 	heading(frame, &frame->rv->layout.registers, "REGISTERS", mode_name(shown->mode));
 	for (unsigned i = 0; i < 32; i++) {
 		bool pc = i == 0; /* the zero register is of no interest */
@@ -169,18 +193,15 @@ static void draw_registers(struct frame *frame) {
 
 /* ---- code */
 
-#define CODE_LINES 9
-#define CODE_BEFORE 3
-
 /* From where instructions, one after the other, come to pc; the farthest such place. */
-static uint32_t code_start(const struct shown *shown) {
+static uint32_t code_start(const struct shown *shown, uint32_t before) {
 	for (uint32_t from = shown->code_from; from < SHOWN_CODE_BEFORE; from += 2) {
 		uint32_t at = from, count = 0;
 		while (at < SHOWN_CODE_BEFORE) {
 			at += (shown->code[at] & 3) == 3 ? 4 : 2;
 			count++;
 		}
-		if (at == SHOWN_CODE_BEFORE && count <= CODE_BEFORE) {
+		if (at == SHOWN_CODE_BEFORE && count <= before) {
 			return from;
 		}
 	}
@@ -223,12 +244,16 @@ static void draw_instruction(struct frame *frame, const struct shown *shown, uin
 static void draw_code(struct frame *frame) {
 	const struct shown *shown = shown_of(frame->rv);
 	const struct paint_box *code = &frame->rv->layout.code;
+	int lines = frame->rv->layout.code_lines;
 	char instructions[40];
+	if (code->height == 0) {
+		return;
+	}
 	snprintf(instructions, sizeof(instructions), "%" PRIu64 " executed", shown->steps);
 	heading(frame, code, "CODE", instructions);
 	int line = px(frame, 15);
-	uint32_t at = code_start(shown);
-	for (int i = 0; i < CODE_LINES && at + 2 <= shown->code_to; i++) {
+	uint32_t at = code_start(shown, (uint32_t)lines / 3);
+	for (int i = 0; i < lines && at + 2 <= shown->code_to; i++) {
 		uint32_t length = (shown->code[at] & 3) == 3 ? 4 : 2;
 		if (at + length > shown->code_to || at + length > SHOWN_CODE) {
 			break;
