@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The RISC-V tile's network: Linux in it fetches a file from a server on this computer's loopback, in
-one connection, while its interpreter is handed over again and again, and while one that has taken a part
-of it is undone; the program behind the card dies; and the machine comes back without it."""
+one connection, while its interpreter is handed over again and again, while one that has taken a part
+of it is undone, and while it is forked; the program behind the card dies; and the machine comes back without it."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ import threading
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(SOURCE, "tests", "lib"))
 
-from city import LIMIT, City, CityError, children, name_of  # noqa: E402
+from city import BUILD_LIMIT, LIMIT, City, CityError, children, name_of  # noqa: E402
 from tap import Skip, check, check_equal, run  # noqa: E402
 
 PREFIX = os.path.join(os.environ["SOURCE_CITY_BUILD"], "prefix")
@@ -68,6 +68,13 @@ class Console:
         self.type("")
         self.until(PROMPT)
         return self
+
+    def stops(self):
+        """As shows_prompt, of a guest in the middle of a command."""
+        if self.process.poll() is not None:
+            return None
+        self.type("\3")
+        return self.shows_prompt()
 
     def until(self, text, limit=LIMIT):
         timer = threading.Timer(limit, self.process.kill)
@@ -198,11 +205,38 @@ def dies(city, console, server):
 
 def is_reached(console, port):
     """From outside, through a forward."""
-    console.ask("httpd -h /proc -p 80")
+    console.ask("pidof httpd || httpd -h /proc -p 80")
     with socket.create_connection(("127.0.0.1", port), timeout=LIMIT) as connection:
         connection.sendall(b"GET /version HTTP/1.0\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     check(b"Linux version" in answer, answer)
+
+
+def forked(city, console, server, port):
+    """The twin has a network of its own, without the port that is taken; the original keeps its own, and the
+    connection that it has."""
+    def during():
+        mine, = helpers(city)
+        server.may.release()
+        city.ctl("fork", "machine", "twin", limit=BUILD_LIMIT)
+        city.wait_tile("twin")
+        city.until(lambda: cell(city, "net", "twin")["link"], what="the twin's link stays down")
+        both = helpers(city)
+        check(len(both) == 2 and mine in both, f"programs behind the cards: {both}; before the fork {mine}")
+        taken = f"--forward: tcp port {port} of 127.0.0.1 is left out: it is taken"
+        city.until(lambda: any("twin" in line and taken in line for line in city.said().splitlines()),
+                   what="nobody says that the port is taken")
+        # Its guest waits for a connection that it does not have. That is no fault of its network.
+        twin = city.until(lambda: Console(city, "twin").stops(), what="the twin does not go on")
+        twin.type("ping -c 1 10.0.2.2")
+        twin.until(b"1 packets received")
+        for _ in range(PIECES - 1):
+            server.may.release()
+
+    fetch(console, server, during)
+    is_reached(console, port)
+    city.ctl("close", "twin")
+    city.until(lambda: len(helpers(city)) == 1, what="the program behind the twin's card stays")
 
 
 def comes_back(city, console, server):
@@ -229,6 +263,7 @@ def test_network():
         is_reached(console, port)
         handed_over(city, console, server)
         rolled_back(city, console, server)
+        forked(city, console, server, port)
         dies(city, console, server)
         comes_back(city, console, server)
 

@@ -121,6 +121,19 @@ void net_stack_destroy(struct net_stack *stack) {
 	free(stack);
 }
 
+static const char *why(int error) {
+	switch (error) {
+	case 0:
+	case EADDRINUSE:
+		return "it is taken, by another program or the machine that this one was forked "
+		       "from";
+	case EACCES:
+		return "ports below 1024 are not for every user";
+	default:
+		return strerror(error);
+	}
+}
+
 bool net_stack_forward(struct net_stack *stack, const struct net_forward *forward) {
 	struct in_addr loopback = {.s_addr = htonl(INADDR_LOOPBACK)};
 	errno = 0;
@@ -128,8 +141,8 @@ bool net_stack_forward(struct net_stack *stack, const struct net_forward *forwar
 		    forward->guest_port) == 0) {
 		return true;
 	}
-	net_say("--forward: %s port %u of 127.0.0.1: %s", forward->udp ? "udp" : "tcp",
-		forward->port, strerror(errno ? errno : EADDRINUSE));
+	net_say("--forward: %s port %u of 127.0.0.1 is left out: %s", forward->udp ? "udp" : "tcp",
+		forward->port, why(errno));
 	return false;
 }
 

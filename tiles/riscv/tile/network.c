@@ -177,9 +177,13 @@ void network_attach(struct rvtile *rv, enum tile_attach why) {
 	}
 }
 
+/* What is wrong when it is started comes from the options, and stands on the console, too. */
 static void say(void *data, const char *text) {
-	const struct rvtile *rv = data;
+	struct rvtile *rv = data;
 	tile_log(rv->tile, 1, "%s", text);
+	if (!line_of(rv)->ready) {
+		console_message(rv, text);
+	}
 }
 
 /* What it said before it listened, also where nobody heard that: the machine was being loaded, or

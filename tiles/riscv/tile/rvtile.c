@@ -160,7 +160,6 @@ static bool attach(struct tile *tile, enum tile_attach why) {
 	}
 	view_layout(rv);
 	rv->hover = -1;
-	tile->host->set_title(tile, "RISC-V");
 	if (!console_attach(rv)) {
 		return false;
 	}
