@@ -3,6 +3,8 @@
 """Handovers in time with the city's music: splice points, what changes while one waits, several tiles at once."""
 
 import json
+import os
+import re
 import subprocess
 
 from ledger import (NO_FORGE, LedgerCity, books, children, name_of, settled, swap, tile_path, tile_pids,
@@ -59,6 +61,36 @@ def test_met():
         check_equal(status, 0, said)
         check_equal(records[-1]["splice_tick"], 6 * BAR + 96, "tick of the marker")
         check_equal(books(city)["attaches"], was["attaches"] + 5, "handovers")
+
+
+def test_prepared_again():
+    """A version that has waited is told once more, when its turn comes, to prepare for what has changed since."""
+    os.environ["WAYLAND_DEBUG"] = "server"
+    try:
+        with music_city() as city:
+            plays(city)
+            transport(city, "mark", "there", "1000.1")
+            helper = begin(city, "ledger-2", "--at", "@marker(there)")
+            waits(city)
+            # Some of what it does meanwhile is answered: it has waited for longer than a moment.
+            books(city)
+            before = prepared(city)
+            transport(city, "locate", "999.3")
+            status, records, said = ended(helper)
+            check_equal((status, records[-1]["splice_met"]), (0, "@marker(there)"), said)
+            check_equal(before, ["prepare", "prepared"], "before its turn came")
+            told = prepared(city)[len(before):]
+            check_equal(told[:2], ["prepare", "migrate"], "when it came")
+            check_equal((told.count("prepared"), told.count("attach")), (1, 1), f"answers of {told}")
+    finally:
+        del os.environ["WAYLAND_DEBUG"]
+
+
+def prepared(city):
+    """What the compositor and the versions of tiles have said of a handover, but for the tile's start."""
+    said = re.findall(r"source_city_tile_v1[#@]\d+\.(prepare|prepared|migrate|attach)\(", city.said())
+    check_equal(said[:1], ["attach"], "the tile's start")
+    return said[1:]
 
 
 def test_while_it_waits():
