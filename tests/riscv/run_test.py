@@ -6,16 +6,21 @@ line. The guests are written in assembler here."""
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import termios
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+from disk import SmallDisk, in_namespace  # noqa: E402
 from tap import Skip, check, check_equal, run  # noqa: E402
+
+LIMIT = 60  # seconds: for a machine that is busy
 
 GCC = "riscv64-unknown-elf-gcc"
 FLAGS = ["-march=rv64gc", "-mabi=lp64d", "-nostdlib", "-static",
@@ -49,6 +54,7 @@ SEMIHOST = """
 	.option pop
 """
 
+OWN_DISKS = in_namespace()  # begins anew where they can be had
 folder = tempfile.mkdtemp(prefix="riscv-run-")
 
 
@@ -62,7 +68,7 @@ def program(name, text):
 
 
 def machine(*options, typed=b""):
-    return subprocess.run(["riscv-run", *options], input=typed, capture_output=True)
+    return subprocess.run(["riscv-run", *options], input=typed, capture_output=True, timeout=LIMIT)
 
 
 def check_ends(done, status, printed=None):
@@ -330,9 +336,9 @@ def test_signal_ends():
         check_equal(process.wait(), 128 + signal.SIGTERM, "status")
 
 
-def test_disk_becomes_shorter():
-    """The guest asks for a sector when it is told to, of a file that is whole, and of one that is not any more."""
-    guest = program("disk", f"""
+def disk_guest(write=False):
+    """Asks, and then has its sector 8 read, or written; ends with the last byte of it and its status."""
+    text = f"""
 	li s0, 0x10001000
 	li t0, 3
 	sw t0, 0x70(s0)
@@ -396,7 +402,15 @@ header:	.word 0, 0
 status:	.byte 99
 	.balign 16
 data:	.fill 512, 1, 0
-""" + HTIF)
+"""
+    if write:
+        text = text.replace("header:\t.word 0, 0", "header:\t.word 1, 0").replace(".half 3, 2", ".half 1, 2")
+    return program("write" if write else "disk", text + HTIF)
+
+
+def test_disk_becomes_shorter():
+    """The guest asks for a sector when it is told to, of a file that is whole, and of one that is not any more."""
+    guest = disk_guest()
     path = os.path.join(folder, "image")
     for engine in ENGINES[:3]:
         for size, status in ((8192, 42), (4096, 125)):
@@ -410,6 +424,93 @@ data:	.fill 512, 1, 0
                 check_equal(process.returncode, status, f"status ({said})")
             if status == 125:
                 check(re.fullmatch(rb"riscv-run: [^\n]*image: it became shorter [^\n]*\n", said), f"it said {said}")
+
+
+def test_disk_without_room():
+    """A file with holes, and no room on its file system for what the guest writes there."""
+    if not OWN_DISKS:
+        raise Skip("no mount namespace can be had here")
+    small = SmallDisk(os.path.join(folder, "small"))
+    try:
+        path = os.path.join(small.path, "image")
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        small.fill()
+        done = machine("--disk", path, disk_guest(write=True), typed=b"x")
+        check_equal(done.returncode, 125, f"status ({done.stderr})")
+        check(re.fullmatch(rb"riscv-run: [^\n]*image: [^\n]*finds no room[^\n]*\n", done.stderr), done.stderr)
+    finally:
+        small.end()
+
+
+def test_one_machine_a_disk():
+    """Two that write on one disk would spoil it."""
+    path, guest = os.path.join(folder, "shared"), disk_guest()
+    with open(path, "wb") as file:
+        file.write(bytes([42]) * 8192)
+    with subprocess.Popen(["riscv-run", "--disk", path, guest], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        try:
+            check_equal(first.stdout.read(1), b">", "its question")
+            check_refused("shared: another machine has it as its disk", "--disk", path, guest)
+            first.communicate(b"x")
+            check_equal(first.returncode, 42, "status of the first")
+        finally:
+            first.kill()
+    check_ends(machine("--disk", path, guest, typed=b"x"), 42)
+
+
+FOREVER = f"""
+	li s0, {UART}
+	li t0, 'y'
+1:	sb t0, 0(s0)
+	j 1b
+"""
+
+
+def test_ends_while_nobody_reads():
+    guest = program("forever", FOREVER)
+    back, to = os.pipe()
+    with subprocess.Popen(["riscv-run", guest], stdin=subprocess.DEVNULL, stdout=to) as process:
+        end = time.monotonic() + LIMIT
+        while select.select([], [to], [], 0)[1]:
+            check(time.monotonic() < end, "the pipe never fills")
+            os.sched_yield()
+        process.send_signal(signal.SIGTERM)
+        try:
+            check_equal(process.wait(LIMIT), 128 + signal.SIGTERM, "status")
+        finally:
+            process.kill()
+    os.close(back)
+    os.close(to)
+
+
+def test_nobody_hears():
+    """What cannot be written ends it, also what is traced."""
+    guest = program("forever", FOREVER)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(["riscv-run", guest], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=LIMIT)
+        check_equal((done.returncode, done.stderr), (125, b"riscv-run: stdout: No space left on device\n"), "a full disk")
+        done = subprocess.run(["riscv-run", "--trace", guest], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=full, timeout=LIMIT)
+        check_equal(done.returncode, 125, "status of a trace on a full disk")
+        done = subprocess.run(["riscv-run", "--help"], stdout=full, stderr=subprocess.PIPE, timeout=LIMIT)
+        check_equal((done.returncode, done.stderr), (125, b"riscv-run: stdout: No space left on device\n"), "--help")
+
+
+def test_closed_files():
+    """Where stdin or stdout is closed no other file is taken for it: the disk is open while the machine writes."""
+    path, disk, guest = os.path.join(folder, "typed"), os.path.join(folder, "whole"), program("echo", ECHO)
+    for name, data in ((path, b"abcq"), (disk, bytes(8192))):
+        with open(name, "wb") as file:
+            file.write(data)
+    done = subprocess.run(["sh", "-c", 'exec riscv-run --disk "$1" --console "$2" "$3" >&-', "sh", disk, path, guest],
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=LIMIT)
+    check_equal((done.returncode, done.stderr), (125, b"riscv-run: stdout: Bad file descriptor\n"), "without stdout")
+    with open(disk, "rb") as file:
+        check_equal(file.read(), bytes(8192), "the disk")
+    done = subprocess.run(["sh", "-c", 'exec riscv-run --disk "$1" --console "$2" "$3" <&-', "sh", disk, path, guest],
+                          capture_output=True, timeout=LIMIT)
+    check_equal((done.returncode, done.stdout), (5, b"abcq"), "without stdin")
 
 
 def test_waits_for_the_timer():
@@ -480,6 +581,10 @@ def test_refuses_files():
     check_refused("empty", variant("empty", b""), "--flat")
     check_refused("not an ELF file", variant("none", b""))
     check_refused("not an ELF file", variant("text", b"A text.\n" * 99))
+    huge = variant("huge", b"\x7fELF")
+    os.truncate(huge, 1 << 40)
+    check_refused("it has 1048576 MiB; at most 4096", huge)
+    check_refused("link it to where RAM is", variant("low", right.replace(b"\0\0\0\x80\0\0\0\0", b"\0\0\0\x40\0\0\0\0")))
     check_refused("truncated", variant("cut", right[:70]))
     check_refused("truncated", variant("tail", right[:-10]))
     check_refused("machine 62", variant("amd64", right[:18] + b"\x3e\0" + right[20:]))

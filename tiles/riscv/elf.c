@@ -104,7 +104,9 @@ static bool check_segment(struct file *file, unsigned index) {
 			index, one.p_paddr, one.p_memsz, RV_RAM_BASE, file->m->ram_size,
 			one.p_offset == 0 ? ": it begins with the file's own headers; link with "
 					    "-Wl,-n, or by a linker script, to leave them out"
-					  : "");
+				: one.p_paddr < RV_RAM_BASE
+				? ": link it to where RAM is, as with -Wl,-Ttext=0x80000000"
+				: ": give the machine more memory");
 	for (unsigned i = 0; i < index; i++) {
 		Elf64_Phdr other = segment(file, i);
 		if (is_loaded(&other) && one.p_paddr < other.p_paddr + other.p_memsz &&

@@ -5,20 +5,22 @@
  * TYPING, or when every hart waits for ever.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "isa.h"
 #include "run.h"
 
 #define TYPING 65536ull
 #define SLICE (4 * TYPING)
-#define WAIT_MOST 200000000ll
 #define NANOSECONDS_PER_TICK (1000000000 / RV_TIMEBASE_HZ)
 
 struct run {
@@ -26,14 +28,15 @@ struct run {
 	struct rv_machine m;
 	struct run_console console;
 	struct run_network network;
+	int disk; /* its file, -1: none */
 	uint64_t handovers;
 	struct timespec start;
 };
 
-static volatile sig_atomic_t told_to_end;
+volatile sig_atomic_t run_told_to_end;
 
 static void handle_signal(int number) {
-	told_to_end = number;
+	run_told_to_end = number;
 }
 
 static void catch_signals(void) {
@@ -44,14 +47,17 @@ static void catch_signals(void) {
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The disk is a file that anybody may cut off meanwhile. */
+/* The disk is a file that anybody may cut off meanwhile, and of which not all may have its place.
+ */
 static sigjmp_buf disk_lost;
+static volatile size_t disk_lost_at;
 static const struct rv_machine *disk_of;
 
 static void handle_bus_error(int number, siginfo_t *info, void *context) {
 	uintptr_t offset = (uintptr_t)info->si_addr - (uintptr_t)disk_of->disk;
 	if (disk_of->disk && (uintptr_t)info->si_addr >= (uintptr_t)disk_of->disk &&
 		offset < disk_of->disk_size) {
+		disk_lost_at = offset;
 		siglongjmp(disk_lost, 1);
 	}
 	/* It comes again at once, and ends the program. */
@@ -123,10 +129,10 @@ static bool wait_for_something(struct run *run) {
 	if (wake == UINT64_MAX && !listening && run->network.from < 0)
 		return false;
 	/* Not longer at once: a signal may have come just before. */
-	int64_t most = WAIT_MOST;
+	int64_t most = RUN_WAIT_MOST;
 	if (wake <= now)
 		most = 0;
-	else if (wake - now < WAIT_MOST / NANOSECONDS_PER_TICK)
+	else if (wake - now < RUN_WAIT_MOST / NANOSECONDS_PER_TICK)
 		most = (int64_t)((wake - now) * NANOSECONDS_PER_TICK);
 	run_console_wait(&run->console, run->network.full ? -1 : run->network.from, most);
 	rv_machine_set_time(m, host_time(run));
@@ -143,8 +149,8 @@ static int run_to_end(struct run *run) {
 	struct rv_board *board = m->board;
 	const struct run_options *options = run->options;
 	for (;;) {
-		if (told_to_end || run->console.quit)
-			return told_to_end ? 128 + told_to_end : 0;
+		if (run_told_to_end || run->console.quit)
+			return run_told_to_end ? 128 + run_told_to_end : 0;
 		if (options->max_instructions && board->steps >= options->max_instructions)
 			return RUN_LIMIT;
 		if (!options->deterministic)
@@ -154,7 +160,7 @@ static int run_to_end(struct run *run) {
 		enum rv_stop stop = rv_machine_run(m, slice(run));
 		run_console_drain(&run->console, m);
 		run_network_pump(&run->network, m);
-		if (run->console.failed)
+		if (run->console.failed || (options->trace && ferror(stderr)))
 			return RUN_FAILED;
 		if (stop == RV_STOP_ENDED)
 			return status_of(board->exit_code);
@@ -180,12 +186,19 @@ static void print_hash(const struct run *run) {
 		rv_machine_hash(m), run->console.hash, m->board->steps, retired, run->handovers);
 }
 
+static void say_disk_lost(const struct run *run) {
+	struct stat stat;
+	bool shorter = fstat(run->disk, &stat) == 0 && (uint64_t)stat.st_size <= disk_lost_at;
+	run_say("%s: %s", run->options->disk,
+		shorter ? "it became shorter while the machine used it as its disk"
+			: "what the machine writes on its disk finds no room on the file system");
+}
+
 /* All that may touch the disk. */
 static int run_with_disk(struct run *run) {
 	if (sigsetjmp(disk_lost, 1) != 0) {
 		run_console_drain(&run->console, &run->m);
-		run_say("%s: it became shorter while the machine used it as its disk",
-			run->options->disk);
+		say_disk_lost(run);
 		return RUN_FAILED;
 	}
 	catch_bus_errors(&run->m);
@@ -195,15 +208,24 @@ static int run_with_disk(struct run *run) {
 	return status;
 }
 
+/* Where one of them is closed the first file of the machine would be taken for it. What is opened
+ * instead fails like one that is closed. */
+static void hold_standard_files(void) {
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
 	struct run_options options;
 	int status;
+	hold_standard_files();
 	if (!run_options_parse(&options, argc, argv, &status))
 		return status;
-	struct run run = {.options = &options};
+	struct run run = {.options = &options, .disk = -1};
 	struct rv_machine *m = &run.m;
 	status = RUN_FAILED;
-	if (!run_guest_create(m, &options))
+	if (!run_guest_create(m, &options, &run.disk))
 		goto out;
 	if (!rv_machine_init(m, options.engine)) {
 		run_say("no memory for implementation %s", options.engine->name);
@@ -224,5 +246,7 @@ int main(int argc, char **argv) {
 	rv_machine_finish(m);
 out:
 	run_guest_destroy(m);
+	if (run.disk >= 0)
+		close(run.disk);
 	return status;
 }

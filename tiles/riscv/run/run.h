@@ -6,6 +6,7 @@
 #ifndef RISCV_RUN_H
 #define RISCV_RUN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,12 +41,18 @@ struct run_options {
 /* False: said why, or what was asked for; *status is then that of the program. */
 bool run_options_parse(struct run_options *options, int argc, char **argv, int *status);
 
+/* The signal that told it to end; 0: none has. Whoever waits looks at it every RUN_WAIT_MOST ns,
+ * for one may come just before a wait. */
+extern volatile sig_atomic_t run_told_to_end;
+#define RUN_WAIT_MOST 200000000ll
+
 [[gnu::format(printf, 1, 2)]] void run_say(const char *format, ...);
 
 /* ---- run_guest.c: the machine's memory and what is in it at the start */
 
-/* State and RAM from the system, the disk mapped from its file. False: said why. */
-bool run_guest_create(struct rv_machine *m, const struct run_options *options);
+/* State and RAM from the system, the disk mapped from its file, which stays open and locked as
+ * *disk. False: said why. */
+bool run_guest_create(struct rv_machine *m, const struct run_options *options, int *disk);
 /* Puts firmware, kernel and all into RAM and resets the machine. Again after each reset of the
  * guest, for it has changed what it began with. */
 bool run_guest_load(struct rv_machine *m, const struct run_options *options);

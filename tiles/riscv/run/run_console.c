@@ -80,16 +80,17 @@ static void look_out(struct run_console *console, uint8_t byte) {
 		console->may_type = true;
 }
 
+/* What is written at once finds room in a pipe or a terminal that says it has some. What is left
+ * when it is told to end is lost. */
 static bool write_all(const uint8_t *data, size_t size) {
-	while (size > 0) {
+	const struct timespec limit = {.tv_nsec = RUN_WAIT_MOST};
+	while (size > 0 && !run_told_to_end) {
+		struct pollfd wait = {.fd = STDOUT_FILENO, .events = POLLOUT};
+		if (ppoll(&wait, 1, &limit, NULL) <= 0)
+			continue;
 		ssize_t done = write(STDOUT_FILENO, data, size);
-		if (done < 0 && errno == EINTR)
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (done < 0 && errno == EAGAIN) {
-			struct pollfd wait = {.fd = STDOUT_FILENO, .events = POLLOUT};
-			poll(&wait, 1, -1);
-			continue;
-		}
 		if (done <= 0)
 			return false;
 		data += done;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 
 #define OPENSBI "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
 #define SECTOR 512
+/* Of a file that is read whole: what goes into RAM, and with it what a debugger wants. */
+#define FILE_MOST (4ull << 30)
 
 /* Steps to a tick of the clock. By instructions alone the machine has 100 MHz; otherwise the host's
  * clock leads, and they only fill the time between two looks at it. */
@@ -30,6 +33,11 @@ static bool read_file(const char *path, uint8_t **data, size_t *size) {
 	}
 	if (!S_ISREG(stat.st_mode)) {
 		run_say("%s: not a file", path);
+		goto error;
+	}
+	if ((uint64_t)stat.st_size > FILE_MOST) {
+		run_say("%s: it has %llu MiB; at most %llu can be loaded", path,
+			(unsigned long long)stat.st_size >> 20, FILE_MOST >> 20);
 		goto error;
 	}
 	*size = stat.st_size;
@@ -132,7 +140,7 @@ bool run_guest_load(struct rv_machine *m, const struct run_options *options) {
 }
 
 /* Written back as the guest writes, unless the file may only be read. */
-static bool map_disk(struct rv_machine *m, const char *path) {
+static bool map_disk(struct rv_machine *m, const char *path, int *disk_fd) {
 	struct stat stat;
 	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	bool read_only = fd < 0 && (errno == EACCES || errno == EROFS);
@@ -146,13 +154,20 @@ static bool map_disk(struct rv_machine *m, const char *path) {
 		run_say("%s: not a file of whole sectors of %d bytes", path, SECTOR);
 		goto error;
 	}
+	/* Two that write would spoil each other's file system. Some file systems have no locks. */
+	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		run_say("%s: another machine has it as its disk; end that one, or give this one a "
+			"copy",
+			path);
+		goto error;
+	}
 	void *disk = mmap(NULL, stat.st_size, read_only ? PROT_READ : PROT_READ | PROT_WRITE,
 		MAP_SHARED, fd, 0);
 	if (disk == MAP_FAILED) {
 		run_say("%s: cannot be mapped: %s", path, strerror(errno));
 		goto error;
 	}
-	close(fd);
+	*disk_fd = fd;
 	m->disk = disk;
 	m->disk_size = stat.st_size;
 	m->virtio->read_only = read_only;
@@ -192,7 +207,7 @@ static void code_memory_free(void *data, size_t size, uint8_t *writable, uint8_t
 	munmap(executable, size);
 }
 
-bool run_guest_create(struct rv_machine *m, const struct run_options *options) {
+bool run_guest_create(struct rv_machine *m, const struct run_options *options, int *disk) {
 	*m = (struct rv_machine){
 		.board = calloc(1, sizeof(*m->board)),
 		.harts = calloc(options->harts, sizeof(*m->harts)),
@@ -219,7 +234,7 @@ bool run_guest_create(struct rv_machine *m, const struct run_options *options) {
 	}
 	m->board->deterministic = options->deterministic;
 	m->board->steps_per_tick = options->deterministic ? STEPS_PER_TICK : STEPS_PER_TICK_BETWEEN;
-	return !options->disk || map_disk(m, options->disk);
+	return !options->disk || map_disk(m, options->disk, disk);
 }
 
 void run_guest_destroy(struct rv_machine *m) {

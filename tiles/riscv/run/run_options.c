@@ -255,7 +255,9 @@ bool run_options_parse(struct run_options *options, int argc, char **argv, int *
 	while ((option = getopt_long(argc, argv, "", longs, &index)) != -1) {
 		if (option == HELP || option == VERSION) {
 			fputs(option == HELP ? usage : "riscv-run " CITY_VERSION "\n", stdout);
-			*status = 0;
+			*status = fflush(stdout) == 0 ? 0 : RUN_FAILED;
+			if (*status != 0)
+				run_say("stdout: %s", strerror(errno));
 			return false;
 		}
 		if (option == '?') {
