@@ -6,8 +6,10 @@ back from disk, and each of its lines comes once."""
 import glob
 import os
 import re
+import struct
 import subprocess
 import sys
+import tempfile
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(SOURCE, "tests", "lib"))
@@ -204,6 +206,8 @@ WRONG = (
     ({"kernel": GUEST}, "needs a firmware"),
     ({"elf": GUEST, "network": "everything"}, "\"everything\" is neither user nor off"),
     ({"elf": "/bin/true"}, "option elf: "),
+    ({"elf": "/etc/passwd"}, "option elf: not an ELF file; with option flat yes"),
+    ({"elf": "/tmp"}, "option elf: /tmp: not an ordinary file"),
     ({"firmware": GUEST, "initrd": GUEST, "memory": "1M", "kernel": "/dev/null"}, "not an ordinary file"),
 )
 
@@ -269,6 +273,18 @@ def mistakes():
         check_equal(len(city.ctl("tiles")), len(WRONG), "tiles")
 
 
+def flat():
+    """An image without headers, if it is said to be one."""
+    with tempfile.NamedTemporaryFile() as image:
+        # It powers the machine off: li t0, 0x100000; li t1, 0x5555; sw t1, 0(t0); j .
+        image.write(struct.pack("<5I", 0x001002b7, 0x00005337, 0x5553031b, 0x0062a023, 0x0000006f))
+        image.flush()
+        with City(config(elf=image.name, flat="yes", memory="1M")) as city:
+            city.wait_tile("machine")
+            city.until(lambda: setup(city, "board")["ended"], what="it does not end")
+            check_equal((setup(city)["phase"], setup(city, "board")["exit_code"]), (2, 0), "how it ended")
+
+
 def no_network():
     """What nobody can serve is said once; the machine runs without it."""
     if not os.path.exists(os.path.join(PREFIX, "bin", "source-city-net")):
@@ -320,4 +336,4 @@ def sources():
                     check(header in there | known, f"{path} includes {header}, which is not there")
 
 
-run([handovers, disk, idle, ends, by_hand, small, mistakes, no_network, network_anew, sources])
+run([handovers, disk, idle, ends, by_hand, small, mistakes, flat, no_network, network_anew, sources])

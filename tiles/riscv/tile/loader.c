@@ -3,6 +3,7 @@
  * What the options say becomes memory: sizes when the machine is new, then file by file, a piece in
  * each update. How far it has come is in cells, so that another version goes on with it.
  */
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,14 +284,24 @@ static uint8_t *place(const struct rvtile *rv) {
 	}
 }
 
+/* What was named by mistake is seldom a program, and would run all the same. */
+static bool may_be_loaded(const struct rvtile *rv, const void *data) {
+	const struct setup *setup = setup_of(rv);
+	const char *flat = option(rv, "flat");
+	return setup->file != FILE_ELF || (flat && strcmp(flat, "yes") == 0) || setup->size == 0 ||
+		(setup->size >= SELFMAG && memcmp(data, ELFMAG, SELFMAG) == 0);
+}
+
 /* What is in staging goes to where it says that it belongs. */
 static bool load_staging(struct rvtile *rv) {
 	struct setup *setup = setup_of(rv);
 	bool kernel = setup->file == FILE_KERNEL;
 	uint64_t address = kernel ? rv_boot_next_stage(&rv->machine) : RV_RAM_BASE;
-	char why[200];
-	bool loaded = rv_load_image(&rv->machine, rv->tile->cells[CELL_STAGING], setup->size,
-		address, kernel ? &setup->next : &setup->program, why, sizeof(why));
+	const void *data = rv->tile->cells[CELL_STAGING];
+	char why[200] = "not an ELF file; with option flat yes it is run as it is";
+	bool loaded = may_be_loaded(rv, data) &&
+		rv_load_image(&rv->machine, data, setup->size, address,
+			kernel ? &setup->next : &setup->program, why, sizeof(why));
 	memset(rv->tile->cells[CELL_STAGING], 0, sizeof(struct page));
 	resize(rv, CELL_STAGING, 0);
 	if (!loaded) {

@@ -110,6 +110,8 @@ static void draw_header(struct frame *frame) {
 	char parts[3][32] = {};
 	if (hovers(frame->rv)) {
 		snprintf(parts[0], sizeof(parts[0]), "%s", key_names[frame->rv->hover]);
+		int beside = limit - paint_text_width(frame->paint.fonts, PAINT_TEXT, parts[0]);
+		x = beside > x ? beside : x;
 	} else if (state != SHOWN_LOADING && state != SHOWN_FAILED) {
 		format_rate(
 			state == SHOWN_RUNNING || state == SHOWN_IDLE ? shown->rate : 0, parts[0]);
