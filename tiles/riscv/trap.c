@@ -6,7 +6,7 @@
 #include "csr.h"
 #include "machine.h"
 
-#define TRAP_NS 50
+#define TRAP_NS 100
 
 static uint64_t vector(uint64_t tvec, bool interrupt, unsigned cause) {
 	uint64_t base = tvec & ~3ull;

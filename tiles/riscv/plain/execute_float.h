@@ -8,7 +8,7 @@
 #include "fp.h"
 #include "plain.h"
 
-#define PLAIN_FLOAT_NS 30 /* see rv_work() */
+#define PLAIN_FLOAT_NS 60 /* see rv_work() */
 
 static inline bool rv_plain_float(const struct rv_plain *p) {
 	return p->hart->mstatus & RV_STATUS_FS;
