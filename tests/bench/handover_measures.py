@@ -14,7 +14,7 @@ from measuring import LIMITS, bench_tile, build_path, children, measure, percent
 HANDOVERS = {"4k": 200, "1m": 200, "64m": 200, "1g": 200}
 HANDOVERS_WATCHED = 1000  # of the smallest state; the frames of all of them count
 HANDOVERS_AT_A_TIME = 20  # of these; then as many frames of the same tile without any
-RISCV_HANDOVERS = 100
+RISCV_HANDOVERS = 200
 ROLLBACKS = 50
 MIGRATIONS = 60
 LONG_PROBATION = {"SOURCE_CITY_LIMITS": "probation=600000,frames=6"}

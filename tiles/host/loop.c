@@ -227,7 +227,9 @@ void host_run(struct host *host) {
 		size_t count = host_sound_poll(host, fds, FIXED, POLL_MAX);
 		count = host_stream_poll(host, fds, count, POLL_MAX);
 		count = host_selection_poll(host, fds, count, POLL_MAX);
-		bool sent = !host->display || flush(host, &fds[0].events);
+		/* Whoever is woken by what is sent may want this processor. */
+		bool awake = host_tile_role_stays_awake(host);
+		bool sent = !host->display || awake || flush(host, &fds[0].events);
 		/* An operation may have ended this version. */
 		if (!host->running || !sent) {
 			if (host->display) {
@@ -244,7 +246,6 @@ void host_run(struct host *host) {
 		if (host_recorder_wants_rest(host) && poll(fds, count, 0) == 0) {
 			host_recorder_rest(host);
 		}
-		bool awake = host_tile_role_stays_awake(host);
 		bool urgent =
 			host_sound_is_urgent(host) || (host_tile_role_baton(host) >= 0 && !awake);
 		if (urgent) {
