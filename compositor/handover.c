@@ -78,8 +78,14 @@ enum city_step city_handover_step(const struct city_handover *handover) {
 	return handover->step;
 }
 
+bool city_handover_taken(const struct city_handover *handover) {
+	const struct vat_region *region = handover->tile->region;
+	return handover->attach_sent ||
+		(handover->stands_by && region && vat_region_epoch(region) != handover->old_epoch);
+}
+
 int city_handover_undo_fd(const struct city_handover *handover) {
-	bool kept = handover->attach_sent && !handover->start && !handover->failing &&
+	bool kept = city_handover_taken(handover) && !handover->start && !handover->failing &&
 		handover->step != CITY_STEP_RETIRE;
 	return kept ? handover->undo_fd : -1;
 }
@@ -531,7 +537,7 @@ void city_handover_attach(struct city_handover *handover, bool yielded) {
 	if (!handover->stands_by) {
 		handover->record.epoch = ++tile->epoch;
 	}
-	/* Nothing slow before this: A has stopped, and B has not begun. */
+	/* Nothing slow before this: A has stopped, and B may not have begun. */
 	city_version_send_attach(handover->b, reason, handover->record.epoch, handover->undo_fd);
 	city_handover_set_step(handover, CITY_STEP_ATTACH);
 }
@@ -604,6 +610,14 @@ static int stand_by(struct city_handover *handover) {
 	return ends[0];
 }
 
+/* Unlike wl_display_flush_clients it destroys nobody who has gone. */
+static void flush_all(struct wl_display *display) {
+	struct wl_client *client;
+	wl_client_for_each(client, wl_display_get_client_list(display)) {
+		wl_client_flush(client);
+	}
+}
+
 /* The splice point: from here on it is this handover's turn. */
 void city_handover_splice(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
@@ -630,6 +644,7 @@ void city_handover_splice(struct city_handover *handover) {
 		return;
 	}
 	uint64_t epoch = vat_region_epoch(region);
+	handover->old_epoch = epoch;
 	tile->epoch = epoch > tile->epoch ? epoch : tile->epoch;
 	struct vat_error error;
 	handover->undo_fd = handover->ahead_fd;
@@ -660,7 +675,7 @@ void city_handover_splice(struct city_handover *handover) {
 		return;
 	}
 	city_handover_set_step(handover, CITY_STEP_MIGRATE);
-	wl_display_flush_clients(tile->tiles->server->display);
+	flush_all(tile->tiles->server->display);
 	if (baton_fd >= 0) {
 		city_version_send_baton(handover->a, baton_fd);
 		close(baton_fd);

@@ -171,14 +171,6 @@ void city_handover_succeed(struct city_handover *handover) {
 
 /* ---- failure */
 
-/* One that stands by attaches before that is heard of. */
-static enum city_step failed_step(const struct city_handover *handover) {
-	const struct vat_region *region = handover->tile->region;
-	bool taken = handover->step == CITY_STEP_MIGRATE && handover->stands_by && region &&
-		vat_region_epoch(region) == handover->record.epoch;
-	return taken ? CITY_STEP_ATTACH : handover->step;
-}
-
 void city_handover_fail(struct city_handover *handover, const char *format, ...) {
 	if (handover->failing) {
 		return;
@@ -189,7 +181,7 @@ void city_handover_fail(struct city_handover *handover, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(handover->record.reason, sizeof(handover->record.reason), format, args);
 	va_end(args);
-	handover->record.step = city_steps[failed_step(handover)].name;
+	handover->record.step = city_steps[handover->step].name;
 	city_handover_wait_end(handover);
 	city_group_fail(handover);
 	handover->check = CITY_CHECK_NONE;
@@ -281,8 +273,11 @@ static bool resume(struct city_handover *handover) {
 void city_handover_conclude_failure(struct city_handover *handover) {
 	struct city_tile *tile = handover->tile;
 	bool undone = true;
-	bool wrote = handover->attach_sent || handover->stands_by;
-	if (wrote && handover->undo_fd >= 0 && !(handover->start && handover->shown)) {
+	bool taken = city_handover_taken(handover);
+	if (taken && handover->step < CITY_STEP_ATTACH) {
+		handover->record.step = city_steps[CITY_STEP_ATTACH].name;
+	}
+	if (taken && handover->undo_fd >= 0 && !(handover->start && handover->shown)) {
 		undone = undo(handover);
 	}
 	city_handover_end_transition(handover);

@@ -65,8 +65,9 @@ struct city_handover {
 	int ahead_fd;	    /* the one that B has been told of before its turn; -1: none */
 	int64_t ready_ns;   /* when B was ready */
 	int64_t yielded_ns; /* end of A's last operation, 0: did not yield */
-	bool stands_by;	    /* B takes the baton from A: it may have attached without being told */
-	bool attach_sent;   /* B may have written the region */
+	bool stands_by;	    /* B may attach as soon as A has given up the cells */
+	uint64_t old_epoch; /* of the region at the splice point */
+	bool attach_sent;   /* B is told to; see city_handover_taken */
 	bool shown;	    /* B is on the screen */
 	bool failing;	    /* waits for the end of B */
 	int64_t failed_ns;  /* when that began */
@@ -102,6 +103,8 @@ void city_handover_set_timer(struct city_handover *handover, int ms);
 /* The step's time begins anew. */
 void city_handover_restart_timer(struct city_handover *handover);
 void city_handover_stop_busy(struct city_handover *handover);
+/* Whether B may have written the region: it is told to, or stood by and has not waited for that. */
+bool city_handover_taken(const struct city_handover *handover);
 /* B's turn: A has yielded, or there is none. */
 void city_handover_attach(struct city_handover *handover, bool yielded);
 /* A cannot be asked any more: it is killed, and B starts when that is done. */

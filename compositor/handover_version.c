@@ -248,7 +248,8 @@ void city_handover_version_ended(struct city_tile_version *version) {
 		if (handover->step == CITY_STEP_RETIRE) {
 			city_handover_succeed(handover);
 		} else if (!handover->failing && handover->step == CITY_STEP_MIGRATE) {
-			if (!handover->alone) {
+			bool taken = city_handover_taken(handover);
+			if (!handover->alone && !taken) {
 				snprintf(handover->record.reason, sizeof(handover->record.reason),
 					"the old version ended when it was to yield: %.400s; the "
 					"state "
@@ -256,7 +257,7 @@ void city_handover_version_ended(struct city_tile_version *version) {
 					how);
 			}
 			handover->alone = false;
-			city_handover_attach(handover, false);
+			city_handover_attach(handover, taken);
 		}
 		return;
 	}

@@ -13,21 +13,22 @@ import time
 from campaign import ProofCity
 from city import process_state
 from disk import in_namespace
-from ledger import limits_for, tile_path
+from ledger import ledger_city, limits_for, settled, swap, tile_path
 from tap import check, check_equal, run
 
-MIGRATE_MS = 700
+MIGRATE_MS = 5000
 TOOK = "took over in"
 
 
 class Handover:
     """One whose old version stands still in its migrate until it is let go."""
 
-    def __init__(self, city, *options):
-        self.city, self.options = city, options
+    def __init__(self, city, artifact=None):
+        self.city = city
+        self.new = 3 - city.version
+        self.artifact = artifact or f"proof-{self.new}"
         self.stopped = threading.Event()
-        self.a = self.b = 0
-        self.compositor = city.witness.compositor
+        self.a = self.b = self.compositor = 0
         self.taken = city.said().count(TOOK)
 
     def at_step(self, event):
@@ -41,12 +42,12 @@ class Handover:
         self.before = city.settled()
         city.check_state()
         city.witness.at_step = self.at_step
-        self.new = 3 - city.version
         self.helper = subprocess.Popen(
-            ["cityctl", "swap", "proof", "--artifact", tile_path(f"proof-{self.new}"), "--settled", "--json",
-             "--strategy", "instant", *self.options],
+            ["cityctl", "swap", "proof", "--artifact", tile_path(self.artifact), "--settled", "--json",
+             "--strategy", "instant"],
             env=city.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         check(self.stopped.wait(60), "the old version is told to migrate")
+        self.compositor = city.witness.compositor
         # Whoever is answered now: the compositor has sent all that it had to send in that step.
         city.ctl("state")
 
@@ -86,9 +87,9 @@ def proof_city(**limits):
     return ProofCity(limits_for(**{"migrate": 60000, **limits}), {"SOURCE_CITY_LOG": "debug"})
 
 
-def handover(city, what, *options):
+def handover(city, what, artifact=None):
     """With what has happened by the time that the compositor goes on; see Handover.end."""
-    it = Handover(city, *options)
+    it = Handover(city, artifact)
     it.begin()
     it.stop_compositor()
     it.give()
@@ -154,22 +155,65 @@ def test_compositor_and_new_version_killed():
         check(not changed and 2 not in versions, f"the old version goes on: {versions}")
 
 
-def test_too_late():
-    """Given up after its time was over: the handover has failed, and whatever the new version wrote goes."""
+def wait_for_deadline(began):
+    while time.monotonic() < began + MIGRATE_MS / 1000:
+        time.sleep(0.1)  # that so much time passes is the case
+
+
+def test_heard_of_too_late():
+    """The handover has failed, and whatever the new version wrote goes."""
     with proof_city(migrate=MIGRATE_MS, late=60000) as city:
         it = Handover(city)
         it.begin()
-        began = time.monotonic()
-        while time.monotonic() < began + MIGRATE_MS / 1000:
-            city.ctl("state")
-        city.ctl("state")  # the timer was before this
         it.stop_compositor()
         it.give()
+        wait_for_deadline(time.monotonic())
         it.go_on()
         record, versions, changed = it.end()
         check_equal((record["result"], record["step"]), ("failed", "attach"), f"record: {record}")
         check("in time" in record["reason"], f"record: {record}")
         check(not changed and 2 not in versions, f"the old version goes on: {versions}")
+
+
+def test_given_up_too_late():
+    """Whoever knows that it is late does not give: the compositor decides."""
+    with ledger_city(artifact="quiesce-slow", limits=limits_for(migrate=20, late=60000),
+                     env={"SOURCE_CITY_LOG": "debug"}) as city:
+        before = settled(city)
+        _, record, said = swap(city, "ledger-2", "--strategy", "instant")
+        check_equal((record["result"], record["step"]), ("failed", "migrate"), f"record: {said}")
+        check("in time" in record["reason"], f"record: {record}")
+        check_equal(city.said().count(TOOK), 0, "nobody took over")
+        check_equal(settled(city)["pid"], before["pid"], "the old version goes on")
+
+
+def test_nothing_taken_nothing_undone():
+    """A successor that ends before it has the baton, while the old version has not yet read that its own probation
+    is over: the shape of its state before that is not gone back to."""
+    with proof_city() as city:
+        settling = threading.Event()
+
+        def at_step(event):
+            if event["step"] == "retire" and not event["start"] and not settling.is_set():
+                os.kill(event["b"], signal.SIGSTOP)
+                settling.set()
+
+        city.settled()
+        city.check_state()
+        city.witness.at_step = at_step
+        city.run("cityctl", "swap", "proof", "--artifact", tile_path("proof-2w"), "--settled", "--strategy", "instant")
+        check(settling.is_set(), "it stands still before it hears that it is settled")
+        city.version, city.wide = 2, True
+        it = Handover(city, artifact="proof-1w")
+        it.begin()
+        os.kill(it.b, signal.SIGKILL)
+        it.helper.wait(timeout=60)
+        os.kill(it.a, signal.SIGCONT)
+        record, versions, changed = it.end()
+        check_equal((record["result"], record["step"]), ("failed", "migrate"), f"record: {record}")
+        check(not changed and 1 not in versions, f"the old version goes on: {versions}")
+        record, versions, changed = handover(city, lambda it: None, artifact="proof-1w")
+        check(changed and versions == [1], f"the next one takes over: {versions}")
 
 
 def test_new_version_asleep():

@@ -320,7 +320,7 @@ struct host {
 	bool commit_needed; /* an empty commit: to acknowledge a configure that changed nothing */
 
 	/* tile_role.c */
-	int baton_fd; /* for who takes over from this version; -1: the compositor passes it on */
+	int baton_fd; /* to whoever takes the cells over from this version; -1: nobody stands by */
 	struct {
 		int baton_fd; /* -1: it does not stand by */
 		int undo_fd;

@@ -50,11 +50,12 @@ static void refuse(struct host *host, const char *why) {
 }
 
 /* The successor need not wait for the compositor to hear of it; and while it takes over, whoever
- * would be woken by that has no processor to take from it. */
+ * would be woken by that has no processor to take from it. Too late, the compositor decides. */
 static void pass_baton(struct host *host) {
 	const char given = 1;
 	struct pollfd taken = {.fd = host->baton_fd, .events = POLLIN};
-	if (taken.fd >= 0 && send(taken.fd, &given, sizeof(given), MSG_NOSIGNAL) > 0) {
+	bool in_time = host_monotonic() + TAKEN_MS * 1000000 < host->migrate_deadline;
+	if (in_time && taken.fd >= 0 && send(taken.fd, &given, sizeof(given), MSG_NOSIGNAL) > 0) {
 		poll(&taken, 1, TAKEN_MS);
 	}
 	drop_fd(&host->baton_fd);
@@ -192,6 +193,8 @@ void host_tile_role_take(struct host *host) {
 		}
 		return;
 	}
+	/* It has been woken up; what comes now may take its time. */
+	city_schedule_again();
 	uint64_t given = host_monotonic();
 	int undo_fd = host->stand_by.undo_fd;
 	host->stand_by.undo_fd = -1;
@@ -244,13 +247,17 @@ static void handle_attach(void *data, struct source_city_tile_v1 *tile, uint32_t
 	uint32_t reason, uint32_t epoch_hi, uint32_t epoch_lo, uint32_t undo, int32_t undo_fd) {
 	struct host *host = data;
 	char why[HOST_WHY_SIZE];
-	bool taken = host->stand_by.taken && host->stand_by.serial == serial;
+	bool taken = host->stand_by.taken;
 	uint64_t first = host->stand_by.first_ns;
 	stand_down(host);
 	if (!undo || taken) {
 		drop_fd(&undo_fd);
 	}
-	if (taken) {
+	if (taken && serial != host->stand_by.serial) {
+		snprintf(
+			why, sizeof(why), "it is to attach to something else than it stood by for");
+		first = 0;
+	} else if (taken) {
 		snprintf(why, sizeof(why), "%s", host->stand_by.why);
 	} else if (host->state != HOST_READY) {
 		city_log(CITY_LOG_WARN, host->name, "was told to attach, but is not ready for it");
