@@ -15,6 +15,7 @@
 /* A processor that sleeps takes longer to wake up than all else that happens in the pause. The
  * version before has one update to finish, and maybe one to make. */
 #define STAY_AWAKE_NS 3000000
+/* Longer than that without having looked, and somebody else has had the processor. */
 #define ALONE_NS 100000
 /* What the successor gets to take over before others hear of it; it needs a tenth of that. */
 #define TAKEN_MS 2
@@ -203,8 +204,9 @@ void host_tile_role_take(struct host *host) {
 		host->stand_by.epoch, undo_fd, host->stand_by.why, sizeof(host->stand_by.why));
 	send(host->stand_by.baton_fd, &byte, sizeof(byte), MSG_NOSIGNAL | MSG_DONTWAIT);
 	drop_fd(&host->stand_by.baton_fd);
-	city_log(CITY_LOG_DEBUG, host->name, "took over in %lu us",
-		(unsigned long)(host->stand_by.first_ns - given) / 1000);
+	city_log(CITY_LOG_DEBUG, host->name, "%s in %lu us",
+		host->stand_by.first_ns != 0 ? "took over" : "could not take over",
+		(unsigned long)(host_monotonic() - given) / 1000);
 }
 
 static void handle_stand_by(void *data, struct source_city_tile_v1 *tile, uint32_t serial,
